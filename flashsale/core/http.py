@@ -1,0 +1,169 @@
+"""Strict input over HTTP: bodies, fields, cursors. Nothing is coerced, so nothing is misread."""
+
+import base64
+import binascii
+import re
+import uuid
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework import exceptions, serializers
+from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import BaseParser
+
+from flashsale.core import refusals, strict_json
+
+MAX_INTEGER = 2**31 - 1
+MAX_ID = 2**63 - 1
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+
+
+class PayloadTooLarge(exceptions.APIException):
+    """The body is larger than `settings.MAX_BODY_BYTES`."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_detail = f"The body is larger than {settings.MAX_BODY_BYTES // 1024} KiB."
+
+
+class StrictJSONParser(BaseParser):
+    """Parse `application/json` with `flashsale.core.strict_json`; text that could not be stored is refused here."""
+
+    media_type = "application/json"
+
+    def parse(self, stream, media_type=None, parser_context=None) -> Any:
+        raw = read_body(stream)
+        try:
+            value = strict_json.loads(raw)
+        except strict_json.InvalidJson as error:
+            raise exceptions.ParseError(str(error)) from error
+        if not strict_json.all_text_is_storable(value):
+            raise exceptions.ParseError("The body holds a NUL character or half of a surrogate pair.")
+        return value
+
+
+def read_body(stream: HttpRequest) -> bytes:
+    """Return the whole body; raises `PayloadTooLarge` without reading more than the limit."""
+    raw = stream.read(settings.MAX_BODY_BYTES + 1)
+    if len(raw) > settings.MAX_BODY_BYTES:
+        raise PayloadTooLarge
+    return raw
+
+
+class Pages(CursorPagination):
+    """50 rows a page by ascending id; a cursor that this API did not make is 400, never a database error."""
+
+    page_size = 50
+    ordering = "id"
+    invalid_cursor_message = "This cursor was not made by this API."
+    _query = re.compile(r"(?:[opr]=[0-9]{1,18}&?){0,3}", re.ASCII)
+
+    def decode_cursor(self, request):
+        encoded = request.query_params.get(self.cursor_query_param)
+        if encoded is not None and not self._is_ours(encoded):
+            raise refusals.InvalidRequest(
+                self.invalid_cursor_message, pointer="#query/cursor", error_code="invalid_cursor"
+            )
+        return super().decode_cursor(request)
+
+    def _is_ours(self, encoded: str) -> bool:
+        try:
+            query = base64.b64decode(encoded.encode("ascii"), validate=True).decode("ascii")
+        except (binascii.Error, UnicodeError, ValueError):
+            return False
+        return bool(self._query.fullmatch(query)) and all(len(values) == 1 for values in parse_qs(query).values())
+
+
+def parse_uuid(text: str) -> uuid.UUID | None:
+    """Return the UUID written in the canonical 8-4-4-4-12 form (RFC 9562), or None for anything else."""
+    return uuid.UUID(text) if _UUID.fullmatch(text) else None
+
+
+def parse_id(text: str) -> int | None:
+    """Return the positive integer id written in plain decimal digits, or None for anything else."""
+    value = int(text) if _ID.fullmatch(text) else MAX_ID + 1
+    return value if value <= MAX_ID else None
+
+
+class StrictIntegerField(serializers.Field):
+    """A JSON integer: no text, no boolean, no fraction (not even 2.0), within `min_value` and `max_value`."""
+
+    default_error_messages = {
+        "not_an_integer": "This must be an integer.",
+        "too_small": "This must be at least {limit}.",
+        "too_large": "This must be at most {limit}.",
+    }
+
+    def __init__(self, *, min_value: int, max_value: int = MAX_INTEGER, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.min_value = min_value
+        self.max_value = max_value
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("not_an_integer")
+        if data < self.min_value:
+            self.fail("too_small", limit=self.min_value)
+        if data > self.max_value:
+            self.fail("too_large", limit=self.max_value)
+        return data
+
+    def to_representation(self, value: int) -> int:
+        return value
+
+
+class StrictTextField(serializers.Field):
+    """A JSON string of 1 to `max_length` characters, taken as it is."""
+
+    default_error_messages = {
+        "not_text": "This must be a string.",
+        "blank": "This must not be empty.",
+        "too_long": "This must have at most {limit} characters.",
+    }
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_length = max_length
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("not_text")
+        if not data:
+            self.fail("blank")
+        if len(data) > self.max_length:
+            self.fail("too_long", limit=self.max_length)
+        return data
+
+    def to_representation(self, value: str) -> str:
+        return value
+
+
+class StrictUUIDField(serializers.Field):
+    """A UUID as text in its canonical form."""
+
+    default_error_messages = {"not_a_uuid": "This must be a UUID."}
+
+    def to_internal_value(self, data: Any) -> uuid.UUID:
+        value = parse_uuid(data) if isinstance(data, str) else None
+        if value is None:
+            self.fail("not_a_uuid")
+        return value
+
+    def to_representation(self, value: uuid.UUID) -> str:
+        return str(value)
+
+
+def one_of_two_names(data: Any, *, name: str, alias: str) -> Any:
+    """Return the body with `alias` moved to `name`; raises `ValidationError` when both are given and differ.
+
+    Values are compared with their types, so that `true` and `1` differ.
+    """
+    if not isinstance(data, dict) or alias not in data:
+        return data
+    value = data[alias]
+    if name in data and (type(data[name]) is not type(value) or data[name] != value):
+        raise serializers.ValidationError({name: [f"{name} and {alias} are given and differ."]}, code="ambiguous")
+    return {key: item for key, item in data.items() if key != alias} | {name: value}

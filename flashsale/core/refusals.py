@@ -1,0 +1,39 @@
+"""The named reasons why something was not done."""
+
+from typing import Any, ClassVar
+
+
+class Refusal(Exception):
+    """A verb cannot act, and nothing was changed.
+
+    `code` is the stable name that callers compare, `title` its short text for people, `detail` what happened in this
+    case, and `extra` the facts a client may act on (such as the units still available). How a refusal is answered
+    over HTTP is decided in one table in `flashsale.api`.
+    """
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str = "", **extra: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.extra = extra
+
+
+class NotFound(Refusal):
+    """Nothing has this id."""
+
+    code = "not_found"
+    title = "Not found"
+
+
+class InvalidRequest(Refusal):
+    """A field is wrong in a way that only the data can tell; `pointer` is its RFC 6901 JSON pointer as a fragment."""
+
+    code = "invalid"
+    title = "Invalid request"
+
+    def __init__(self, detail: str, *, pointer: str, error_code: str) -> None:
+        super().__init__(detail)
+        self.pointer = pointer
+        self.error_code = error_code

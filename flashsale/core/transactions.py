@@ -1,0 +1,72 @@
+"""Whole transactions: begun once, retried as a whole, and honest about a commit whose answer was lost."""
+
+import functools
+import random
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from django.db import InterfaceError, InternalError, OperationalError, transaction
+
+MAX_ATTEMPTS = 3
+RETRY_JITTER_SECONDS = 0.05
+DEADLOCK_DETECTED = "40P01"
+SERIALIZATION_FAILURE = "40001"
+RETRYABLE = frozenset({DEADLOCK_DETECTED, SERIALIZATION_FAILURE})
+
+# The server ended the transaction, or takes no writes; psycopg calls these internal errors because of their class.
+TIMED_OUT = frozenset({"25P03", "25P04", "25006"})
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class OutcomeUnknown(Exception):
+    """The connection was lost while committing: the transaction may or may not have happened."""
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """Return the five-character SQLSTATE behind a Django database error, or None where the server gave none."""
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def is_passing(error: Exception) -> bool:
+    """Say whether a database error is a matter of time (a lock, a connection, a server that is away), not of data."""
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return True
+    return isinstance(error, InternalError) and sqlstate_of(error) in TIMED_OUT
+
+
+def durable(verb: Callable[P, R]) -> Callable[P, R]:
+    """Run the verb as one outermost transaction, again from its start after a deadlock or serialization failure.
+
+    At most `MAX_ATTEMPTS` times, with a random pause between two attempts while no transaction is open. Everything
+    the verb reads must be read inside it. Raises `OutcomeUnknown` when the connection is lost during the commit; any
+    other database error leaves as it is, after the rollback.
+    """
+
+    @functools.wraps(verb)
+    def whole_transaction(*args: P.args, **kwargs: P.kwargs) -> R:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            committing = False
+            try:
+                with transaction.atomic(durable=True):
+                    result = verb(*args, **kwargs)
+                    committing = True
+                return result
+            except (OperationalError, InterfaceError) as error:
+                state = sqlstate_of(error)
+                if state in RETRYABLE and attempt < MAX_ATTEMPTS:
+                    time.sleep(random.uniform(0, RETRY_JITTER_SECONDS * attempt))
+                elif committing and not _is_definite(state):
+                    raise OutcomeUnknown from error
+                else:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    return whole_transaction
+
+
+def _is_definite(state: str | None) -> bool:
+    """Say whether the server itself refused the commit; class 08 and 57 mean that the connection ended."""
+    return state is not None and state[:2] not in {"08", "57"}
