@@ -1,0 +1,130 @@
+"""The only writer of `total`, `reserved` and `sold`.
+
+Every function here runs inside its caller's transaction; the stock row is the last lock that a transaction takes.
+The CHECK constraints stand behind every write: a mistake in the books raises `IntegrityError`, it is never clamped.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection
+
+from catalog import availability
+from catalog.models import Product, Stock, StockAdjustment
+from flashsale.core.http import MAX_INTEGER
+from flashsale.core.refusals import Refusal
+from flashsale.core.transactions import durable
+
+OPENING_REASON = "Opening stock"
+
+_ADD = """
+UPDATE catalog_stock
+SET total = total + %(total)s, reserved = reserved + %(reserved)s, sold = sold + %(sold)s, version = version + 1
+WHERE product_id = %(product_id)s
+RETURNING version
+"""
+
+
+class InsufficientStock(Refusal):
+    """Carries `available`: the units that can still be had, perhaps too few for this claim."""
+
+    code = "insufficient_stock"
+    title = "Sold out"
+
+    def __init__(self, *, available: int) -> None:
+        super().__init__(f"Only {available} can still be had." if available else "Sold out", available=available)
+
+
+class StockBelowCommitments(Refusal):
+    """Units that are reserved or sold cannot be taken out of the total."""
+
+    code = "stock_below_commitments"
+    title = "More units are committed than would remain"
+
+
+class StockMissing(RuntimeError):
+    """A counter of a product without a stock row was to be written: a fault of this program, nothing was changed."""
+
+
+def open_stock(product: Product, *, units: int, made_by: AbstractBaseUser | None = None) -> Stock:
+    """Create the counters of a new product with a total of `units`, recorded as its first adjustment."""
+    stock = Stock.objects.create(product=product, total=units)
+    if units:
+        _record(stock, delta=units, reason=OPENING_REASON, made_by=made_by)
+    return stock
+
+
+def lock(product_id: int) -> Stock:
+    """Lock and return the stock of one product until the transaction ends; raises `Stock.DoesNotExist`."""
+    return Stock.objects.select_for_update(no_key=True, of=("self",)).get(pk=product_id)
+
+
+def reserve(stock: Stock, *, units: int) -> None:
+    """Set units aside. The caller holds the row's lock and has decided that they are there."""
+    _write(stock.product_id, reserved=units)
+
+
+def release(product_id: int, *, units: int) -> None:
+    """Give reserved units back."""
+    _write(product_id, reserved=-units)
+
+
+def release_all(claims: Iterable[tuple[int, int]]) -> None:
+    """Give back the units of many claims (product id, units): one update for each product, in ascending id."""
+    units: Counter[int] = Counter()
+    for product_id, quantity in claims:
+        units[product_id] += quantity
+    for product_id in sorted(units):
+        release(product_id, units=units[product_id])
+
+
+def sell(product_id: int, *, units: int) -> None:
+    """Turn reserved units into sold ones."""
+    _write(product_id, reserved=-units, sold=units)
+
+
+def sell_unreserved(stock: Stock, *, units: int) -> None:
+    """Sell units that nobody has reserved. The caller holds the row's lock.
+
+    Raises `InsufficientStock` when fewer are free.
+    """
+    if stock.free < units:
+        raise InsufficientStock(available=stock.free)
+    _write(stock.product_id, sold=units)
+
+
+@durable
+def adjust(*, product_id: int, delta: int, reason: str, made_by: AbstractBaseUser | None = None) -> StockAdjustment:
+    """Change a product's total by `delta` units and record why and by whom.
+
+    Raises `StockBelowCommitments` when the total would fall below what is reserved and sold, or be too large to
+    count, and `Stock.DoesNotExist` for an unknown product.
+    """
+    stock = lock(product_id)
+    committed = stock.reserved + stock.sold
+    if not committed <= stock.total + delta <= MAX_INTEGER:
+        raise StockBelowCommitments(
+            f"The total cannot become {stock.total + delta}: {stock.reserved} reserved and {stock.sold} sold units are"
+            f" committed, and {MAX_INTEGER} is the most that can be counted.",
+            committed=committed,
+        )
+    _write(product_id, total=delta)
+    stock.refresh_from_db()
+    return _record(stock, delta=delta, reason=reason, made_by=made_by)
+
+
+def _record(stock: Stock, *, delta: int, reason: str, made_by: AbstractBaseUser | None) -> StockAdjustment:
+    return StockAdjustment.objects.create(
+        product_id=stock.product_id, delta=delta, reason=reason, made_by=made_by, total_after=stock.total
+    )
+
+
+def _write(product_id: int, *, total: int = 0, reserved: int = 0, sold: int = 0) -> None:
+    """Add to the counters of one product, count the change, and let the kept answers know of it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD, {"product_id": product_id, "total": total, "reserved": reserved, "sold": sold})
+        row = cursor.fetchone()
+    if row is None:
+        raise StockMissing(f"product {product_id} has no stock row")
+    availability.note_change(product_id, version=row[0])

@@ -1,0 +1,69 @@
+"""`manage.py add_product`: adds and publishes a product and prints its id."""
+
+from decimal import Decimal, InvalidOperation
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from catalog import products
+from catalog.models import DEFAULT_MAX_PER_HOLD
+
+
+class Command(BaseCommand):
+    help = "Add and publish a product. Prints its id, nothing else, on standard output."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--name", required=True)
+        parser.add_argument("--price", required=True, help="In units of the currency, such as 29.99.")
+        parser.add_argument("--currency", required=True, help="ISO 4217 code, such as USD.")
+        parser.add_argument("--stock", required=True, type=int, help="Units for sale.")
+        parser.add_argument("--description", default="")
+        parser.add_argument("--max-per-hold", type=int, default=DEFAULT_MAX_PER_HOLD)
+        parser.add_argument("--max-per-customer", type=int, default=None)
+        parser.add_argument("--starts-at", default=None, help="ISO 8601; without an offset in TIME_ZONE.")
+        parser.add_argument("--ends-at", default=None, help="ISO 8601; without an offset in TIME_ZONE.")
+
+    def handle(self, **options) -> None:
+        try:
+            product = products.add(
+                name=options["name"],
+                description=options["description"],
+                price=_price(options["price"]),
+                currency=options["currency"],
+                stock=options["stock"],
+                max_per_hold=options["max_per_hold"],
+                max_per_customer=options["max_per_customer"],
+                sale_starts_at=_moment(options["starts_at"], "--starts-at"),
+                sale_ends_at=_moment(options["ends_at"], "--ends-at"),
+            )
+        except ValidationError as error:
+            raise CommandError(_sentences(error)) from error
+        self.stdout.write(str(product.pk))
+
+
+def _price(text: str) -> Decimal:
+    try:
+        price = Decimal(text)
+    except InvalidOperation:
+        price = Decimal("NaN")
+    if not price.is_finite():
+        raise CommandError(f"--price {text!r} is not an amount such as 29.99.")
+    return price
+
+
+def _moment(text: str | None, option: str):
+    if text is None:
+        return None
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise CommandError(f"{option} {text!r} is not a time such as 2030-01-31T12:00:00+00:00.")
+    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+
+
+def _sentences(error: ValidationError) -> str:
+    return " ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())

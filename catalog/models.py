@@ -1,0 +1,147 @@
+"""What is for sale, and the counters of how much of it is left."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from catalog import overdue
+from flashsale.core import money
+
+DEFAULT_MAX_PER_HOLD = 10
+# How far ahead it is asked whether the clock alone will change an answer.
+OUTLOOK = timedelta(seconds=1)
+
+
+class ProductQuerySet(models.QuerySet):
+    def published(self) -> "ProductQuerySet":
+        return self.filter(is_published=True)
+
+    def with_availability(self) -> "ProductQuerySet":
+        """Annotate `read_at`, `total_stock`, `stock_version` and `available_stock` (units) as of this statement.
+
+        Units of overdue holds and orders count as available, whether or not somebody has tidied them up.
+        """
+        return self.annotate(
+            read_at=Now(),
+            stock_version=F("stock__version"),
+            total_stock=F("stock__total"),
+            available_stock=F("stock__total")
+            - F("stock__reserved")
+            - F("stock__sold")
+            + overdue.units_of(models.OuterRef("pk"), at=Now()),
+        )
+
+    def with_outlook(self) -> "ProductQuerySet":
+        """Annotate `due_units`: units that become overdue, and so available, within `OUTLOOK` after this statement."""
+        product_id = models.OuterRef("pk")
+        return self.annotate(
+            due_units=overdue.units_of(product_id, at=Now() + OUTLOOK) - overdue.units_of(product_id, at=Now())
+        )
+
+
+class Product(models.Model):
+    """What is for sale: changed rarely, by staff. Its counters are in `Stock`, which changes all the time."""
+
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    price = models.DecimalField(
+        max_digits=14, decimal_places=money.DECIMAL_PLACES, validators=[MinValueValidator(Decimal("0.001"))]
+    )
+    currency = models.CharField(max_length=money.CURRENCY_LENGTH, help_text="ISO 4217 code, such as USD.")
+    is_published = models.BooleanField(default=False, help_text="Unpublished products are not found by customers.")
+    sale_starts_at = models.DateTimeField(null=True, blank=True)
+    sale_ends_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    max_per_hold = models.PositiveIntegerField(default=DEFAULT_MAX_PER_HOLD, validators=[MinValueValidator(1)])
+    max_per_customer = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ProductQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("id",)
+        constraints = [
+            models.CheckConstraint(name="product_price_is_positive", condition=Q(price__gt=0)),
+            models.CheckConstraint(name="product_currency_is_a_code", condition=Q(currency__regex=r"^[A-Z]{3}$")),
+            models.CheckConstraint(name="product_max_per_hold_is_positive", condition=Q(max_per_hold__gte=1)),
+            models.CheckConstraint(name="product_max_per_customer_is_positive", condition=Q(max_per_customer__gte=1)),
+            models.CheckConstraint(
+                name="product_sale_starts_before_it_ends", condition=Q(sale_starts_at__lt=F("sale_ends_at"))
+            ),
+        ]
+        indexes = [
+            # Read by: GET /products, page by page.
+            models.Index(name="product_published", fields=["id"], condition=Q(is_published=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Raise `ValidationError` for a currency that does not exist or a price with too many decimals for it."""
+        self.currency = self.currency.upper()
+        if not money.is_currency(self.currency):
+            raise ValidationError({"currency": f"{self.currency} is not an ISO 4217 currency."})
+        if self.price is not None and not money.fits(self.price, self.currency):
+            decimals = money.exponent_of(self.currency)
+            raise ValidationError({"price": f"A price in {self.currency} has at most {decimals} decimals."})
+
+
+class Stock(models.Model):
+    """The counters of one product, in units; only `catalog.inventory` writes them.
+
+    A row of its own that nothing references: a foreign key to this hot row would make every insert lock it.
+    `reserved` = units of active holds and of orders pending payment; `sold` = units of paid orders.
+    """
+
+    product = models.OneToOneField(Product, on_delete=models.PROTECT, primary_key=True, related_name="stock")
+    total = models.IntegerField(default=0)
+    reserved = models.IntegerField(default=0)
+    sold = models.IntegerField(default=0)
+    version = models.PositiveBigIntegerField(default=0, help_text="Counts the changes of the counters.")
+
+    class Meta:
+        verbose_name_plural = "stock"
+        constraints = [
+            models.CheckConstraint(name="stock_reserved_is_not_negative", condition=Q(reserved__gte=0)),
+            models.CheckConstraint(name="stock_sold_is_not_negative", condition=Q(sold__gte=0)),
+            models.CheckConstraint(name="stock_is_not_oversold", condition=Q(total__gte=F("reserved") + F("sold"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.reserved} reserved and {self.sold} sold of {self.total}"
+
+    @property
+    def free(self) -> int:
+        """Units neither reserved nor sold; those of overdue holds and orders are not among them yet."""
+        return self.total - self.reserved - self.sold
+
+
+class StockAdjustment(models.Model):
+    """One change of a product's total by staff: by how many units, why, by whom and when."""
+
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="stock_adjustments")
+    delta = models.IntegerField(help_text="Units to add; negative to take away.")
+    reason = models.CharField(max_length=500)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    total_after = models.PositiveIntegerField()
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.CheckConstraint(name="adjustment_changes_something", condition=~Q(delta=0)),
+            models.CheckConstraint(name="adjustment_has_a_reason", condition=~Q(reason="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delta:+d}: {self.reason}"

@@ -1,0 +1,71 @@
+"""When and how much of a product may be claimed: its sale window, pause and limit per hold."""
+
+import math
+from datetime import datetime
+
+from django.db import models
+
+from catalog.models import Product
+from flashsale.core.refusals import Refusal
+
+
+class SaleStatus(models.TextChoices):
+    """What customers see; judged in this order."""
+
+    UPCOMING = "upcoming"
+    ENDED = "ended"
+    PAUSED = "paused"
+    SOLD_OUT = "sold_out"
+    LIVE = "live"
+
+
+class SaleNotStarted(Refusal):
+    code = "sale_not_started"
+    title = "The sale has not started"
+    retry_after_seconds: int = 1
+
+
+class SaleEnded(Refusal):
+    code = "sale_ended"
+    title = "The sale has ended"
+
+
+class SalePaused(Refusal):
+    code = "sale_paused"
+    title = "The sale is paused"
+
+
+class LimitExceeded(Refusal):
+    """Carries `limit`: the units allowed per hold, or per customer."""
+
+    code = "limit_exceeded"
+    title = "Limit exceeded"
+
+
+def status_of(product: Product, *, available: int, now: datetime) -> SaleStatus:
+    """Return what customers see at `now` with `available` units left."""
+    if product.sale_starts_at and now < product.sale_starts_at:
+        return SaleStatus.UPCOMING
+    if product.sale_ends_at and now >= product.sale_ends_at:
+        return SaleStatus.ENDED
+    if product.paused_at:
+        return SaleStatus.PAUSED
+    return SaleStatus.SOLD_OUT if available <= 0 else SaleStatus.LIVE
+
+
+def check_claim(product: Product, *, quantity: int, now: datetime) -> None:
+    """Raise `SaleNotStarted`, `SaleEnded`, `SalePaused` or `LimitExceeded` (per hold) when units may not be claimed."""
+    if product.sale_starts_at and now < product.sale_starts_at:
+        refusal = SaleNotStarted(
+            f"The sale starts at {product.sale_starts_at.isoformat()}.", sale_starts_at=product.sale_starts_at
+        )
+        refusal.retry_after_seconds = max(1, math.ceil((product.sale_starts_at - now).total_seconds()))
+        raise refusal
+    if product.sale_ends_at and now >= product.sale_ends_at:
+        raise SaleEnded(f"The sale ended at {product.sale_ends_at.isoformat()}.", sale_ends_at=product.sale_ends_at)
+    if product.paused_at:
+        raise SalePaused(
+            f"The sale has been paused since {product.paused_at.isoformat()}.", paused_at=product.paused_at
+        )
+    if quantity > product.max_per_hold:
+        raise LimitExceeded(f"At most {product.max_per_hold} units per hold.", limit=product.max_per_hold)

@@ -1,0 +1,11 @@
+"""What the beat does for the catalog; may run twice, late, or on several workers at once."""
+
+from celery import shared_task
+
+from catalog import refresh
+
+
+@shared_task
+def refresh_availability() -> None:
+    """Rebuild the kept product answers from PostgreSQL."""
+    refresh.refresh_availability()
