@@ -1,0 +1,240 @@
+"""Holds: placed, released, expired. The only writer of a hold's status, except that an order converts it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from catalog import inventory, overdue, sales
+from catalog.inventory import InsufficientStock
+from catalog.models import Product, Stock
+from checkout import limits
+from checkout.models import Hold
+from flashsale.core import clock
+from flashsale.core.refusals import InvalidRequest, NotFound, Refusal
+from flashsale.core.transactions import durable
+
+EXPIRY_BATCH_ROWS = 2_000
+
+
+class HoldExpired(Refusal):
+    code = "hold_expired"
+    title = "Hold has expired"
+
+
+class HoldReleased(Refusal):
+    code = "hold_released"
+    title = "Hold was released"
+
+
+class HoldAlreadyUsed(Refusal):
+    """Carries `order_id`, the order that was made of the hold."""
+
+    code = "hold_already_used"
+    title = "Hold was already used"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldRequest:
+    """What one buyer wants: units, for how long (None: the default), for which customer ("": nobody named)."""
+
+    quantity: int
+    ttl_seconds: int | None = None
+    customer_id: str = ""
+
+
+class NotActive(RuntimeError):
+    """A locked hold was not active although it was read as active: a fault of this program, everything was undone."""
+
+
+class _TakeBackFirst(Exception):
+    """Overdue units would let a refused claim through: undo the batch, take them back, decide again."""
+
+
+def place(*, product_id: int, quantity: int, ttl_seconds: int | None = None, customer_id: str = "") -> Hold:
+    """Set `quantity` units aside for `ttl_seconds`; a batch of one.
+
+    Raises the first that applies of `NotFound`, `InvalidRequest` (the product asks for a customer id),
+    `SaleNotStarted`, `SaleEnded`, `SalePaused`, `LimitExceeded` and `InsufficientStock`.
+    """
+    request = HoldRequest(quantity=quantity, ttl_seconds=ttl_seconds, customer_id=customer_id)
+    [result] = place_batch(product_id=product_id, requests=[request])
+    if isinstance(result, Refusal):
+        raise result
+    return result
+
+
+def place_batch(*, product_id: int, requests: Sequence[HoldRequest]) -> list[Hold | Refusal]:
+    """Grant the requests for one product in their order, in one transaction; return a hold or refusal for each.
+
+    When a request finds too few units and others are overdue, the batch is undone, the overdue units are taken back in
+    transactions of their own, and the batch is decided once more.
+    """
+    try:
+        return _grant(product_id, requests, may_take_back=True)
+    except _TakeBackFirst:
+        overdue.take_back(product_id)
+        return _grant(product_id, requests, may_take_back=False)
+
+
+def get(hold_id: UUID) -> Hold:
+    """Return a hold annotated for an answer (see `HoldQuerySet.as_of_now`); raises `NotFound`."""
+    hold = Hold.objects.as_of_now().filter(pk=hold_id).first()
+    if hold is None:
+        raise NotFound("There is no such hold.")
+    return hold
+
+
+@durable
+def release(hold_id: UUID) -> None:
+    """Give a hold up; nothing happens when it has ended without an order. Raises `NotFound`, `HoldAlreadyUsed`."""
+    hold = lock(hold_id)
+    if hold.status == Hold.Status.CONVERTED:
+        raise already_used(hold)
+    if hold.status == Hold.Status.ACTIVE:
+        now = clock.now()
+        is_overdue = hold.status_at(now) == Hold.Status.EXPIRED
+        _mark([hold.pk], status=Hold.Status.EXPIRED if is_overdue else Hold.Status.RELEASED, now=now)
+        inventory.release(hold.product_id, units=hold.quantity)
+
+
+@durable
+def expire_due(*, limit: int = EXPIRY_BATCH_ROWS) -> int:
+    """Expire at most `limit` overdue holds, oldest first, skipping those that somebody else has locked.
+
+    Returns how many were expired.
+    """
+    now = clock.now()
+    due = Hold.objects.overdue(now).select_for_update(no_key=True, of=("self",), skip_locked=True)
+    return _end(due.order_by("expires_at")[:limit], status=Hold.Status.EXPIRED, now=now)
+
+
+@durable
+def take_back(product_id: int) -> int:
+    """Expire one product's overdue holds, waiting for those that somebody else is tidying up.
+
+    Returns how many were expired: at most `EXPIRY_BATCH_ROWS`.
+    """
+    now = clock.now()
+    due = Hold.objects.overdue(now).filter(product_id=product_id).select_for_update(no_key=True, of=("self",))
+    return _end(due.order_by("pk")[:EXPIRY_BATCH_ROWS], status=Hold.Status.EXPIRED, now=now)
+
+
+def lock(hold_id: UUID) -> Hold:
+    """Lock and return a hold until the transaction ends; raises `NotFound`."""
+    hold = Hold.objects.select_for_update(no_key=True, of=("self",)).filter(pk=hold_id).first()
+    if hold is None:
+        raise NotFound("There is no such hold.")
+    return hold
+
+
+def convert(hold: Hold, *, now: datetime) -> None:
+    """Mark a hold, locked by this transaction, as ordered. Its units stay reserved.
+
+    Raises `HoldAlreadyUsed`, `HoldReleased` or `HoldExpired` when it is not active at `now`.
+    """
+    status = hold.status_at(now)
+    if status == Hold.Status.CONVERTED:
+        raise already_used(hold)
+    if status == Hold.Status.RELEASED:
+        raise HoldReleased
+    if status == Hold.Status.EXPIRED:
+        raise HoldExpired
+    _mark([hold.pk], status=Hold.Status.CONVERTED, now=now)
+
+
+def already_used(hold: Hold) -> HoldAlreadyUsed:
+    """Return the refusal that names the order made of a converted hold."""
+    return HoldAlreadyUsed(order_id=hold.order.pk)
+
+
+@durable
+def _grant(product_id: int, requests: Sequence[HoldRequest], *, may_take_back: bool) -> list[Hold | Refusal]:
+    try:
+        stock = inventory.lock(product_id)
+        product = Product.objects.published().annotate(locked_at=clock.ClockTimestamp()).get(pk=product_id)
+    except (Stock.DoesNotExist, Product.DoesNotExist):
+        return [NotFound("There is no such product.") for _ in requests]
+
+    results = _decide(product, requests, free=stock.free, now=product.locked_at)
+    if any(isinstance(result, InsufficientStock) for result in results):
+        reclaimable = overdue.count(product_id, at=product.locked_at)
+        if reclaimable and may_take_back:
+            raise _TakeBackFirst
+        results = [_with_overdue(result, reclaimable) for result in results]
+
+    granted = [result for result in results if isinstance(result, Hold)]
+    if granted:
+        inventory.reserve(stock, units=sum(hold.quantity for hold in granted))
+        Hold.objects.bulk_create(granted)
+    return results
+
+
+def _decide(product: Product, requests: Sequence[HoldRequest], *, free: int, now: datetime) -> list[Hold | Refusal]:
+    """Decide each request in order, counting what the earlier ones were granted; write nothing."""
+    customers = {request.customer_id for request in requests if request.customer_id}
+    is_limited = product.max_per_customer is not None and customers
+    has = limits.units_of(product.pk, customer_ids=customers, now=now) if is_limited else Counter()
+    results: list[Hold | Refusal] = []
+    for request in requests:
+        try:
+            _check(product, request, free=free, has=has[request.customer_id], now=now)
+        except Refusal as refusal:
+            results.append(refusal)
+        else:
+            free -= request.quantity
+            has[request.customer_id] += request.quantity
+            results.append(_new_hold(product, request, now=now))
+    return results
+
+
+def _check(product: Product, request: HoldRequest, *, free: int, has: int, now: datetime) -> None:
+    if product.max_per_customer is not None and not request.customer_id:
+        raise InvalidRequest(
+            "This product has a limit per customer: say for whom.", pointer="#/customer_id", error_code="required"
+        )
+    sales.check_claim(product, quantity=request.quantity, now=now)
+    limits.check(product, customer_id=request.customer_id, quantity=request.quantity, has=has)
+    if request.quantity > free:
+        raise InsufficientStock(available=free)
+
+
+def _new_hold(product: Product, request: HoldRequest, *, now: datetime) -> Hold:
+    ttl_seconds = settings.HOLD_TTL_SECONDS if request.ttl_seconds is None else request.ttl_seconds
+    hold = Hold(
+        product_id=product.pk,
+        quantity=request.quantity,
+        unit_price=product.price,
+        currency=product.currency,
+        customer_id=request.customer_id,
+        created_at=now,
+        expires_at=now + timedelta(seconds=ttl_seconds),
+    )
+    hold.read_at, hold.ordered_as = now, None
+    return hold
+
+
+def _with_overdue(result: Hold | Refusal, reclaimable: int) -> Hold | Refusal:
+    """Overdue units count as available in every answer, also those that became overdue a moment ago."""
+    if isinstance(result, InsufficientStock):
+        return InsufficientStock(available=result.extra["available"] + reclaimable)
+    return result
+
+
+def _end(locked: QuerySet[Hold], *, status: Hold.Status, now: datetime) -> int:
+    """End the active holds that this queryset locks, and give their units back: one stock update per product."""
+    rows = list(locked.values_list("pk", "product_id", "quantity"))
+    _mark([pk for pk, _, _ in rows], status=status, now=now)
+    inventory.release_all((product_id, quantity) for _, product_id, quantity in rows)
+    return len(rows)
+
+
+def _mark(hold_ids: list[UUID], *, status: Hold.Status, now: datetime) -> None:
+    """Let locked active holds leave `active`; a row that is not active any more undoes the transaction."""
+    marked = Hold.objects.filter(pk__in=hold_ids, status=Hold.Status.ACTIVE).update(status=status, ended_at=now)
+    if marked != len(hold_ids):
+        raise NotActive(f"{len(hold_ids) - marked} of {len(hold_ids)} holds had already left `active`")

@@ -1,0 +1,209 @@
+"""Holds and orders: who claimed how many units, until when, and what became of it."""
+
+import uuid
+from datetime import datetime
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from catalog.models import Product
+from catalog.overdue import Deadline
+from flashsale.core import money
+
+CUSTOMER_ID_LENGTH = 64
+PAYMENT_ID_LENGTH = 255
+
+
+class HoldQuerySet(models.QuerySet):
+    def as_of_now(self) -> "HoldQuerySet":
+        """Annotate what an answer about a hold needs: `read_at` (database time) and `ordered_as` (order id or None)."""
+        return self.annotate(read_at=Now(), ordered_as=F("order__id"))
+
+    def overdue(self, at: Deadline) -> "HoldQuerySet":
+        """Active holds past their deadline at `at`."""
+        return self.filter(status=Hold.Status.ACTIVE, expires_at__lte=at)
+
+
+class Hold(models.Model):
+    """Units set aside for one buyer until `expires_at`.
+
+    active -> converted   an order was made of it
+           -> released    the buyer or staff gave it up
+           -> expired     its time was over
+
+    It leaves `active` exactly once. `checkout.holds` and `checkout.orders` are the only writers of `status`.
+    """
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        CONVERTED = "converted"
+        RELEASED = "released"
+        EXPIRED = "expired"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="holds", db_index=False)
+    quantity = models.PositiveIntegerField()
+    unit_price = models.DecimalField(max_digits=14, decimal_places=money.DECIMAL_PLACES)
+    currency = models.CharField(max_length=money.CURRENCY_LENGTH)
+    customer_id = models.CharField(max_length=CUSTOMER_ID_LENGTH, blank=True)
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.ACTIVE)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = HoldQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="hold_quantity_is_positive", condition=Q(quantity__gte=1)),
+            models.CheckConstraint(name="hold_expires_after_creation", condition=Q(expires_at__gt=F("created_at"))),
+            models.CheckConstraint(
+                name="hold_status_is_known", condition=Q(status__in=["active", "converted", "released", "expired"])
+            ),
+            models.CheckConstraint(
+                name="hold_ended_when_not_active",
+                condition=Q(status="active", ended_at__isnull=True) | (~Q(status="active") & Q(ended_at__isnull=False)),
+            ),
+        ]
+        indexes = [
+            # Read by: the sweeper (which holds are overdue, oldest first).
+            models.Index(name="hold_active_by_deadline", fields=["expires_at"], condition=Q(status="active")),
+            # Read by: availability and claims (overdue units of a product), the audit, the product's own page.
+            models.Index(
+                name="hold_active_by_product",
+                fields=["product", "expires_at"],
+                include=["quantity"],
+                condition=Q(status="active"),
+            ),
+            # Read by: the limit per customer.
+            models.Index(
+                name="hold_active_by_customer",
+                fields=["product", "customer_id"],
+                condition=Q(status="active") & ~Q(customer_id=""),
+            ),
+            # Read by: the purge of old holds that never became orders.
+            models.Index(
+                name="hold_ended_without_order", fields=["ended_at"], condition=Q(status__in=["released", "expired"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} of product {self.product_id}, {self.status}"
+
+    def status_at(self, now: datetime) -> "Hold.Status":
+        """Return the status everybody sees at `now`: an overdue hold is expired, tidied up or not."""
+        is_overdue = self.status == self.Status.ACTIVE and self.expires_at <= now
+        return self.Status.EXPIRED if is_overdue else self.Status(self.status)
+
+
+class OrderQuerySet(models.QuerySet):
+    def as_of_now(self) -> "OrderQuerySet":
+        """Annotate `read_at` (database time), which an answer about an order needs."""
+        return self.annotate(read_at=Now())
+
+    def overdue(self, at: Deadline) -> "OrderQuerySet":
+        """Orders that still wait for their payment past their payment window at `at`."""
+        return self.filter(status=Order.Status.PENDING_PAYMENT, payment_due_at__lte=at)
+
+
+class Order(models.Model):
+    """A hold that its buyer decided to pay for.
+
+    pending_payment -> paid        the payment succeeded                         reserved -> sold
+                    -> cancelled   the payment failed, or buyer or staff cancel   reserved -> available
+                    -> expired     the payment window is over                     reserved -> available
+    expired         -> paid        a late success, units and limit allow it       available -> sold
+
+    Paid and cancelled are final. `checkout.orders` is the only writer of `status`, `refund` and `refunded_amount`.
+    """
+
+    class Status(models.TextChoices):
+        PENDING_PAYMENT = "pending_payment"
+        PAID = "paid"
+        CANCELLED = "cancelled"
+        EXPIRED = "expired"
+
+    class Refund(models.TextChoices):
+        NONE = "", "none"
+        DUE = "due"
+        DONE = "done"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    hold = models.OneToOneField(Hold, on_delete=models.PROTECT, related_name="order")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="orders", db_index=False)
+    quantity = models.PositiveIntegerField()
+    unit_price = models.DecimalField(max_digits=14, decimal_places=money.DECIMAL_PLACES)
+    total_amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES)
+    currency = models.CharField(max_length=money.CURRENCY_LENGTH)
+    customer_id = models.CharField(max_length=CUSTOMER_ID_LENGTH, blank=True)
+    status = models.CharField(max_length=15, choices=Status.choices, default=Status.PENDING_PAYMENT)
+    payment_id = models.CharField(max_length=PAYMENT_ID_LENGTH, null=True, blank=True, unique=True)
+    refund = models.CharField(max_length=4, choices=Refund.choices, default=Refund.NONE, blank=True)
+    refunded_amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=0)
+    created_at = models.DateTimeField()
+    payment_due_at = models.DateTimeField()
+    paid_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="When it was cancelled or expired.")
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="order_quantity_is_positive", condition=Q(quantity__gte=1)),
+            models.CheckConstraint(
+                name="order_total_is_price_times_quantity",
+                condition=Q(total_amount=F("unit_price") * F("quantity")),
+            ),
+            models.CheckConstraint(
+                name="order_status_is_known",
+                condition=Q(status__in=["pending_payment", "paid", "cancelled", "expired"]),
+            ),
+            models.CheckConstraint(
+                name="order_paid_at_when_paid",
+                condition=Q(status="paid", paid_at__isnull=False) | (~Q(status="paid") & Q(paid_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="order_closed_at_when_cancelled_or_expired",
+                condition=Q(status="pending_payment", closed_at__isnull=True)
+                | Q(status__in=["cancelled", "expired"], closed_at__isnull=False)
+                | ~Q(status__in=["pending_payment", "cancelled", "expired"]),
+            ),
+            models.CheckConstraint(
+                name="order_payment_window_is_positive", condition=Q(payment_due_at__gt=F("created_at"))
+            ),
+            models.CheckConstraint(name="order_refunds_are_not_negative", condition=Q(refunded_amount__gte=0)),
+            models.CheckConstraint(name="order_refund_is_known", condition=Q(refund__in=["", "due", "done"])),
+            models.CheckConstraint(name="order_payment_id_is_not_empty", condition=~Q(payment_id="")),
+        ]
+        indexes = [
+            # Read by: the sweeper (which orders are overdue, oldest first).
+            models.Index(
+                name="order_pending_by_deadline", fields=["payment_due_at"], condition=Q(status="pending_payment")
+            ),
+            # Read by: availability and claims (overdue units of a product) and the audit.
+            models.Index(
+                name="order_pending_by_product",
+                fields=["product", "payment_due_at"],
+                include=["quantity"],
+                condition=Q(status="pending_payment"),
+            ),
+            # Read by: the audit (units sold).
+            models.Index(
+                name="order_paid_by_product", fields=["product"], include=["quantity"], condition=Q(status="paid")
+            ),
+            # Read by: the limit per customer.
+            models.Index(
+                name="order_counted_by_customer",
+                fields=["product", "customer_id"],
+                condition=Q(status__in=["pending_payment", "paid"]) & ~Q(customer_id=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} of product {self.product_id}, {self.status}"
+
+    def status_at(self, now: datetime) -> "Order.Status":
+        """Return the status everybody sees at `now`: an overdue order is expired, tidied up or not."""
+        is_overdue = self.status == self.Status.PENDING_PAYMENT and self.payment_due_at <= now
+        return self.Status.EXPIRED if is_overdue else self.Status(self.status)

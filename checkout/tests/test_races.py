@@ -1,0 +1,249 @@
+"""Many at once, over real connections: units are sold once, and every loser hears a named refusal."""
+
+import pytest
+
+from catalog import inventory
+from catalog.models import Stock
+from catalog.tests.factories import ProductFactory
+from checkout import audit, holds, limits, orders
+from checkout.models import Hold, Order
+from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
+from flashsale.tests.racing import (
+    Meeting,
+    at_once,
+    counts,
+    times,
+    without_advisory_locks,
+    without_row_locks,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def units(product) -> tuple[int, int]:
+    stock = Stock.objects.get(pk=product.pk)
+    return stock.reserved, stock.sold
+
+
+@pytest.mark.parametrize(("wanting", "stock"), [(50, 10), (25, 20)])
+def test_O1_O5_no_more_units_are_granted_than_there_are(wanting, stock):
+    product = ProductFactory(stock=stock)
+
+    results = at_once(*times(wanting, lambda: holds.place(product_id=product.pk, quantity=1)))
+
+    assert counts(results) == {"Hold": stock, "InsufficientStock": wanting - stock}
+    assert units(product) == (stock, 0)
+    assert audit.find_drift() == []
+
+
+def test_mixed_quantities_never_exceed_the_stock():
+    product = ProductFactory(stock=40)
+    quantities = [1, 2, 3, 5, 7] * 8
+
+    results = at_once(*(lambda q=q: holds.place(product_id=product.pk, quantity=q) for q in quantities))
+
+    granted = sum(hold.quantity for hold in results if isinstance(hold, Hold))
+    refused = [q for q, result in zip(quantities, results, strict=True) if not isinstance(result, Hold)]
+    assert set(counts(results)) == {"Hold", "InsufficientStock"}
+    assert 40 - granted < min(refused)
+    assert units(product) == (granted, 0)
+    assert audit.find_drift() == []
+
+
+def test_a_batch_decides_each_request_in_order():
+    product = ProductFactory(stock=5, max_per_hold=4, max_per_customer=4)
+    requests = [
+        holds.HoldRequest(quantity=quantity, customer_id=customer)
+        for quantity, customer in [(3, "ann"), (2, "ann"), (5, "bob"), (3, "bob"), (2, "bob"), (1, "eve"), (1, "")]
+    ]
+
+    results = holds.place_batch(product_id=product.pk, requests=requests)
+
+    assert [type(result).__name__ for result in results] == [
+        "Hold", "LimitExceeded", "LimitExceeded", "InsufficientStock", "Hold", "InsufficientStock", "InvalidRequest",
+    ]  # fmt: skip
+    assert units(product) == (5, 0)
+    assert audit.find_drift() == []
+
+
+def _two_claims_for_the_last_units(monkeypatch) -> list:
+    product = ProductFactory(stock=10)
+    monkeypatch.setattr(inventory, "lock", Meeting(2).after(inventory.lock))
+    return at_once(*times(2, lambda: holds.place(product_id=product.pk, quantity=6)))
+
+
+def test_O11_two_claims_for_the_last_units_meet_one_after_the_other(monkeypatch):
+    results = _two_claims_for_the_last_units(monkeypatch)
+
+    assert counts(results) == {"Hold": 1, "InsufficientStock": 1}
+    assert audit.find_drift() == []
+
+
+def test_control_without_the_stock_lock_both_claims_are_granted_until_the_constraint_stops_one(monkeypatch):
+    without_row_locks(monkeypatch, Stock)
+
+    assert counts(_two_claims_for_the_last_units(monkeypatch)) == {"Hold": 1, "IntegrityError": 1}
+
+
+def _two_claims_of_one_customer(monkeypatch) -> list:
+    product = ProductFactory(stock=10, max_per_customer=2)
+    monkeypatch.setattr("checkout.limits.check", Meeting(2).before(limits.check))
+    claim = {"product_id": product.pk, "quantity": 2, "customer_id": "ann"}
+    return at_once(*times(2, lambda: holds.place(**claim)))
+
+
+def test_the_customers_limit_holds_for_parallel_claims(monkeypatch):
+    assert counts(_two_claims_of_one_customer(monkeypatch)) == {"Hold": 1, "LimitExceeded": 1}
+
+
+def test_control_without_the_stock_lock_a_customer_passes_the_limit(monkeypatch):
+    without_row_locks(monkeypatch, Stock)
+
+    assert counts(_two_claims_of_one_customer(monkeypatch)) == {"Hold": 2}
+
+
+def test_twenty_orders_of_one_hold_make_one_order():
+    hold = HoldFactory(quantity=2)
+
+    results = at_once(*times(20, lambda: orders.place(hold_id=hold.pk)))
+
+    assert counts(results) == {"Order": 1, "HoldAlreadyUsed": 19}
+    assert {str(r.extra["order_id"]) for r in results if not isinstance(r, Order)} == {str(Order.objects.get().pk)}
+    assert audit.find_drift() == []
+
+
+def test_twenty_orders_with_one_payment_id_make_one_order():
+    product = ProductFactory(stock=20)
+    ids = [HoldFactory(product=product).pk for _ in range(20)]
+
+    results = at_once(*(lambda pk=pk: orders.place(hold_id=pk, payment_id="pay_1") for pk in ids))
+
+    assert counts(results) == {"Order": 1, "PaymentIdInUse": 19}
+    assert audit.find_drift() == []
+
+
+def _order_and_release(monkeypatch) -> list:
+    hold = HoldFactory(quantity=2)
+    monkeypatch.setattr(holds, "lock", Meeting(2).after(holds.lock))
+    return at_once(lambda: orders.place(hold_id=hold.pk), lambda: holds.release(hold.pk))
+
+
+def test_ordering_and_releasing_one_hold_ends_it_once(monkeypatch):
+    ordered, released = _order_and_release(monkeypatch)
+
+    assert (type(ordered).__name__, type(released).__name__) in {
+        ("Order", "HoldAlreadyUsed"),
+        ("HoldReleased", "NoneType"),
+    }
+    assert audit.find_drift() == []
+
+
+def test_control_without_the_hold_lock_the_loser_gets_a_fault_instead_of_a_refusal(monkeypatch):
+    without_row_locks(monkeypatch, Hold)
+
+    assert "NotActive" in counts(_order_and_release(monkeypatch))
+
+
+def _two_sweepers(monkeypatch) -> list:
+    product = ProductFactory(stock=10)
+    for _ in range(5):
+        let_hold_pass(HoldFactory(product=product))
+    monkeypatch.setattr(holds, "_mark", Meeting(2).before(holds._mark))
+    return at_once(holds.expire_due, holds.expire_due)
+
+
+def test_O7_two_sweepers_at_once_give_units_back_once(monkeypatch):
+    results = _two_sweepers(monkeypatch)
+
+    assert sorted(results) == [0, 5]
+    assert Stock.objects.get().reserved == 0
+    assert audit.find_drift() == []
+
+
+def test_control_without_the_hold_lock_two_sweepers_take_the_same_holds(monkeypatch):
+    without_row_locks(monkeypatch, Hold)
+
+    assert "NotActive" in counts(_two_sweepers(monkeypatch))
+
+
+def test_O6_expiry_racing_with_ordering_never_gives_ordered_units_back():
+    product = ProductFactory(stock=20)
+    made = [HoldFactory(product=product) for _ in range(20)]
+    for hold in made[::2]:
+        let_hold_pass(hold)
+
+    results = at_once(*(lambda pk=hold.pk: orders.place(hold_id=pk) for hold in made), *times(3, holds.expire_due))
+
+    assert counts(results[:20]) == {"Order": 10, "HoldExpired": 10}
+    # A sweeper skips holds that a refused order had locked; the next one takes them.
+    assert sum(results[20:]) + holds.expire_due() == 10
+    assert units(product) == (10, 0)
+    assert audit.find_drift() == []
+
+
+def test_several_claims_take_the_same_overdue_units_back_once():
+    product = ProductFactory(stock=10)
+    for _ in range(5):
+        let_hold_pass(HoldFactory(product=product))
+        let_order_pass(OrderFactory(product=product))
+
+    results = at_once(
+        *times(10, lambda: holds.place(product_id=product.pk, quantity=2)), holds.expire_due, orders.expire_due
+    )
+
+    assert counts(results[:10]) == {"Hold": 5, "InsufficientStock": 5}
+    assert units(product) == (10, 0)
+    assert audit.find_drift() == []
+
+
+def test_A4_sweepers_over_several_products_and_claims_do_not_deadlock():
+    products = [ProductFactory(stock=20) for _ in range(3)]
+    for product in products:
+        for _ in range(5):
+            let_hold_pass(HoldFactory(product=product))
+            let_order_pass(OrderFactory(product=product))
+    claims = [lambda p=p: holds.place(product_id=p.pk, quantity=2) for p in products for _ in range(4)]
+
+    results = at_once(*claims, *times(3, holds.expire_due), *times(3, orders.expire_due))
+
+    assert set(counts(results)) == {"Hold", "int"}
+    assert audit.find_drift() == []
+
+
+def test_O12_a_sweeper_takes_no_more_than_its_batch():
+    product = ProductFactory(stock=10)
+    for _ in range(7):
+        let_hold_pass(HoldFactory(product=product))
+
+    results = at_once(*times(2, lambda: holds.expire_due(limit=3)))
+
+    assert all(result <= 3 for result in results)
+    assert Hold.objects.filter(status="active").count() == 7 - sum(results)
+    assert audit.find_drift() == []
+
+
+def test_cancelling_twice_and_expiring_gives_units_back_once():
+    product = ProductFactory(stock=10)
+    made = [OrderFactory(product=product) for _ in range(6)]
+    for order in made[::2]:
+        let_order_pass(order)
+
+    at_once(*(lambda pk=order.pk: orders.cancel(pk) for order in made for _ in range(2)), *times(2, orders.expire_due))
+
+    # A sweeper skips rows that a refused cancellation had locked; the next one takes them.
+    orders.expire_due()
+    assert units(product) == (0, 0)
+    assert audit.find_drift() == []
+
+
+@pytest.mark.parametrize("advisory", [True, False], ids=["", "even without the locks on references"])
+def test_one_hold_makes_one_order(monkeypatch, advisory):
+    if not advisory:
+        without_advisory_locks(monkeypatch)
+    hold = HoldFactory()
+
+    results = at_once(*times(8, lambda: orders.place(hold_id=hold.pk)))
+
+    assert counts(results)["Order"] == 1
+    assert Order.objects.count() == 1
+    assert audit.find_drift() == []
