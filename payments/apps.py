@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+from django.core.checks import Tags, register
+
+
+class PaymentsConfig(AppConfig):
+    name = "payments"
+
+    def ready(self) -> None:
+        from checkout import orders
+        from payments import checks, parked
+
+        orders.register_creation_hook(parked.take)
+        register(checks.webhooks_can_be_verified, Tags.security, deploy=True)

@@ -1,0 +1,157 @@
+"""What payment providers said, kept before it is believed, and the money they say they took."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from checkout.models import PAYMENT_ID_LENGTH, Order
+from flashsale.core import money
+
+EVENT_ID_LENGTH = 255
+TYPE_LENGTH = 100
+PROVIDER_LENGTH = 32
+
+
+class WebhookEvent(models.Model):
+    """One message of a payment provider, committed before it is processed.
+
+    received -> applied        it changed its order, or made money refundable
+             -> ignored        nothing to do: stale, unknown type or status
+             -> parked         its order does not exist yet
+             -> needs_review   money that cannot be matched
+             -> failed         an error; tried again at `next_attempt_at`
+    parked   -> as received, when the order is created; -> dead after a day
+    failed   -> as received, when it is tried again; -> dead after the last try
+
+    `payments.inbox` is the only writer of `status`. An event changes state at most once, however often it arrives.
+    """
+
+    class Status(models.TextChoices):
+        RECEIVED = "received"
+        APPLIED = "applied"
+        IGNORED = "ignored"
+        PARKED = "parked"
+        NEEDS_REVIEW = "needs_review"
+        FAILED = "failed"
+        DEAD = "dead"
+
+    class Kind(models.TextChoices):
+        SUCCESS = "success"
+        FAILURE = "failure"
+        REFUNDED = "refunded"
+        NOTED = "noted"
+        UNKNOWN = "unknown"
+
+    provider = models.CharField(max_length=PROVIDER_LENGTH)
+    event_id = models.CharField(max_length=EVENT_ID_LENGTH)
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what the event says after translation.")
+    body = models.BinaryField(null=True, help_text="The raw bytes; purged after some months.")
+    headers = models.JSONField(default=dict)
+    type = models.CharField(max_length=TYPE_LENGTH, help_text="The provider's own name for what happened.")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    order_ref = models.UUIDField(null=True, blank=True)
+    hold_ref = models.UUIDField(null=True, blank=True)
+    payment_ref = models.CharField(max_length=PAYMENT_ID_LENGTH, null=True, blank=True)
+    amount = models.DecimalField(
+        max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, null=True, blank=True
+    )
+    amount_is_total = models.BooleanField(default=False, help_text="A refund's amount is what was given back so far.")
+    currency = models.CharField(max_length=money.CURRENCY_LENGTH, blank=True)
+    malformed = models.CharField(max_length=32, blank=True, help_text="The first field that could not be used.")
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.RECEIVED)
+    reason = models.CharField(max_length=64, blank=True, help_text="Why it has this status, in a word.")
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, null=True, blank=True, related_name="webhook_events", db_index=True
+    )
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True)
+    received_at = models.DateTimeField()
+    parked_at = models.DateTimeField(null=True, blank=True, help_text="Since when it waits for its order.")
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="event_is_stored_once", fields=["provider", "event_id", "fingerprint"]),
+            models.CheckConstraint(
+                name="event_status_is_known",
+                condition=Q(status__in=["received", "applied", "ignored", "parked", "needs_review", "failed", "dead"]),
+            ),
+            models.CheckConstraint(
+                name="event_has_a_next_attempt_while_open",
+                condition=Q(status__in=["received", "failed"], next_attempt_at__isnull=False)
+                | (~Q(status__in=["received", "failed"]) & Q(next_attempt_at__isnull=True)),
+            ),
+        ]
+        indexes = [
+            # Read by: the worker (received and failed events whose time has come).
+            models.Index(name="event_due", fields=["next_attempt_at"], condition=Q(status__in=["received", "failed"])),
+            # Read by: the creation of an order and the worker (parked events of an order), each by its reference.
+            models.Index(name="event_parked_by_order", fields=["order_ref"], condition=Q(status="parked")),
+            models.Index(name="event_parked_by_hold", fields=["hold_ref"], condition=Q(status="parked")),
+            models.Index(name="event_parked_by_payment", fields=["payment_ref"], condition=Q(status="parked")),
+            # Read by: the worker (parked events that waited too long) and the purge of old bodies.
+            models.Index(name="event_parked_by_age", fields=["parked_at"], condition=Q(status="parked")),
+            models.Index(name="event_with_body_by_age", fields=["received_at"], condition=Q(body__isnull=False)),
+            # Read by: staff (what needs a human).
+            models.Index(
+                name="event_for_staff",
+                fields=["received_at", "status"],
+                condition=Q(status__in=["needs_review", "dead"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.event_id}: {self.kind}, {self.status}"
+
+
+class Payment(models.Model):
+    """Money that a provider says it took.
+
+    applied    -> refunded   what was given back reached the amount
+    refund_due -> refunded   the same, for money that no units could be given for
+
+    `payments.ledger` is the only writer of `status` and `refunded_amount`.
+    """
+
+    class Status(models.TextChoices):
+        APPLIED = "applied"
+        REFUND_DUE = "refund_due"
+        REFUNDED = "refunded"
+
+    provider = models.CharField(max_length=PROVIDER_LENGTH)
+    payment_id = models.CharField(
+        max_length=PAYMENT_ID_LENGTH, help_text="The provider's id, or its event's id where it named no payment."
+    )
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
+    event = models.ForeignKey(WebhookEvent, on_delete=models.PROTECT, related_name="payments")
+    amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES)
+    currency = models.CharField(max_length=money.CURRENCY_LENGTH)
+    status = models.CharField(max_length=10, choices=Status.choices)
+    reason = models.CharField(max_length=64, blank=True, help_text="Why it is due for refund, in a word.")
+    refunded_amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=0)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="payment_is_known_once", fields=["provider", "payment_id"]),
+            models.CheckConstraint(
+                name="payment_status_is_known", condition=Q(status__in=["applied", "refund_due", "refunded"])
+            ),
+            models.CheckConstraint(name="payment_amount_is_positive", condition=Q(amount__gt=0)),
+            models.CheckConstraint(
+                name="payment_refunds_within_amount",
+                condition=Q(refunded_amount__gte=0, refunded_amount__lte=F("amount")),
+            ),
+            models.CheckConstraint(
+                name="payment_refunded_when_all_is_back",
+                condition=Q(status="refunded", refunded_amount=F("amount"))
+                | (~Q(status="refunded") & Q(refunded_amount__lt=F("amount"))),
+            ),
+        ]
+        indexes = [
+            # Read by: staff and `payments_due` (what must be refunded, longest waiting first).
+            models.Index(name="payment_refund_due", fields=["created_at"], condition=Q(status="refund_due")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payment_id}: {self.amount} {self.currency}, {self.status}"

@@ -1,0 +1,65 @@
+"""What every payment provider's module offers: verify a request, translate its body. Nothing else."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+from uuid import UUID
+
+from payments.models import WebhookEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One message of a provider in this shop's words.
+
+    `type` is the provider's own name for what happened. A reference, amount or currency that was given but cannot be
+    used is None and `malformed` names the first such field. `amount` is in units of `currency`, not in minor units;
+    of a refund it is what this refund gave back, or with `amount_is_total` what all refunds did so far.
+    `fingerprint` is equal for two messages that say the same.
+    """
+
+    event_id: str
+    kind: WebhookEvent.Kind
+    type: str
+    fingerprint: str
+    order_id: UUID | None = None
+    hold_id: UUID | None = None
+    payment_id: str | None = None
+    amount: Decimal | None = None
+    amount_is_total: bool = False
+    currency: str = ""
+    malformed: str = ""
+
+
+class UnusableBody(Exception):
+    """Verified bytes that cannot be stored as an event; `pointer` says which member is at fault."""
+
+    def __init__(self, detail: str, *, pointer: str = "#") -> None:
+        super().__init__(detail)
+        self.pointer = pointer
+
+
+class SignatureMismatch(Exception):
+    """The request does not prove that the provider sent it."""
+
+
+class Provider(Protocol):
+    """A payment provider. `name` is the last part of its webhook's path."""
+
+    name: str
+    # Request headers worth keeping beside the raw body; never one that carries a signature.
+    kept_headers: tuple[str, ...]
+
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Raise `SignatureMismatch` unless the provider sent these bytes."""
+
+    def translate(self, body: bytes, headers: Mapping[str, str]) -> Message:
+        """Return what the verified bytes say; raises `UnusableBody`."""
+
+
+def fingerprint_of(*says: Any) -> str:
+    """Return the SHA-256 (hex) of what a message says after translation."""
+    return hashlib.sha256(json.dumps(says, default=str).encode()).hexdigest()

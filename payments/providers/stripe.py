@@ -1,0 +1,142 @@
+"""Stripe: events of payment intents, checkout sessions and charges.
+
+Source: https://docs.stripe.com/api/events/types and https://docs.stripe.com/webhooks#verify-events.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from stripe import SignatureVerificationError, WebhookSignature
+
+from flashsale.core import money
+from payments.models import WebhookEvent
+from payments.providers.base import Message, SignatureMismatch, fingerprint_of
+from payments.providers.reading import Reader, event_id_of, members_of, plain, type_of
+
+Kind = WebhookEvent.Kind
+
+TOLERANCE_SECONDS = 5 * 60
+SIGNATURE_HEADER = "Stripe-Signature"
+_HEADER = re.compile(r"t=([0-9]{1,12})(,[a-z0-9]{1,8}=[0-9a-zA-Z+/=]{1,128}){1,16}", re.ASCII)
+
+# type: what it means here, and the member that says how much.
+PAYMENT_INTENTS = {
+    "payment_intent.succeeded": (Kind.SUCCESS, "amount_received"),
+    # A declined try: the customer may try again with the same payment intent.
+    "payment_intent.payment_failed": (Kind.NOTED, "amount"),
+    "payment_intent.canceled": (Kind.FAILURE, "amount"),
+}
+SESSIONS = {
+    "checkout.session.completed": (Kind.SUCCESS, "amount_total"),
+    "checkout.session.async_payment_succeeded": (Kind.SUCCESS, "amount_total"),
+    "checkout.session.async_payment_failed": (Kind.FAILURE, "amount_total"),
+    "checkout.session.expired": (Kind.FAILURE, "amount_total"),
+}
+CHARGES = {"charge.refunded": (Kind.REFUNDED, "amount_refunded")}
+TYPES = PAYMENT_INTENTS | SESSIONS | CHARGES
+
+# Where Stripe's minor units are not those of ISO 4217: https://docs.stripe.com/currencies#minor-units
+EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
+
+
+class StripeProvider:
+    name = "stripe"
+    kept_headers = ("user-agent",)
+
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> None:
+        secrets = settings.STRIPE_WEBHOOK_SECRETS
+        if not secrets and settings.LOCAL_MODE:
+            return
+        header = headers.get(SIGNATURE_HEADER, "")
+        form = _HEADER.fullmatch(header)
+        if form is None:
+            raise SignatureMismatch("The signature's header is missing or malformed.")
+        # The library looks at the past only.
+        if abs(time.time() - int(form[1])) > TOLERANCE_SECONDS:
+            raise SignatureMismatch("The message's timestamp is too far from now.")
+        if not any(_is_signed_with(secret, body=body, header=header) for secret in secrets):
+            raise SignatureMismatch("No signature matches.")
+
+    def translate(self, body: bytes, headers: Mapping[str, str]) -> Message:
+        event = members_of(body)
+        event_id = event_id_of(event.get("id"), pointer="#/id")
+        given_type = event.get("type")
+        if not isinstance(given_type, str) or given_type not in TYPES:
+            return Message(
+                event_id=event_id,
+                kind=Kind.UNKNOWN,
+                type=type_of(given_type),
+                fingerprint=fingerprint_of(given_type, event.get("data")),
+            )
+        return _known(event_id, given_type, event)
+
+
+def headers_as_sent(body: bytes) -> dict[str, str]:
+    """Return the headers with which Stripe would send the body now: signed with the first secret, if any."""
+    secrets = settings.STRIPE_WEBHOOK_SECRETS
+    signed = WebhookSignature.generate_signature_header(body.decode(), secrets[0]) if secrets else ""
+    return {"content-type": "application/json"} | ({SIGNATURE_HEADER: signed} if signed else {})
+
+
+def _known(event_id: str, event_type: str, event: dict[str, Any]) -> Message:
+    kind, amount_name = TYPES[event_type]
+    thing = _object_in(event)
+    is_unpaid = event_type == "checkout.session.completed" and thing.get("payment_status") != "paid"
+    reader = Reader(thing)
+    named = Reader(_mapping(thing.get("metadata")))
+    order_id, hold_id = named.uuid("order_id"), named.uuid("hold_id")
+    payment_id = reader.checked("payment_intent", *_payment_id(event_type, thing))
+    currency = reader.currency("currency")
+    # What a failure would have cost changes nothing, and a canceled intent may say anything.
+    counts = kind in (Kind.SUCCESS, Kind.REFUNDED) and not is_unpaid
+    amount = reader.minor_units(amount_name, exponent=exponent_of(currency)) if counts and currency else None
+    if counts and amount is None:
+        reader.unusable.setdefault(amount_name, "missing")
+    if event.get("livemode") is not settings.STRIPE_LIVEMODE:
+        reader.unusable["livemode"] = repr(event.get("livemode"))
+    unusable = named.unusable | reader.unusable
+    return Message(
+        event_id=event_id,
+        kind=Kind.NOTED if is_unpaid else kind,
+        type=event_type,
+        fingerprint=fingerprint_of(
+            event_type, is_unpaid, order_id, hold_id, payment_id, plain(amount), currency, sorted(unusable.items())
+        ),
+        order_id=order_id,
+        hold_id=hold_id,
+        payment_id=payment_id,
+        amount=amount,
+        amount_is_total=kind == Kind.REFUNDED,
+        currency=currency,
+        malformed=next(iter(unusable), ""),
+    )
+
+
+def _object_in(event: dict[str, Any]) -> dict[str, Any]:
+    return _mapping(_mapping(event.get("data")).get("object"))
+
+
+def _mapping(given: Any) -> dict[str, Any]:
+    return given if isinstance(given, dict) else {}
+
+
+def _payment_id(event_type: str, thing: dict[str, Any]) -> tuple[Any, str | None]:
+    """Return the payment intent's id as given and if it can be used; sessions and charges may give it expanded."""
+    given = thing.get("id") if event_type in PAYMENT_INTENTS else thing.get("payment_intent")
+    given = given.get("id") if isinstance(given, dict) else given
+    return given, Reader({"payment_intent": given}).payment_id("payment_intent")
+
+
+def exponent_of(currency: str) -> int:
+    """Return the decimals of Stripe's minor unit of an ISO 4217 currency."""
+    return EXPONENTS.get(currency, money.exponent_of(currency))
+
+
+def _is_signed_with(secret: str, *, body: bytes, header: str) -> bool:
+    try:
+        return WebhookSignature.verify_header(body, header, secret, tolerance=TOLERANCE_SECONDS)
+    except (SignatureVerificationError, UnicodeDecodeError):
+        return False

@@ -1,0 +1,48 @@
+"""What a payment provider is answered."""
+
+from rest_framework import serializers
+
+from payments.inbox import UNFINISHED, Receipt
+from payments.models import WebhookEvent
+
+REPLAY_MESSAGE = "Already handled"
+MESSAGES = {
+    WebhookEvent.Status.PARKED: "Order not found yet",
+    WebhookEvent.Status.NEEDS_REVIEW: "Webhook stored for review",
+    WebhookEvent.Status.RECEIVED: "Webhook stored",
+    WebhookEvent.Status.FAILED: "Webhook stored",
+    WebhookEvent.Status.DEAD: "Webhook stored for review",
+}
+
+
+class ReceiptOut(serializers.Serializer):
+    """The outcome of an event as it stands now; of an order that exists its id, status and payment."""
+
+    message = serializers.SerializerMethodField()
+    outcome = serializers.CharField(source="event.status")
+    idempotency_key = serializers.CharField(source="event.event_id")
+    order_id = serializers.SerializerMethodField()
+    order_status = serializers.SerializerMethodField()
+    payment_id = serializers.SerializerMethodField()
+
+    def get_message(self, receipt: Receipt) -> str:
+        if receipt.is_replay:
+            return REPLAY_MESSAGE
+        return MESSAGES.get(receipt.event.status, "Webhook processed")
+
+    def get_order_id(self, receipt: Receipt) -> str | None:
+        order_id = receipt.event.order_id or receipt.event.order_ref
+        return str(order_id) if order_id else None
+
+    def get_order_status(self, receipt: Receipt) -> str | None:
+        order = receipt.event.order
+        return order.status_at(receipt.answered_at) if order else None
+
+    def get_payment_id(self, receipt: Receipt) -> str | None:
+        order = receipt.event.order
+        return receipt.event.payment_ref or (order.payment_id if order else None)
+
+
+def http_status_of(event: WebhookEvent) -> int:
+    """202 while the event waits for its order or the worker, else 200."""
+    return 202 if event.status in UNFINISHED or event.status == WebhookEvent.Status.PARKED else 200

@@ -1,0 +1,23 @@
+"""What the beat does for webhook events; each task may run twice, late, or on several workers at once."""
+
+from celery import shared_task
+
+from payments import inbox, retention
+
+MAX_BATCHES = 100
+
+
+@shared_task
+def reconcile_webhook_events() -> None:
+    """Process events that are due, batch after batch, until none is left or `MAX_BATCHES` are done."""
+    for _ in range(MAX_BATCHES):
+        if inbox.process_due() < inbox.DUE_BATCH_ROWS:
+            return
+
+
+@shared_task
+def purge_event_bodies() -> None:
+    """Forget old event bodies, batch after batch."""
+    for _ in range(MAX_BATCHES):
+        if retention.purge_bodies() < retention.PURGE_BATCH_ROWS:
+            return

@@ -1,0 +1,229 @@
+"""The inbox: nothing that was stored is forgotten, whatever fails in between."""
+
+import contextlib
+
+import pytest
+
+from catalog.models import Stock
+from checkout import audit, orders
+from checkout.models import Order
+from checkout.tests.factories import HoldFactory, OrderFactory
+from payments import inbox, retention, rules, tasks
+from payments.models import Payment, WebhookEvent
+from payments.tests.factories import let_event_pass, receive, send
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Returns what makes the processing of events with this payment id fail, until it is called with None."""
+    original = rules.apply
+    state = {"payment": None}
+
+    def apply(event, order, **kwargs):
+        if event.payment_ref == state["payment"]:
+            raise ZeroDivisionError("poison")
+        return original(event, order, **kwargs)
+
+    monkeypatch.setattr(rules, "apply", apply)
+    return lambda payment_id: state.update(payment=payment_id)
+
+
+@pytest.fixture
+def dying(monkeypatch):
+    """Returns a context in which the process dies after an event was stored and before it is processed."""
+
+    @contextlib.contextmanager
+    def dies():
+        with monkeypatch.context() as patch:
+            patch.setattr(inbox, "_attempt", lambda event: event)
+            yield
+
+    return dies
+
+
+def test_L8_an_event_stored_by_a_process_that_died_is_finished_by_the_worker(order, dying):
+    with dying():
+        event = receive(order_id=order.pk, payment_id="pay_1").event
+
+    tasks.reconcile_webhook_events()
+    assert WebhookEvent.objects.get().status == "received"
+    let_event_pass(event, seconds=inbox.LEASE_SECONDS + 1)
+    tasks.reconcile_webhook_events()
+
+    assert WebhookEvent.objects.get().status == "applied"
+    assert Order.objects.get().status == "paid"
+
+
+def test_L9_an_error_is_answered_202_and_the_worker_finishes_it(api, order, broken):
+    broken("pay_1")
+    response = send(api, order_id=str(order.pk), payment_id="pay_1")
+    event = WebhookEvent.objects.get()
+    assert (event.status, event.reason) == ("failed", "error")
+    assert "poison" in event.last_error
+
+    broken(None)
+    let_event_pass(event, seconds=inbox.BACKOFF_CAP_SECONDS)
+    tasks.reconcile_webhook_events()
+
+    assert (response.status_code, response.json()["outcome"]) == (202, "failed")
+    assert WebhookEvent.objects.get().status == "applied"
+    assert Stock.objects.get().sold == 2
+    assert audit.find_drift() == []
+
+
+def test_the_provider_may_send_a_failed_event_again(api, order, broken):
+    broken("pay_1")
+    send(api, key="evt_1", order_id=str(order.pk), payment_id="pay_1")
+    broken(None)
+
+    again = send(api, key="evt_1", order_id=str(order.pk), payment_id="pay_1")
+
+    assert (again.status_code, again.json()["outcome"]) == (200, "applied")
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_K5_a_poison_event_is_given_up_and_holds_up_no_other(product, broken):
+    poisoned, healthy = OrderFactory(product=product), OrderFactory(product=product)
+    broken("pay_poison")
+    poison = receive(order_id=poisoned.pk, payment_id="pay_poison").event
+
+    for _ in range(inbox.MAX_ATTEMPTS):
+        let_event_pass(poison, seconds=inbox.BACKOFF_CAP_SECONDS)
+        tasks.reconcile_webhook_events()
+    receive(order_id=healthy.pk, payment_id="pay_1")
+
+    poison.refresh_from_db()
+    assert (poison.status, poison.reason, poison.attempts) == ("dead", "gave_up", inbox.MAX_ATTEMPTS)
+    assert Order.objects.get(pk=healthy.pk).status == "paid"
+
+
+def test_an_event_that_kills_its_process_is_given_up_as_well(order, dying):
+    with dying():
+        event = receive(order_id=order.pk, payment_id="pay_1").event
+
+        for _ in range(inbox.MAX_ATTEMPTS):
+            let_event_pass(event, seconds=inbox.LEASE_SECONDS + 1)
+            tasks.reconcile_webhook_events()
+
+    event.refresh_from_db()
+    assert event.status == "dead"
+
+
+def test_a_poison_event_never_stops_the_order_it_waits_for(hold, broken):
+    broken("pay_1")
+    receive(hold_id=hold.pk, payment_id="pay_1")
+
+    order = orders.place(hold_id=hold.pk)
+
+    event = WebhookEvent.objects.get()
+    assert order.status == "pending_payment"
+    assert event.status == "failed"
+    broken(None)
+    let_event_pass(event, seconds=inbox.BACKOFF_CAP_SECONDS)
+    tasks.reconcile_webhook_events()
+    assert Order.objects.get().status == "paid"
+
+
+def test_a_parked_event_whose_order_never_comes_is_dead_after_a_day(db):
+    event = receive(payment_id="pay_1").event
+    let_event_pass(event, seconds=23 * 3600)
+    tasks.reconcile_webhook_events()
+    assert WebhookEvent.objects.get().status == "parked"
+
+    let_event_pass(event, seconds=3600)
+    tasks.reconcile_webhook_events()
+
+    assert (WebhookEvent.objects.get().status, WebhookEvent.objects.get().reason) == ("dead", "order_never_came")
+
+
+def test_the_worker_finds_parked_events_whose_order_exists(order):
+    event = receive(order_id=order.pk, payment_id="pay_1").event
+    WebhookEvent.objects.update(status="parked", order=None, processed_at=None)
+    Payment.objects.all().delete()
+
+    tasks.reconcile_webhook_events()
+
+    event.refresh_from_db()
+    assert event.status in {"applied", "ignored"}
+
+
+def test_the_worker_finds_parked_events_whose_payment_became_known(order):
+    orders.cancel(order.pk)
+    early = receive(status="failure", payment_id="pay_1").event
+    receive(order_id=order.pk, hold_id=order.hold_id, payment_id="pay_1")
+
+    tasks.reconcile_webhook_events()
+
+    early.refresh_from_db()
+    assert (early.status, early.order_id) == ("ignored", order.pk)
+
+
+def test_K6_every_due_event_is_worked_off_batch_after_batch(product, monkeypatch, dying):
+    made = [OrderFactory(product=product) for _ in range(7)]
+    with dying():
+        for order in made:
+            let_event_pass(receive(order_id=order.pk).event, seconds=inbox.LEASE_SECONDS + 1)
+    monkeypatch.setattr(inbox, "DUE_BATCH_ROWS", 2)
+    monkeypatch.setattr(inbox.process_due, "__kwdefaults__", {"limit": 2})
+
+    tasks.reconcile_webhook_events()
+
+    assert set(WebhookEvent.objects.values_list("status", flat=True)) == {"applied"}
+    assert Stock.objects.get().sold == 7
+
+
+def test_the_wait_before_the_next_try_grows_and_has_a_limit():
+    longest = {attempts: max(inbox.backoff(attempts).total_seconds() for _ in range(300)) for attempts in (1, 5, 40)}
+
+    assert 1 < longest[1] <= 4
+    assert 16 < longest[5] <= 64
+    assert 900 < longest[40] <= inbox.BACKOFF_CAP_SECONDS
+
+
+def test_L4_a_payment_after_the_hold_ended_still_finds_its_order(product):
+    hold = HoldFactory(product=product, quantity=2, ttl_seconds=10)
+    order = orders.place(hold_id=hold.pk)
+
+    assert (order.payment_due_at - order.created_at).total_seconds() == 900
+    receive(order_id=order.pk, payment_id="pay_1")
+    assert Order.objects.get().status == "paid"
+
+
+def test_old_bodies_are_forgotten_and_verdicts_kept(order):
+    event = receive(order_id=order.pk, payment_id="pay_1").event
+    let_event_pass(event, seconds=(retention.BODIES_KEPT_DAYS + 1) * 86_400)
+    young = receive(order_id=order.pk, payment_id="pay_2").event
+
+    tasks.purge_event_bodies()
+
+    event.refresh_from_db()
+    young.refresh_from_db()
+    assert (event.body, event.status, event.event_id != "") == (None, "applied", True)
+    assert young.body is not None
+
+
+def test_staff_retry_a_dead_event_and_it_is_applied(admin_client, hold):
+    event = receive(hold_id=hold.pk, payment_id="pay_1").event
+    let_event_pass(event, seconds=25 * 3600)
+    tasks.reconcile_webhook_events()
+    # The order comes after its event was given up.
+    order = orders.place(hold_id=hold.pk)
+    assert WebhookEvent.objects.get().status == "dead"
+
+    page = admin_client.post(
+        "/admin/payments/webhookevent/", {"action": "retry", "_selected_action": [event.pk]}, follow=True
+    )
+
+    assert "Applied" in page.text
+    assert WebhookEvent.objects.get().status == "applied"
+    assert Order.objects.get(pk=order.pk).status == "paid"
+
+
+def test_only_dead_events_are_retried(order):
+    event = receive(order_id=order.pk, payment_id="pay_1").event
+
+    with pytest.raises(inbox.NotDead):
+        inbox.retry(event.pk)
+
+    assert WebhookEvent.objects.get().status == "applied"
+    assert Payment.objects.count() == 1

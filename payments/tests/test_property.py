@@ -1,0 +1,209 @@
+"""Random interleavings of all that can happen to holds, orders and payments: the promises hold after each step."""
+
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.db.models import F, Sum
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+
+from catalog.inventory import InsufficientStock
+from catalog.models import Stock
+from catalog.sales import LimitExceeded
+from catalog.tests.factories import ProductFactory
+from checkout import audit, holds, limits, orders, tasks
+from checkout.models import Hold, Order
+from checkout.tests.factories import let_hold_pass, let_order_pass
+from flashsale.core import clock
+from flashsale.core.refusals import Refusal
+from payments import tasks as payment_tasks
+from payments.models import Payment, WebhookEvent
+from payments.tests.factories import let_event_pass, receive, undone
+
+LIMIT = 3
+CUSTOMERS = ["ann", "bob"]
+FINAL = {Order.Status.PAID, Order.Status.CANCELLED}
+SEEN_BY_STAFF = {"needs_review", "parked", "dead"}
+
+
+class Sale(RuleBasedStateMachine):
+    """A shop with two products, two customers, a provider without manners and a worker that works at times."""
+
+    placed = Bundle("placed")
+    ordered = Bundle("ordered")
+    sent = Bundle("sent")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.example = undone()
+        self.example.__enter__()
+        self.products = [ProductFactory(stock=6, max_per_customer=LIMIT), ProductFactory(stock=4)]
+        self.final: dict = {}
+
+    def teardown(self) -> None:
+        self.example.__exit__(None, None, None)
+
+    @rule(target=placed, which=st.integers(0, 1), quantity=st.integers(1, LIMIT), customer=st.sampled_from(CUSTOMERS))
+    def place(self, which, quantity, customer):
+        try:
+            return holds.place(product_id=self.products[which].pk, quantity=quantity, customer_id=customer).pk
+        except (InsufficientStock, LimitExceeded):
+            return None
+
+    @rule(hold=placed)
+    def release(self, hold):
+        self._try(lambda: holds.release(hold))
+
+    @rule(target=ordered, hold=placed, names_payment=st.booleans())
+    def order(self, hold, names_payment):
+        placed = self._try(lambda: orders.place(hold_id=hold, payment_id=f"pay_{hold}" if names_payment else None))
+        return placed.pk if placed else None
+
+    @rule(order=ordered)
+    def cancel(self, order):
+        self._try(lambda: orders.cancel(order))
+
+    @rule(hold=placed)
+    def hold_runs_out(self, hold):
+        if hold:
+            let_hold_pass(Hold(pk=hold))
+
+    @rule(order=ordered)
+    def payment_window_closes(self, order):
+        if order:
+            let_order_pass(Order(pk=order))
+
+    @rule(
+        target=sent,
+        order=ordered,
+        status=st.sampled_from(["success", "success", "failure", "refunded", "charged back"]),
+        payment=st.sampled_from(["own", "other", "none"]),
+        amount=st.sampled_from(["right", "right", "wrong", "absent", "part"]),
+    )
+    def event(self, order, status, payment, amount):
+        if order is None:
+            return None
+        members = {"order_id": order} | self._payment(Order.objects.get(pk=order), payment)
+        return self._send(status, members | self._amount(Order.objects.get(pk=order), amount))
+
+    @rule(
+        target=sent,
+        hold=placed,
+        status=st.sampled_from(["success", "failure"]),
+        by=st.sampled_from(["hold", "payment"]),
+    )
+    def early_event(self, hold, status, by):
+        if hold is None:
+            return None
+        return self._send(status, {"hold_id": hold} if by == "hold" else {"payment_id": f"pay_{hold}"})
+
+    @rule(message=sent)
+    def same_event_again(self, message):
+        if message:
+            before = WebhookEvent.objects.count()
+            assert receive(**message).is_replay
+            assert WebhookEvent.objects.count() == before
+
+    @rule(message=consumes(sent))
+    def same_id_saying_something_else(self, message):
+        if message:
+            receipt = receive(**message | {"amount": "0.07"})
+            assert receipt.event.status == "needs_review"
+
+    @rule()
+    def worker_runs(self):
+        tasks.expire_holds()
+        tasks.expire_orders()
+        payment_tasks.reconcile_webhook_events()
+
+    @rule(message=sent)
+    def a_day_passes_for_an_event(self, message):
+        if message:
+            for event in WebhookEvent.objects.filter(event_id=message["key"]):
+                let_event_pass(event, seconds=86_400)
+
+    @invariant()
+    def the_books_are_right(self):
+        assert audit.find_drift() == []
+        assert not Stock.objects.filter(total__lt=F("reserved") + F("sold")).exists()
+
+    @invariant()
+    def final_states_are_final(self):
+        for pk, status in Order.objects.values_list("pk", "status"):
+            assert self.final.get(pk, status) == status
+            if status in FINAL:
+                self.final[pk] = status
+
+    @invariant()
+    def no_customer_has_more_than_allowed(self):
+        has = limits.units_of(self.products[0].pk, customer_ids=CUSTOMERS, now=clock.now())
+        assert all(units <= LIMIT for units in has.values())
+
+    @invariant()
+    def every_success_has_a_place(self):
+        for event in WebhookEvent.objects.filter(kind="success"):
+            payment = Payment.objects.filter(provider=event.provider, payment_id=event.payment_ref or event.event_id)
+            if event.status == "applied":
+                assert payment.get().order_id == event.order_id
+            elif event.status == "ignored":
+                assert payment.exists() or self._is_known_by_another_name(event)
+            else:
+                assert event.status in SEEN_BY_STAFF
+
+    @invariant()
+    def every_paid_order_has_one_payment_that_paid_it(self):
+        for order in Order.objects.filter(status="paid"):
+            money = [payment for payment in order.payments.all() if not payment.reason]
+            assert len(money) == 1
+            assert money[0].amount == order.total_amount
+
+    @invariant()
+    def orders_show_what_their_payments_say(self):
+        for order in Order.objects.all():
+            sums = order.payments.aggregate(back=Sum("refunded_amount"))
+            is_due = order.payments.filter(status="refund_due").exists()
+            assert order.refunded_amount == (sums["back"] or 0)
+            assert (order.refund == "due") == is_due
+
+    def _is_known_by_another_name(self, event):
+        """A success that names no payment, or the order's own while the one that paid it named none."""
+        others = event.order.payments.exclude(reason="order_already_paid")
+        if event.payment_ref is None:
+            return others.exists()
+        return event.payment_ref == event.order.payment_id and others.filter(event__payment_ref=None).exists()
+
+    def _try(self, verb):
+        try:
+            return verb()
+        except Refusal:
+            return None
+
+    def _send(self, status, members):
+        message = {"status": status, "key": str(uuid4())} | members
+        assert not receive(**message).is_replay
+        return message
+
+    def _payment(self, order, which):
+        own = order.payment_id or f"pay_{order.hold_id}"
+        return {"own": {"payment_id": own}, "other": {"payment_id": f"other_{order.pk}"}, "none": {}}[which]
+
+    def _amount(self, order, which):
+        total = order.total_amount
+        values = {"right": total, "wrong": total + Decimal("0.01"), "part": total / 2}
+        return {"amount": str(values[which].quantize(Decimal("0.01")))} if which in values else {}
+
+
+@pytest.mark.django_db
+def test_every_promise_holds_after_every_step():
+    run_state_machine_as_test(
+        Sale,
+        settings=settings(
+            max_examples=80,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )

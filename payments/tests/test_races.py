@@ -1,0 +1,217 @@
+"""Providers and customers at the same moment, over real connections: money is applied once, or due for refund."""
+
+import pytest
+
+from catalog.models import Stock
+from catalog.tests.factories import ProductFactory
+from checkout import audit, holds, orders
+from checkout.models import Order
+from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
+from flashsale.tests.racing import (
+    Meeting,
+    at_once,
+    counts,
+    times,
+    without_advisory_locks,
+    without_row_locks,
+)
+from payments import inbox, matching, parked
+from payments.models import Payment, WebhookEvent
+from payments.tests.factories import receive
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def units(product) -> tuple[int, int]:
+    stock = Stock.objects.get(pk=product.pk)
+    return stock.reserved, stock.sold
+
+
+def payments() -> list[str]:
+    return sorted(Payment.objects.values_list("status", flat=True))
+
+
+def test_L11_the_same_event_twenty_times_at_once_is_applied_once():
+    order = OrderFactory(quantity=2)
+
+    results = at_once(*times(20, lambda: receive(key="evt_1", order_id=order.pk, payment_id="pay_1")))
+
+    assert counts(results) == {"Receipt": 20}
+    assert [receipt.is_replay for receipt in results].count(False) == 1
+    assert {receipt.event.status for receipt in results} == {"applied"}
+    assert payments() == ["applied"]
+    assert units(order.product) == (0, 2)
+    assert audit.find_drift() == []
+
+
+def test_L3_L13_two_success_events_of_one_order_pay_it_once():
+    order = OrderFactory(quantity=2)
+
+    at_once(*(lambda n=n: receive(order_id=order.pk, payment_id=f"pay_{n}") for n in range(2)))
+
+    assert payments() == ["applied", "refund_due"]
+    assert units(order.product) == (0, 2)
+    assert audit.find_drift() == []
+
+
+def test_success_and_failure_at_once_end_the_order_once():
+    product = ProductFactory(stock=30)
+    made = [OrderFactory(product=product, payment_id=f"pay_{n}") for n in range(10)]
+
+    at_once(
+        *(lambda o=o: receive(order_id=o.pk, payment_id=o.payment_id) for o in made),
+        *(lambda o=o: receive(status="failure", order_id=o.pk, payment_id=o.payment_id) for o in made),
+    )
+
+    paid = Order.objects.filter(status="paid").count()
+    assert Order.objects.filter(status="cancelled").count() == 10 - paid
+    assert payments() == ["applied"] * paid + ["refund_due"] * (10 - paid)
+    assert units(product) == (0, paid)
+    assert audit.find_drift() == []
+
+
+def test_A4_payment_racing_with_expiry_neither_deadlocks_nor_loses_money():
+    product = ProductFactory(stock=10)
+    made = [OrderFactory(product=product) for _ in range(10)]
+    for order in made:
+        let_order_pass(order)
+
+    results = at_once(
+        *(lambda o=o, n=n: receive(order_id=o.pk, payment_id=f"pay_{n}") for n, o in enumerate(made)),
+        *times(3, orders.expire_due),
+    )
+
+    assert {receipt.event.status for receipt in results[:10]} == {"applied"}
+    assert payments() == ["applied"] * 10
+    assert units(product) == (0, 10)
+    assert audit.find_drift() == []
+
+
+def _success_and_cancel(monkeypatch) -> tuple[Order, list]:
+    order = OrderFactory(quantity=2)
+    monkeypatch.setattr(orders, "lock", Meeting(2).after(orders.lock))
+    return order, at_once(lambda: receive(order_id=order.pk, payment_id="pay_1"), lambda: orders.cancel(order.pk))
+
+
+def test_success_and_cancel_at_once_end_as_paid_or_as_a_refund(monkeypatch):
+    _, (receipt, cancelled) = _success_and_cancel(monkeypatch)
+
+    status = Order.objects.get().status
+    assert receipt.event.status == "applied"
+    assert (status, type(cancelled).__name__, payments()) in [
+        ("paid", "OrderAlreadyPaid", ["applied"]),
+        ("cancelled", "Order", ["refund_due"]),
+    ]
+    assert audit.find_drift() == []
+
+
+def test_control_without_the_order_lock_one_of_them_meets_a_fault(monkeypatch):
+    without_row_locks(monkeypatch, Order)
+
+    _, (receipt, cancelled) = _success_and_cancel(monkeypatch)
+
+    assert type(cancelled).__name__ == "NotPending" or receipt.event.status == "failed"
+
+
+def _one_event_processed_twice(monkeypatch) -> WebhookEvent:
+    order = OrderFactory(quantity=2)
+    with monkeypatch.context() as patch:
+        # Stored by a process that died before it could process it.
+        patch.setattr(inbox, "_attempt", lambda event: event)
+        event = receive(order_id=order.pk, payment_id="pay_1").event
+    monkeypatch.setattr(inbox, "_lock", Meeting(2).after(inbox._lock))
+    at_once(*times(2, lambda: inbox.process(event.pk)))
+    event.refresh_from_db()
+    return event
+
+
+def test_two_workers_never_process_one_event_twice(monkeypatch):
+    assert _one_event_processed_twice(monkeypatch).status == "applied"
+    assert payments() == ["applied"]
+    assert audit.find_drift() == []
+
+
+def test_control_without_its_locks_an_event_changes_its_verdict(monkeypatch):
+    without_row_locks(monkeypatch, WebhookEvent)
+    without_advisory_locks(monkeypatch)
+
+    assert _one_event_processed_twice(monkeypatch).status == "ignored"
+
+
+def _event_and_order_creation(monkeypatch) -> WebhookEvent:
+    hold = HoldFactory(quantity=2)
+    meeting = Meeting(2)
+    # Both have looked for the other, and found nothing, before either commits.
+    monkeypatch.setattr(matching, "find_order_id", meeting.after(matching.find_order_id))
+    monkeypatch.setattr(orders, "_creation_hooks", [meeting.after(parked.take)])
+    at_once(lambda: receive(hold_id=hold.pk, payment_id="pay_1"), lambda: orders.place(hold_id=hold.pk))
+    return WebhookEvent.objects.get()
+
+
+def test_L7_an_event_and_the_creation_of_its_order_never_miss_each_other(monkeypatch):
+    event = _event_and_order_creation(monkeypatch)
+
+    assert event.status == "applied"
+    assert Order.objects.get().status == "paid"
+    assert audit.find_drift() == []
+
+
+def test_control_without_the_lock_on_references_the_event_stays_parked(monkeypatch):
+    without_advisory_locks(monkeypatch)
+
+    event = _event_and_order_creation(monkeypatch)
+
+    assert event.status == "parked"
+    assert Order.objects.get().status == "pending_payment"
+
+
+@pytest.mark.parametrize("reference", ["hold_id", "payment_id"])
+def test_many_events_racing_with_their_orders_all_arrive(reference):
+    product = ProductFactory(stock=20)
+    made = [HoldFactory(product=product) for _ in range(10)]
+    named = [{"hold_id": h.pk} if reference == "hold_id" else {"payment_id": f"pay_{h.pk}"} for h in made]
+
+    at_once(
+        *(lambda m=m: receive(**m) for m in named),
+        *(lambda h=h: orders.place(hold_id=h.pk, payment_id=f"pay_{h.pk}") for h in made),
+    )
+
+    assert set(WebhookEvent.objects.values_list("status", flat=True)) == {"applied"}
+    assert set(Order.objects.values_list("status", flat=True)) == {"paid"}
+    assert units(product) == (0, 10)
+    assert audit.find_drift() == []
+
+
+def _two_contents_with_one_id(monkeypatch) -> list[str]:
+    product = ProductFactory(stock=10)
+    made = [OrderFactory(product=product) for _ in range(2)]
+    monkeypatch.setattr(inbox, "_verdict_on_receipt", Meeting(2).before(inbox._verdict_on_receipt))
+    at_once(*(lambda o=o: receive(key="evt_1", order_id=o.pk, payment_id=f"pay_{o.pk}") for o in made))
+    return sorted(WebhookEvent.objects.values_list("status", flat=True))
+
+
+def test_L10_one_id_with_two_contents_at_once_lets_one_stand(monkeypatch):
+    assert _two_contents_with_one_id(monkeypatch) == ["applied", "needs_review"]
+    assert payments() == ["applied"]
+
+
+def test_control_without_the_lock_on_the_event_id_both_contents_stand(monkeypatch):
+    without_advisory_locks(monkeypatch)
+
+    assert _two_contents_with_one_id(monkeypatch) == ["applied", "applied"]
+
+
+def test_a_late_payment_and_a_claim_for_the_same_units_share_nothing():
+    product = ProductFactory(stock=2)
+    order = OrderFactory(product=product, quantity=2)
+    let_order_pass(order)
+    results = at_once(
+        lambda: receive(order_id=order.pk, payment_id="pay_1"),
+        lambda: holds.place(product_id=product.pk, quantity=2),
+    )
+
+    is_paid = Order.objects.get().status == "paid"
+    assert type(results[1]).__name__ == ("InsufficientStock" if is_paid else "Hold")
+    assert payments() == ["applied" if is_paid else "refund_due"]
+    assert units(product) == ((0, 2) if is_paid else (2, 0))
+    assert audit.find_drift() == []

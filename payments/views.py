@@ -1,0 +1,38 @@
+"""Webhooks of payment providers over HTTP."""
+
+from rest_framework import views
+from rest_framework.parsers import BaseParser
+from rest_framework.response import Response
+
+from flashsale.core.http import read_body
+from flashsale.core.refusals import InvalidRequest, NotFound
+from payments import inbox
+from payments.providers import PROVIDERS
+from payments.providers.base import UnusableBody
+from payments.serializers import ReceiptOut, http_status_of
+
+
+class RawJSONParser(BaseParser):
+    """Leave `application/json` as the bytes that were signed."""
+
+    media_type = "application/json"
+
+    def parse(self, stream, media_type=None, parser_context=None) -> bytes:
+        return read_body(stream)
+
+
+class WebhookView(views.APIView):
+    """One endpoint for each provider; the plain one also answers at `/payments/webhook`."""
+
+    parser_classes = (RawJSONParser,)
+
+    def post(self, request, provider: str = "standard") -> Response:
+        if provider not in PROVIDERS:
+            raise NotFound("There is no such payment provider.")
+        body = request.data or b""
+        try:
+            receipt = inbox.receive(PROVIDERS[provider], body=body, headers=request.headers)
+        except UnusableBody as error:
+            raise InvalidRequest(str(error), pointer=error.pointer, error_code="unusable") from error
+        headers = {"Idempotent-Replayed": "true"} if receipt.is_replay else {}
+        return Response(ReceiptOut(receipt).data, status=http_status_of(receipt.event), headers=headers)
