@@ -1,0 +1,215 @@
+"""The edge of the HTTP API: what every endpoint shares.
+
+Refusals and errors become problem documents (RFC 9457) here, by one table.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
+from django.db import DatabaseError, InterfaceError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from rest_framework import exceptions, views
+from rest_framework.response import Response
+
+from catalog import inventory, sales
+from checkout import holds, orders
+from flashsale.core import refusals
+from flashsale.core.http import PayloadTooLarge
+from flashsale.core.transactions import OutcomeUnknown, is_passing
+from payments import inbox
+
+log = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+BUSY_RETRY_AFTER_SECONDS = 1
+
+STATUS_OF_REFUSAL: dict[type[refusals.Refusal], HTTPStatus] = {
+    refusals.NotFound: HTTPStatus.NOT_FOUND,
+    refusals.InvalidRequest: HTTPStatus.BAD_REQUEST,
+    inventory.InsufficientStock: HTTPStatus.CONFLICT,
+    sales.SaleNotStarted: HTTPStatus.CONFLICT,
+    sales.SaleEnded: HTTPStatus.CONFLICT,
+    sales.SalePaused: HTTPStatus.CONFLICT,
+    sales.LimitExceeded: HTTPStatus.CONFLICT,
+    holds.HoldExpired: HTTPStatus.CONFLICT,
+    holds.HoldAlreadyUsed: HTTPStatus.CONFLICT,
+    holds.HoldReleased: HTTPStatus.CONFLICT,
+    orders.OrderAlreadyPaid: HTTPStatus.CONFLICT,
+    orders.OrderNotPending: HTTPStatus.CONFLICT,
+    orders.PaymentIdInUse: HTTPStatus.CONFLICT,
+    inbox.SignatureInvalid: HTTPStatus.UNAUTHORIZED,
+}
+
+# What the framework raises by itself, and what is answered for a bare status when nothing better is known.
+CODE_OF_STATUS: dict[int, tuple[str, str]] = {
+    400: ("invalid", "Invalid request"),
+    401: ("not_authenticated", "Authentication required"),
+    403: ("forbidden", "Forbidden"),
+    404: ("not_found", "Not found"),
+    405: ("method_not_allowed", "Method not allowed"),
+    406: ("not_acceptable", "Not acceptable"),
+    413: ("payload_too_large", "Payload too large"),
+    415: ("unsupported_media_type", "Unsupported media type"),
+    429: ("throttled", "Too many requests"),
+    500: ("internal_error", "Internal error"),
+    503: ("busy", "Busy"),
+}
+
+
+class NothingHere(views.APIView):
+    """Answers every path under `/api` that no endpoint has."""
+
+    def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        raise refusals.NotFound("There is no such path in this API.")
+
+
+class ProblemMiddleware:
+    """Give each request an id, and answer every error under `/api` as a problem document, whoever made it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.request_id = uuid.uuid4().hex
+        response = self.get_response(request)
+        is_api = request.path_info == "/api" or request.path_info.startswith("/api/")
+        if is_api and response.status_code >= 400 and response.headers.get("Content-Type") != PROBLEM_JSON:
+            response = self._translated(request, response)
+        response.headers["X-Request-ID"] = request.request_id
+        return response
+
+    def _translated(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        body = problem(request, *_code_and_title(response.status_code), status=response.status_code)
+        return JsonResponse(body, status=response.status_code, content_type=PROBLEM_JSON)
+
+
+def problem(
+    request: HttpRequest, code: str, title: str, *, status: int, detail: str = "", **extra: Any
+) -> dict[str, Any]:
+    """Return the members of a problem document.
+
+    Source: RFC 9457, section 3.1; `code`, `request_id` and what a refusal carries are extension members.
+    """
+    return {
+        "type": _type_uri(request, code),
+        "title": title,
+        "status": int(status),
+        "detail": detail or title,
+        "code": code,
+        "request_id": getattr(request, "request_id", None),
+        **extra,
+    }
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Translate what a view raised; None lets Django report it as an internal error (DRF's EXCEPTION_HANDLER)."""
+    request = context["request"]._request
+    translated = _translate(error)
+    if translated is None:
+        return None
+    status, code, title, detail, extra, headers = translated
+    body = problem(request, code, title, status=status, detail=detail, **extra)
+    return Response(body, status=status, headers=headers, content_type=PROBLEM_JSON)
+
+
+Translated = tuple[int, str, str, str, dict[str, Any], dict[str, str]]
+
+
+def _translate(error: Exception) -> Translated | None:
+    for kind, translator in TRANSLATORS:
+        if isinstance(error, kind):
+            return translator(error)
+    return None
+
+
+def _of_refusal(refusal: refusals.Refusal) -> Translated:
+    if isinstance(refusal, refusals.InvalidRequest):
+        found = {"pointer": refusal.pointer, "code": refusal.error_code, "detail": refusal.detail}
+        return 400, refusal.code, refusal.title, refusal.detail, {"errors": [found]}, {}
+    headers = {}
+    if isinstance(refusal, sales.SaleNotStarted):
+        headers["Retry-After"] = str(refusal.retry_after_seconds)
+    return STATUS_OF_REFUSAL[type(refusal)], refusal.code, refusal.title, refusal.detail, refusal.extra, headers
+
+
+def _of_lost_commit(error: OutcomeUnknown) -> Translated:
+    return _unavailable("outcome_unknown", "Outcome unknown", "The connection was lost while committing.")
+
+
+def _of_database(error: DatabaseError | InterfaceError) -> Translated | None:
+    if not is_passing(error):
+        return None
+    log.warning("the database did not answer in time: %s", str(error).strip().partition("\n")[0])
+    return _unavailable("busy", "Busy", "The database did not answer in time; nothing was done.")
+
+
+def _unavailable(code: str, title: str, detail: str) -> Translated:
+    return 503, code, title, detail, {}, {"Retry-After": str(BUSY_RETRY_AFTER_SECONDS)}
+
+
+def _of_validation(error: exceptions.ValidationError) -> Translated:
+    found = list(_pointers(error.detail, "#"))
+    return 400, *CODE_OF_STATUS[400], found[0]["detail"], {"errors": found}, {}
+
+
+def _of_parsing(error: exceptions.ParseError) -> Translated:
+    found = {"pointer": "#", "code": error.detail.code, "detail": str(error.detail)}
+    return 400, *CODE_OF_STATUS[400], found["detail"], {"errors": [found]}, {}
+
+
+def _of_framework(error: exceptions.APIException) -> Translated:
+    return error.status_code, *_code_and_title(error.status_code), str(error.detail), {}, _headers_of(error)
+
+
+def _headers_of(error: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(error.wait))
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = error.auth_header
+    return headers
+
+
+def _pointers(detail: Any, pointer: str):
+    """Flatten DRF's nested error details into (JSON pointer, code, text); RFC 6901 escapes in member names."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            is_whole = name == "non_field_errors"
+            escaped = str(name).replace("~", "~0").replace("/", "~1")
+            yield from _pointers(inner, pointer if is_whole else f"{pointer}/{escaped}")
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _pointers(inner, pointer)
+    else:
+        yield {"pointer": pointer, "code": detail.code, "detail": str(detail)}
+
+
+def _code_and_title(status: int) -> tuple[str, str]:
+    fallback = 500 if status >= 500 else 400
+    return CODE_OF_STATUS.get(status, CODE_OF_STATUS[fallback])
+
+
+def _type_uri(request: HttpRequest, code: str) -> str:
+    path = f"/problems/{code}"
+    try:
+        return request.build_absolute_uri(path)
+    except DisallowedHost:
+        return path
+
+
+# The first that fits translates; what none can translate is an internal error.
+TRANSLATORS: list[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[Any], Translated | None]]] = [
+    (refusals.Refusal, _of_refusal),
+    (OutcomeUnknown, _of_lost_commit),
+    ((DatabaseError, InterfaceError), _of_database),
+    (exceptions.ValidationError, _of_validation),
+    (exceptions.ParseError, _of_parsing),
+    (Http404, lambda _: _of_framework(exceptions.NotFound())),
+    (PermissionDenied, lambda _: _of_framework(exceptions.PermissionDenied())),
+    (RequestDataTooBig, lambda _: _of_framework(PayloadTooLarge())),
+    (exceptions.APIException, _of_framework),
+]

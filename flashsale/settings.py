@@ -1,0 +1,259 @@
+"""Settings of every deployment: one file, the differences come from the environment (all names: `.env.example`).
+
+Local mode (`LOCAL_MODE=1`, written by `make run` to `STATE_DIR/local.env`) uses the embedded servers where no URL is
+given. Everything else is production and refuses to start with a missing or default secret or without a database.
+"""
+
+import os
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from flashsale import embedded
+from flashsale.core import standard_webhooks
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+STATE_DIR = Path(os.environ.get("STATE_DIR") or BASE_DIR / ".state").absolute()
+
+env = environ.Env()
+for file in (Path(os.environ.get("ENV_FILE", BASE_DIR / ".env")), STATE_DIR / "local.env"):
+    if file.is_file():
+        env.read_env(file)
+
+LOCAL_MODE = env.bool("LOCAL_MODE", default=False)
+DEBUG = env.bool("DEBUG", default=False)
+
+MIN_SECRET_LENGTH = 32
+PLACEHOLDER_SECRETS = frozenset({"change-me", "changeme", "secret", "insecure"})
+
+
+def _secret_key() -> str:
+    key = env.str("SECRET_KEY", default="")
+    weak = key.lower().startswith(("django-insecure", *PLACEHOLDER_SECRETS)) or len(key) < MIN_SECRET_LENGTH
+    if weak:
+        raise ImproperlyConfigured(
+            f"SECRET_KEY is missing, a default, or shorter than {MIN_SECRET_LENGTH} characters. Set it to a random"
+            " value (see .env.example), or start a local system with `make run`."
+        )
+    return key
+
+
+def _database() -> dict:
+    if env.str("DATABASE_URL", default=""):
+        config = env.db_url("DATABASE_URL")
+    elif LOCAL_MODE:
+        config = {"ENGINE": "django.db.backends.postgresql", **embedded.database_settings(STATE_DIR)}
+    else:
+        raise ImproperlyConfigured("DATABASE_URL is not set. Only local mode (`make run`) brings its own PostgreSQL.")
+    if config["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgresql://...).")
+    return config
+
+
+SECRET_KEY = _secret_key()
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if LOCAL_MODE else [])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_celery_beat",
+    "catalog",
+    "checkout",
+    "payments",
+    "flashsale",
+]
+
+MIDDLEWARE = [
+    "flashsale.api.ProblemMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "flashsale.urls"
+WSGI_APPLICATION = "flashsale.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------------------
+# A lock, a statement or a forgotten transaction never waits without end: a frozen worker loses its locks after
+# DATABASE_IDLE_TRANSACTION_MS, so it cannot stop a sale.
+DATABASE_LOCK_TIMEOUT_MS = env.int("DATABASE_LOCK_TIMEOUT_MS", default=2_000)
+DATABASE_STATEMENT_TIMEOUT_MS = env.int("DATABASE_STATEMENT_TIMEOUT_MS", default=10_000)
+DATABASE_IDLE_TRANSACTION_MS = env.int("DATABASE_IDLE_TRANSACTION_MS", default=5_000)
+# Connections one web process keeps at most; 0 opens one connection a thread (commands, workers). wsgi.py sets it.
+DATABASE_POOL_MAX = env.int("DATABASE_POOL_MAX", default=0)
+DATABASE_POOL_WAIT_SECONDS = 2
+
+DATABASES = {"default": _database()}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["OPTIONS"] = {
+    **DATABASES["default"].get("OPTIONS", {}),
+    "connect_timeout": 2,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "options": (
+        f"-c lock_timeout={DATABASE_LOCK_TIMEOUT_MS}"
+        f" -c statement_timeout={DATABASE_STATEMENT_TIMEOUT_MS}"
+        f" -c idle_in_transaction_session_timeout={DATABASE_IDLE_TRANSACTION_MS}"
+    ),
+}
+if DATABASE_POOL_MAX:
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": DATABASE_POOL_MAX,
+        "timeout": DATABASE_POOL_WAIT_SECONDS,
+    }
+EMBEDDED_POSTGRES = LOCAL_MODE and not env.str("DATABASE_URL", default="")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Valkey/Redis and Celery ------------------------------------------------------------------------------------------
+EMBEDDED_VALKEY = LOCAL_MODE and not env.str("REDIS_URL", default="")
+if EMBEDDED_VALKEY:
+    REDIS_URL = embedded.urls(STATE_DIR).redis
+    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=embedded.urls(STATE_DIR).broker)
+else:
+    REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+# Nothing waits long for Redis: it is never the truth.
+REDIS_TIMEOUT_SECONDS = 0.25
+
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ROUTES = {"checkout.tasks.expire_*": {"queue": "expiry"}}
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_TASK_SOFT_TIME_LIMIT = 90
+# A task is acknowledged before it runs: each one is repeated by the beat, and none may hold up the next start.
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 30, "socket_connect_timeout": 2, "socket_keepalive": True}
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+CELERY_TIMEZONE = "UTC"
+
+# --- HTTP API ---------------------------------------------------------------------------------------------------------
+MAX_BODY_BYTES = 256 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["flashsale.core.http.StrictJSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_PAGINATION_CLASS": "flashsale.core.http.Pages",
+    "EXCEPTION_HANDLER": "flashsale.api.problem_response",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+# --- The sale ---------------------------------------------------------------------------------------------------------
+HOLD_TTL_MIN_SECONDS = 10
+HOLD_TTL_SECONDS = env.int("HOLD_TTL_SECONDS", default=120)
+HOLD_TTL_MAX_SECONDS = env.int("HOLD_TTL_MAX_SECONDS", default=600)
+ORDER_PAYMENT_SECONDS = env.int("ORDER_PAYMENT_SECONDS", default=15 * 60)
+if not HOLD_TTL_MIN_SECONDS <= HOLD_TTL_SECONDS <= HOLD_TTL_MAX_SECONDS or ORDER_PAYMENT_SECONDS < 1:
+    raise ImproperlyConfigured(
+        f"HOLD_TTL_SECONDS must lie between {HOLD_TTL_MIN_SECONDS} and HOLD_TTL_MAX_SECONDS,"
+        " and ORDER_PAYMENT_SECONDS must be positive."
+    )
+
+
+# --- Payment providers ------------------------------------------------------------------------------------------------
+def _standard_webhook_keys() -> list[bytes]:
+    try:
+        return [standard_webhooks.key_of(secret) for secret in env.list("STANDARD_WEBHOOK_SECRETS", default=[])]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"STANDARD_WEBHOOK_SECRETS: {error}.") from error
+
+
+STANDARD_WEBHOOK_KEYS = _standard_webhook_keys()
+STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
+if not all(secret.startswith("whsec_") and len(secret) > len("whsec_") for secret in STRIPE_WEBHOOK_SECRETS):
+    raise ImproperlyConfigured("STRIPE_WEBHOOK_SECRETS: a webhook secret of Stripe begins with whsec_.")
+STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")
+# Which of Stripe's events belong here: those of live mode, or those of its test mode.
+STRIPE_LIVEMODE = env.bool(
+    "STRIPE_LIVEMODE", default=not LOCAL_MODE and (not STRIPE_API_KEY or "_live_" in STRIPE_API_KEY)
+)
+
+# --- Pages, languages, files ------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+STATIC_URL = "static/"
+STATIC_ROOT = None if LOCAL_MODE else BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = LOCAL_MODE
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if LOCAL_MODE
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- Transport security -----------------------------------------------------------------------------------------------
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not LOCAL_MODE)
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if LOCAL_MODE else 365 * 24 * 3600)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL_MODE
+X_FRAME_OPTIONS = "DENY"
+if env.bool("TRUST_FORWARDED_PROTO", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Logs -------------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # Every refused request would be a line of its own.
+        "django.request": {"level": "ERROR"},
+        # Scanners send wrong Host headers all day; the answer is 400 and that is all.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "httpx": {"level": "WARNING"},
+    },
+}

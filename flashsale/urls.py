@@ -1,0 +1,27 @@
+"""Every URL: the API (the same under /api/v1 and /api), the admin, health."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+
+from flashsale import health
+from flashsale.api import NothingHere
+
+admin.site.site_header = admin.site.site_title = "Flash sale"
+
+api = [
+    path("", include("catalog.urls")),
+    path("", include("checkout.urls")),
+    path("", include("payments.urls")),
+]
+
+urlpatterns = [
+    # The unversioned mount stands first: links are made from the last pattern of a name, which is the versioned one.
+    path("api/", include(api)),
+    path("api/v1/", include(api)),
+    re_path(r"^api(/.*)?$", NothingHere.as_view()),
+    path("admin/", admin.site.urls),
+    path("livez", health.livez),
+    path("readyz", health.readyz),
+    path("", RedirectView.as_view(url="/admin/")),
+]
