@@ -1,0 +1,59 @@
+"""`STATE_DIR/local.env`: what `make run` chose for a system on one's own machine."""
+
+import os
+import secrets
+from pathlib import Path
+
+from flashsale import embedded
+
+FILE_NAME = "local.env"
+DEFAULT_PORT = 8000
+SECRET_BYTES = 48
+
+
+class CannotStart(Exception):
+    """The local system cannot be started; the message is for people."""
+
+
+def prepare(state_dir: Path) -> None:
+    """Write the file on the first start; later keep its secret key, and its port unless the environment names one.
+
+    Raises `CannotStart` for a bad port or when a system already runs on this folder, and `OSError` when the folder
+    cannot be written.
+    """
+    path = state_dir / FILE_NAME
+    if (state_dir / "up.lock").exists() and embedded.is_locked(state_dir / "up.lock"):
+        raise CannotStart(already_running(state_dir))
+    chosen = _read(path)
+    port = os.environ.get("PORT") or chosen.get("PORT") or str(DEFAULT_PORT)
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise CannotStart(f"PORT={port} is not a port: it must be a number from 1 to 65535.")
+    values = {
+        "LOCAL_MODE": "1",
+        "SECRET_KEY": chosen.get("SECRET_KEY") or secrets.token_urlsafe(SECRET_BYTES),
+        "PORT": port,
+    }
+    if values != chosen:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        _write(path, values)
+
+
+def already_running(state_dir: Path) -> str:
+    """Return the sentence that says where the system of this folder runs."""
+    port = _read(state_dir / FILE_NAME).get("PORT", str(DEFAULT_PORT))
+    return f"A system already runs on http://127.0.0.1:{port} (state folder {state_dir})."
+
+
+def _read(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    return dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
+
+
+def _write(path: Path, values: dict[str, str]) -> None:
+    """Replace the file as a whole, readable by its owner only."""
+    unfinished = path.with_suffix(".new")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.writelines(f"{name}={value}\n" for name, value in values.items())
+    unfinished.replace(path)
