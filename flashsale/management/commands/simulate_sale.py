@@ -1,0 +1,106 @@
+"""`manage.py simulate_sale`: a crowd against the running server, then the audit."""
+
+import asyncio
+import os
+import statistics
+import sys
+import time
+from decimal import Decimal
+
+import httpx
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from catalog import products
+from flashsale.simulation import verdict
+from flashsale.simulation.client import Journal
+from flashsale.simulation.crowd import MAX_UNITS, Crowd
+
+SETTLE_SECONDS = 60
+PRICE = Decimal("29.99")
+
+
+class Command(BaseCommand):
+    help = "Let a crowd buy a new product from the running server, then check every promise. Exit 0 if all held."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--shoppers", type=int, default=2000)
+        parser.add_argument("--stock", type=int, default=100, help="Units for sale.")
+        parser.add_argument("--url", default=f"http://127.0.0.1:{os.environ.get('PORT', '8000')}")
+
+    def handle(self, *, shoppers: int, stock: int, url: str, **options) -> None:
+        if shoppers < 1 or stock < 0:
+            raise CommandError("There must be at least one shopper, and no fewer than 0 units.")
+        _check_server(url)
+        console = Console()
+        product = products.add(
+            name=f"Simulated sale of {stock} units", price=PRICE, currency="USD", stock=stock, max_per_hold=MAX_UNITS
+        )
+        console.print(f"[bold]{shoppers} shoppers[/] want {stock} units of product {product.pk} at {url}")
+        started = time.monotonic()
+        journal = _rush(console, url, product.pk, shoppers)
+        # The database may have been restarted meanwhile.
+        connection.close()
+        _wait_for_worker(console)
+        broken = verdict.broken_promises(product.pk, journal)
+        _report(console, journal, verdict.read_books(product.pk), seconds=time.monotonic() - started)
+        for promise in broken:
+            console.print(f"[bold red]broken[/] {promise}")
+        if broken:
+            sys.exit(1)
+        console.print("[bold green]Every promise held:[/] nothing oversold, nothing lost, the books are right.")
+
+
+def _check_server(url: str) -> None:
+    try:
+        httpx.get(f"{url}/livez", timeout=5).raise_for_status()
+    except httpx.HTTPError as error:
+        raise CommandError(f"No server answers at {url} ({error}). Start one with `make run`.") from error
+
+
+def _rush(console: Console, url: str, product_id: int, shoppers: int) -> Journal:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("shoppers done", total=shoppers)
+        crowd = Crowd(url, product_id, shoppers, on_done=lambda: progress.advance(task))
+        return asyncio.run(crowd.run())
+
+
+def _wait_for_worker(console: Console) -> None:
+    """Give the worker a bounded time to finish webhook events that were stored but not processed."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    with console.status("waiting for stored webhook events"):
+        while verdict.count_unfinished() and time.monotonic() < deadline:
+            time.sleep(0.5)
+
+
+def _report(console: Console, journal: Journal, books: verdict.Books, *, seconds: float) -> None:
+    units = Table("units", "count", title=f"The sale, {seconds:.0f} s")
+    for name, count in {
+        "for sale": books.total,
+        "sold": books.sold,
+        "still reserved (holds and unpaid orders)": books.reserved,
+        "free": books.free,
+        "accounted for": books.sold + books.reserved + books.free,
+        "oversold": max(0, books.sold + books.reserved - books.total),
+    }.items():
+        units.add_row(name, str(count))
+    console.print(units)
+    console.print(
+        f"payments reported {len(journal.money_taken)}, refunds due {books.refunds_due},"
+        f" events for staff {books.needs_review}, requests repeated {journal.retries}"
+    )
+    console.print(_answers_table(journal))
+
+
+def _answers_table(journal: Journal) -> Table:
+    table = Table("call", "answers", "p50 ms", "p99 ms", title="What the server answered")
+    for call, latencies in journal.latencies_ms.items():
+        outcomes = {outcome: count for (name, outcome), count in journal.answers.items() if name == call}
+        text = ", ".join(f"{outcome} {count}" for outcome, count in sorted(outcomes.items()))
+        quantiles = statistics.quantiles(latencies, n=100) if len(latencies) > 1 else latencies * 99
+        table.add_row(call, text, f"{quantiles[49]:.0f}", f"{quantiles[98]:.0f}")
+    return table

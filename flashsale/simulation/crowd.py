@@ -1,0 +1,93 @@
+"""The shoppers: they rush in, hold, give up, order, pay, and come back when it was sold out."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from uuid import uuid4
+
+from flashsale.simulation.client import GaveUp, Journal, Shop
+from flashsale.simulation.provider import Bill, FakeProvider
+
+RUSH_SECONDS = 1.0
+VISITS = 3
+PAUSE_BETWEEN_VISITS_SECONDS = (1.0, 4.0)
+SEES_SOLD_OUT = 0.7
+SHORT_TTL_SECONDS = 10
+MAX_UNITS = 3
+
+
+@dataclass
+class Crowd:
+    """`shoppers` people who want product `product_id`, all within the first second."""
+
+    base_url: str
+    product_id: int
+    shoppers: int
+    on_done: Callable[[], None]
+    journal: Journal = field(default_factory=Journal)
+
+    async def run(self) -> Journal:
+        """Let everybody shop until they have something or have had enough; returns what the server answered."""
+        shop = Shop(self.base_url, self.journal)
+        try:
+            await asyncio.gather(*(self._shopper(shop, FakeProvider(shop)) for _ in range(self.shoppers)))
+        finally:
+            await shop.close()
+        return self.journal
+
+    async def _shopper(self, shop: Shop, provider: FakeProvider) -> None:
+        await asyncio.sleep(random.uniform(0, RUSH_SECONDS))
+        try:
+            for _ in range(VISITS):
+                if await self._visit(shop, provider):
+                    break
+                await asyncio.sleep(random.uniform(*PAUSE_BETWEEN_VISITS_SECONDS))
+        except GaveUp:
+            pass
+        finally:
+            self.on_done()
+
+    async def _visit(self, shop: Shop, provider: FakeProvider) -> bool:
+        """Try to buy once; says whether this shopper is done."""
+        product = (await shop.call("product", "GET", f"/api/v1/products/{self.product_id}")).json()
+        if product["is_sold_out"] and random.random() < SEES_SOLD_OUT:
+            return False
+        wanted = {"product_id": self.product_id, "quantity": random.randint(1, MAX_UNITS)}
+        if random.random() < 0.2:
+            wanted["ttl"] = SHORT_TTL_SECONDS
+        response = await shop.call("hold", "POST", "/api/v1/holds", wanted)
+        if response.status_code != 201:
+            return False
+        hold = response.json()
+        self.journal.holds[hold["hold_id"]] = hold["quantity"]
+        mind = random.random()
+        if mind < 0.10:
+            await shop.call("release", "DELETE", f"/api/v1/holds/{hold['hold_id']}")
+        elif mind > 0.15:  # the others walk away and let the hold expire
+            price = str(Decimal(product["price"]) * hold["quantity"]), product["currency"]
+            await self._order(shop, provider, hold["hold_id"], price=price)
+        return True
+
+    async def _order(self, shop: Shop, provider: FakeProvider, hold_id: str, *, price: tuple[str, str]) -> None:
+        payment_id = f"pay_{uuid4().hex}"
+        knows_payment = random.random() < 0.5
+        early = random.random() < 0.15
+        bill = Bill({"hold_id": hold_id}, *price, payment_id)
+        body = {"hold_id": hold_id} | ({"payment_id": payment_id} if knows_payment else {})
+        placing = shop.call("order", "POST", "/api/v1/orders", body)
+        if early:
+            response, _ = await asyncio.gather(placing, provider.announce_early(bill))
+        else:
+            response = await placing
+        if response.status_code != 201:
+            return
+        order = response.json()
+        self.journal.orders.add(order["order_id"])
+        habit = await provider.settle(Bill({"order_id": order["order_id"]}, *price, payment_id))
+        if habit == "never" and random.random() < 0.5:
+            await shop.call("cancel", "POST", f"/api/v1/orders/{order['order_id']}/cancel")
+        seen = (await shop.call("look", "GET", f"/api/v1/orders/{order['order_id']}")).json()
+        if seen["status"] == "paid":
+            self.journal.paid_orders.add(order["order_id"])

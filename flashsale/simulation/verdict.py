@@ -1,0 +1,107 @@
+"""After the rush: is everything that was answered true, and does every unit and every payment have a place?"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet, Sum
+
+from catalog.models import Product
+from checkout import audit
+from checkout.models import Hold, Order
+from flashsale.simulation.client import Journal
+from payments.models import Payment, WebhookEvent
+
+VISIBLE_TO_STAFF = [WebhookEvent.Status.NEEDS_REVIEW, WebhookEvent.Status.DEAD, WebhookEvent.Status.PARKED]
+OPEN = [WebhookEvent.Status.RECEIVED, WebhookEvent.Status.FAILED]
+
+
+@dataclass(frozen=True)
+class Books:
+    """The product's units: `sold` and `reserved` as its orders and holds have them, `total` and `free` as counted."""
+
+    total: int
+    sold: int
+    reserved: int
+    free: int
+    refunds_due: int
+    needs_review: int
+
+
+def read_books(product_id: int) -> Books:
+    """Return the counters of the product and what staff have to look at because of it."""
+    product = Product.objects.select_related("stock").get(pk=product_id)
+    active = product.holds.filter(status=Hold.Status.ACTIVE)
+    pending = product.orders.filter(status=Order.Status.PENDING_PAYMENT)
+    return Books(
+        total=product.stock.total,
+        sold=_units_in(product.orders.filter(status=Order.Status.PAID)),
+        reserved=_units_in(active) + _units_in(pending),
+        free=product.stock.free,
+        refunds_due=Payment.objects.filter(status=Payment.Status.REFUND_DUE, order__product=product).count(),
+        needs_review=WebhookEvent.objects.filter(status__in=VISIBLE_TO_STAFF, order__product=product).count(),
+    )
+
+
+def count_unfinished() -> int:
+    """Return how many webhook events the worker has yet to finish."""
+    return WebhookEvent.objects.filter(status__in=OPEN).count()
+
+
+def broken_promises(product_id: int, journal: Journal) -> list[str]:
+    """Return a sentence for each promise of this shop that the sale broke; an empty list is a good sale."""
+    return [
+        *(f"The books are wrong: {drift}" for drift in audit.find_drift()),
+        *_units(product_id),
+        *_answers(journal),
+        *_money(journal),
+        *(f"The server failed: {error}" for error in journal.server_errors[:5]),
+        *([f"{journal.gave_up} shoppers never got a definite answer"] if journal.gave_up else []),
+    ]
+
+
+def _units(product_id: int) -> list[str]:
+    books = read_books(product_id)
+    accounted = books.sold + books.reserved + books.free
+    found = []
+    if books.sold + books.reserved > books.total:
+        found.append(f"Oversold: {books.sold} sold and {books.reserved} reserved of {books.total}")
+    if accounted != books.total:
+        found.append(f"{accounted} units are accounted for, {books.total} are for sale")
+    return found
+
+
+def _units_in(rows: QuerySet) -> int:
+    return rows.aggregate(units=Sum("quantity"))["units"] or 0
+
+
+def _answers(journal: Journal) -> list[str]:
+    """Everything answered with 2xx is in the database."""
+    holds = {str(pk) for pk in Hold.objects.filter(pk__in=_uuids(journal.holds)).values_list("pk", flat=True)}
+    orders = {str(pk) for pk in Order.objects.filter(pk__in=_uuids(journal.orders)).values_list("pk", flat=True)}
+    paid = Order.objects.filter(pk__in=_uuids(journal.paid_orders), status=Order.Status.PAID).count()
+    events = set(
+        WebhookEvent.objects.filter(event_id__in=journal.events, provider="standard").values_list("event_id", flat=True)
+    )
+    lost = {
+        "holds": len(set(journal.holds) - holds),
+        "orders": len(journal.orders - orders),
+        "orders that were paid": len(journal.paid_orders) - paid,
+        "webhook events": len(journal.events - events),
+    }
+    return [f"{count} {what} were answered with success and are lost" for what, count in lost.items() if count]
+
+
+def _money(journal: Journal) -> list[str]:
+    """Every payment is applied, due for refund, refunded, or waits where staff see it."""
+    known = set(Payment.objects.filter(payment_id__in=journal.money_taken).values_list("payment_id", flat=True))
+    waiting = set(
+        WebhookEvent.objects.filter(payment_ref__in=journal.money_taken, status__in=VISIBLE_TO_STAFF).values_list(
+            "payment_ref", flat=True
+        )
+    )
+    dropped = journal.money_taken - known - waiting
+    return [f"{len(dropped)} payments were dropped, such as {sorted(dropped)[0]}"] if dropped else []
+
+
+def _uuids(texts) -> list[UUID]:
+    return [UUID(text) for text in texts]
