@@ -1,0 +1,54 @@
+"""Real processes for tests: started, awaited, and gone afterwards."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from flashsale.core.processes import child_setup
+
+PROJECT = Path(__file__).resolve().parents[2]
+WAIT_SECONDS = 60
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = WAIT_SECONDS, what: str = "") -> None:
+    """Poll until the condition holds; fails the test after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
+        time.sleep(0.05)
+
+
+def start(*argv: str, environment: dict[str, str], cwd: Path = PROJECT, **kwargs) -> subprocess.Popen:
+    """Start a program with this environment; it dies with this process."""
+    return subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env=environment,
+        text=True,
+        start_new_session=True,
+        preexec_fn=child_setup(signal.SIGTERM),  # noqa: PLW1509 - the tests' main thread
+        **kwargs,
+    )
+
+
+def processes_naming(text: str, *, within: str = "cmdline") -> list[int]:
+    """Return the ids of living processes with the text in their command line (or `within="environ"`)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if text.encode() in (entry / within).read_bytes():
+                    found.append(int(entry.name))
+    return found
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,43 @@
+"""pytest plugin: embedded servers of this run's own, started before pytest-django reads the settings.
+
+Named by `-p` in pyproject.toml. A developer's `.env` and running system are left alone. DATABASE_URL and REDIS_URL
+name the servers to use instead, when they are set.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from flashsale import embedded
+
+STATE = pytest.StashKey[tuple[Path, embedded.Lease]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Choose the environment and start the servers; `--help` and `--version` do without."""
+    state_dir = Path(tempfile.mkdtemp(prefix="flashsale-test-"))
+    no_env_file = state_dir / "env"
+    os.environ |= {
+        "LOCAL_MODE": "1",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "ENV_FILE": str(no_env_file),
+        "STATE_DIR": str(state_dir),
+    }
+    asks = early_config.known_args_namespace
+    is_served = os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")
+    if not (is_served or asks.help or asks.version):
+        early_config.stash[STATE] = (state_dir, embedded.use(state_dir, fast=True))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers and forget their data."""
+    if STATE in config.stash:
+        state_dir, lease = config.stash[STATE]
+        lease.close()
+        embedded.wait_until_stopped(state_dir)
+        shutil.rmtree(state_dir)

@@ -1,0 +1,122 @@
+"""Rules about the whole code."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+
+from flashsale.api import STATUS_OF_REFUSAL
+from flashsale.core.refusals import Refusal
+
+PROJECT = Path(__file__).resolve().parents[2]
+APPS = ("catalog", "checkout", "payments", "flashsale")
+MAX_LINES = 300
+
+# Columns and the one module that may assign them.
+WRITERS = {
+    "total": "catalog/inventory.py",
+    "reserved": "catalog/inventory.py",
+    "sold": "catalog/inventory.py",
+    "refund": "checkout/orders.py",
+    "paid_at": "checkout/orders.py",
+    "closed_at": "checkout/orders.py",
+    "ended_at": "checkout/holds.py",
+    "next_attempt_at": "payments/inbox.py",
+    "processed_at": "payments/inbox.py",
+}
+WRITING_CALLS = {"update", "create", "bulk_create", "Stock", "Hold", "Order", "WebhookEvent"}
+STATUS_WRITERS = {
+    "checkout/holds.py", "checkout/orders.py", "payments/inbox.py", "payments/ledger.py",
+}  # fmt: skip
+
+
+def modules() -> list[Path]:
+    return [
+        path
+        for app in APPS
+        for path in sorted((PROJECT / app).rglob("*.py"))
+        if not {"tests", "migrations"} & set(path.relative_to(PROJECT).parts)
+    ]
+
+
+def written_columns(tree: ast.AST) -> set[str]:
+    """Return the names a module assigns: `x.name = ...`, `.update(name=...)`, `Model(name=...)`."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Assign, ast.AugAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                parts = target.elts if isinstance(target, ast.Tuple) else [target]
+                found |= {part.attr for part in parts if isinstance(part, ast.Attribute)}
+        elif isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in WRITING_CALLS:
+                found |= {keyword.arg for keyword in node.keywords if keyword.arg}
+    return found
+
+
+def violations(path: str, source: str) -> set[str]:
+    written = written_columns(ast.parse(source))
+    found = {name for name in written if name in WRITERS and WRITERS[name] != path}
+    return found | ({"status"} & written if path not in STATUS_WRITERS else set())
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PROJECT)))
+def test_counters_and_statuses_have_one_writer(path):
+    assert violations(str(path.relative_to(PROJECT)), path.read_text()) == set()
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "stock.reserved += 1",
+        "stock.sold = 3",
+        "Stock.objects.filter(pk=1).update(total=5)",
+        "order.status = 'paid'",
+        "Hold.objects.update(status='expired')",
+        "stock.reserved, stock.sold = 0, 1",
+        "Stock(product=p, total=4)",
+    ],
+)
+def test_a_second_writer_would_be_found(planted):
+    assert violations("checkout/views.py", planted)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PROJECT)))
+def test_a_module_is_small(path):
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("app", ["catalog", "checkout", "payments"])
+def test_the_domain_sends_no_messages_and_every_index_names_its_reader(app):
+    for path in (PROJECT / app).glob("*.py"):
+        assert ".delay(" not in path.read_text()
+        assert ".apply_async(" not in path.read_text()
+    source = (PROJECT / app / "models.py").read_text()
+    lines = source.splitlines()
+    for number, line in enumerate(lines):
+        if "models.Index(" in line:
+            before = [text.strip() for text in lines[max(0, number - 4) : number]]
+            assert any(text.startswith("# Read by:") for text in before), lines[number]
+
+
+def test_every_refusal_has_an_answer():
+    answered_in_words = {"stock_below_commitments", "event_not_dead"}
+
+    def below(kind):
+        return {kind} | {found for child in kind.__subclasses__() for found in below(child)}
+
+    assert {kind.code for kind in below(Refusal) - {Refusal}} - answered_in_words == {
+        kind.code for kind in STATUS_OF_REFUSAL
+    }
+
+
+def test_L14_no_foreign_key_cascades():
+    ours = [model for app in ("catalog", "checkout", "payments") for model in apps.get_app_config(app).get_models()]
+
+    rules = {
+        field.remote_field.on_delete.__name__ for model in ours for field in model._meta.fields if field.remote_field
+    }
+
+    assert rules == {"PROTECT"}

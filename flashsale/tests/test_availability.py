@@ -1,0 +1,149 @@
+"""Product answers kept in Redis: as right as PostgreSQL after every commit, and never needed."""
+
+import time
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+import redis
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from catalog import availability, refresh
+from catalog.models import Product
+from catalog.tests.factories import ProductFactory
+from checkout import holds
+from checkout.models import Hold
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def store():
+    """The Redis behind the kept answers."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    yield client
+    client.close()
+
+
+def left(api, product) -> tuple[int, int]:
+    """Return the available units that the API shows, and how many queries that took."""
+    with CaptureQueriesContext(connection) as queries:
+        body = api.get(f"/api/v1/products/{product.pk}").json()
+    return body["available_stock"], len(queries)
+
+
+def key(product) -> str:
+    return f"flashsale:product:{product.pk}"
+
+
+def test_an_answer_is_kept_until_the_next_commit_and_a_second_at_most(api, store):
+    product = ProductFactory()
+
+    first, kept = left(api, product), left(api, product)
+    life_ms = store.pttl(key(product))
+    holds.place(product_id=product.pk, quantity=3)
+
+    assert (first, kept) == ((10, 1), (10, 0))
+    assert 0 < life_ms <= availability.MAX_AGE_MS
+    assert left(api, product) == (7, 1)
+
+
+def test_a_kept_answer_is_equal_to_a_fresh_one(api):
+    product = ProductFactory(sale_ends_at=timezone.now() + timedelta(days=1))
+    url = f"/api/v1/products/{product.pk}"
+
+    assert api.get(url).json() == api.get(url).json()
+    assert api.get(url).json() == next(p for p in api.get("/api/v1/products").json()["results"])
+
+
+def test_an_answer_read_before_a_commit_is_not_kept_after_it(api):
+    product = ProductFactory()
+    read_since = time.monotonic()
+    stale = Product.objects.with_availability().with_outlook().get(pk=product.pk)
+    holds.place(product_id=product.pk, quantity=3)
+
+    availability.keep(stale, {"available_stock": 10}, read_since=read_since)
+
+    assert left(api, product) == (7, 1)
+
+
+def test_the_note_of_an_older_commit_does_not_outdate_a_newer_answer(api):
+    product = ProductFactory()
+    holds.place(product_id=product.pk, quantity=3)
+    left(api, product)
+
+    with transaction.atomic():
+        availability.note_change(product.pk, version=0)
+
+    assert left(api, product) == (7, 0)
+
+
+def test_a_transaction_that_is_undone_outdates_nothing(api):
+    product = ProductFactory(max_per_hold=99)
+    left(api, product)
+
+    with pytest.raises(Exception, match="Only 10"):
+        holds.place(product_id=product.pk, quantity=11)
+
+    assert left(api, product) == (10, 0)
+
+
+def test_an_answer_that_took_too_long_to_make_is_not_kept(api):
+    product = Product.objects.with_availability().with_outlook().get(pk=ProductFactory().pk)
+
+    availability.keep(product, {"available_stock": 99}, read_since=time.monotonic() - 2)
+
+    assert left(api, product) == (10, 1)
+
+
+@pytest.mark.parametrize("what", ["a deadline", "the start of the sale"])
+def test_an_answer_that_the_clock_will_change_is_not_kept(api, what):
+    product = ProductFactory()
+    soon = timezone.now() + timedelta(seconds=0.9)
+    if what == "a deadline":
+        hold = holds.place(product_id=product.pk, quantity=1)
+        Hold.objects.filter(pk=hold.pk).update(expires_at=soon)
+    else:
+        Product.objects.update(sale_starts_at=soon)
+
+    assert left(api, product)[1] == 1
+    assert left(api, product)[1] == 1
+
+
+def test_without_redis_postgresql_answers(api, monkeypatch):
+    product = ProductFactory()
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+        dead = availability._Store()
+    monkeypatch.setattr(availability, "_store", dead)
+
+    assert left(api, product) == (10, 1)
+    holds.place(product_id=product.pk, quantity=4)
+    assert left(api, product) == (6, 1)
+
+
+@pytest.mark.parametrize("damage", ["emptied", "another type"])
+def test_whatever_redis_holds_the_answer_is_right(api, store, damage, monkeypatch):
+    monkeypatch.setattr(availability, "_store", availability._Store())
+    product = ProductFactory()
+    left(api, product)
+    store.flushdb()
+    if damage == "another type":
+        store.set(key(product), "not what was kept")
+
+    assert left(api, product) == (10, 1)
+
+
+def test_the_refresh_keeps_every_published_product(api, monkeypatch):
+    monkeypatch.setattr(refresh, "BATCH_ROWS", 2)
+    products = [ProductFactory() for _ in range(5)]
+    out = StringIO()
+
+    call_command("refresh_availability", stdout=out)
+
+    assert out.getvalue() == "5 products refreshed\n"
+    assert [left(api, product) for product in products] == [(10, 0)] * 5

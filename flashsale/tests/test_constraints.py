@@ -1,0 +1,131 @@
+"""The database keeps the promises by itself: every CHECK and UNIQUE constraint is attacked with raw SQL."""
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError
+
+from catalog import inventory
+from catalog.models import Product, Stock
+from checkout import holds
+from checkout.models import Hold, Order
+from checkout.tests.factories import OrderFactory
+from payments.models import Payment, WebhookEvent
+from payments.tests.factories import receive
+
+OURS = ("catalog", "checkout", "payments")
+ATTACKS = {
+    "product_price_is_positive": "UPDATE catalog_product SET price = 0",
+    "product_currency_is_a_code": "UPDATE catalog_product SET currency = 'us'",
+    "product_max_per_hold_is_positive": "UPDATE catalog_product SET max_per_hold = 0",
+    "product_max_per_customer_is_positive": "UPDATE catalog_product SET max_per_customer = 0",
+    "product_sale_starts_before_it_ends": "UPDATE catalog_product SET sale_starts_at = now(), sale_ends_at = now()",
+    "stock_reserved_is_not_negative": "UPDATE catalog_stock SET reserved = -1",
+    "stock_sold_is_not_negative": "UPDATE catalog_stock SET sold = -1",
+    "stock_is_not_oversold": "UPDATE catalog_stock SET reserved = total, sold = 1",
+    "adjustment_changes_something": "UPDATE catalog_stockadjustment SET delta = 0",
+    "adjustment_has_a_reason": "UPDATE catalog_stockadjustment SET reason = ''",
+    "hold_quantity_is_positive": "UPDATE checkout_hold SET quantity = 0",
+    "hold_expires_after_creation": "UPDATE checkout_hold SET expires_at = created_at",
+    "hold_status_is_known": "UPDATE checkout_hold SET status = 'used'",
+    "hold_ended_when_not_active": "UPDATE checkout_hold SET ended_at = NULL",
+    "order_quantity_is_positive": "UPDATE checkout_order SET quantity = 0, total_amount = 0",
+    "order_total_is_price_times_quantity": "UPDATE checkout_order SET total_amount = total_amount + 1",
+    "order_status_is_known": "UPDATE checkout_order SET status = 'done', paid_at = NULL, closed_at = NULL",
+    "order_paid_at_when_paid": "UPDATE checkout_order SET paid_at = NULL",
+    "order_closed_at_when_cancelled_or_expired": (
+        "UPDATE checkout_order SET status = 'cancelled', paid_at = NULL, closed_at = NULL"
+    ),
+    "order_payment_window_is_positive": "UPDATE checkout_order SET payment_due_at = created_at",
+    "order_refunds_are_not_negative": "UPDATE checkout_order SET refunded_amount = -1",
+    "order_refund_is_known": "UPDATE checkout_order SET refund = 'half'",
+    "order_payment_id_is_not_empty": "UPDATE checkout_order SET payment_id = ''",
+    "event_is_stored_once": (
+        "INSERT INTO payments_webhookevent (provider, event_id, fingerprint, headers, type, kind, currency,"
+        " amount_is_total, malformed, status, reason, attempts, last_error, received_at)"
+        " SELECT provider, event_id, fingerprint, headers, type, kind, currency, amount_is_total, malformed, status,"
+        " reason, attempts, last_error, received_at FROM payments_webhookevent"
+    ),
+    "event_status_is_known": "UPDATE payments_webhookevent SET status = 'processed'",
+    "event_has_a_next_attempt_while_open": "UPDATE payments_webhookevent SET status = 'failed'",
+    "payment_is_known_once": (
+        "INSERT INTO payments_payment (provider, payment_id, order_id, event_id, amount, currency, status, reason,"
+        " refunded_amount, created_at) SELECT provider, payment_id, order_id, event_id, amount, currency, status,"
+        " reason, refunded_amount, created_at FROM payments_payment"
+    ),
+    "payment_status_is_known": "UPDATE payments_payment SET status = 'kept'",
+    "payment_amount_is_positive": "UPDATE payments_payment SET amount = 0, refunded_amount = 0, status = 'refunded'",
+    "payment_refunds_within_amount": "UPDATE payments_payment SET refunded_amount = -1",
+    "payment_refunded_when_all_is_back": "UPDATE payments_payment SET status = 'refunded'",
+}
+UNIQUE_COLUMNS = {
+    "one order for each hold": "UPDATE checkout_order SET hold_id = (SELECT hold_id FROM checkout_order LIMIT 1)",
+    "one order for each payment id": "UPDATE checkout_order SET payment_id = 'pay_1'",
+}
+
+
+@pytest.fixture
+def books(order):
+    """A row in every table: an order that was paid, with its hold, event and payment."""
+    receive(order_id=order.pk, payment_id="pay_1")
+    return order
+
+
+def attack(sql: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+@pytest.mark.parametrize(("name", "sql"), ATTACKS.items(), ids=ATTACKS.keys())
+def test_a_constraint_stops_its_attack(books, name, sql):
+    with pytest.raises(IntegrityError, match=name):
+        attack(sql)
+
+
+@pytest.mark.parametrize("sql", UNIQUE_COLUMNS.values(), ids=UNIQUE_COLUMNS.keys())
+def test_a_unique_column_stops_its_attack(books, product, sql):
+    OrderFactory(product=product)
+
+    with pytest.raises(IntegrityError, match="unique"):
+        attack(sql)
+
+
+def test_every_constraint_is_attacked():
+    models = [model for app in OURS for model in apps.get_app_config(app).get_models()]
+
+    named = {constraint.name for model in models for constraint in model._meta.constraints}
+
+    assert named == set(ATTACKS)
+
+
+def test_O9_more_units_given_back_than_reserved_is_an_error_and_not_clamped(product):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        inventory.release(product.pk, units=1)
+
+    assert Stock.objects.get().reserved == 0
+
+
+@pytest.mark.parametrize("model", [Product, Hold, Order, WebhookEvent])
+def test_L14_what_others_refer_to_cannot_be_deleted(books, model):
+    with pytest.raises(ProtectedError):
+        model.objects.all().delete()
+
+    assert Payment.objects.exists()
+
+
+@pytest.mark.parametrize("table", ["catalog_product", "checkout_hold", "checkout_order", "payments_webhookevent"])
+def test_L14_the_database_protects_them_too(books, table):
+    with pytest.raises(IntegrityError):
+        attack(f"SET CONSTRAINTS ALL IMMEDIATE; DELETE FROM {table}")
+
+
+def test_K4_an_insert_that_fails_takes_no_units(product, monkeypatch):
+    def fail(*_, **__):
+        raise IntegrityError("the insert failed")
+
+    monkeypatch.setattr("django.db.models.query.QuerySet.bulk_create", fail)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        holds._grant.__wrapped__(product.pk, [holds.HoldRequest(quantity=3)], may_take_back=True)
+
+    assert Stock.objects.get().reserved == 0

@@ -1,0 +1,75 @@
+"""The README's sale by hand gives what the README says, digit for digit apart from ids and times."""
+
+import json
+import re
+import subprocess
+from uuid import UUID
+
+import pytest
+
+from flashsale import embedded
+from flashsale.tests.processes import PROJECT
+from flashsale.tests.test_up import System
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+README_URL = "http://127.0.0.1:8000"
+
+
+@pytest.fixture
+def system(tmp_path):
+    """A system on its first start."""
+    running = System(tmp_path)
+    running.up()
+    running.wait_open()
+    yield running
+    running.stop()
+    embedded.wait_until_stopped(running.state_dir)
+
+
+def walk_through() -> list[tuple[str, dict]]:
+    """Return the commands of the README with the answers it shows."""
+    text = (PROJECT / "README.md").read_text()
+    found = []
+    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
+        found += [
+            (command, json.loads(answer)) for command, answer in re.findall(r"^\$ (.*)\n(.*)$", block, re.MULTILINE)
+        ]
+    return found
+
+
+def learn(expected: dict, actual: dict, known: dict[str, str]) -> dict:
+    """Return the actual answer with the README's ids and times, and remember which id stands for which."""
+    assert list(actual) == list(expected)
+    shown = {}
+    for name, value in actual.items():
+        told = expected[name]
+        if name == "request_id" or (isinstance(value, str) and TIME.fullmatch(value) and TIME.fullmatch(str(told))):
+            shown[name] = told
+        elif name.endswith("_id") and isinstance(told, str) and _is_uuid(told) and _is_uuid(str(value)):
+            assert known.setdefault(told, value) == value
+            shown[name] = told
+        else:
+            shown[name] = value
+    return shown
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def test_the_sale_by_hand_gives_what_the_readme_says(system):
+    known: dict[str, str] = {}
+    steps = walk_through()
+    assert len(steps) == 7
+
+    for shown, expected in steps:
+        command = shown.replace(README_URL, system.url)
+        for told, real in known.items():
+            command = command.replace(told, real)
+        answer = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+
+        actual = json.loads(answer.stdout.replace(system.url, README_URL))
+        assert learn(expected, actual, known) == expected
