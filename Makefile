@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 export PORT STATE_DIR
 
+# A virtual environment whose Python is gone or too old is made again.
+IS_USABLE := import sys; sys.exit(sys.version_info < (3, 11))
+_ := $(shell $(VENV)/bin/python -c '$(IS_USABLE)' 2>/dev/null || rm -rf $(VENV))
+
 .PHONY: run test lint clean
 
 run: $(VENV)/.runtime
@@ -20,7 +24,7 @@ clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@$(PYTHON) -c '$(IS_USABLE)' \
 	    || { echo "Python 3.11 or newer is needed; name one with PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv failed: on Debian, apt install python3-venv"; exit 1; }
 

@@ -5,32 +5,29 @@ import os
 import sys
 from pathlib import Path
 
-NEEDS_NO_SERVER = frozenset({"help", "version", "--help", "-h", "--version", "collectstatic"})
+NEEDS_NO_SERVER = frozenset({"help", "version", "collectstatic"})
+HELP_OPTIONS = frozenset({"--help", "-h", "--version"})
+INTERRUPTED = 128 + 2
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
-    command = sys.argv[1] if len(sys.argv) > 1 else "help"
 
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
     from flashsale import embedded, local
 
+    command = sys.argv[1] if len(sys.argv) > 1 else "help"
+    lease = None
     try:
-        if command == "up":
-            local.prepare(_state_dir())
-        from django.conf import settings
-
-        lease = None
-        if (settings.EMBEDDED_POSTGRES or settings.EMBEDDED_VALKEY) and command not in NEEDS_NO_SERVER:
-            lease = embedded.use(settings.STATE_DIR)
+        if command not in NEEDS_NO_SERVER and not HELP_OPTIONS.intersection(sys.argv):
+            lease = _start_servers(command)
+        execute_from_command_line(sys.argv)
     except (ImproperlyConfigured, embedded.EmbeddedError, local.CannotStart) as error:
         sys.exit(f"manage.py: {error}")
-    except OSError as error:
-        sys.exit(f"manage.py: the state folder {_state_dir()} cannot be used: {error.strerror or error}")
-    try:
-        execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read the output, such as `head`, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -39,8 +36,22 @@ def main() -> None:
             lease.close()
 
 
-def _state_dir() -> Path:
-    return Path(os.environ.get("STATE_DIR") or Path(__file__).resolve().parent / ".state").absolute()
+def _start_servers(command: str):
+    """Return a lease on the embedded servers when the settings ask for them; the command `up` chooses those first."""
+    from flashsale import embedded, local
+
+    if command == "up":
+        state_dir = Path(os.environ.get("STATE_DIR") or Path(__file__).resolve().parent / ".state").absolute()
+        try:
+            local.prepare(state_dir)
+        except OSError as error:
+            reason = error.strerror or error
+            raise local.CannotStart(f"The state folder {state_dir} cannot be used: {reason}.") from error
+    from django.conf import settings
+
+    if settings.EMBEDDED_POSTGRES or settings.EMBEDDED_VALKEY:
+        return embedded.use(settings.STATE_DIR)
+    return None
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class Urls(NamedTuple):
 
 def socket_dir(state_dir: Path) -> Path:
     """Return the short private folder for the Unix sockets of a state folder; their paths may have 107 bytes."""
-    digest = hashlib.sha256(os.fsencode(state_dir.absolute())).hexdigest()[:12]
+    digest = hashlib.sha256(os.fsencode(state_dir.resolve())).hexdigest()[:12]
     return Path(f"/tmp/flashsale-{os.getuid()}-{digest}")  # noqa: S108 - owner and mode are checked by the keeper
 
 
@@ -110,9 +110,10 @@ def wait_until_stopped(state_dir: Path) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Say whether another process has the file locked."""
+    """Say whether another process has the file locked for itself."""
     try:
-        os.close(_lock_file(path, fcntl.LOCK_EX, seconds=0))
+        # Shared, so that two who ask at once do not take each other for the holder.
+        os.close(_lock_file(path, fcntl.LOCK_SH, seconds=0))
     except EmbeddedError:
         return True
     return False

@@ -58,6 +58,7 @@ class Keeper:
         self._servers_lock = servers_lock
         self._fast = fast
         self._account = _account()
+        self._uid = self._account.pw_uid if self._account else os.getuid()
         self._data = state_dir / "postgres"
         self._sockets = embedded.socket_dir(state_dir)
         self._servers: list[tuple[subprocess.Popen, int]] = []
@@ -99,17 +100,17 @@ class Keeper:
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     def _make_socket_dir(self) -> None:
-        owner = self._account.pw_uid if self._account else os.getuid()
         with contextlib.suppress(FileExistsError):
             self._sockets.mkdir(mode=0o700)
             self._give(self._sockets)
         found = self._sockets.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != self._uid or found.st_mode & 0o077:
             raise EmbeddedError(f"{self._sockets} is not a private folder of this account; remove it.")
+        for left_by_a_crash in self._sockets.iterdir():
+            left_by_a_crash.unlink()
 
     def _start_valkey(self) -> None:
         path = self._sockets / "valkey.sock"
-        path.unlink(missing_ok=True)
         argv = [find_valkey(), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
         argv += ["--save", "", "--appendonly", "no", "--dir", str(self._sockets), "--daemonize", "no"]
         server = self._start(argv, log="valkey.log", stop_signal=signal.SIGTERM)
@@ -118,15 +119,36 @@ class Keeper:
     def _start_postgres(self) -> None:
         if not self._data.exists():
             self._initialise()
-        version = (self._data / "PG_VERSION").read_text().strip()
-        if version != PG_MAJOR:
-            raise EmbeddedError(f"{self._data} belongs to PostgreSQL {version}; this needs {PG_MAJOR}.")
+        self._check_data()
+        self._forget_crash()
         argv = [str(find_postgres("postgres")), "-D", str(self._data), "-k", str(self._sockets), "-p", PG_PORT]
         argv += ["-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=200"]
         argv += FAST_OPTIONS if self._fast else ()
         server = self._start(argv, log="postgres.log", stop_signal=signal.SIGINT)
         _wait_for(lambda: self._is_ready(server), server, "PostgreSQL", self._state_dir / "postgres.log")
         self._create_database()
+
+    def _check_data(self) -> None:
+        version = (self._data / "PG_VERSION").read_text().strip()
+        if version != PG_MAJOR:
+            raise EmbeddedError(f"{self._data} belongs to PostgreSQL {version}; this needs {PG_MAJOR}.")
+        owner = self._data.stat().st_uid
+        if owner != self._uid:
+            raise EmbeddedError(f"{self._data} belongs to user id {owner}, the servers would run as {self._uid}.")
+
+    def _forget_crash(self) -> None:
+        """Remove the process id that a crashed PostgreSQL left behind: it may be somebody else's by now.
+
+        The servers' lock says that none of ours lives; one that was started by hand works in its data folder.
+        """
+        path = self._data / "postmaster.pid"
+        if not path.exists():
+            return
+        pid = path.read_text().partition("\n")[0].strip().lstrip("-")
+        with contextlib.suppress(OSError):
+            if pid and Path(f"/proc/{pid}/cwd").samefile(self._data):
+                return
+        path.unlink()
 
     def _initialise(self) -> None:
         """Make a new cluster beside its place and move it there when it is whole."""

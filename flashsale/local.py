@@ -21,27 +21,45 @@ def prepare(state_dir: Path) -> None:
     Raises `CannotStart` for a bad port or when a system already runs on this folder, and `OSError` when the folder
     cannot be written.
     """
-    path = state_dir / FILE_NAME
     if (state_dir / "up.lock").exists() and embedded.is_locked(state_dir / "up.lock"):
         raise CannotStart(already_running(state_dir))
-    chosen = _read(path)
-    port = os.environ.get("PORT") or chosen.get("PORT") or str(DEFAULT_PORT)
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
-        raise CannotStart(f"PORT={port} is not a port: it must be a number from 1 to 65535.")
+    chosen = _read(state_dir / FILE_NAME)
     values = {
         "LOCAL_MODE": "1",
         "SECRET_KEY": chosen.get("SECRET_KEY") or secrets.token_urlsafe(SECRET_BYTES),
-        "PORT": port,
+        "PORT": str(_wanted_port(chosen)),
     }
+    if not os.environ.get("PORT"):
+        # An empty variable would hide what the files say.
+        os.environ.pop("PORT", None)
     if values != chosen:
         state_dir.mkdir(parents=True, exist_ok=True)
-        _write(path, values)
+        _write(state_dir / FILE_NAME, values)
+
+
+def settle_port(state_dir: Path) -> int:
+    """Return the port to use, now that the settings have read `.env` into the environment; the file keeps it.
+
+    Raises `CannotStart` for a bad port.
+    """
+    chosen = _read(state_dir / FILE_NAME)
+    port = _wanted_port(chosen)
+    if chosen.get("PORT") != str(port):
+        _write(state_dir / FILE_NAME, chosen | {"PORT": str(port)})
+    return port
 
 
 def already_running(state_dir: Path) -> str:
     """Return the sentence that says where the system of this folder runs."""
     port = _read(state_dir / FILE_NAME).get("PORT", str(DEFAULT_PORT))
     return f"A system already runs on http://127.0.0.1:{port} (state folder {state_dir})."
+
+
+def _wanted_port(chosen: dict[str, str]) -> int:
+    port = os.environ.get("PORT") or chosen.get("PORT") or str(DEFAULT_PORT)
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise CannotStart(f"PORT={port} is not a port: it must be a number from 1 to 65535.")
+    return int(port)
 
 
 def _read(path: Path) -> dict[str, str]:

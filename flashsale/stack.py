@@ -65,7 +65,7 @@ class Stack:
             if code is not None:
                 how = f"signal {-code}" if code < 0 else f"exit code {code}"
                 message = f"{program.name} ended with {how}. Its last lines ({self.log_of(program)}):\n"
-                raise StackError(message + self._tail(program), exit_code=128 - code if code < 0 else code or 1)
+                raise StackError(message + tail(self.log_of(program)), exit_code=128 - code if code < 0 else code or 1)
 
     def wait_until(self, is_ready: Callable[[], bool], *, seconds: float) -> bool:
         """Wait at most `seconds` until `is_ready()`; raises `StackError` when a program ends meanwhile."""
@@ -93,6 +93,8 @@ class Stack:
         """Return the program's log file."""
         return self._logs_dir / f"{program.name}.log"
 
-    def _tail(self, program: Program) -> str:
-        lines = self.log_of(program).read_text(errors="replace").splitlines()
-        return "\n".join(f"  {line}" for line in lines[-LAST_LINES:])
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log file, indented; nothing when there is no such file."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join(f"  {line}" for line in lines[-LAST_LINES:])

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAPABILITY_VERSION_3 = 0x20080522
@@ -48,7 +50,10 @@ def child_setup(death_signal: signal.Signals, *, account: pwd.struct_passwd | No
 
 
 def _become(account: pwd.struct_passwd) -> None:
-    _libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    # PostgreSQL asks access(2) about its own programs, and that forgets the capabilities of whoever is not root unless
+    # this bit is set. A container may not allow it; then only the data may lie where the account cannot enter.
+    if _libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) != 0:
+        _libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
     os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)

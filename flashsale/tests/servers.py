@@ -14,7 +14,7 @@ import pytest
 
 from flashsale import embedded
 
-STATE = pytest.StashKey[tuple[Path, embedded.Lease]]()
+STATE = pytest.StashKey[tuple[Path, embedded.Lease | None]]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -30,14 +30,18 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     }
     asks = early_config.known_args_namespace
     is_served = os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")
-    if not (is_served or asks.help or asks.version):
-        early_config.stash[STATE] = (state_dir, embedded.use(state_dir, fast=True))
+    try:
+        lease = None if is_served or asks.help or asks.version else embedded.use(state_dir, fast=True)
+    except embedded.EmbeddedError as error:
+        raise pytest.UsageError(f"{error} (state folder {state_dir})") from error
+    early_config.stash[STATE] = (state_dir, lease)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the servers and forget their data."""
     if STATE in config.stash:
         state_dir, lease = config.stash[STATE]
-        lease.close()
-        embedded.wait_until_stopped(state_dir)
+        if lease:
+            lease.close()
+            embedded.wait_until_stopped(state_dir)
         shutil.rmtree(state_dir)

@@ -1,6 +1,8 @@
 """The embedded servers: shared, private, and never orphaned."""
 
+import fcntl
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -11,6 +13,8 @@ import psycopg
 import pytest
 
 from flashsale import embedded
+from flashsale.core.processes import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, child_setup
+from flashsale.embedded_keeper import find_postgres
 from flashsale.tests.processes import processes_naming, start, wait_until
 
 HOLD_OPEN = "import sys, pathlib; from flashsale import embedded; lease = embedded.use(pathlib.Path(sys.argv[1]));"
@@ -176,6 +180,92 @@ def test_it_runs_below_a_folder_that_others_cannot_enter(tmp_path):
     assert private.stat().st_mode & 0o777 == 0o700
     lease.close()
     embedded.wait_until_stopped(private / "state")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become an ordinary user")
+def test_an_ordinary_user_runs_the_servers_as_that_user(state_dir):
+    nobody = pwd.getpwnam("nobody")
+    state_dir.mkdir()
+    os.chown(state_dir, nobody.pw_uid, nobody.pw_gid)
+    setup = child_setup(signal.SIGTERM, account=nobody)
+    argv = [sys.executable, "-c", WAIT_FOR_INPUT, str(state_dir)]
+    user = subprocess.Popen(argv, stdin=-1, stdout=-1, text=True, preexec_fn=setup)  # noqa: PLW1509
+
+    assert user.stdout.readline() == "ready\n"
+
+    assert (state_dir / "postgres").stat().st_uid == nobody.pw_uid
+    assert {Path(f"/proc/{pid}").stat().st_uid for pid in processes_naming(str(state_dir))} == {nobody.pw_uid}
+    user.communicate("")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs as somebody who cannot enter the folder")
+def test_programs_below_a_folder_that_others_cannot_enter_run_too(tmp_path, state_dir):
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    wheel = find_postgres("postgres").parents[2]
+    (private / wheel.name).symlink_to(wheel)
+    argv = [sys.executable, "-c", WAIT_FOR_INPUT, str(state_dir)]
+    user = start(*argv, environment=os.environ | {"PYTHONPATH": str(private)}, stdin=-1, stdout=-1)
+
+    assert user.stdout.readline() == "ready\n"
+
+    postmaster = (state_dir / "postgres" / "postmaster.pid").read_text().split()[0]
+    status = Path(f"/proc/{postmaster}/status").read_text()
+    assert str(private).encode() in Path(f"/proc/{postmaster}/cmdline").read_bytes()
+    kept = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("CapEff", "CapPrm"))]
+    assert kept in ([1 << CAP_DAC_READ_SEARCH] * 2, [1 << CAP_DAC_OVERRIDE] * 2)
+    user.communicate("")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_data_of_another_account_is_refused_in_words(state_dir):
+    embedded.use(state_dir).close()
+    embedded.wait_until_stopped(state_dir)
+    os.chown(state_dir / "postgres", 12345, 12345)
+
+    with pytest.raises(embedded.EmbeddedError, match="belongs to user id 12345"):
+        embedded.use(state_dir)
+
+
+def test_a_process_id_left_by_a_crash_that_somebody_else_has_now_does_not_matter(state_dir):
+    embedded.use(state_dir).close()
+    embedded.wait_until_stopped(state_dir)
+    data = state_dir / "postgres"
+    owner = data.stat()
+    with subprocess.Popen(["sleep", "60"], user=owner.st_uid, group=owner.st_gid) as somebody_else:
+        lock = data / "postmaster.pid"
+        lock.write_text(f"{somebody_else.pid}\n{data}\n1\n5432\n\n\n\nready\n")
+        os.chown(lock, owner.st_uid, owner.st_gid)
+
+        lease = embedded.use(state_dir)
+
+        assert query(state_dir, "SELECT 1") == (1,)
+        assert somebody_else.poll() is None
+        somebody_else.kill()
+    lease.close()
+
+
+def test_a_folder_that_is_reached_by_a_link_has_the_same_servers(state_dir):
+    lease = embedded.use(state_dir)
+    link = state_dir.with_name("link")
+    link.symlink_to(state_dir)
+
+    again = embedded.use(link)
+
+    assert query(link, "SELECT 1") == (1,)
+    for used in (lease, again):
+        used.close()
+
+
+def test_two_who_ask_at_once_whether_it_runs_do_not_take_each_other_for_a_keeper(tmp_path):
+    path = tmp_path / "keeper.lock"
+    with path.open("w") as another_question:
+        fcntl.flock(another_question, fcntl.LOCK_SH)
+
+        assert not embedded.is_locked(path)
+
+        fcntl.flock(another_question, fcntl.LOCK_EX)
+        assert embedded.is_locked(path)
 
 
 def test_a_folder_that_nobody_may_write_is_refused_in_words():

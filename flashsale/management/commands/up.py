@@ -1,20 +1,18 @@
 """`manage.py up`: the whole system on one's own machine; what `make run` runs."""
 
-import os
+import contextlib
+import http.client
 import signal
 import socket
 import sys
 import time
-import urllib.error
-import urllib.request
-from contextlib import ExitStack
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from flashsale import embedded, local
-from flashsale.stack import Program, Stack, StackError
+from flashsale.stack import Program, Stack, StackError, tail
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
@@ -22,6 +20,33 @@ WATCH_SECONDS = 0.2
 WEB_WORKERS = 2
 WEB_THREADS = 16
 WEB_STOP_SECONDS = 10
+ANSWER_SECONDS = 2
+SERVER_LOGS = ("keeper.log", "postgres.log", "valkey.log")
+
+
+class _Interrupts:
+    """Ctrl-C, SIGTERM and SIGHUP: raised while the database is prepared, only remembered as soon as processes start.
+
+    Python loses an exception that a signal raises inside a callback of fork, and a second Ctrl-C must not cut the
+    orderly stop short.
+    """
+
+    def __init__(self) -> None:
+        self.are_held = False
+        self._came = False
+        # SIGINT too: a shell that starts this in the background lets it ignore Ctrl-C.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def check(self) -> None:
+        """Raise `KeyboardInterrupt` when one came."""
+        if self._came:
+            raise KeyboardInterrupt
+
+    def _on_signal(self, *_) -> None:
+        self._came = True
+        if not self.are_held:
+            raise KeyboardInterrupt
 
 
 class Command(BaseCommand):
@@ -32,26 +57,29 @@ class Command(BaseCommand):
     def handle(self, **options) -> None:
         if not settings.LOCAL_MODE:
             raise CommandError("LOCAL_MODE is off (see .env): `up` is for a system on your own machine.")
-        port = int(os.environ["PORT"])
-        # SIGINT too: a shell that starts this in the background lets it ignore Ctrl-C.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+        interrupts = _Interrupts()
         try:
-            with ExitStack() as closing:
-                self._alone(closing, port)
-                self._run(closing, port)
+            with contextlib.ExitStack() as closing:
+                port = self._alone(closing)
+                self._prepare()
+                interrupts.are_held = True
+                self._run(closing, port, interrupts)
         except KeyboardInterrupt:
             self.stdout.write("Stopped.")
         except StackError as error:
             self.stderr.write(str(error))
             sys.exit(error.exit_code)
 
-    def _alone(self, closing: ExitStack, port: int) -> None:
-        """Make sure that this is the only system of its state folder and that its port is free."""
+    def _alone(self, closing: contextlib.ExitStack) -> int:
+        """Return the port, when this is the only system of its state folder and its port is free."""
         try:
             closing.enter_context(embedded.locked(settings.STATE_DIR / "up.lock", seconds=0))
         except embedded.EmbeddedError as error:
             raise CommandError(local.already_running(settings.STATE_DIR)) from error
+        try:
+            port = local.settle_port(settings.STATE_DIR)
+        except local.CannotStart as error:
+            raise CommandError(str(error)) from error
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -59,11 +87,14 @@ class Command(BaseCommand):
             except OSError as error:
                 message = f"Port {port} cannot be used ({error.strerror}). Choose another: make run PORT={port + 1}"
                 raise CommandError(message) from error
+        return port
 
-    def _run(self, closing: ExitStack, port: int) -> None:
+    def _prepare(self) -> None:
         self._say("Preparing the database")
         call_command("migrate", interactive=False, verbosity=0)
         call_command("seed_demo", stdout=self.stdout)
+
+    def _run(self, closing: contextlib.ExitStack, port: int, interrupts: _Interrupts) -> None:
         stack = Stack(settings.STATE_DIR / "logs", cwd=settings.BASE_DIR)
         closing.callback(stack.stop)
         closing.callback(lambda: self._say("Stopping"))
@@ -71,33 +102,47 @@ class Command(BaseCommand):
             stack.start(program)
         self._say("Starting web server, workers and beat")
         url = f"http://{HOST}:{port}"
-        if not stack.wait_until(lambda: _answers(f"{url}/livez"), seconds=START_SECONDS):
+
+        def is_open() -> bool:
+            interrupts.check()
+            _check_servers()
+            return _answers(port)
+
+        if not stack.wait_until(is_open, seconds=START_SECONDS):
             raise StackError(f"The web server did not answer within {START_SECONDS} s; see {settings.STATE_DIR}/logs.")
         self._say(
             f"\nThe sale is open:\n  products  {url}/api/v1/products\n  admin     {url}/admin/\n"
             f"  logs      {settings.STATE_DIR}/logs\n\nIn another terminal: {sys.executable} manage.py simulate_sale\n"
             "Ctrl-C stops everything.\n"
         )
-        while not settings.EMBEDDED_POSTGRES or embedded.is_running(settings.STATE_DIR):
+        while True:
+            interrupts.check()
+            _check_servers()
             stack.check()
             time.sleep(WATCH_SECONDS)
-        raise StackError(f"An embedded server ended; see {settings.STATE_DIR}/keeper.log and postgres.log.")
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
 
 
-def _interrupt(*_) -> None:
-    raise KeyboardInterrupt
+def _check_servers() -> None:
+    """Raise `StackError` with the servers' last lines when an embedded one has ended."""
+    is_embedded = settings.EMBEDDED_POSTGRES or settings.EMBEDDED_VALKEY
+    if is_embedded and not embedded.is_running(settings.STATE_DIR):
+        logs = [settings.STATE_DIR / name for name in SERVER_LOGS]
+        raise StackError("An embedded server ended.\n" + "\n".join(f"{log}:\n{tail(log)}" for log in logs))
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own address
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
+def _answers(port: int) -> bool:
+    """Say whether the web server answers anything; asked directly, whatever proxy the environment names."""
+    with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)) as connection:
+        try:
+            connection.request("GET", "/livez")
+            connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            return False
+    return True
 
 
 def _programs(port: int) -> list[Program]:
