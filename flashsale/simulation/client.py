@@ -58,7 +58,9 @@ class Shop:
     def __init__(self, base_url: str, journal: Journal) -> None:
         self.journal = journal
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-        self._client = httpx.AsyncClient(base_url=base_url, timeout=REQUEST_TIMEOUT_SECONDS, limits=limits)
+        self._client = httpx.AsyncClient(
+            base_url=base_url, timeout=REQUEST_TIMEOUT_SECONDS, limits=limits, trust_env=False
+        )
         # One place for each connection: what is measured is the server, not the wait for a connection.
         self._places = asyncio.Semaphore(CONNECTIONS)
 

@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
 def _check_server(url: str) -> None:
     try:
-        httpx.get(f"{url}/livez", timeout=5).raise_for_status()
+        httpx.get(f"{url}/livez", timeout=5, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
         raise CommandError(f"No server answers at {url} ({error}). Start one with `make run`.") from error
 
