@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from catalog import availability
 from catalog.models import Product
 from catalog.serializers import ProductOut
-from flashsale.core.http import parse_id
+from flashsale.core.http import HTTP_METHODS, parse_id
 from flashsale.core.refusals import NotFound
 
 NO_SUCH_PRODUCT = "There is no such product."
@@ -18,6 +18,7 @@ NO_SUCH_PRODUCT = "There is no such product."
 class ProductViewSet(mixins.ListModelMixin, viewsets.GenericViewSet):
     """Published products with what is left of them."""
 
+    http_method_names = HTTP_METHODS
     serializer_class = ProductOut
 
     queryset = Product.objects.published().with_availability()

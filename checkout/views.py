@@ -8,12 +8,14 @@ from rest_framework.reverse import reverse
 
 from checkout import holds, orders
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder
-from flashsale.core.http import parse_uuid
+from flashsale.core.http import HTTP_METHODS, parse_uuid
 from flashsale.core.refusals import NotFound
 
 
 class UncachedViewSet(viewsets.ViewSet):
     """What holds and orders share: their ids are UUIDs, and no cache may keep them."""
+
+    http_method_names = HTTP_METHODS
 
     def finalize_response(self, request, response, *args, **kwargs):
         response.headers["Cache-Control"] = "no-store"

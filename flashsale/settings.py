@@ -167,6 +167,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["flashsale.core.http.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "flashsale.core.http.ExactContentNegotiation",
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_PAGINATION_CLASS": "flashsale.core.http.Pages",
     "EXCEPTION_HANDLER": "flashsale.api.problem_response",

@@ -4,7 +4,7 @@ from rest_framework import views
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
-from flashsale.core.http import read_body
+from flashsale.core.http import HTTP_METHODS, read_body
 from flashsale.core.refusals import InvalidRequest, NotFound
 from payments import inbox
 from payments.providers import PROVIDERS
@@ -24,6 +24,7 @@ class RawJSONParser(BaseParser):
 class WebhookView(views.APIView):
     """One endpoint for each provider; the plain one also answers at `/payments/webhook`."""
 
+    http_method_names = HTTP_METHODS
     parser_classes = (RawJSONParser,)
 
     def post(self, request, provider: str = "standard") -> Response:

@@ -11,11 +11,14 @@ from urllib.parse import parse_qs
 from django.conf import settings
 from django.http import HttpRequest
 from rest_framework import exceptions, serializers
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import BaseParser
 
 from flashsale.core import refusals, strict_json
 
+# Every view's `http_method_names`: OPTIONS has nothing to say here, and `Allow` must not name it.
+HTTP_METHODS = ("get", "head", "post", "delete")
 MAX_INTEGER = 2**31 - 1
 MAX_ID = 2**63 - 1
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -27,6 +30,14 @@ class PayloadTooLarge(exceptions.APIException):
 
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_detail = f"The body is larger than {settings.MAX_BODY_BYTES // 1024} KiB."
+
+
+class ExactContentNegotiation(DefaultContentNegotiation):
+    """Answers are negotiated as usual; a request's own media type must be a parser's, not a pattern that matches it."""
+
+    def select_parser(self, request, parsers):
+        given = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == given), None)
 
 
 class StrictJSONParser(BaseParser):
