@@ -205,6 +205,12 @@ STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")
 STRIPE_LIVEMODE = env.bool(
     "STRIPE_LIVEMODE", default=not LOCAL_MODE and (not STRIPE_API_KEY or "_live_" in STRIPE_API_KEY)
 )
+# Whether what is due for refund is refunded through Stripe's API, and how often within an hour.
+STRIPE_AUTO_REFUND = env.bool("STRIPE_AUTO_REFUND", default=False)
+STRIPE_REFUNDS_PER_HOUR = env.int("STRIPE_REFUNDS_PER_HOUR", default=100)
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
+if STRIPE_AUTO_REFUND and (not STRIPE_API_KEY or ("_live_" in STRIPE_API_KEY) is not STRIPE_LIVEMODE):
+    raise ImproperlyConfigured("STRIPE_AUTO_REFUND needs a STRIPE_API_KEY of the mode that STRIPE_LIVEMODE says.")
 
 # --- Pages, languages, files ------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

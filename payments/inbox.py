@@ -5,7 +5,6 @@ provider had no 2xx and sends it again) or stored and open (the worker finishes 
 """
 
 import logging
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +13,8 @@ from django.db.models import F
 
 from catalog import overdue
 from checkout import orders, references
-from flashsale.core import advisory, clock
-from flashsale.core.refusals import Refusal
+from flashsale.core import advisory, backoff, clock
+from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import durable
 from payments import matching, rules
 from payments.models import WebhookEvent
@@ -116,11 +115,28 @@ def retry(event_id: int) -> WebhookEvent:
 
 def settle(event: WebhookEvent, *, may_take_back: bool) -> None:
     """Decide an open event and write the verdict. The transaction holds its references' locks and its row lock."""
-    verdict = _judge(event, may_take_back=may_take_back)
+    write(event, _judge(event, may_take_back=may_take_back))
+
+
+def write(event: WebhookEvent, verdict: Verdict) -> None:
+    """Write what became of an event that this transaction has locked."""
     event.processed_at = None if verdict.status == Status.PARKED else clock.now()
     event.status, event.reason = verdict.status, verdict.reason
     event.next_attempt_at = None
-    event.save(update_fields=["status", "reason", "processed_at", "next_attempt_at", "parked_at", "order"])
+    event.save(
+        update_fields=[
+            "status", "reason", "processed_at", "next_attempt_at", "parked_at", "order", "settled_by", "settled_note"
+        ]
+    )  # fmt: skip
+
+
+def lock(event_id: int) -> WebhookEvent:
+    """Lock an event, after its references, until the transaction ends; raises `NotFound`."""
+    seen = WebhookEvent.objects.filter(pk=event_id).only("order_ref", "hold_ref", "payment_ref").first()
+    if seen is None:
+        raise NotFound("There is no such event.")
+    references.lock(order_id=seen.order_ref, hold_id=seen.hold_ref, payment_id=seen.payment_ref)
+    return _lock(event_id)
 
 
 def put_off(event: WebhookEvent, error: Exception) -> None:
@@ -129,19 +145,15 @@ def put_off(event: WebhookEvent, error: Exception) -> None:
     is_last = event.attempts >= MAX_ATTEMPTS
     event.status = Status.DEAD if is_last else Status.FAILED
     event.reason = "gave_up" if is_last else "error"
-    event.next_attempt_at = None if is_last else now + backoff(event.attempts)
+    event.next_attempt_at = (
+        None
+        if is_last
+        else now
+        + backoff.full_jitter(event.attempts, base_seconds=BACKOFF_BASE_SECONDS, cap_seconds=BACKOFF_CAP_SECONDS)
+    )
     event.processed_at = now if is_last else None
     event.last_error = f"{type(error).__name__}: {error}"[:ERROR_LENGTH].replace("\x00", "")
     event.save(update_fields=["status", "reason", "next_attempt_at", "processed_at", "last_error"])
-
-
-def backoff(attempts: int) -> timedelta:
-    """Return a random wait before the next try: exponential, with full jitter.
-
-    Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-    """
-    longest = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2**attempts)
-    return timedelta(seconds=random.uniform(0, longest))
 
 
 @durable
@@ -166,6 +178,7 @@ def _store(provider: str, message: Message, *, body: bytes, headers: dict[str, s
         order_ref=message.order_id,
         hold_ref=message.hold_id,
         payment_ref=message.payment_id,
+        refund_ref=message.refund_id,
         amount=message.amount,
         amount_is_total=message.amount_is_total,
         currency=message.currency,
@@ -211,9 +224,7 @@ def _attempt(event: WebhookEvent) -> WebhookEvent:
 
 @durable
 def _process(event_pk: int, *, may_take_back: bool) -> WebhookEvent:
-    seen = WebhookEvent.objects.only("order_ref", "hold_ref", "payment_ref").get(pk=event_pk)
-    references.lock(order_id=seen.order_ref, hold_id=seen.hold_ref, payment_id=seen.payment_ref)
-    event = _lock(event_pk)
+    event = lock(event_pk)
     if event.status in OPEN:
         settle(event, may_take_back=may_take_back)
     return event
@@ -266,7 +277,7 @@ def _judge(event: WebhookEvent, *, may_take_back: bool) -> Verdict:
     except matching.Unmatched as unmatched:
         return Verdict(Status.NEEDS_REVIEW, unmatched.reason)
     if order_id is None:
-        return _without_order(event, now=clock.now())
+        return rules.apply_without_order(event) or _without_order(event, now=clock.now())
     event.order = orders.lock(order_id)
     return rules.apply(event, event.order, may_take_back=may_take_back)
 

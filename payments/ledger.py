@@ -1,13 +1,19 @@
-"""The only writer of payments: recorded when a provider took money, given back when it was refunded."""
+"""The only writer of payments: recorded when a provider took money, given back when it was refunded.
+
+A payment is changed under its order's row lock, where it has an order, and then its own.
+"""
 
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import F, Sum
 
 from checkout import orders
 from checkout.models import Order
+from flashsale.core.refusals import NotFound
 from payments.models import Payment, WebhookEvent
+
+REFUND_FAILED = "refund_failed"
 
 
 class RefundTooLarge(Exception):
@@ -19,44 +25,88 @@ def payment_id_of(event: WebhookEvent) -> str:
     return event.payment_ref or event.event_id
 
 
-def record(event: WebhookEvent, order: Order, *, status: Payment.Status, reason: str = "", now: datetime) -> Payment:
-    """Store money that the event says was taken for this locked order; without an amount it is the order's total."""
+def find(event: WebhookEvent) -> Payment | None:
+    """Return the payment that a success event speaks of, if it is known already."""
+    return Payment.objects.filter(provider=event.provider, payment_id=payment_id_of(event)).first()
+
+
+def lock(payment: Payment) -> Payment:
+    """Lock a payment, after its order, until the transaction ends; returns it as it is now. Raises `NotFound`."""
+    if payment.order_id:
+        orders.lock(payment.order_id)
+    locked = Payment.objects.select_for_update(no_key=True, of=("self",)).filter(pk=payment.pk).first()
+    if locked is None:
+        raise NotFound("There is no such payment.")
+    return locked
+
+
+def record(
+    event: WebhookEvent,
+    order: Order | None,
+    *,
+    amount: Decimal | None = None,
+    currency: str = "",
+    status: Payment.Status,
+    reason: str = "",
+    now: datetime,
+) -> Payment:
+    """Store money that the event says was taken, for a locked order or for none.
+
+    `amount` and `currency` (ISO 4217) are those given, else the event's, else the order's.
+    """
+    if amount is None:
+        amount = order.total_amount if event.amount is None else event.amount
     payment = Payment.objects.create(
         provider=event.provider,
         payment_id=payment_id_of(event),
         order=order,
         event=event,
-        amount=order.total_amount if event.amount is None else event.amount,
-        currency=order.currency,
+        amount=amount,
+        currency=currency or event.currency or order.currency,
         status=status,
         reason=reason,
         created_at=now,
     )
-    _tell_order(order)
+    _tell_order(payment)
     return payment
 
 
-def give_back(payment: Payment, order: Order, *, amount: Decimal) -> None:
-    """Record that `amount` of the payment was given back; both rows' order is locked by this transaction.
-
-    Raises `RefundTooLarge`.
-    """
+def give_back(payment: Payment, *, amount: Decimal) -> None:
+    """Record that `amount` of a locked payment was given back. Raises `RefundTooLarge`."""
     refunded = payment.refunded_amount + amount
     if refunded > payment.amount:
         raise RefundTooLarge
     payment.refunded_amount = refunded
     if refunded == payment.amount:
         payment.status = Payment.Status.REFUNDED
-    payment.save(update_fields=["refunded_amount", "status"])
-    _tell_order(order)
+    payment.save(update_fields=["refunded_amount", "status", "refunded_by", "refunded_note"])
+    _tell_order(payment)
 
 
-def _tell_order(order: Order) -> None:
-    statuses = set(order.payments.values_list("status", flat=True))
+def take_again(payment: Payment, *, amount: Decimal) -> None:
+    """Record that `amount` of what was given back of a locked payment never arrived.
+
+    A payment that was refunded is then due for refund again. What had not been counted as given back is not counted
+    off.
+    """
+    if amount <= payment.refunded_amount:
+        payment.refunded_amount -= amount
+    if payment.status != Payment.Status.APPLIED and payment.refunded_amount < payment.amount:
+        payment.status, payment.reason = Payment.Status.REFUND_DUE, REFUND_FAILED
+    payment.save(update_fields=["refunded_amount", "status", "reason"])
+    _tell_order(payment)
+
+
+def _tell_order(payment: Payment) -> None:
+    if payment.order_id is None:
+        return
+    of_order = Payment.objects.filter(order_id=payment.order_id)
+    statuses = set(of_order.values_list("status", flat=True))
     state = Order.Refund.NONE
     if Payment.Status.REFUND_DUE in statuses:
         state = Order.Refund.DUE
     elif Payment.Status.REFUNDED in statuses:
         state = Order.Refund.DONE
-    refunded = order.payments.aggregate(total=Sum("refunded_amount"))["total"] or Decimal(0)
-    orders.note_refund(order, state=state, refunded_amount=refunded)
+    in_its_currency = of_order.filter(currency=F("order__currency"))
+    refunded = in_its_currency.aggregate(total=Sum("refunded_amount"))["total"] or Decimal(0)
+    orders.note_refund(payment.order, state=state, refunded_amount=refunded)

@@ -1,5 +1,6 @@
 """What payment providers said, kept before it is believed, and the money they say they took."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
@@ -9,6 +10,8 @@ from flashsale.core import money
 EVENT_ID_LENGTH = 255
 TYPE_LENGTH = 100
 PROVIDER_LENGTH = 32
+REFUND_ID_LENGTH = 255
+NOTE_LENGTH = 500
 
 
 class WebhookEvent(models.Model):
@@ -21,6 +24,9 @@ class WebhookEvent(models.Model):
              -> failed         an error; tried again at `next_attempt_at`
     parked   -> as received, when the order is created; -> dead after a day
     failed   -> as received, when it is tried again; -> dead after the last try
+    needs_review, dead -> applied   staff accepted it, or made its money refundable
+                       -> ignored   staff dismissed it
+    dead     -> received            staff retried it
 
     `payments.inbox` is the only writer of `status`. An event changes state at most once, however often it arrives.
     """
@@ -38,6 +44,7 @@ class WebhookEvent(models.Model):
         SUCCESS = "success"
         FAILURE = "failure"
         REFUNDED = "refunded"
+        REFUND_FAILED = "refund_failed"
         NOTED = "noted"
         UNKNOWN = "unknown"
 
@@ -47,10 +54,11 @@ class WebhookEvent(models.Model):
     body = models.BinaryField(null=True, help_text="The raw bytes; purged after some months.")
     headers = models.JSONField(default=dict)
     type = models.CharField(max_length=TYPE_LENGTH, help_text="The provider's own name for what happened.")
-    kind = models.CharField(max_length=8, choices=Kind.choices)
+    kind = models.CharField(max_length=16, choices=Kind.choices)
     order_ref = models.UUIDField(null=True, blank=True)
     hold_ref = models.UUIDField(null=True, blank=True)
     payment_ref = models.CharField(max_length=PAYMENT_ID_LENGTH, null=True, blank=True)
+    refund_ref = models.CharField(max_length=REFUND_ID_LENGTH, null=True, blank=True)
     amount = models.DecimalField(
         max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, null=True, blank=True
     )
@@ -68,6 +76,12 @@ class WebhookEvent(models.Model):
     received_at = models.DateTimeField()
     parked_at = models.DateTimeField(null=True, blank=True, help_text="Since when it waits for its order.")
     processed_at = models.DateTimeField(null=True, blank=True)
+    settled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    settled_note = models.CharField(
+        max_length=NOTE_LENGTH, blank=True, default="", db_default="", help_text="Why staff settled it so."
+    )
 
     class Meta:
         constraints = [
@@ -80,6 +94,9 @@ class WebhookEvent(models.Model):
                 name="event_has_a_next_attempt_while_open",
                 condition=Q(status__in=["received", "failed"], next_attempt_at__isnull=False)
                 | (~Q(status__in=["received", "failed"]) & Q(next_attempt_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="event_settled_with_a_note", condition=Q(settled_by__isnull=True) | ~Q(settled_note="")
             ),
         ]
         indexes = [
@@ -107,9 +124,11 @@ class WebhookEvent(models.Model):
 class Payment(models.Model):
     """Money that a provider says it took.
 
-    applied    -> refunded   what was given back reached the amount
-    refund_due -> refunded   the same, for money that no units could be given for
+    applied    -> refunded     what was given back reached the amount
+    refund_due -> refunded     the same, for money that no units could be given for
+    refunded   -> refund_due   a refund failed after the provider had taken it
 
+    Without an order it is money that staff found to belong to none.
     `payments.ledger` is the only writer of `status` and `refunded_amount`.
     """
 
@@ -122,7 +141,7 @@ class Payment(models.Model):
     payment_id = models.CharField(
         max_length=PAYMENT_ID_LENGTH, help_text="The provider's id, or its event's id where it named no payment."
     )
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="payments")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="payments")
     event = models.ForeignKey(WebhookEvent, on_delete=models.PROTECT, related_name="payments")
     amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES)
     currency = models.CharField(max_length=money.CURRENCY_LENGTH)
@@ -130,6 +149,12 @@ class Payment(models.Model):
     reason = models.CharField(max_length=64, blank=True, help_text="Why it is due for refund, in a word.")
     refunded_amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=0)
     created_at = models.DateTimeField()
+    refunded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    refunded_note = models.CharField(
+        max_length=NOTE_LENGTH, blank=True, default="", db_default="", help_text="How staff gave it back."
+    )
 
     class Meta:
         constraints = [
@@ -147,6 +172,10 @@ class Payment(models.Model):
                 condition=Q(status="refunded", refunded_amount=F("amount"))
                 | (~Q(status="refunded") & Q(refunded_amount__lt=F("amount"))),
             ),
+            models.CheckConstraint(
+                name="payment_refunded_by_staff_with_a_note",
+                condition=Q(refunded_by__isnull=True) | ~Q(refunded_note=""),
+            ),
         ]
         indexes = [
             # Read by: staff and `payments_due` (what must be refunded, longest waiting first).
@@ -155,3 +184,54 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.payment_id}: {self.amount} {self.currency}, {self.status}"
+
+
+class Refund(models.Model):
+    """One attempt to give a payment back through its provider.
+
+    sent     -> accepted   the provider gives the money back, or had done so already
+             -> refused    a definite no, nothing was given back; another attempt may follow
+    accepted -> failed     the money could not be delivered after all
+    sent     -> failed     the same, when that is heard before the answer
+
+    `attempt` is null for a refund that somebody began elsewhere; of those only failures are kept.
+    `payments.refunds` is the only writer. It is committed as `sent` before anything is sent, and whatever is sent again
+    carries the same idempotency key, so that a lost answer is asked for again and never paid twice.
+    """
+
+    class Status(models.TextChoices):
+        SENT = "sent"
+        ACCEPTED = "accepted"
+        REFUSED = "refused"
+        FAILED = "failed"
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    attempt = models.PositiveSmallIntegerField(null=True, blank=True)
+    amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES)
+    status = models.CharField(max_length=8, choices=Status.choices)
+    refund_id = models.CharField(max_length=REFUND_ID_LENGTH, null=True, blank=True, help_text="The provider's id.")
+    tries = models.PositiveSmallIntegerField(default=0, help_text="How often this attempt was sent.")
+    next_try_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it is sent again, or the next attempt begins; empty: not by itself."
+    )
+    last_error = models.CharField(max_length=NOTE_LENGTH, blank=True)
+    created_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="refund_attempt_is_one", fields=["payment", "attempt"]),
+            models.UniqueConstraint(name="refund_is_known_once", fields=["payment", "refund_id"]),
+            models.UniqueConstraint(name="refund_is_sent_alone", fields=["payment"], condition=Q(status="sent")),
+            models.CheckConstraint(
+                name="refund_status_is_known", condition=Q(status__in=["sent", "accepted", "refused", "failed"])
+            ),
+            models.CheckConstraint(name="refund_amount_is_positive", condition=Q(amount__gt=0)),
+        ]
+        indexes = [
+            # Read by: the limit of automatic refunds in an hour.
+            models.Index(name="refund_by_age", fields=["created_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} of {self.payment_id}: {self.status}"

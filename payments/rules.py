@@ -6,6 +6,8 @@ Every function runs inside a transaction that holds the event's and the order's 
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.db.models import QuerySet
+
 from catalog import overdue
 from catalog.inventory import InsufficientStock
 from catalog.sales import LimitExceeded
@@ -13,10 +15,11 @@ from checkout import orders
 from checkout.models import Order
 from flashsale.core import clock
 from flashsale.core.refusals import Refusal
-from payments import ledger
-from payments.models import Payment, WebhookEvent
+from payments import ledger, refunds
+from payments.models import Payment, Refund, WebhookEvent
 
 Status = WebhookEvent.Status
+ABOUT_REFUNDS = frozenset({WebhookEvent.Kind.REFUNDED, WebhookEvent.Kind.REFUND_FAILED})
 # Why money that was taken cannot buy the order, by what refused it.
 REFUND_REASONS: dict[type[Refusal], str] = {
     orders.OrderAlreadyPaid: "order_already_paid",
@@ -43,20 +46,41 @@ class TakeBackFirst(Exception):
 
 
 def apply(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
-    """Apply the event to its order. Raises `TakeBackFirst` where that may help and `may_take_back` is set."""
+    """Apply the event to its order, or leave it to staff when something about it is in doubt.
+
+    Raises `TakeBackFirst` where that may help and `may_take_back` is set.
+    """
     if event.currency and event.currency != order.currency:
         return _review("currency_differs")
-    if event.kind == WebhookEvent.Kind.REFUNDED:
-        return _refunded(event, order)
-    if event.amount is not None and event.amount != order.total_amount:
+    is_of_refund = event.kind in ABOUT_REFUNDS
+    if not is_of_refund and event.amount is not None and event.amount != order.total_amount:
         return _review("amount_differs")
+    if is_of_refund and (doubt := _doubt_about_refund(event, order.payments.all())):
+        return doubt
+    return act(event, order, may_take_back=may_take_back)
+
+
+def apply_without_order(event: WebhookEvent) -> Verdict | None:
+    """Apply an event to money that belongs to no order; None when it speaks of none."""
+    if event.kind not in ABOUT_REFUNDS or not event.payment_ref:
+        return None
+    payments = Payment.objects.filter(order=None)
+    if not _named_in(event, payments):
+        return None
+    return _doubt_about_refund(event, payments) or _act_on_refund(event, payments)
+
+
+def act(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
+    """Apply the event to its order, whatever doubts there were. Raises as `apply` does."""
+    if event.kind in ABOUT_REFUNDS:
+        return _act_on_refund(event, order.payments.all())
     if event.kind == WebhookEvent.Kind.FAILURE:
         return _failed(event, order)
     return _succeeded(event, order, may_take_back=may_take_back)
 
 
 def _succeeded(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
-    known = Payment.objects.filter(provider=event.provider, payment_id=ledger.payment_id_of(event)).first()
+    known = ledger.find(event)
     if known is not None:
         is_ours = known.order_id == order.pk
         return Verdict(Status.IGNORED, "payment_already_known") if is_ours else _review("payment_of_another_order")
@@ -105,21 +129,59 @@ def _failed(event: WebhookEvent, order: Order) -> Verdict:
     return Verdict(Status.APPLIED, "order_cancelled")
 
 
-def _refunded(event: WebhookEvent, order: Order) -> Verdict:
-    payments = order.payments.all()
+def _named_in(event: WebhookEvent, payments: QuerySet[Payment]) -> Payment | None:
+    """Return the one payment that an event about a refund can mean."""
     if event.payment_ref:
         payments = payments.filter(provider=event.provider, payment_id=event.payment_ref)
     candidates = list(payments[:2])
-    if len(candidates) != 1:
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _doubt_about_refund(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict | None:
+    """Return what becomes of an event about a refund that may be out of date or not ours to act on, else None."""
+    payment = _named_in(event, payments)
+    if payment is None:
         return _review("payment_unknown")
-    payment = candidates[0]
-    if payment.status == Payment.Status.REFUNDED:
-        return Verdict(Status.IGNORED, "already_refunded")
+    if event.currency and event.currency != payment.currency:
+        return _review("currency_differs")
+    if event.kind == WebhookEvent.Kind.REFUND_FAILED:
+        # Part of the price of a good order was to go back and did not: whether it is still owed, only staff know.
+        return _review("refund_failed") if payment.status == Payment.Status.APPLIED else None
+    # A running total may have been counted before a refund failed, and arrive after it.
+    may_be_outdated = event.amount_is_total and payment.refunds.filter(status=Refund.Status.FAILED).exists()
+    if not may_be_outdated or not _given_back(event, payment) > 0:
+        return None
+    if payment.refunds.filter(status=Refund.Status.SENT).exists():
+        return Verdict(Status.IGNORED, "own_refund_under_way")
+    return _review("refund_after_a_failed_one")
+
+
+def _act_on_refund(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict:
+    payment = _named_in(event, payments)
+    if payment is None:
+        return _review("payment_unknown")
+    payment = ledger.lock(payment)
+    act = _refund_failed if event.kind == WebhookEvent.Kind.REFUND_FAILED else _refunded
+    return act(event, payment)
+
+
+def _refund_failed(event: WebhookEvent, payment: Payment) -> Verdict:
+    if event.refund_ref is None:
+        return _review("refund_unknown")
+    amount = payment.amount if event.amount is None else event.amount
+    try:
+        refunds.note_failure(payment, refund_id=event.refund_ref, amount=amount)
+    except refunds.AlreadyFailed:
+        return Verdict(Status.IGNORED, "already_failed")
+    return Verdict(Status.APPLIED, "refund_failed")
+
+
+def _refunded(event: WebhookEvent, payment: Payment) -> Verdict:
     amount = _given_back(event, payment)
-    if amount <= 0:
+    if payment.status == Payment.Status.REFUNDED or amount <= 0:
         return Verdict(Status.IGNORED, "already_refunded")
     try:
-        ledger.give_back(payment, order, amount=amount)
+        ledger.give_back(payment, amount=amount)
     except ledger.RefundTooLarge:
         return _review("refund_exceeds_payment")
     return Verdict(Status.APPLIED, "refunded")

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from payments import inbox, retention
+from payments import inbox, refunds, retention
 
 MAX_BATCHES = 100
 
@@ -13,6 +13,12 @@ def reconcile_webhook_events() -> None:
     for _ in range(MAX_BATCHES):
         if inbox.process_due() < inbox.DUE_BATCH_ROWS:
             return
+
+
+@shared_task
+def refund_payments() -> None:
+    """Give back what is due, through the providers that are set up for it."""
+    refunds.give_back_due()
 
 
 @shared_task

@@ -2,22 +2,26 @@
 
 import pytest
 from django.contrib.admin import site
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from catalog.models import Product, Stock, StockAdjustment
 from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
-from payments.models import Payment, WebhookEvent
+from payments.models import Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
 
-MODELS = [Product, Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment]
-READ_ONLY = [Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment]
+MODELS = [Product, Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment, Refund]
+READ_ONLY = [Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment, Refund]
 
 
 @pytest.fixture
 def paid_order(order):
     """An order that was paid, so that every model has a row."""
     receive(order_id=order.pk, payment_id="pay_1")
+    Refund.objects.create(
+        payment=Payment.objects.get(), attempt=1, amount=1, status="sent", created_at=order.created_at
+    )
     return order
 
 
@@ -79,3 +83,68 @@ def test_L14_a_product_cannot_be_deleted(admin_client, db):
 def test_a_stranger_sees_the_sign_in_page_only(client, db):
     for model in MODELS:
         assert client.get(_url(model, "changelist")).status_code == 302
+
+
+@pytest.fixture
+def doubtful(order) -> WebhookEvent:
+    return receive(key="evt_1", order_id=order.pk, payment_id="pay_1", amount="50.00").event
+
+
+def decide(client, row, action: str, **given):
+    """Choose an action for one row in its list; returns the page that follows."""
+    fields = {"action": action, "_selected_action": row.pk} | given
+    return client.post(_url(type(row), "changelist"), fields, follow=True)
+
+
+def messages_of(response) -> list[str]:
+    return [str(message) for message in response.context["messages"]]
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "money"),
+    [("accept", "applied", ["applied"]), ("refund", "applied", ["refund_due"]), ("dismiss", "ignored", [])],
+)
+def test_staff_settle_an_event_with_a_note(admin_client, admin_user, doubtful, action, status, money):
+    response = decide(admin_client, doubtful, action, note="Ticket 17")
+
+    doubtful.refresh_from_db()
+    assert (doubtful.status, doubtful.settled_by, doubtful.settled_note) == (status, admin_user, "Ticket 17")
+    assert list(Payment.objects.values_list("status", flat=True)) == money
+    assert f"evt_1: success, {status}" in messages_of(response)[0]
+
+
+@pytest.mark.parametrize("action", ["accept", "refund", "dismiss"])
+@pytest.mark.parametrize(
+    "given", [{}, {"note": "  "}, {"note": "x", "currency": "XYZ"}, {"note": "x", "order_id": "7"}]
+)
+def test_a_decision_that_cannot_be_kept_changes_nothing(admin_client, doubtful, action, given):
+    response = decide(admin_client, doubtful, action, **given)
+
+    doubtful.refresh_from_db()
+    assert doubtful.status == "needs_review"
+    assert messages_of(response)
+
+
+@pytest.mark.parametrize("action", ["accept", "refund", "dismiss", "retry"])
+def test_who_may_only_look_decides_nothing(client, django_user_model, doubtful, action):
+    viewer = django_user_model.objects.create_user("viewer", password="x", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(viewer)
+
+    decide(client, doubtful, action, note="Ticket 17")
+
+    doubtful.refresh_from_db()
+    assert doubtful.status == "needs_review"
+
+
+def test_staff_mark_a_payment_as_refunded_once(admin_client, admin_user, order):
+    receive(order_id=order.pk, payment_id="pay_1")
+    payment = Payment.objects.get()
+
+    first = decide(admin_client, payment, "mark_refunded", note="in cash")
+    second = decide(admin_client, payment, "mark_refunded", note="by transfer")
+
+    payment.refresh_from_db()
+    assert (payment.status, payment.refunded_by, payment.refunded_note) == ("refunded", admin_user, "in cash")
+    assert "refunded" in messages_of(first)[0]
+    assert "already refunded" in messages_of(second)[0]

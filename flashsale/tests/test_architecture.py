@@ -24,10 +24,12 @@ WRITERS = {
     "ended_at": "checkout/holds.py",
     "next_attempt_at": "payments/inbox.py",
     "processed_at": "payments/inbox.py",
+    "refunded_amount": "payments/ledger.py",
+    "next_try_at": "payments/refunds.py",
 }
 WRITING_CALLS = {"update", "create", "bulk_create", "Stock", "Hold", "Order", "WebhookEvent"}
 STATUS_WRITERS = {
-    "checkout/holds.py", "checkout/orders.py", "payments/inbox.py", "payments/ledger.py",
+    "checkout/holds.py", "checkout/orders.py", "payments/inbox.py", "payments/ledger.py", "payments/refunds.py",
 }  # fmt: skip
 
 
@@ -102,7 +104,12 @@ def test_the_domain_sends_no_messages_and_every_index_names_its_reader(app):
 
 
 def test_every_refusal_has_an_answer():
-    answered_in_words = {"stock_below_commitments", "event_not_dead"}
+    # What only staff hear, in the admin.
+    answered_in_words = {
+        "stock_below_commitments", "event_not_dead", "event_not_settleable", "event_is_not_money",
+        "event_cannot_be_accepted", "order_needed", "amount_needed", "payment_already_known",
+        "payment_already_refunded", "refund_under_way",
+    }  # fmt: skip
 
     def below(kind):
         return {kind} | {found for child in kind.__subclasses__() for found in below(child)}

@@ -10,7 +10,7 @@ from catalog.models import Product, Stock
 from checkout import holds
 from checkout.models import Hold, Order
 from checkout.tests.factories import OrderFactory
-from payments.models import Payment, WebhookEvent
+from payments.models import Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
 
 OURS = ("catalog", "checkout", "payments")
@@ -57,6 +57,13 @@ ATTACKS = {
     "payment_amount_is_positive": "UPDATE payments_payment SET amount = 0, refunded_amount = 0, status = 'refunded'",
     "payment_refunds_within_amount": "UPDATE payments_payment SET refunded_amount = -1",
     "payment_refunded_when_all_is_back": "UPDATE payments_payment SET status = 'refunded'",
+    "event_settled_with_a_note": "UPDATE payments_webhookevent SET settled_by_id = (SELECT id FROM auth_user)",
+    "payment_refunded_by_staff_with_a_note": "UPDATE payments_payment SET refunded_by_id = (SELECT id FROM auth_user)",
+    "refund_attempt_is_one": "UPDATE payments_refund SET attempt = 1",
+    "refund_is_known_once": "UPDATE payments_refund SET refund_id = 're_1'",
+    "refund_is_sent_alone": "UPDATE payments_refund SET status = 'sent'",
+    "refund_status_is_known": "UPDATE payments_refund SET status = 'done'",
+    "refund_amount_is_positive": "UPDATE payments_refund SET amount = 0",
 }
 UNIQUE_COLUMNS = {
     "one order for each hold": "UPDATE checkout_order SET hold_id = (SELECT hold_id FROM checkout_order LIMIT 1)",
@@ -65,9 +72,13 @@ UNIQUE_COLUMNS = {
 
 
 @pytest.fixture
-def books(order):
-    """A row in every table: an order that was paid, with its hold, event and payment."""
+def books(order, admin_user):
+    """A row in every table: an order that was paid, with its hold, event and payment, and two tries to refund it."""
     receive(order_id=order.pk, payment_id="pay_1")
+    for attempt in (1, 2):
+        Refund.objects.create(
+            payment=Payment.objects.get(), attempt=attempt, amount=1, status="refused", created_at=order.created_at
+        )
     return order
 
 
@@ -105,7 +116,7 @@ def test_O9_more_units_given_back_than_reserved_is_an_error_and_not_clamped(prod
     assert Stock.objects.get().reserved == 0
 
 
-@pytest.mark.parametrize("model", [Product, Hold, Order, WebhookEvent])
+@pytest.mark.parametrize("model", [Product, Hold, Order, WebhookEvent, Payment])
 def test_L14_what_others_refer_to_cannot_be_deleted(books, model):
     with pytest.raises(ProtectedError):
         model.objects.all().delete()

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -28,6 +29,7 @@ class Message:
     order_id: UUID | None = None
     hold_id: UUID | None = None
     payment_id: str | None = None
+    refund_id: str | None = None
     amount: Decimal | None = None
     amount_is_total: bool = False
     currency: str = ""
@@ -58,6 +60,31 @@ class Provider(Protocol):
 
     def translate(self, body: bytes, headers: Mapping[str, str]) -> Message:
         """Return what the verified bytes say; raises `UnusableBody`."""
+
+
+class RefundOutcome(Enum):
+    """What a provider's answer to a refund means. Without a definite answer it may have happened or not."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundAnswer:
+    outcome: RefundOutcome
+    refund_id: str | None = None
+    detail: str = ""
+
+
+class Refunder(Protocol):
+    """A payment provider's API for giving money back."""
+
+    def is_enabled(self) -> bool:
+        """Say whether this deployment lets it refund by itself."""
+
+    def refund(self, payment_id: str, *, amount: Decimal, currency: str, key: str) -> RefundAnswer:
+        """Give `amount` (in units of `currency`) of a payment back; equal keys give back once. Raises nothing."""
 
 
 def fingerprint_of(*says: Any) -> str:

@@ -63,6 +63,11 @@ class Reader:
         given = self._members.get(name)
         return self.checked(name, given, parse_uuid(given) if isinstance(given, str) else None)
 
+    def text(self, name: str, *, max_length: int) -> str | None:
+        """Return a text member of 1 to `max_length` characters."""
+        given = self._members.get(name)
+        return self.checked(name, given, given if _is_text(given, max_length) else None)
+
     def payment_id(self, *names: str) -> str | None:
         """Return the payment's id under any of its names; names that differ cannot be used."""
         given = [self._members[name] for name in names if self._members.get(name) is not None]

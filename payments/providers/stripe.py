@@ -12,7 +12,7 @@ from django.conf import settings
 from stripe import SignatureVerificationError, WebhookSignature
 
 from flashsale.core import money
-from payments.models import WebhookEvent
+from payments.models import REFUND_ID_LENGTH, WebhookEvent
 from payments.providers.base import Message, SignatureMismatch, fingerprint_of
 from payments.providers.reading import Reader, event_id_of, members_of, plain, type_of
 
@@ -36,7 +36,14 @@ SESSIONS = {
     "checkout.session.expired": (Kind.FAILURE, "amount_total"),
 }
 CHARGES = {"charge.refunded": (Kind.REFUNDED, "amount_refunded")}
-TYPES = PAYMENT_INTENTS | SESSIONS | CHARGES
+# Stripe tells a failed refund under several names, by the kind of payment and the age of the account.
+REFUNDS = {
+    "refund.failed": (Kind.REFUND_FAILED, "amount"),
+    "refund.updated": (Kind.REFUND_FAILED, "amount"),
+    "charge.refund.updated": (Kind.REFUND_FAILED, "amount"),
+}
+REFUND_FAILED_STATUSES = frozenset({"failed", "canceled"})
+TYPES = PAYMENT_INTENTS | SESSIONS | CHARGES | REFUNDS
 
 # Where Stripe's minor units are not those of ISO 4217: https://docs.stripe.com/currencies#minor-units
 EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
@@ -84,14 +91,15 @@ def headers_as_sent(body: bytes) -> dict[str, str]:
 def _known(event_id: str, event_type: str, event: dict[str, Any]) -> Message:
     kind, amount_name = TYPES[event_type]
     thing = _object_in(event)
-    is_unpaid = event_type == "checkout.session.completed" and thing.get("payment_status") != "paid"
+    is_noted = _changes_nothing(event_type, thing)
     reader = Reader(thing)
     named = Reader(_mapping(thing.get("metadata")))
     order_id, hold_id = named.uuid("order_id"), named.uuid("hold_id")
     payment_id = reader.checked("payment_intent", *_payment_id(event_type, thing))
+    refund_id = reader.text("id", max_length=REFUND_ID_LENGTH) if event_type in REFUNDS else None
     currency = reader.currency("currency")
     # What a failure would have cost changes nothing, and a canceled intent may say anything.
-    counts = kind in (Kind.SUCCESS, Kind.REFUNDED) and not is_unpaid
+    counts = kind not in (Kind.FAILURE, Kind.NOTED) and not is_noted
     amount = reader.minor_units(amount_name, exponent=exponent_of(currency)) if counts and currency else None
     if counts and amount is None:
         reader.unusable.setdefault(amount_name, "missing")
@@ -100,19 +108,35 @@ def _known(event_id: str, event_type: str, event: dict[str, Any]) -> Message:
     unusable = named.unusable | reader.unusable
     return Message(
         event_id=event_id,
-        kind=Kind.NOTED if is_unpaid else kind,
+        kind=Kind.NOTED if is_noted else kind,
         type=event_type,
         fingerprint=fingerprint_of(
-            event_type, is_unpaid, order_id, hold_id, payment_id, plain(amount), currency, sorted(unusable.items())
+            event_type,
+            is_noted,
+            order_id,
+            hold_id,
+            payment_id,
+            *([refund_id] if refund_id else []),
+            plain(amount),
+            currency,
+            sorted(unusable.items()),
         ),
         order_id=order_id,
         hold_id=hold_id,
         payment_id=payment_id,
+        refund_id=refund_id,
         amount=amount,
         amount_is_total=kind == Kind.REFUNDED,
         currency=currency,
         malformed=next(iter(unusable), ""),
     )
+
+
+def _changes_nothing(event_type: str, thing: dict[str, Any]) -> bool:
+    """Say whether the event only tells how far something is: a session not paid yet, a refund that did not fail."""
+    if event_type == "checkout.session.completed":
+        return thing.get("payment_status") != "paid"
+    return event_type in REFUNDS and thing.get("status") not in REFUND_FAILED_STATUSES
 
 
 def _object_in(event: dict[str, Any]) -> dict[str, Any]:

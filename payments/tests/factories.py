@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from payments import inbox
 from payments.inbox import Receipt
-from payments.models import WebhookEvent
+from payments.models import Refund, WebhookEvent
 from payments.providers import PROVIDERS
 
 PATH = "/api/v1/payments/webhook"
@@ -37,6 +37,12 @@ def let_event_pass(event: WebhookEvent, *, seconds: float) -> None:
         parked_at=F("parked_at") - past,
         next_attempt_at=F("next_attempt_at") - past,
     )
+
+
+def let_refund_pass(refund: Refund, *, seconds: float = 100_000) -> None:
+    """Move a refund into the past, so that by the database's clock it is older by `seconds`."""
+    past = timedelta(seconds=seconds)
+    Refund.objects.filter(pk=refund.pk).update(created_at=F("created_at") - past, next_try_at=F("next_try_at") - past)
 
 
 @contextlib.contextmanager

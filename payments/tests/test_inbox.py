@@ -172,14 +172,6 @@ def test_K6_every_due_event_is_worked_off_batch_after_batch(product, monkeypatch
     assert Stock.objects.get().sold == 7
 
 
-def test_the_wait_before_the_next_try_grows_and_has_a_limit():
-    longest = {attempts: max(inbox.backoff(attempts).total_seconds() for _ in range(300)) for attempts in (1, 5, 40)}
-
-    assert 1 < longest[1] <= 4
-    assert 16 < longest[5] <= 64
-    assert 900 < longest[40] <= inbox.BACKOFF_CAP_SECONDS
-
-
 def test_L4_a_payment_after_the_hold_ended_still_finds_its_order(product):
     hold = HoldFactory(product=product, quantity=2, ttl_seconds=10)
     order = orders.place(hold_id=hold.pk)

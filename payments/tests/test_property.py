@@ -1,9 +1,12 @@
 """Random interleavings of all that can happen to holds, orders and payments: the promises hold after each step."""
 
+import contextlib
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.db.models import F, Sum
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -18,6 +21,7 @@ from checkout.models import Hold, Order
 from checkout.tests.factories import let_hold_pass, let_order_pass
 from flashsale.core import clock
 from flashsale.core.refusals import Refusal
+from payments import ledger, refunds, settlement
 from payments import tasks as payment_tasks
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import let_event_pass, receive, undone
@@ -40,6 +44,7 @@ class Sale(RuleBasedStateMachine):
         self.example = undone()
         self.example.__enter__()
         self.products = [ProductFactory(stock=6, max_per_customer=LIMIT), ProductFactory(stock=4)]
+        self.staff = get_user_model().objects.create_user("ann")
         self.final: dict = {}
 
     def teardown(self) -> None:
@@ -124,6 +129,22 @@ class Sale(RuleBasedStateMachine):
             for event in WebhookEvent.objects.filter(event_id=message["key"]):
                 let_event_pass(event, seconds=86_400)
 
+    @rule(message=sent, verb=st.sampled_from([settlement.accept, settlement.refund, settlement.dismiss]))
+    def staff_settle_an_event(self, message, verb):
+        if message:
+            for event in WebhookEvent.objects.filter(event_id=message["key"]):
+                self._try(lambda event=event: verb(event.pk, staff=self.staff, note="Ticket 17"))
+
+    @rule(order=ordered)
+    def staff_give_money_back(self, order):
+        for payment in Payment.objects.filter(order=order, status="refund_due"):
+            refunds.mark_refunded(payment, staff=self.staff, note="by bank transfer")
+
+    @rule(order=ordered, refund=st.integers(1, 3))
+    def a_refund_fails_later(self, order, refund):
+        for payment in Payment.objects.filter(order=order, status="refunded"):
+            self._refund_fails(payment, refund_id=f"re_{refund}")
+
     @invariant()
     def the_books_are_right(self):
         assert audit.find_drift() == []
@@ -147,17 +168,17 @@ class Sale(RuleBasedStateMachine):
             payment = Payment.objects.filter(provider=event.provider, payment_id=event.payment_ref or event.event_id)
             if event.status == "applied":
                 assert payment.get().order_id == event.order_id
-            elif event.status == "ignored":
+            elif event.status == "ignored" and event.settled_by is None:
                 assert payment.exists() or self._is_known_by_another_name(event)
-            else:
+            elif event.settled_by is None:
                 assert event.status in SEEN_BY_STAFF
 
     @invariant()
     def every_paid_order_has_one_payment_that_paid_it(self):
         for order in Order.objects.filter(status="paid"):
-            money = [payment for payment in order.payments.all() if not payment.reason]
+            money = [payment for payment in order.payments.all() if payment.event.reason == "order_paid"]
             assert len(money) == 1
-            assert money[0].amount == order.total_amount
+            assert money[0].amount == order.total_amount or money[0].event.settled_by == self.staff
 
     @invariant()
     def orders_show_what_their_payments_say(self):
@@ -179,6 +200,10 @@ class Sale(RuleBasedStateMachine):
             return verb()
         except Refusal:
             return None
+
+    def _refund_fails(self, payment, *, refund_id):
+        with transaction.atomic(), contextlib.suppress(refunds.AlreadyFailed):
+            refunds.note_failure(ledger.lock(payment), refund_id=refund_id, amount=payment.amount / 2)
 
     def _send(self, status, members):
         message = {"status": status, "key": str(uuid4())} | members

@@ -2,6 +2,7 @@
 
 import pytest
 
+from catalog import inventory
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, orders
@@ -87,30 +88,80 @@ def test_A4_payment_racing_with_expiry_neither_deadlocks_nor_loses_money():
     assert audit.find_drift() == []
 
 
-def _success_and_cancel(monkeypatch) -> tuple[Order, list]:
-    order = OrderFactory(quantity=2)
-    monkeypatch.setattr(orders, "lock", Meeting(2).after(orders.lock))
-    return order, at_once(lambda: receive(order_id=order.pk, payment_id="pay_1"), lambda: orders.cancel(order.pk))
+def _success_and(other, monkeypatch, *, is_overdue: bool = False) -> tuple[str, object]:
+    """Let a success and another verb on its order look at the order before either writes; return what came of them."""
+    order = OrderFactory(quantity=2, payment_id="pay_1")
+    if is_overdue:
+        let_order_pass(order)
+    meeting = Meeting(2)
+    monkeypatch.setattr(orders, "lock", meeting.after(orders.lock))
+    monkeypatch.setattr(inventory, "release_all", meeting.before(inventory.release_all))
+    receipt, result = at_once(lambda: receive(order_id=order.pk, payment_id="pay_1"), lambda: other(order))
+    return receipt.event.status, result
+
+
+def _cancel(order):
+    return orders.cancel(order.pk)
+
+
+def _expire(_order):
+    return orders.expire_due()
+
+
+def _fail(order):
+    return receive(status="failure", order_id=order.pk, payment_id="pay_1").event.status
+
+
+def _pay_again(order):
+    return receive(order_id=order.pk, payment_id="pay_2").event.status
 
 
 def test_success_and_cancel_at_once_end_as_paid_or_as_a_refund(monkeypatch):
-    _, (receipt, cancelled) = _success_and_cancel(monkeypatch)
+    succeeded, cancelled = _success_and(_cancel, monkeypatch)
 
-    status = Order.objects.get().status
-    assert receipt.event.status == "applied"
-    assert (status, type(cancelled).__name__, payments()) in [
+    order = Order.objects.get()
+    assert succeeded == "applied"
+    assert (order.status, type(cancelled).__name__, payments()) in [
         ("paid", "OrderAlreadyPaid", ["applied"]),
         ("cancelled", "Order", ["refund_due"]),
     ]
     assert audit.find_drift() == []
 
 
-def test_control_without_the_order_lock_one_of_them_meets_a_fault(monkeypatch):
+def test_L1_L2_success_and_failure_at_once_end_as_paid_or_as_a_refund(monkeypatch):
+    succeeded, failed = _success_and(_fail, monkeypatch)
+
+    assert succeeded == "applied"
+    assert (Order.objects.get().status, failed, payments()) in [
+        ("paid", "ignored", ["applied"]),
+        ("cancelled", "applied", ["refund_due"]),
+    ]
+    assert audit.find_drift() == []
+
+
+def test_L4_success_and_expiry_at_once_end_as_paid(monkeypatch):
+    succeeded, _ = _success_and(_expire, monkeypatch, is_overdue=True)
+
+    assert succeeded == "applied"
+    assert (Order.objects.get().status, payments()) == ("paid", ["applied"])
+    assert audit.find_drift() == []
+
+
+def test_L13_two_different_successes_at_once_end_as_one_payment_and_one_refund(monkeypatch):
+    assert _success_and(_pay_again, monkeypatch) == ("applied", "applied")
+
+    assert (Order.objects.get().status, payments()) == ("paid", ["applied", "refund_due"])
+    assert audit.find_drift() == []
+
+
+@pytest.mark.parametrize("other", [_cancel, _fail, _expire, _pay_again])
+def test_control_without_the_order_lock_one_of_them_meets_a_fault(monkeypatch, other):
     without_row_locks(monkeypatch, Order)
+    without_advisory_locks(monkeypatch)
 
-    _, (receipt, cancelled) = _success_and_cancel(monkeypatch)
+    succeeded, result = _success_and(other, monkeypatch, is_overdue=other is _expire)
 
-    assert type(cancelled).__name__ == "NotPending" or receipt.event.status == "failed"
+    assert "failed" in (succeeded, result) or type(result).__name__ == "NotPending"
 
 
 def _one_event_processed_twice(monkeypatch) -> WebhookEvent:
