@@ -97,53 +97,6 @@ def test_any_reference_finds_the_order(api, product, reference):
     assert outcome(send(api, **{reference: value}), 200, "applied")["order_status"] == "paid"
 
 
-# What an event does to an order of 2 units (payment pay_1, stock 10) in each state:
-# state, status of the event, payment id -> outcome, order after it, (reserved, sold), payments.
-EVENTS_IN_STATES = [
-    ("pending", "success", "pay_1", "applied", "paid", (0, 2), {"pay_1": "applied"}),
-    ("pending", "success", "pay_2", "applied", "paid", (0, 2), {"pay_2": "applied"}),
-    ("pending", "success", None, "applied", "paid", (0, 2), {"evt": "applied"}),
-    ("pending", "failure", "pay_1", "applied", "cancelled", (0, 0), {}),
-    ("pending", "failure", None, "applied", "cancelled", (0, 0), {}),
-    ("pending", "failure", "pay_2", "ignored", "pending_payment", (2, 0), {}),
-    ("pending", "refunded", "pay_1", "needs_review", "pending_payment", (2, 0), {}),
-    ("pending", "pending", "pay_1", "ignored", "pending_payment", (2, 0), {}),
-    ("paid", "success", "pay_1", "ignored", "paid", (0, 2), {"pay_1": "applied"}),
-    ("paid", "success", "pay_2", "applied", "paid", (0, 2), {"pay_1": "applied", "pay_2": "refund_due"}),
-    ("paid", "success", None, "ignored", "paid", (0, 2), {"pay_1": "applied"}),
-    ("paid", "failure", "pay_1", "ignored", "paid", (0, 2), {"pay_1": "applied"}),
-    ("paid", "failure", None, "ignored", "paid", (0, 2), {"pay_1": "applied"}),
-    ("paid", "refunded", "pay_1", "applied", "paid", (0, 2), {"pay_1": "refunded"}),
-    ("paid", "voided", "pay_1", "ignored", "paid", (0, 2), {"pay_1": "applied"}),
-    ("cancelled", "success", "pay_1", "applied", "cancelled", (0, 0), {"pay_1": "refund_due"}),
-    ("cancelled", "success", None, "applied", "cancelled", (0, 0), {"evt": "refund_due"}),
-    ("cancelled", "failure", "pay_1", "ignored", "cancelled", (0, 0), {}),
-    ("cancelled", "refunded", "pay_1", "needs_review", "cancelled", (0, 0), {}),
-    ("expired", "success", "pay_1", "applied", "paid", (0, 2), {"pay_1": "applied"}),
-    ("expired", "failure", "pay_1", "ignored", "expired", (0, 0), {}),
-    ("overdue", "success", "pay_1", "applied", "paid", (0, 2), {"pay_1": "applied"}),
-    ("overdue", "failure", "pay_1", "ignored", "expired", (2, 0), {}),
-]
-
-
-@pytest.mark.parametrize(
-    ("state", "status", "payment_id", "expected", "after", "counters", "payments"),
-    EVENTS_IN_STATES,
-    ids=[f"{row[1]} of {row[2]} on {row[0]}" for row in EVENTS_IN_STATES],
-)
-def test_every_event_in_every_state(api, product, state, status, payment_id, expected, after, counters, payments):
-    order = make_order(product, state)
-    named = {"payment_id": payment_id} if payment_id else {}
-
-    body = outcome(send(api, status=status, key="evt", order_id=str(order.pk), **named), 200, expected)
-
-    assert api.get(f"/api/v1/orders/{order.pk}").json()["status"] == after
-    assert units(product) == counters
-    assert money() == payments
-    if expected != "ignored" or status in {"success", "failure"}:
-        assert body["order_status"] == after
-
-
 def test_L2_a_late_success_whose_units_are_gone_is_due_for_refund(api, product):
     order = make_order(product, "expired")
     HoldFactory(product=product, quantity=9)

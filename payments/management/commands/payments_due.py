@@ -15,4 +15,6 @@ class Command(BaseCommand):
         for payment in due.iterator():
             rest = money.render(payment.amount - payment.refunded_amount, payment.currency)
             since = payment.created_at.isoformat(timespec="seconds")
-            self.stdout.write("\t".join((payment.payment_id, str(payment.order_id), rest, payment.currency, since)))
+            self.stdout.write(
+                "\t".join((payment.payment_id, str(payment.order_id or "-"), rest, payment.currency, since))
+            )
