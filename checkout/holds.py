@@ -1,5 +1,6 @@
 """Holds: placed, released, expired. The only writer of a hold's status, except that an order converts it."""
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from django.db.models import QuerySet
 from catalog import inventory, overdue, sales
 from catalog.inventory import InsufficientStock
 from catalog.models import Product, Stock
-from checkout import limits
+from checkout import idempotency, limits
+from checkout.idempotency import IdempotencyKeyReused, Once
 from checkout.models import Hold
 from flashsale.core import clock
 from flashsale.core.refusals import InvalidRequest, NotFound, Refusal
@@ -40,11 +42,15 @@ class HoldAlreadyUsed(Refusal):
 
 @dataclass(frozen=True, kw_only=True)
 class HoldRequest:
-    """What one buyer wants: units, for how long (None: the default), for which customer ("": nobody named)."""
+    """What one buyer wants: units, for how long (None: the default), for which customer ("": nobody named).
+
+    With `once` the same request is granted once, however often it comes.
+    """
 
     quantity: int
     ttl_seconds: int | None = None
     customer_id: str = ""
+    once: Once | None = None
 
 
 class NotActive(RuntimeError):
@@ -55,13 +61,20 @@ class _TakeBackFirst(Exception):
     """Overdue units would let a refused claim through: undo the batch, take them back, decide again."""
 
 
-def place(*, product_id: int, quantity: int, ttl_seconds: int | None = None, customer_id: str = "") -> Hold:
-    """Set `quantity` units aside for `ttl_seconds`; a batch of one.
+def place(
+    *,
+    product_id: int,
+    quantity: int,
+    ttl_seconds: int | None = None,
+    customer_id: str = "",
+    once: Once | None = None,
+) -> Hold:
+    """Set `quantity` units aside for `ttl_seconds`, or return what the same request got before; a batch of one.
 
-    Raises the first that applies of `NotFound`, `InvalidRequest` (the product asks for a customer id),
-    `SaleNotStarted`, `SaleEnded`, `SalePaused`, `LimitExceeded` and `InsufficientStock`.
+    Raises the first that applies of `IdempotencyKeyReused`, `NotFound`, `InvalidRequest` (the product asks for a
+    customer id), `SaleNotStarted`, `SaleEnded`, `SalePaused`, `LimitExceeded` and `InsufficientStock`.
     """
-    request = HoldRequest(quantity=quantity, ttl_seconds=ttl_seconds, customer_id=customer_id)
+    request = HoldRequest(quantity=quantity, ttl_seconds=ttl_seconds, customer_id=customer_id, once=once)
     [result] = place_batch(product_id=product_id, requests=[request])
     if isinstance(result, Refusal):
         raise result
@@ -72,8 +85,20 @@ def place_batch(*, product_id: int, requests: Sequence[HoldRequest]) -> list[Hol
     """Grant the requests for one product in their order, in one transaction; return a hold or refusal for each.
 
     When a request finds too few units and others are overdue, the batch is undone, the overdue units are taken back in
-    transactions of their own, and the batch is decided once more.
+    transactions of their own, and the batch is decided once more. A key that comes twice in one batch waits for the
+    next transaction, where what the first one made is found.
     """
+    names = [request.once.name if request.once else None for request in requests]
+    firsts = [index for index, name in enumerate(names) if name is None or names.index(name) == index]
+    results = dict(zip(firsts, _grant_all(product_id, [requests[index] for index in firsts]), strict=True))
+    later = [index for index in range(len(requests)) if index not in results]
+    if later:
+        repeated = place_batch(product_id=product_id, requests=[requests[index] for index in later])
+        results.update(zip(later, repeated, strict=True))
+    return [results[index] for index in range(len(requests))]
+
+
+def _grant_all(product_id: int, requests: Sequence[HoldRequest]) -> list[Hold | Refusal]:
     try:
         return _grant(product_id, requests, may_take_back=True)
     except _TakeBackFirst:
@@ -154,6 +179,24 @@ def already_used(hold: Hold) -> HoldAlreadyUsed:
 
 @durable
 def _grant(product_id: int, requests: Sequence[HoldRequest], *, may_take_back: bool) -> list[Hold | Refusal]:
+    known = idempotency.lock_and_find(Hold.objects.as_of_now(), [request.once for request in requests])
+    is_new = [request.once is None or request.once.name not in known for request in requests]
+    new = list(itertools.compress(requests, is_new))
+    granted = iter(_grant_new(product_id, new, may_take_back=may_take_back) if new else [])
+    return [
+        next(granted) if fresh else _repeated(known, request.once)
+        for request, fresh in zip(requests, is_new, strict=True)
+    ]
+
+
+def _repeated(known: dict[tuple[str, str], Hold], once: Once) -> Hold | Refusal:
+    try:
+        return idempotency.replayed(known[once.name], once)
+    except IdempotencyKeyReused as refusal:
+        return refusal
+
+
+def _grant_new(product_id: int, requests: Sequence[HoldRequest], *, may_take_back: bool) -> list[Hold | Refusal]:
     try:
         stock = inventory.lock(product_id)
         product = Product.objects.published().annotate(locked_at=clock.ClockTimestamp()).get(pk=product_id)
@@ -213,6 +256,7 @@ def _new_hold(product: Product, request: HoldRequest, *, now: datetime) -> Hold:
         customer_id=request.customer_id,
         created_at=now,
         expires_at=now + timedelta(seconds=ttl_seconds),
+        **(request.once.columns if request.once else {}),
     )
     hold.read_at, hold.ordered_as = now, None
     return hold

@@ -13,6 +13,31 @@ from flashsale.core import money
 
 CUSTOMER_ID_LENGTH = 64
 PAYMENT_ID_LENGTH = 255
+CLIENT_LENGTH = 150
+IDEMPOTENCY_KEY_LENGTH = 255
+BODY_HASH_LENGTH = 64
+
+
+class MadeOnce(models.Model):
+    """What a request with an Idempotency-Key made; rows made without one have no key.
+
+    `is_replayed` says of an instance that it is the answer to a repeated request. `checkout.idempotency` reads these.
+    """
+
+    client = models.CharField(
+        max_length=CLIENT_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Whose key it is; empty: everybody's.",
+    )
+    idempotency_key = models.CharField(max_length=IDEMPOTENCY_KEY_LENGTH, null=True, blank=True)
+    body_hash = models.CharField(max_length=BODY_HASH_LENGTH, blank=True, default="", db_default="")
+
+    is_replayed = False
+
+    class Meta:
+        abstract = True
 
 
 class HoldQuerySet(models.QuerySet):
@@ -25,7 +50,7 @@ class HoldQuerySet(models.QuerySet):
         return self.filter(status=Hold.Status.ACTIVE, expires_at__lte=at)
 
 
-class Hold(models.Model):
+class Hold(MadeOnce):
     """Units set aside for one buyer until `expires_at`.
 
     active -> converted   an order was made of it
@@ -56,6 +81,11 @@ class Hold(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(
+                name="hold_is_made_once",
+                fields=["client", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+            ),
             models.CheckConstraint(name="hold_quantity_is_positive", condition=Q(quantity__gte=1)),
             models.CheckConstraint(name="hold_expires_after_creation", condition=Q(expires_at__gt=F("created_at"))),
             models.CheckConstraint(
@@ -107,7 +137,7 @@ class OrderQuerySet(models.QuerySet):
         return self.filter(status=Order.Status.PENDING_PAYMENT, payment_due_at__lte=at)
 
 
-class Order(models.Model):
+class Order(MadeOnce):
     """A hold that its buyer decided to pay for.
 
     pending_payment -> paid        the payment succeeded                         reserved -> sold
@@ -150,6 +180,11 @@ class Order(models.Model):
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(
+                name="order_is_made_once",
+                fields=["client", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+            ),
             models.CheckConstraint(name="order_quantity_is_positive", condition=Q(quantity__gte=1)),
             models.CheckConstraint(
                 name="order_total_is_price_times_quantity",

@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 
 from catalog import inventory
 from catalog.models import Product
-from checkout import holds, limits, references
+from checkout import holds, idempotency, limits, references
+from checkout.idempotency import Once
 from checkout.models import Hold, Order
 from flashsale.core import clock
 from flashsale.core.refusals import NotFound, Refusal
@@ -55,11 +56,15 @@ def register_creation_hook(hook: CreationHook) -> None:
 
 
 @durable
-def place(*, hold_id: UUID, payment_id: str | None = None) -> Order:
+def place(*, hold_id: UUID, payment_id: str | None = None, once: Once | None = None) -> Order:
     """Turn an active hold into an order, to be paid within `ORDER_PAYMENT_SECONDS`; parked events apply at once.
 
-    Raises `NotFound`, `HoldAlreadyUsed`, `HoldReleased`, `HoldExpired`, `PaymentIdInUse`.
+    With `once` the same request makes one order, however often it comes. Raises `IdempotencyKeyReused`, `NotFound`,
+    `HoldAlreadyUsed`, `HoldReleased`, `HoldExpired`, `PaymentIdInUse`.
     """
+    known = idempotency.lock_and_find(Order.objects.as_of_now(), [once])
+    if known:
+        return idempotency.replayed(known[once.name], once)
     order_id = uuid4()
     names = {"order_id": order_id, "hold_id": hold_id, "payment_id": payment_id}
     references.lock(**names)
@@ -69,7 +74,7 @@ def place(*, hold_id: UUID, payment_id: str | None = None) -> Order:
     holds.convert(hold, now=now)
     if payment_id is not None and Order.objects.filter(payment_id=payment_id).exists():
         raise PaymentIdInUse
-    order = _create(order_id, hold, payment_id=payment_id, now=now)
+    order = _create(order_id, hold, payment_id=payment_id, once=once, now=now)
     for settle in settlements:
         settle(order)
     return get(order_id)
@@ -163,7 +168,7 @@ def take_back(product_id: int) -> int:
     return _expire(due.order_by("pk")[:EXPIRY_BATCH_ROWS], now=now)
 
 
-def _create(order_id: UUID, hold: Hold, *, payment_id: str | None, now: datetime) -> Order:
+def _create(order_id: UUID, hold: Hold, *, payment_id: str | None, once: Once | None, now: datetime) -> Order:
     return Order.objects.create(
         pk=order_id,
         hold=hold,
@@ -176,6 +181,7 @@ def _create(order_id: UUID, hold: Hold, *, payment_id: str | None, now: datetime
         payment_id=payment_id,
         created_at=now,
         payment_due_at=now + timedelta(seconds=settings.ORDER_PAYMENT_SECONDS),
+        **(once.columns if once else {}),
     )
 
 

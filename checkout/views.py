@@ -1,14 +1,18 @@
 """Holds and orders over HTTP. Whoever knows an id may use it; nothing lists them."""
 
+from typing import Any
 from uuid import UUID
 
 from rest_framework import status, viewsets
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from checkout import holds, orders
+from checkout import holds, idempotency, orders
+from checkout.idempotency import Once
+from checkout.models import Hold, Order
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder
-from flashsale.core.http import HTTP_METHODS, parse_uuid
+from flashsale.core.http import HTTP_METHODS, idempotency_key_of, parse_uuid
 from flashsale.core.refusals import NotFound
 
 
@@ -28,8 +32,8 @@ class HoldViewSet(UncachedViewSet):
     def create(self, request) -> Response:
         wanted = PlaceHold(data=request.data)
         wanted.is_valid(raise_exception=True)
-        hold = holds.place(**wanted.validated_data)
-        return _created(HoldOut(hold).data, "hold-detail", hold.pk)
+        hold = holds.place(**wanted.validated_data, once=_once(request, wanted.validated_data))
+        return _created(HoldOut(hold).data, "hold-detail", hold)
 
     def retrieve(self, request, pk: str) -> Response:
         return Response(HoldOut(holds.get(_id(pk))).data)
@@ -45,8 +49,8 @@ class OrderViewSet(UncachedViewSet):
     def create(self, request) -> Response:
         wanted = PlaceOrder(data=request.data)
         wanted.is_valid(raise_exception=True)
-        order = orders.place(**wanted.validated_data)
-        return _created(OrderOut(order).data, "order-detail", order.pk)
+        order = orders.place(**wanted.validated_data, once=_once(request, wanted.validated_data))
+        return _created(OrderOut(order).data, "order-detail", order)
 
     def retrieve(self, request, pk: str) -> Response:
         return Response(OrderOut(orders.get(_id(pk))).data)
@@ -55,9 +59,20 @@ class OrderViewSet(UncachedViewSet):
         return Response(OrderOut(orders.cancel(_id(pk))).data)
 
 
-def _created(data: dict, view_name: str, pk: UUID) -> Response:
-    location = reverse(view_name, kwargs={"pk": pk})
-    return Response(data, status=status.HTTP_201_CREATED, headers={"Location": location})
+def _once(request: Request, validated: dict[str, Any]) -> Once | None:
+    """Return what lets this request be repeated; keys belong to the API token, or to all anonymous callers."""
+    key = idempotency_key_of(request)
+    if key is None:
+        return None
+    client = str(request.auth.pk) if request.auth else ""
+    return Once(client=client, key=key, body_hash=idempotency.hash_of(validated))
+
+
+def _created(data: dict, view_name: str, made: Hold | Order) -> Response:
+    headers = {"Location": reverse(view_name, kwargs={"pk": made.pk})}
+    if made.is_replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return Response(data, status=status.HTTP_201_CREATED, headers=headers)
 
 
 def _id(text: str) -> UUID:

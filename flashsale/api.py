@@ -16,7 +16,7 @@ from rest_framework import exceptions, views
 from rest_framework.response import Response
 
 from catalog import inventory, sales
-from checkout import holds, orders
+from checkout import holds, idempotency, orders
 from flashsale.core import refusals
 from flashsale.core.http import PayloadTooLarge
 from flashsale.core.transactions import OutcomeUnknown, is_passing
@@ -41,6 +41,7 @@ STATUS_OF_REFUSAL: dict[type[refusals.Refusal], HTTPStatus] = {
     orders.OrderAlreadyPaid: HTTPStatus.CONFLICT,
     orders.OrderNotPending: HTTPStatus.CONFLICT,
     orders.PaymentIdInUse: HTTPStatus.CONFLICT,
+    idempotency.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     inbox.SignatureInvalid: HTTPStatus.UNAUTHORIZED,
 }
 

@@ -21,6 +21,8 @@ from flashsale.core import refusals, strict_json
 HTTP_METHODS = ("get", "head", "post", "delete")
 MAX_INTEGER = 2**31 - 1
 MAX_ID = 2**63 - 1
+IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
+_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{16,255}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
@@ -86,6 +88,26 @@ class Pages(CursorPagination):
         except (binascii.Error, UnicodeError, ValueError):
             return False
         return bool(self._query.fullmatch(query)) and all(len(values) == 1 for values in parse_qs(query).values())
+
+
+def idempotency_key_of(request: HttpRequest) -> str | None:
+    """Return the Idempotency-Key of a request, without surrounding quotes; None when it has none.
+
+    Raises `InvalidRequest` unless it is 16 to 255 printable ASCII characters.
+    """
+    given = request.headers.get(IDEMPOTENCY_KEY_HEADER)
+    if given is None:
+        return None
+    key = given.strip(" \t")
+    if len(key) >= 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise refusals.InvalidRequest(
+            "An Idempotency-Key is 16 to 255 printable ASCII characters; use a random one for each purchase.",
+            pointer=f"#header/{IDEMPOTENCY_KEY_HEADER}",
+            error_code="invalid",
+        )
+    return key
 
 
 def parse_uuid(text: str) -> uuid.UUID | None:

@@ -25,6 +25,8 @@ ATTACKS = {
     "stock_is_not_oversold": "UPDATE catalog_stock SET reserved = total, sold = 1",
     "adjustment_changes_something": "UPDATE catalog_stockadjustment SET delta = 0",
     "adjustment_has_a_reason": "UPDATE catalog_stockadjustment SET reason = ''",
+    "hold_is_made_once": "UPDATE checkout_hold SET idempotency_key = 'the same key', client = ''",
+    "order_is_made_once": "UPDATE checkout_order SET idempotency_key = 'the same key', client = ''",
     "hold_quantity_is_positive": "UPDATE checkout_hold SET quantity = 0",
     "hold_expires_after_creation": "UPDATE checkout_hold SET expires_at = created_at",
     "hold_status_is_known": "UPDATE checkout_hold SET status = 'used'",
@@ -73,7 +75,8 @@ UNIQUE_COLUMNS = {
 
 @pytest.fixture
 def books(order, admin_user):
-    """A row in every table: an order that was paid, with its hold, event and payment, and two tries to refund it."""
+    """Rows in every table: a paid order with its hold, event and payment, two tries to refund it, and another order."""
+    OrderFactory(product=order.product)
     receive(order_id=order.pk, payment_id="pay_1")
     for attempt in (1, 2):
         Refund.objects.create(

@@ -1,0 +1,71 @@
+"""Requests that may be repeated: the key a client gave is kept with what the request made, in the same transaction.
+
+A refused request made nothing, so its key stays free. Source: draft-ietf-httpapi-idempotency-key-header-07.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.db.models import Q, QuerySet
+
+from checkout.models import Hold, Order
+from flashsale.core import advisory
+from flashsale.core.refusals import Refusal
+
+Made = TypeVar("Made", Hold, Order)
+
+
+class IdempotencyKeyReused(Refusal):
+    code = "idempotency_key_reused"
+    title = "This Idempotency-Key was used with another request"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Once:
+    """A key, whose it is ("": all anonymous callers'), and the SHA-256 of the validated body it came with."""
+
+    client: str
+    key: str
+    body_hash: str
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """What no two holds, and no two orders, share."""
+        return self.client, self.key
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What is kept of it in a row."""
+        return {"client": self.client, "idempotency_key": self.key, "body_hash": self.body_hash}
+
+
+def hash_of(validated: dict[str, Any]) -> str:
+    """Return the SHA-256 (hex) of a validated body; a member that is None counts as absent."""
+    given = {name: str(value) for name, value in validated.items() if value is not None}
+    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+
+def lock_and_find(made: QuerySet[Made], wanted: Iterable[Once | None]) -> dict[tuple[str, str], Made]:
+    """Lock the keys until the transaction ends; return what was made with them before.
+
+    They are locked before anything else, so that of equal requests one acts and the others find what it made.
+    """
+    names = {once.name for once in wanted if once is not None}
+    if not names:
+        return {}
+    advisory.lock(f"once:{made.model._meta.model_name}:{client}:{key}" for client, key in names)
+    same_name = Q(pk__in=[])
+    for client, key in names:
+        same_name |= Q(client=client, idempotency_key=key)
+    return {(row.client, row.idempotency_key): row for row in made.filter(same_name)}
+
+
+def replayed(row: Made, once: Once) -> Made:
+    """Return what an equal request made before, marked as such. Raises `IdempotencyKeyReused` for another body."""
+    if row.body_hash != once.body_hash:
+        raise IdempotencyKeyReused
+    row.is_replayed = True
+    return row
