@@ -6,20 +6,15 @@ the rest of its second, no longer: its life counts from the moment PostgreSQL wa
 """
 
 import json
-import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
-import redis
-from django.conf import settings
 from django.db import connection, transaction
 
 from catalog.models import OUTLOOK, Product
+from flashsale.core import kv
 
 MAX_AGE_MS = int(OUTLOOK.total_seconds() * 1000)
-# After an error Redis is left alone for this long, so that a dead one slows only few requests.
-PAUSE_AFTER_ERROR_SECONDS = 1.0
 
 # KEYS[1] the product; ARGV: version, life in milliseconds, answer ("" notes the version and drops an older answer).
 _KEEP_NEWEST = """
@@ -30,35 +25,20 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
 """
 
-log = logging.getLogger(__name__)
-
 
 class _Store:
-    """The Redis connections of this process, and when Redis may be asked again after an error."""
+    """The Redis connections of this process."""
 
     def __init__(self) -> None:
-        timeout = settings.REDIS_TIMEOUT_SECONDS
-        self._redis = redis.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=timeout, socket_connect_timeout=timeout, decode_responses=True
-        )
+        self._redis = kv.client()
         self._keep_newest = self._redis.register_script(_KEEP_NEWEST)
-        self._may_be_asked_at = 0.0
+        self._breaker = kv.Breaker(without="PostgreSQL answers for products")
 
     def answer(self, key: str) -> str | None:
-        return self._tried(lambda: self._redis.hget(key, "answer"))
+        return self._breaker.tried(lambda: self._redis.hget(key, "answer"))
 
     def keep(self, key: str, *, version: int, life_ms: int, answer: str) -> None:
-        self._tried(lambda: self._keep_newest(keys=[key], args=[version, life_ms, answer]))
-
-    def _tried(self, ask: Callable[[], Any]) -> Any:
-        if time.monotonic() < self._may_be_asked_at:
-            return None
-        try:
-            return ask()
-        except redis.RedisError as error:
-            self._may_be_asked_at = time.monotonic() + PAUSE_AFTER_ERROR_SECONDS
-            log.warning("redis did not answer, PostgreSQL does: %s", error)
-            return None
+        self._breaker.tried(lambda: self._keep_newest(keys=[key], args=[version, life_ms, answer]))
 
 
 _store = _Store()

@@ -1,8 +1,11 @@
 """Products over HTTP: read only."""
 
 import time
+from http import HTTPStatus
 from typing import Any
 
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import conditional_page
 from rest_framework import mixins, viewsets
 from rest_framework.response import Response
 
@@ -15,13 +18,22 @@ from flashsale.core.refusals import NotFound
 NO_SUCH_PRODUCT = "There is no such product."
 
 
+@method_decorator(conditional_page, name="dispatch")
 class ProductViewSet(mixins.ListModelMixin, viewsets.GenericViewSet):
     """Published products with what is left of them."""
 
     http_method_names = HTTP_METHODS
+    rate_scopes = {"list": "reads", "retrieve": "reads"}
     serializer_class = ProductOut
 
     queryset = Product.objects.published().with_availability()
+
+    def finalize_response(self, request, response, *args, **kwargs):
+        """Let caches keep an answer for a second; shared ones only what everybody may see."""
+        if response.status_code == HTTPStatus.OK:
+            shared = "private" if getattr(request, "auth", None) else "public"
+            response.headers["Cache-Control"] = f"{shared}, max-age=1"
+        return super().finalize_response(request, response, *args, **kwargs)
 
     def retrieve(self, request, pk: str) -> Response:
         product_id = parse_id(pk)

@@ -29,6 +29,8 @@ class UncachedViewSet(viewsets.ViewSet):
 class HoldViewSet(UncachedViewSet):
     """Place, look at and release holds."""
 
+    rate_scopes = {"create": "holds", "retrieve": "reads", "destroy": "changes"}
+
     def create(self, request) -> Response:
         wanted = PlaceHold(data=request.data)
         wanted.is_valid(raise_exception=True)
@@ -44,7 +46,9 @@ class HoldViewSet(UncachedViewSet):
 
 
 class OrderViewSet(UncachedViewSet):
-    """Turn a hold into an order, look at it, cancel it."""
+    """Turn a hold into an order, look at it, cancel it. Polling one's own order is not limited."""
+
+    rate_scopes = {"create": "changes", "cancel": "changes"}
 
     def create(self, request) -> Response:
         wanted = PlaceOrder(data=request.data)
@@ -64,7 +68,7 @@ def _once(request: Request, validated: dict[str, Any]) -> Once | None:
     key = idempotency_key_of(request)
     if key is None:
         return None
-    client = str(request.auth.pk) if request.auth else ""
+    client = request.auth.prefix if request.auth else ""
     return Once(client=client, key=key, body_hash=idempotency.hash_of(validated))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from rest_framework import exceptions, views
 from rest_framework.response import Response
 
@@ -195,7 +196,7 @@ def _code_and_title(status: int) -> tuple[str, str]:
 
 
 def _type_uri(request: HttpRequest, code: str) -> str:
-    path = f"/problems/{code}"
+    path = reverse("problem", args=[code])
     try:
         return request.build_absolute_uri(path)
     except DisallowedHost:

