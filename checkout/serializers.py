@@ -4,11 +4,19 @@ import math
 from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH, Hold, Order
 from flashsale.core import money
-from flashsale.core.http import MAX_ID, StrictIntegerField, StrictTextField, StrictUUIDField, one_of_two_names
+from flashsale.core.http import (
+    MAX_ID,
+    MONEY,
+    StrictIntegerField,
+    StrictTextField,
+    StrictUUIDField,
+    one_of_two_names,
+)
 
 
 class PlaceHold(serializers.Serializer):
@@ -39,17 +47,22 @@ class PlaceOrder(serializers.Serializer):
 
 
 class HoldOut(serializers.Serializer):
-    """A hold that was read with `HoldQuerySet.as_of_now`."""
+    """Units set aside for one buyer until `expires_at`."""
 
-    hold_id = serializers.UUIDField(source="id")
+    hold_id = serializers.UUIDField(source="id", help_text="Keep it: who knows it may order or release the hold.")
     product_id = serializers.IntegerField()
     quantity = serializers.IntegerField()
-    status = serializers.SerializerMethodField()
+    status = serializers.SerializerMethodField(
+        help_text="`active`; `converted`: ordered; `released`: given up; `expired`: its time is over."
+    )
     expires_at = serializers.DateTimeField()
-    expires_in_seconds = serializers.SerializerMethodField()
-    order_id = serializers.UUIDField(source="ordered_as")
+    expires_in_seconds = serializers.SerializerMethodField(
+        help_text="Whole seconds left, rounded up; 0 when it is over."
+    )
+    order_id = serializers.UUIDField(source="ordered_as", allow_null=True, help_text="The order that was made of it.")
     created_at = serializers.DateTimeField()
 
+    @extend_schema_field({"type": "string", "enum": list(Hold.Status.values)})
     def get_status(self, hold: Any) -> str:
         return hold.status_at(hold.read_at)
 
@@ -61,34 +74,43 @@ class HoldOut(serializers.Serializer):
 
 
 class OrderOut(serializers.Serializer):
-    """An order that was read with `OrderQuerySet.as_of_now`."""
+    """A hold that its buyer decided to pay for, at the price of the moment when the hold was placed."""
 
-    order_id = serializers.UUIDField(source="id")
+    order_id = serializers.UUIDField(
+        source="id", help_text="Keep it: who knows it may look at the order and cancel it."
+    )
     hold_id = serializers.UUIDField()
     product_id = serializers.IntegerField()
     quantity = serializers.IntegerField()
     unit_price = serializers.SerializerMethodField()
-    total_amount = serializers.SerializerMethodField()
-    currency = serializers.CharField()
-    status = serializers.SerializerMethodField()
-    payment_id = serializers.CharField()
-    payment_due_at = serializers.DateTimeField()
-    paid_at = serializers.DateTimeField()
-    refund = serializers.SerializerMethodField()
-    refunded_amount = serializers.SerializerMethodField()
+    total_amount = serializers.SerializerMethodField(help_text="What is to be paid: `unit_price` times `quantity`.")
+    currency = serializers.CharField(help_text="ISO 4217 code.")
+    status = serializers.SerializerMethodField(
+        help_text="`pending_payment`, then `paid`, `cancelled` or `expired`. An expired order may still become paid."
+    )
+    payment_id = serializers.CharField(allow_null=True, help_text="The provider's id of its payment, once known.")
+    payment_due_at = serializers.DateTimeField(help_text="Until when the units stay set aside for the payment.")
+    paid_at = serializers.DateTimeField(allow_null=True)
+    refund = serializers.SerializerMethodField(help_text="Null; `due`: money goes back; `done`: it went back.")
+    refunded_amount = serializers.SerializerMethodField(help_text="What went back so far.")
     created_at = serializers.DateTimeField()
 
+    @extend_schema_field(MONEY)
     def get_unit_price(self, order: Order) -> str:
         return money.render(order.unit_price, order.currency)
 
+    @extend_schema_field(MONEY)
     def get_total_amount(self, order: Order) -> str:
         return money.render(order.total_amount, order.currency)
 
+    @extend_schema_field({"type": "string", "enum": list(Order.Status.values)})
     def get_status(self, order: Any) -> str:
         return order.status_at(order.read_at)
 
+    @extend_schema_field({"type": ["string", "null"], "enum": ["due", "done", None]})
     def get_refund(self, order: Order) -> str | None:
         return order.refund or None
 
+    @extend_schema_field(MONEY)
     def get_refunded_amount(self, order: Order) -> str:
         return money.render(order.refunded_amount, order.currency)

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from flashsale import health
 from flashsale.api import NothingHere
+from flashsale.openapi import DocsView, SchemaView
 from flashsale.problems import problem_list, problem_page
 
 admin.site.site_header = admin.site.site_title = "Flash sale"
@@ -14,6 +15,8 @@ api = [
     path("", include("catalog.urls")),
     path("", include("checkout.urls")),
     path("", include("payments.urls")),
+    re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
+    re_path(r"^docs/?$", DocsView.as_view(), name="docs"),
 ]
 
 urlpatterns = [

@@ -16,13 +16,17 @@ MESSAGES = {
 
 
 class ReceiptOut(serializers.Serializer):
-    """The outcome of an event as it stands now; of an order that exists its id, status and payment."""
+    """What became of an event, as it stands now."""
 
-    message = serializers.SerializerMethodField()
-    outcome = serializers.CharField(source="event.status")
-    idempotency_key = serializers.CharField(source="event.event_id")
-    order_id = serializers.SerializerMethodField()
-    order_status = serializers.SerializerMethodField()
+    message = serializers.SerializerMethodField(help_text="For people; programs look at `outcome`.")
+    outcome = serializers.CharField(
+        source="event.status",
+        help_text="`applied`, `ignored`, `parked` (its order does not exist yet), `needs_review` (staff look at it);"
+        " `received` or `failed` while the worker is to finish it, `dead` when it gave up.",
+    )
+    idempotency_key = serializers.CharField(source="event.event_id", help_text="The event's id.")
+    order_id = serializers.SerializerMethodField(help_text="The order it is about, if it is known.")
+    order_status = serializers.SerializerMethodField(help_text="Null while the order does not exist.")
     payment_id = serializers.SerializerMethodField()
 
     def get_message(self, receipt: Receipt) -> str:

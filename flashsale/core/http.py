@@ -17,6 +17,8 @@ from rest_framework.parsers import BaseParser
 
 from flashsale.core import refusals, strict_json
 
+# How the OpenAPI document describes an amount.
+MONEY = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "examples": ["29.99"]}
 # Every view's `http_method_names`: OPTIONS has nothing to say here, and `Allow` must not name it.
 HTTP_METHODS = ("get", "head", "post", "delete")
 MAX_INTEGER = 2**31 - 1
