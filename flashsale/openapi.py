@@ -338,11 +338,14 @@ class TokenDocumented(OpenApiAuthenticationExtension):
 
 def only_versioned(endpoints: Iterable[tuple]) -> list[tuple]:
     """Leave out the unversioned paths, which answer the same, and the slash that paths may end with."""
-    return [
+    kept = [
         (path.rstrip("/"), regex, method, view)
         for path, regex, method, view in endpoints
         if path.startswith("/api/v1/") and not path.startswith(("/api/v1/schema", "/api/v1/docs"))
     ]
+    # A path's methods come in no order of their own.
+    paths = list(dict.fromkeys(path for path, *_ in kept))
+    return sorted(kept, key=lambda found: (paths.index(found[0]), HTTP_METHODS.index(found[2].lower())))
 
 
 def finished(result: dict[str, Any], **_: Any) -> dict[str, Any]:

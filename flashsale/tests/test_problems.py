@@ -3,8 +3,7 @@
 import pytest
 
 from flashsale.api import CODE_OF_STATUS, STATUS_OF_REFUSAL
-from flashsale.problems import PROBLEMS, as_markdown
-from flashsale.tests.processes import PROJECT
+from flashsale.problems import PROBLEMS
 
 
 def answered() -> set[tuple[str, int]]:
@@ -16,10 +15,6 @@ def answered() -> set[tuple[str, int]]:
 
 def test_every_code_that_is_answered_is_explained_and_no_other():
     assert {(problem.code, problem.status) for problem in PROBLEMS} == answered()
-
-
-def test_the_list_in_the_documentation_is_true():
-    assert (PROJECT / "docs" / "errors.md").read_text() == as_markdown()
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.code)

@@ -1,0 +1,31 @@
+"""`manage.py describe_api`: write what is made from the code about the API."""
+
+import json
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandParser
+from drf_spectacular.generators import SchemaGenerator
+
+from flashsale import postman, problems
+
+
+class Command(BaseCommand):
+    help = "Write openapi.json, postman_collection.json and errors.md."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--into", type=Path, default=Path("docs"), help="The folder; docs by default.")
+
+    def handle(self, *, into: Path, **options) -> None:
+        for name, text in files().items():
+            (into / name).write_text(text)
+            self.stdout.write(str(into / name))
+
+
+def files() -> dict[str, str]:
+    """Return each file's name and text."""
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    return {
+        "openapi.json": json.dumps(document, indent=2) + "\n",
+        "postman_collection.json": json.dumps(postman.collection(document), indent=2) + "\n",
+        "errors.md": problems.as_markdown(),
+    }

@@ -1,0 +1,49 @@
+"""What describes the API to others is made from the code, is committed, and works."""
+
+import json
+import subprocess
+
+import pytest
+
+from catalog.tests.factories import ProductFactory
+from checkout.models import Order
+from flashsale.management.commands.describe_api import files
+from flashsale.tests.browser import tool
+from flashsale.tests.processes import PROJECT
+
+COLLECTION = PROJECT / "docs" / "postman_collection.json"
+SECRET = "whsec_c2VjcmV0LW9mLXRoaXMtdGVzdC0wMDE="
+
+
+@pytest.mark.parametrize(("name", "text"), files().items(), ids=files().keys())
+def test_what_is_committed_is_what_the_code_says(name, text):
+    assert (PROJECT / "docs" / name).read_text() == text, "run manage.py describe_api"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("secret", ["", SECRET], ids=["unsigned", "signed"])
+def test_newman_runs_the_collection(live_server, settings, tmp_path, secret):
+    newman = tool("newman")
+    ProductFactory()
+    if secret:
+        settings.LOCAL_MODE = False
+        settings.SECURE_SSL_REDIRECT = False
+        settings.STANDARD_WEBHOOK_KEYS = [b"secret-of-this-test-001"]
+    report = tmp_path / "report.json"
+    variables = ["--env-var", f"base_url={live_server.url}"]
+
+    run = subprocess.run(
+        [newman, "run", COLLECTION, *variables, *_with("webhook_secret", secret), "--reporters", "cli,json",
+         "--reporter-json-export", report, "--color", "off"],
+        text=True, capture_output=True, check=False, timeout=120,
+    )  # fmt: skip
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    stats = json.loads(report.read_text())["run"]["stats"]
+    assert stats["requests"]["total"] == len(json.loads(COLLECTION.read_text())["item"])
+    assert stats["assertions"]["total"] > stats["requests"]["total"]
+    assert sorted(Order.objects.values_list("status", flat=True)) == ["cancelled", "paid"]
+
+
+def _with(name: str, value: str) -> list[str]:
+    return ["--env-var", f"{name}={value}"] if value else []
