@@ -198,8 +198,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None, "displayRequestDuration": True},
-    "PREPROCESSING_HOOKS": ["flashsale.openapi.only_versioned"],
-    "POSTPROCESSING_HOOKS": ["flashsale.openapi.finished"],
+    "PREPROCESSING_HOOKS": ["flashsale.openapi.document.only_versioned"],
+    "POSTPROCESSING_HOOKS": ["flashsale.openapi.document.finished"],
     "SERVERS": [{"url": "/", "description": "This shop"}],
     "EXTERNAL_DOCS": {"url": "/problems/", "description": "Problem codes"},
 }

@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from flashsale import health
 from flashsale.api import NothingHere
-from flashsale.openapi import DocsView, SchemaView
+from flashsale.openapi.document import DocsView, SchemaView
 from flashsale.problems import problem_list, problem_page
 
 admin.site.site_header = admin.site.site_title = "Flash sale"
