@@ -2,26 +2,88 @@
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-from catalog import inventory
+from catalog import inventory, products
 from catalog.models import Product, Stock, StockAdjustment
-from flashsale.core.admin import ReadOnlyAdmin, money_column
+from flashsale.core.admin import DecidingAdmin, NoteForm, ReadOnlyAdmin, money_column
 from flashsale.core.http import MAX_INTEGER
 
 
 class NewProductForm(forms.ModelForm):
     """A new product comes with its opening stock; later its stock changes by adjustments."""
 
-    opening_stock = forms.IntegerField(min_value=0, max_value=MAX_INTEGER, initial=0, help_text="Units.")
+    opening_stock = forms.IntegerField(
+        min_value=0, max_value=MAX_INTEGER, initial=0, help_text="Units.", widget=UnfoldAdminIntegerFieldWidget()
+    )
+
+
+class AdjustForm(NoteForm):
+    """By how many units the total changes, and why."""
+
+    delta = forms.IntegerField(
+        min_value=-MAX_INTEGER,
+        max_value=MAX_INTEGER,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="Units to add to the total of each chosen product; negative to take away.",
+    )
+    field_order = ("delta", "note")
+
+    def clean_delta(self) -> int:
+        if self.cleaned_data["delta"] == 0:
+            raise forms.ValidationError("A change of 0 units changes nothing.")
+        return self.cleaned_data["delta"]
+
+
+class AdjustingAdmin(DecidingAdmin):
+    """Products and their stock: both lists offer to adjust it."""
+
+    @admin.action(description="Adjust stock", permissions=["adjust"])
+    def adjust_stock(self, request: HttpRequest, queryset: QuerySet):
+        def adjust(row: Product | Stock, *, delta: int, note: str) -> str:
+            made = inventory.adjust(product_id=row.pk, delta=delta, reason=note, made_by=request.user)
+            return f"{row}: {delta:+d} units, {made.total_after} in all."
+
+        return self.decide(request, queryset, action="adjust_stock", verb=adjust, form_class=AdjustForm)
+
+    def has_adjust_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("catalog.add_stockadjustment")
 
 
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):
+class ProductAdmin(AdjustingAdmin):
     list_display = ("name", money_column("price"), "is_published", "sale_starts_at", "sale_ends_at", "paused_at")
     list_filter = ("is_published", "currency")
     search_fields = ("name",)
-    readonly_fields = ("paused_at", "created_at", "updated_at")
+    readonly_fields = ("is_published", "paused_at", "created_at", "updated_at")
+    actions = ("publish", "withdraw", "pause", "resume", "adjust_stock", "export_csv")
+
+    @admin.action(description="Publish", permissions=["change"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[Product]):
+        return self._edit(request, queryset, "publish", products.publish, "is published")
+
+    @admin.action(description="Withdraw (unpublish)", permissions=["change"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Product]):
+        return self._edit(request, queryset, "withdraw", products.withdraw, "is no longer published")
+
+    @admin.action(description="Pause the sale", permissions=["pause"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Product]):
+        return self._edit(request, queryset, "pause", products.pause, "is paused")
+
+    @admin.action(description="Resume the sale", permissions=["pause"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Product]):
+        return self._edit(request, queryset, "resume", products.resume, "goes on")
+
+    def _edit(self, request: HttpRequest, queryset: QuerySet[Product], action: str, verb, outcome: str):
+        def edit(product: Product, *, note: str) -> str:
+            return f"{verb(product.pk)} {outcome}."
+
+        return self.decide(request, queryset, action=action, verb=edit)
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("catalog.pause_product")
 
     def get_form(self, request: HttpRequest, obj: Product | None = None, change: bool = False, **kwargs):
         if obj is None:
@@ -38,13 +100,19 @@ class ProductAdmin(admin.ModelAdmin):
 
 
 @admin.register(Stock)
-class StockAdmin(ReadOnlyAdmin):
-    list_display = ("product", "total", "reserved", "sold")
+class StockAdmin(AdjustingAdmin, ReadOnlyAdmin):
+    list_display = ("product", "total", "free_units", "reserved", "sold")
     list_select_related = ("product",)
     search_fields = ("product__name",)
+    actions = ("adjust_stock", "export_csv")
+
+    @admin.display(description="free")
+    def free_units(self, stock: Stock) -> int:
+        return stock.free
 
 
 @admin.register(StockAdjustment)
 class StockAdjustmentAdmin(ReadOnlyAdmin):
     list_display = ("product", "delta", "total_after", "reason", "made_by", "made_at")
     list_select_related = ("product", "made_by")
+    search_fields = ("product__name", "reason")

@@ -67,6 +67,7 @@ class Product(models.Model):
 
     class Meta:
         ordering = ("id",)
+        permissions = [("pause_product", "Can pause and resume a sale")]
         constraints = [
             models.CheckConstraint(name="product_price_is_positive", condition=Q(price__gt=0)),
             models.CheckConstraint(name="product_currency_is_a_code", condition=Q(currency__regex=r"^[A-Z]{3}$")),
@@ -116,7 +117,7 @@ class Stock(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id}: {self.reserved} reserved and {self.sold} sold of {self.total}"
+        return f"{self.product}: {self.reserved} reserved and {self.sold} sold of {self.total}"
 
     @property
     def free(self) -> int:

@@ -8,8 +8,17 @@ from django.core.exceptions import ValidationError
 
 from catalog import inventory
 from catalog.models import DEFAULT_MAX_PER_HOLD, Product
+from flashsale.core import clock
 from flashsale.core.http import MAX_INTEGER
+from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import durable
+
+
+class NothingToDo(Refusal):
+    """The product is already as it was to become; `detail` says how."""
+
+    code = "nothing_to_do"
+    title = "Nothing to do"
 
 
 @durable
@@ -43,4 +52,54 @@ def add(
         raise ValidationError({"stock": f"Stock must be between 0 and {MAX_INTEGER} units."})
     product.save()
     inventory.open_stock(product, units=stock, made_by=made_by)
+    return product
+
+
+@durable
+def publish(product_id: int) -> Product:
+    """Let customers find a product. Raises `NotFound`, `NothingToDo`."""
+    return _set_published(product_id, to=True)
+
+
+@durable
+def withdraw(product_id: int) -> Product:
+    """Let customers find a product no more; holds and orders stay as they are. Raises `NotFound`, `NothingToDo`."""
+    return _set_published(product_id, to=False)
+
+
+@durable
+def pause(product_id: int) -> Product:
+    """Refuse new holds until `resume`; holds and orders stay as they are. Raises `NotFound`, `NothingToDo`."""
+    product = _lock(product_id)
+    if product.paused_at:
+        raise NothingToDo("The sale is paused already.")
+    product.paused_at = clock.now()
+    product.save(update_fields=["paused_at", "updated_at"])
+    return product
+
+
+@durable
+def resume(product_id: int) -> Product:
+    """Let a paused sale go on. Raises `NotFound`, `NothingToDo`."""
+    product = _lock(product_id)
+    if not product.paused_at:
+        raise NothingToDo("The sale is not paused.")
+    product.paused_at = None
+    product.save(update_fields=["paused_at", "updated_at"])
+    return product
+
+
+def _set_published(product_id: int, *, to: bool) -> Product:
+    product = _lock(product_id)
+    if product.is_published == to:
+        raise NothingToDo("It is published already." if to else "It is not published.")
+    product.is_published = to
+    product.save(update_fields=["is_published", "updated_at"])
+    return product
+
+
+def _lock(product_id: int) -> Product:
+    product = Product.objects.select_for_update(no_key=True, of=("self",)).filter(pk=product_id).first()
+    if product is None:
+        raise NotFound("There is no such product.")
     return product

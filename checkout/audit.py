@@ -4,7 +4,14 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from flashsale.core import kv
+
 AUDIT_TIMEOUT_MS = 60_000
+# For how long the last result is believed.
+RESULT_SECONDS = 600
+RESULT_KEY = "flashsale:drift"
+
+_breaker = kv.Breaker(without="the audit's result is not shown to staff")
 
 # One statement is one snapshot: a sale that goes on meanwhile cannot look like drift.
 _COMPARE = """
@@ -59,3 +66,14 @@ def find_drift() -> list[Drift]:
         cursor.execute(f"SET LOCAL statement_timeout = {AUDIT_TIMEOUT_MS}")
         cursor.execute(_COMPARE)
         return [Drift(*(int(value) for value in row)) for row in cursor.fetchall()]
+
+
+def note_result(drifting: int) -> None:
+    """Let staff see how many products the last audit found to be wrong."""
+    _breaker.tried(lambda: kv.client().set(RESULT_KEY, drifting, ex=RESULT_SECONDS))
+
+
+def last_result() -> int | None:
+    """Return how many products the last audit found to be wrong; None when that is not known."""
+    found = _breaker.tried(lambda: kv.client().get(RESULT_KEY))
+    return None if found is None else int(found)

@@ -128,6 +128,20 @@ def release(hold_id: UUID) -> None:
 
 
 @durable
+def revoke(hold_id: UUID) -> Hold:
+    """Take an active hold back from its buyer, for staff; returns it as it then stands.
+
+    Raises `NotFound`, `HoldAlreadyUsed`, `HoldReleased`, and `HoldExpired` when its time was over.
+    """
+    hold = lock(hold_id)
+    now = clock.now()
+    _refuse_ended(hold, now=now)
+    _mark([hold.pk], status=Hold.Status.RELEASED, now=now)
+    inventory.release(hold.product_id, units=hold.quantity)
+    return get(hold_id)
+
+
+@durable
 def expire_due(*, limit: int = EXPIRY_BATCH_ROWS) -> int:
     """Expire at most `limit` overdue holds, oldest first, skipping those that somebody else has locked.
 
@@ -162,6 +176,12 @@ def convert(hold: Hold, *, now: datetime) -> None:
 
     Raises `HoldAlreadyUsed`, `HoldReleased` or `HoldExpired` when it is not active at `now`.
     """
+    _refuse_ended(hold, now=now)
+    _mark([hold.pk], status=Hold.Status.CONVERTED, now=now)
+
+
+def _refuse_ended(hold: Hold, *, now: datetime) -> None:
+    """Raise the refusal that says how a locked hold ended, if it is not active at `now`."""
     status = hold.status_at(now)
     if status == Hold.Status.CONVERTED:
         raise already_used(hold)
@@ -169,7 +189,6 @@ def convert(hold: Hold, *, now: datetime) -> None:
         raise HoldReleased
     if status == Hold.Status.EXPIRED:
         raise HoldExpired
-    _mark([hold.pk], status=Hold.Status.CONVERTED, now=now)
 
 
 def already_used(hold: Hold) -> HoldAlreadyUsed:

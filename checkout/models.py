@@ -112,6 +112,8 @@ class Hold(MadeOnce):
                 fields=["product", "customer_id"],
                 condition=Q(status="active") & ~Q(customer_id=""),
             ),
+            # Read by: staff (holds a minute, newest first).
+            models.Index(name="hold_by_creation", fields=["created_at"]),
             # Read by: the purge of old holds that never became orders.
             models.Index(
                 name="hold_ended_without_order", fields=["ended_at"], condition=Q(status__in=["released", "expired"])
@@ -223,6 +225,8 @@ class Order(MadeOnce):
                 include=["quantity"],
                 condition=Q(status="pending_payment"),
             ),
+            # Read by: staff (orders a minute, newest first).
+            models.Index(name="order_by_creation", fields=["created_at"]),
             # Read by: the audit (units sold).
             models.Index(
                 name="order_paid_by_product", fields=["product"], include=["quantity"], condition=Q(status="paid")

@@ -108,6 +108,16 @@ def cancel(order_id: UUID) -> Order:
     return get(order_id)
 
 
+@durable
+def revoke(order_id: UUID) -> Order:
+    """Cancel a pending order, for staff, who hear when there was nothing to cancel; returns it as it then stands.
+
+    Raises `NotFound`, `OrderAlreadyPaid`, and `OrderNotPending` for a cancelled or expired one.
+    """
+    mark_cancelled(lock(order_id))
+    return get(order_id)
+
+
 def mark_cancelled(order: Order) -> None:
     """Cancel a pending order that this transaction has locked. Raises `OrderAlreadyPaid`, `OrderNotPending`."""
     now = clock.now()

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 
 from catalog import inventory, sales
 from checkout import holds, idempotency, orders
+from flashsale import counts
 from flashsale.core import refusals
 from flashsale.core.http import PayloadTooLarge
 from flashsale.core.transactions import OutcomeUnknown, is_passing
@@ -45,6 +46,11 @@ STATUS_OF_REFUSAL: dict[type[refusals.Refusal], HTTPStatus] = {
     idempotency.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     inbox.SignatureInvalid: HTTPStatus.UNAUTHORIZED,
 }
+
+# What somebody who wanted units was refused with; staff see how many.
+REFUSED_CLAIMS = (
+    inventory.InsufficientStock, sales.SaleNotStarted, sales.SaleEnded, sales.SalePaused, sales.LimitExceeded,
+)  # fmt: skip
 
 # What the framework raises by itself, and what is answered for a bare status when nothing better is known.
 CODE_OF_STATUS: dict[int, tuple[str, str]] = {
@@ -132,6 +138,8 @@ def _of_refusal(refusal: refusals.Refusal) -> Translated:
     if isinstance(refusal, refusals.InvalidRequest):
         found = {"pointer": refusal.pointer, "code": refusal.error_code, "detail": refusal.detail}
         return 400, refusal.code, refusal.title, refusal.detail, {"errors": [found]}, {}
+    if isinstance(refusal, REFUSED_CLAIMS):
+        counts.refusals.note()
     headers = {}
     if isinstance(refusal, sales.SaleNotStarted):
         headers["Retry-After"] = str(refusal.retry_after_seconds)

@@ -1,7 +1,14 @@
 """The project as an app: its commands, the beat's defaults, workers' signs of life, longer timeouts for migrations."""
 
 from django.apps import AppConfig
-from django.db.models.signals import pre_migrate
+from django.contrib.admin.apps import AdminConfig
+from django.db.models.signals import post_migrate, pre_migrate
+
+from flashsale.roles import make_roles
+
+
+class SaleAdminConfig(AdminConfig):
+    default_site = "flashsale.site.SaleAdminSite"
 
 
 class FlashsaleConfig(AppConfig):
@@ -12,6 +19,8 @@ class FlashsaleConfig(AppConfig):
 
         heartbeat.register()
         pre_migrate.connect(_let_migrations_run, sender=self, dispatch_uid="flashsale.let_migrations_run")
+        # The last app's turn: the permissions of all others exist by now.
+        post_migrate.connect(make_roles, sender=self, dispatch_uid="flashsale.make_roles")
 
 
 def _let_migrations_run(using: str, **kwargs) -> None:

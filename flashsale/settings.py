@@ -9,6 +9,7 @@ from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 from flashsale import embedded
 from flashsale.core import standard_webhooks
@@ -56,7 +57,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "flashsale.apps.SaleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -72,13 +74,14 @@ INSTALLED_APPS = [
     "catalog",
     "checkout",
     "payments",
-    "flashsale",
+    "flashsale.apps.FlashsaleConfig",
 ]
 
 MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "flashsale.api.ProblemMiddleware",
     "flashsale.rate_limits.RateLimitHeaders",
+    "flashsale.security.ContentSecurityPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -89,6 +92,16 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
+UNFOLD = {
+    "SITE_TITLE": "Flash sale",
+    "SITE_HEADER": "Flash sale",
+    "SITE_SYMBOL": "bolt",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("flashsale/icon.svg")}],
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "flashsale.dashboard.fill",
+    "STYLES": [lambda _request: static("flashsale/admin.css")],
+    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+}
 ROOT_URLCONF = "flashsale.urls"
 WSGI_APPLICATION = "flashsale.wsgi.application"
 TEMPLATES = [

@@ -9,8 +9,6 @@ from flashsale.api import NothingHere
 from flashsale.openapi.document import DocsView, SchemaView
 from flashsale.problems import problem_list, problem_page
 
-admin.site.site_header = admin.site.site_title = "Flash sale"
-
 api = [
     path("", include("catalog.urls")),
     path("", include("checkout.urls")),

@@ -1,34 +1,51 @@
 """Webhook events, payments and refunds for staff: to look at, and to settle what nothing else can."""
 
 from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
-from django.db.models import Model, QuerySet
+from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from flashsale.core import money
-from flashsale.core.admin import ReadOnlyAdmin, money_column
-from flashsale.core.refusals import Refusal
+from flashsale.core.admin import NoteForm, ReadOnlyAdmin, money_column
 from payments import inbox, refunds, settlement
-from payments.models import NOTE_LENGTH, Payment, Refund, WebhookEvent
+from payments.models import Payment, Refund, WebhookEvent
+
+WARNINGS = {
+    "accept": "They are applied with their own amounts and currencies, whatever their orders say.",
+    "refund": "Their money becomes due for refund.",
+}
 
 
-class NoteForm(ActionForm):
-    """What every decision about money needs: why, or how."""
+class AcceptForm(NoteForm):
+    """A decision about events; their order, where they do not name it."""
 
-    note = forms.CharField(max_length=NOTE_LENGTH, required=False)
+    order_id = forms.UUIDField(required=False, label="Order", widget=UnfoldAdminTextInputWidget())
+    field_order = ("order_id", "note")
 
 
-class SettleForm(NoteForm):
-    """A decision about an event; order, amount and currency where the event does not say them."""
+class RefundForm(AcceptForm):
+    """Money to be given back; how much, where the events do not say it."""
 
-    order_id = forms.UUIDField(required=False, label="Order")
     amount = forms.DecimalField(
-        required=False, min_value=0.001, max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES
+        required=False,
+        min_value=Decimal("0.001"),
+        max_digits=money.MAX_DIGITS,
+        decimal_places=money.DECIMAL_PLACES,
+        widget=UnfoldAdminDecimalFieldWidget(),
+        help_text="Only where neither the event nor its order says it.",
     )
-    currency = forms.CharField(required=False, max_length=money.CURRENCY_LENGTH)
+    currency = forms.CharField(
+        required=False,
+        max_length=money.CURRENCY_LENGTH,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="ISO 4217 code.",
+    )
+    field_order = ("order_id", "amount", "currency", "note")
 
     def clean_currency(self) -> str:
         code = self.cleaned_data["currency"].upper()
@@ -37,86 +54,77 @@ class SettleForm(NoteForm):
         return code
 
 
-class MoneyAdmin(ReadOnlyAdmin):
-    """What its pages' actions share: the form beside them, one domain call a row, and a message about each."""
-
-    def _decided(self, request: HttpRequest) -> dict | None:
-        """Return what was typed beside the action; None, and a message, when it cannot be used."""
-        form = self.action_form(request.POST, auto_id=None)
-        form.fields["action"].choices = self.get_action_choices(request)
-        if not form.is_valid():
-            messages.error(request, " ".join(f"{name}: {' '.join(found)}" for name, found in form.errors.items()))
-            return None
-        given = {name: value for name, value in form.cleaned_data.items() if name not in ("action", "select_across")}
-        if not given["note"].strip():
-            messages.error(request, "Write a note beside the action: it is kept with the decision.")
-            return None
-        return given
-
-    def _each(self, request: HttpRequest, rows: QuerySet, verb: Callable[[Model], Model]) -> None:
-        for row in rows:
-            try:
-                result = verb(row)
-            except Refusal as refusal:
-                self.message_user(request, f"{row}: {refusal}", messages.WARNING)
-            else:
-                self.message_user(request, str(result))
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"payments.change_{self.opts.model_name}")
-
-
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(MoneyAdmin):
+class WebhookEventAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "provider", "kind", "status", "reason", "payment_ref", "attempts", "received_at")
     list_filter = ("status", "kind", "provider")
     search_fields = ("event_id", "payment_ref", "order_ref")
     ordering = ("-received_at",)
     exclude = ("body",)
     readonly_fields = ("raw_body",)
-    action_form = SettleForm
-    actions = ("retry", "accept", "refund", "dismiss")
+    actions = ("retry", "accept", "refund", "dismiss", "export_csv")
 
     @admin.action(description="Retry dead events", permissions=["decide"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
-        self._each(request, queryset, lambda event: inbox.retry(event.pk))
+    def retry(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
+        def retry(event: WebhookEvent, *, note: str) -> WebhookEvent:
+            return inbox.retry(event.pk)
+
+        return self._settle(request, queryset, "retry", retry)
 
     @admin.action(description="Settle: accept as they are", permissions=["decide"])
-    def accept(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
-        if given := self._decided(request):
-            chosen = {"note": given["note"], "order_id": given["order_id"], "staff": request.user}
-            self._each(request, queryset, lambda event: settlement.accept(event.pk, **chosen))
+    def accept(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
+        def accept(event: WebhookEvent, **given: Any) -> WebhookEvent:
+            return settlement.accept(event.pk, staff=request.user, **given)
+
+        return self._settle(request, queryset, "accept", accept, AcceptForm)
 
     @admin.action(description="Settle: give the money back", permissions=["decide"])
-    def refund(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
-        if given := self._decided(request):
-            self._each(request, queryset, lambda event: settlement.refund(event.pk, staff=request.user, **given))
+    def refund(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
+        def refund(event: WebhookEvent, **given: Any) -> WebhookEvent:
+            return settlement.refund(event.pk, staff=request.user, **given)
+
+        return self._settle(request, queryset, "refund", refund, RefundForm)
 
     @admin.action(description="Settle: dismiss, nothing is to be done", permissions=["decide"])
-    def dismiss(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
-        if given := self._decided(request):
-            chosen = {"note": given["note"], "staff": request.user}
-            self._each(request, queryset, lambda event: settlement.dismiss(event.pk, **chosen))
+    def dismiss(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
+        def dismiss(event: WebhookEvent, *, note: str) -> WebhookEvent:
+            return settlement.dismiss(event.pk, staff=request.user, note=note)
+
+        return self._settle(request, queryset, "dismiss", dismiss)
+
+    def _settle(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[WebhookEvent],
+        action: str,
+        verb: Callable[..., WebhookEvent],
+        form_class: type[NoteForm] = NoteForm,
+    ):
+        return self.decide(
+            request, queryset, action=action, verb=verb, form_class=form_class, warning=WARNINGS.get(action, "")
+        )
 
     @admin.display(description="Body")
     def raw_body(self, event: WebhookEvent) -> str:
-        return "(purged)" if event.body is None else bytes(event.body).decode(errors="replace")
+        return event.body_text
 
 
 @admin.register(Payment)
-class PaymentAdmin(MoneyAdmin):
+class PaymentAdmin(ReadOnlyAdmin):
     list_display = ("payment_id", "provider", "order", money_column("amount"), "status", "reason", "created_at")
     list_filter = ("status", "provider")
     list_select_related = ("order",)
     search_fields = ("payment_id", "order__id")
     ordering = ("-created_at",)
-    action_form = NoteForm
-    actions = ("mark_refunded",)
+    actions = ("mark_refunded", "export_csv")
 
     @admin.action(description="Mark as refunded by other means", permissions=["decide"])
-    def mark_refunded(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
-        if given := self._decided(request):
-            self._each(request, queryset, lambda row: refunds.mark_refunded(row, staff=request.user, **given))
+    def mark_refunded(self, request: HttpRequest, queryset: QuerySet[Payment]):
+        def mark(payment: Payment, *, note: str) -> Payment:
+            return refunds.mark_refunded(payment, staff=request.user, note=note)
+
+        warning = "The books will say that the whole rest of these payments went back to the customers."
+        return self.decide(request, queryset, action="mark_refunded", verb=mark, warning=warning)
 
 
 @admin.register(Refund)

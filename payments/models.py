@@ -120,6 +120,11 @@ class WebhookEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.provider} {self.event_id}: {self.kind}, {self.status}"
 
+    @property
+    def body_text(self) -> str:
+        """The raw bytes as text, for people."""
+        return "(purged)" if self.body is None else bytes(self.body).decode(errors="replace")
+
 
 class Payment(models.Model):
     """Money that a provider says it took.

@@ -1,12 +1,30 @@
 """What the admin pages of several apps share."""
 
 from collections.abc import Callable
+from typing import Any
 
-from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
+from django.template.response import TemplateResponse
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextareaWidget
 
-from flashsale.core import money
+from flashsale.core import csv_export, money
+from flashsale.core.refusals import Refusal
+
+MAX_ROWS_AT_ONCE = 500
+NOTE_LENGTH = 500
+
+
+class NoteForm(forms.Form):
+    """What every decision needs: why."""
+
+    note = forms.CharField(
+        max_length=NOTE_LENGTH, widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}), help_text="Why; it is kept."
+    )
 
 
 def money_column(column: str) -> Callable[[Model], str]:
@@ -19,7 +37,61 @@ def money_column(column: str) -> Callable[[Model], str]:
     return show
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class DecidingAdmin(ModelAdmin):
+    """Rows about which staff decide: an action shows what was chosen, asks why, and makes one domain call a row."""
+
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def export_csv(self, request: HttpRequest, queryset: QuerySet) -> StreamingHttpResponse:
+        """Answer every column of the chosen rows, in chunks, however many they are."""
+        response = StreamingHttpResponse(csv_export.lines(queryset), content_type="text/csv; charset=utf-8")
+        response.headers["Content-Disposition"] = f'attachment; filename="{self.opts.model_name}.csv"'
+        return response
+
+    def decide(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet,
+        *,
+        action: str,
+        verb: Callable[..., Any],
+        form_class: type[forms.Form] = NoteForm,
+        warning: str = "",
+    ) -> TemplateResponse | None:
+        """Ask for confirmation, or, confirmed, call `verb(row, **what_was_given)` for each row and say what happened.
+
+        At most `MAX_ROWS_AT_ONCE` rows. A refusal of one row does not stop the others.
+        """
+        rows = list(queryset[:MAX_ROWS_AT_ONCE])
+        form = form_class(request.POST if "confirmed" in request.POST else None)
+        if "confirmed" not in request.POST or not form.is_valid():
+            return self._asked(request, rows, form, action=action, warning=warning)
+        for row in rows:
+            self._call(request, row, verb, form.cleaned_data, action=action)
+        return None
+
+    def _asked(
+        self, request: HttpRequest, rows: list[Model], form: forms.Form, *, action: str, warning: str
+    ) -> TemplateResponse:
+        title = str(self.get_action(action)[2])
+        context = self.admin_site.each_context(request) | {
+            "title": title, "content_title": title, "opts": self.opts, "rows": rows, "form": form, "action": action,
+            "warning": warning, "checkbox": ACTION_CHECKBOX_NAME, "media": self.media, "most": MAX_ROWS_AT_ONCE,
+        }  # fmt: skip
+        return TemplateResponse(request, "flashsale/decide.html", context)
+
+    def _call(
+        self, request: HttpRequest, row: Model, verb: Callable[..., Any], given: dict[str, Any], *, action: str
+    ) -> None:
+        try:
+            result = verb(row, **given)
+        except Refusal as refusal:
+            self.message_user(request, f"{row}: {refusal}", messages.WARNING)
+            return
+        self.message_user(request, str(result), messages.SUCCESS)
+        self.log_change(request, row, f"{self.get_action(action)[2]}: {given['note']}")
+
+
+class ReadOnlyAdmin(DecidingAdmin):
     """Rows that staff look at and the domain changes: nothing can be added, edited or deleted here."""
 
     show_full_result_count = False
@@ -32,3 +104,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
         return False
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Say whether this member of staff may act on these rows: who has the permission to change them."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")

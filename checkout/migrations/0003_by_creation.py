@@ -1,0 +1,13 @@
+"""Indexes for lists and numbers by time of creation, built while the sale goes on."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("checkout", "0002_idempotency_keys")]
+    operations = [
+        AddIndexConcurrently("hold", models.Index(name="hold_by_creation", fields=["created_at"])),
+        AddIndexConcurrently("order", models.Index(name="order_by_creation", fields=["created_at"])),
+    ]
