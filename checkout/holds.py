@@ -1,23 +1,21 @@
 """Holds: placed, released, expired. The only writer of a hold's status, except that an order converts it."""
 
 import itertools
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import QuerySet
 
-from catalog import inventory, overdue, sales
+from catalog import inventory, overdue
 from catalog.inventory import InsufficientStock
 from catalog.models import Product, Stock
-from checkout import idempotency, limits
+from checkout import claims, idempotency
+from checkout.claims import HoldRequest
 from checkout.idempotency import IdempotencyKeyReused, Once
 from checkout.models import Hold
 from flashsale.core import clock
-from flashsale.core.refusals import InvalidRequest, NotFound, Refusal
+from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import durable
 
 EXPIRY_BATCH_ROWS = 2_000
@@ -38,19 +36,6 @@ class HoldAlreadyUsed(Refusal):
 
     code = "hold_already_used"
     title = "Hold was already used"
-
-
-@dataclass(frozen=True, kw_only=True)
-class HoldRequest:
-    """What one buyer wants: units, for how long (None: the default), for which customer ("": nobody named).
-
-    With `once` the same request is granted once, however often it comes.
-    """
-
-    quantity: int
-    ttl_seconds: int | None = None
-    customer_id: str = ""
-    once: Once | None = None
 
 
 class NotActive(RuntimeError):
@@ -222,70 +207,18 @@ def _grant_new(product_id: int, requests: Sequence[HoldRequest], *, may_take_bac
     except (Stock.DoesNotExist, Product.DoesNotExist):
         return [NotFound("There is no such product.") for _ in requests]
 
-    results = _decide(product, requests, free=stock.free, now=product.locked_at)
+    results = claims.decide(product, requests, free=stock.free, now=product.locked_at)
     if any(isinstance(result, InsufficientStock) for result in results):
         reclaimable = overdue.count(product_id, at=product.locked_at)
         if reclaimable and may_take_back:
             raise _TakeBackFirst
-        results = [_with_overdue(result, reclaimable) for result in results]
+        results = [claims.with_overdue(result, reclaimable) for result in results]
 
     granted = [result for result in results if isinstance(result, Hold)]
     if granted:
         inventory.reserve(stock, units=sum(hold.quantity for hold in granted))
         Hold.objects.bulk_create(granted)
     return results
-
-
-def _decide(product: Product, requests: Sequence[HoldRequest], *, free: int, now: datetime) -> list[Hold | Refusal]:
-    """Decide each request in order, counting what the earlier ones were granted; write nothing."""
-    customers = {request.customer_id for request in requests if request.customer_id}
-    is_limited = product.max_per_customer is not None and customers
-    has = limits.units_of(product.pk, customer_ids=customers, now=now) if is_limited else Counter()
-    results: list[Hold | Refusal] = []
-    for request in requests:
-        try:
-            _check(product, request, free=free, has=has[request.customer_id], now=now)
-        except Refusal as refusal:
-            results.append(refusal)
-        else:
-            free -= request.quantity
-            has[request.customer_id] += request.quantity
-            results.append(_new_hold(product, request, now=now))
-    return results
-
-
-def _check(product: Product, request: HoldRequest, *, free: int, has: int, now: datetime) -> None:
-    if product.max_per_customer is not None and not request.customer_id:
-        raise InvalidRequest(
-            "This product has a limit per customer: say for whom.", pointer="#/customer_id", error_code="required"
-        )
-    sales.check_claim(product, quantity=request.quantity, now=now)
-    limits.check(product, customer_id=request.customer_id, quantity=request.quantity, has=has)
-    if request.quantity > free:
-        raise InsufficientStock(available=free)
-
-
-def _new_hold(product: Product, request: HoldRequest, *, now: datetime) -> Hold:
-    ttl_seconds = settings.HOLD_TTL_SECONDS if request.ttl_seconds is None else request.ttl_seconds
-    hold = Hold(
-        product_id=product.pk,
-        quantity=request.quantity,
-        unit_price=product.price,
-        currency=product.currency,
-        customer_id=request.customer_id,
-        created_at=now,
-        expires_at=now + timedelta(seconds=ttl_seconds),
-        **(request.once.columns if request.once else {}),
-    )
-    hold.read_at, hold.ordered_as = now, None
-    return hold
-
-
-def _with_overdue(result: Hold | Refusal, reclaimable: int) -> Hold | Refusal:
-    """Overdue units count as available in every answer, also those that became overdue a moment ago."""
-    if isinstance(result, InsufficientStock):
-        return InsufficientStock(available=result.extra["available"] + reclaimable)
-    return result
 
 
 def _end(locked: QuerySet[Hold], *, status: Hold.Status, now: datetime) -> int:

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from catalog.models import Product, Stock
 from catalog.tests.factories import ProductFactory
-from checkout import audit, holds, orders
+from checkout import audit, claims, holds, orders
 from checkout.idempotency import Once
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, let_hold_pass, let_order_pass
@@ -245,7 +245,7 @@ def test_each_client_has_keys_of_its_own(product):
 def _twenty_at_once(monkeypatch) -> list:
     products = [ProductFactory(stock=50), ProductFactory(stock=50)]
     meeting = Meeting(2)
-    monkeypatch.setattr(holds, "_new_hold", meeting.before(holds._new_hold))
+    monkeypatch.setattr(claims, "new_hold", meeting.before(claims.new_hold))
     calls = [
         lambda p=p: holds.place(product_id=p.pk, quantity=1, once=once("same" if p is products[0] else "other"))
         for p in products
