@@ -1,7 +1,12 @@
 """Products and stock for staff. Counters are only looked at; a stock adjustment changes them."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
 from django import forms
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
@@ -52,8 +57,34 @@ class AdjustingAdmin(DecidingAdmin):
         return request.user.has_perm("catalog.add_stockadjustment")
 
 
+@dataclass(frozen=True)
+class Change:
+    """One change of a product: when, by whom ("": not in the admin), and each field before and after."""
+
+    at: datetime
+    by: str
+    fields: list[tuple[str, Any, Any]]
+
+
+def changes_of(product: Product) -> list[Change]:
+    """Return every change of a product, newest first."""
+    versions = list(product.events.select_related("pgh_context").order_by("pgh_id"))
+    contexts = [version.pgh_context.metadata if version.pgh_context else {} for version in versions]
+    people = get_user_model().objects.in_bulk({context["user"] for context in contexts if context.get("user")})
+    tracked = (
+        [field.name for field in versions[0]._meta.fields if not field.name.startswith("pgh_")] if versions else []
+    )
+    changes = []
+    for before, after, context in zip(versions, versions[1:], contexts[1:], strict=False):
+        pairs = [(name, getattr(before, name), getattr(after, name)) for name in tracked]
+        by = str(people.get(context.get("user"), ""))
+        changes.append(Change(after.pgh_created_at, by, [pair for pair in pairs if pair[1] != pair[2]]))
+    return changes[::-1]
+
+
 @admin.register(Product)
 class ProductAdmin(AdjustingAdmin):
+    change_form_after_template = "catalog/product_history.html"
     list_display = ("name", money_column("price"), "is_published", "sale_starts_at", "sale_ends_at", "paused_at")
     list_filter = ("is_published", "currency")
     search_fields = ("name",)
@@ -81,6 +112,14 @@ class ProductAdmin(AdjustingAdmin):
             return f"{verb(product.pk)} {outcome}."
 
         return self.decide(request, queryset, action=action, verb=edit)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context=None):
+        product = self.get_object(request, object_id)
+        history = {}
+        if product:
+            adjustments = product.stock_adjustments.select_related("made_by")
+            history = {"changes": changes_of(product), "adjustments": adjustments}
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | history)
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("catalog.pause_product")

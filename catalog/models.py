@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pghistory
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -45,8 +46,12 @@ class ProductQuerySet(models.QuerySet):
         )
 
 
+@pghistory.track(exclude=["created_at", "updated_at"])
 class Product(models.Model):
-    """What is for sale: changed rarely, by staff. Its counters are in `Stock`, which changes all the time."""
+    """What is for sale: changed rarely, by staff. Its counters are in `Stock`, which changes all the time.
+
+    Triggers keep every version in `ProductEvent`, whatever changed it; stock has `StockAdjustment` for that.
+    """
 
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from checkout import holds, orders
 from checkout.models import Hold, Order
 from flashsale.core import money
-from flashsale.core.admin import ReadOnlyAdmin, money_column
+from flashsale.core.admin import ReadOnlyAdmin, TimeRange, money_column
 
 
 def order_story(order: Order) -> list[tuple[datetime, str]]:
@@ -41,7 +41,8 @@ def order_story(order: Order) -> list[tuple[datetime, str]]:
 class HoldAdmin(ReadOnlyAdmin):
     exclude = ("client", "idempotency_key", "body_hash")
     list_display = ("id", "product", "quantity", "customer_id", "status", "expires_at", "created_at")
-    list_filter = ("status", "product")
+    list_filter = ("status", ("created_at", TimeRange), "product")
+    list_filter_submit = True
     list_select_related = ("product",)
     search_fields = ("id", "customer_id")
     ordering = ("-created_at",)
@@ -59,7 +60,8 @@ class HoldAdmin(ReadOnlyAdmin):
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ("id", "product", "quantity", money_column("total_amount"), "status", "refund", "created_at")
-    list_filter = ("status", "refund", "product")
+    list_filter = ("status", "refund", ("created_at", TimeRange), "product")
+    list_filter_submit = True
     list_select_related = ("product",)
     search_fields = ("id", "customer_id", "payment_id")
     ordering = ("-created_at",)

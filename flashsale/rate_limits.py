@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # this class is loaded while the views' module is
 WINDOW_SECONDS = 60
 # An IPv6 customer has at least this much of the address space to choose addresses from.
 IPV6_PREFIX = 64
+UNKNOWN = "unknown"
 
 _breaker = kv.Breaker(without="requests are not rate limited")
 
@@ -106,10 +107,16 @@ def address_of(request: HttpRequest) -> str:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return "unknown"
+        return UNKNOWN
     if parsed.version == 6:
         return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False).network_address)
     return str(parsed)
+
+
+def address_or_none(request: HttpRequest) -> str | None:
+    """Return the client's address where it is one."""
+    address = address_of(request)
+    return None if address == UNKNOWN else address
 
 
 def _count(scope: str, quota: int, client: str) -> tuple[bool, State]:

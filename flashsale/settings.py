@@ -5,6 +5,7 @@ given. Everything else is production and refuses to start with a missing or defa
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -58,6 +59,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
     "flashsale.apps.SaleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -71,6 +73,9 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
+    "axes",
+    "pgtrigger",
+    "pghistory",
     "catalog",
     "checkout",
     "payments",
@@ -90,7 +95,21 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "flashsale.history.AdminHistory",
+    "axes.middleware.AxesMiddleware",
 ]
+
+# --- Staff sign in ----------------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# After so many wrong passwords a name is locked for the address they came from, not for its owner elsewhere.
+AXES_FAILURE_LIMIT = env.int("SIGN_IN_FAILURES", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("SIGN_IN_LOCKED_MINUTES", default=15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "flashsale.rate_limits.address_or_none"
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False
+AXES_LOCKOUT_TEMPLATE = "flashsale/locked.html"
+AXES_VERBOSE = False
 
 UNFOLD = {
     "SITE_TITLE": "Flash sale",

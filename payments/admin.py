@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from flashsale.core import money
-from flashsale.core.admin import NoteForm, ReadOnlyAdmin, money_column
+from flashsale.core.admin import NoteForm, ReadOnlyAdmin, TimeRange, money_column
 from payments import inbox, refunds, settlement
 from payments.models import Payment, Refund, WebhookEvent
 
@@ -57,7 +57,8 @@ class RefundForm(AcceptForm):
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "provider", "kind", "status", "reason", "payment_ref", "attempts", "received_at")
-    list_filter = ("status", "kind", "provider")
+    list_filter = ("status", "kind", "provider", ("received_at", TimeRange))
+    list_filter_submit = True
     search_fields = ("event_id", "payment_ref", "order_ref")
     ordering = ("-received_at",)
     exclude = ("body",)
@@ -112,7 +113,8 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     list_display = ("payment_id", "provider", "order", money_column("amount"), "status", "reason", "created_at")
-    list_filter = ("status", "provider")
+    list_filter = ("status", "provider", ("created_at", TimeRange))
+    list_filter_submit = True
     list_select_related = ("order",)
     search_fields = ("payment_id", "order__id")
     ordering = ("-created_at",)

@@ -1,6 +1,7 @@
 """What the admin pages of several apps share."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -9,7 +10,10 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from flashsale.core import csv_export, money
@@ -35,6 +39,22 @@ def money_column(column: str) -> Callable[[Model], str]:
         return f"{money.render(getattr(row, column), row.currency)} {row.currency}"
 
     return show
+
+
+class TimeRange(RangeDateTimeFilter):
+    """Rows between two moments of the admin's time zone; without a time, whole days. What is no moment is ignored."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        bounds = {"gte": self._moment("from", "00:00:00"), "lte": self._moment("to", "23:59:59.999999")}
+        return queryset.filter(**{f"{self.parameter_name}__{name}": at for name, at in bounds.items() if at})
+
+    def _moment(self, end: str, time_of_day: str) -> datetime | None:
+        day, time = (self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") for part in (0, 1))
+        try:
+            moment = parse_datetime(f"{day}T{time or time_of_day}")
+        except ValueError:
+            return None
+        return timezone.make_aware(moment) if moment and timezone.is_naive(moment) else moment
 
 
 class DecidingAdmin(ModelAdmin):

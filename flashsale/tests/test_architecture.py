@@ -130,4 +130,5 @@ def test_L14_no_foreign_key_cascades():
         field.remote_field.on_delete.__name__ for model in ours for field in model._meta.fields if field.remote_field
     }
 
-    assert rules == {"PROTECT"}
+    # Versions of products outlive what they speak of, and hold nothing back.
+    assert rules == {"PROTECT", "DO_NOTHING"}

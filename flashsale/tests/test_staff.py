@@ -1,0 +1,86 @@
+"""Signing in, and what is kept of who changed what."""
+
+from decimal import Decimal
+
+import pytest
+from axes.utils import reset
+from django.urls import reverse
+
+from catalog.models import Product
+from catalog.tests.factories import ProductFactory
+from flashsale.tests.test_admin import _url, decide
+
+SIGN_IN = "/admin/login/"
+
+
+@pytest.fixture
+def ann(django_user_model, db):
+    reset()
+    return django_user_model.objects.create_user("ann", password="secret-1", is_staff=True)
+
+
+def sign_in(client, password: str, *, address: str = "192.0.2.1"):
+    return client.post(f"{SIGN_IN}?next=/admin/", {"username": "ann", "password": password}, REMOTE_ADDR=address)
+
+
+def test_the_right_password_signs_in(client, ann):
+    assert sign_in(client, "secret-1").status_code == 302
+
+
+def test_too_many_wrong_passwords_lock_the_name_where_they_came_from(client, ann, settings):
+    answers = [sign_in(client, "wrong").status_code for _ in range(settings.AXES_FAILURE_LIMIT)]
+
+    locked = sign_in(client, "secret-1")
+
+    assert answers == [200] * (settings.AXES_FAILURE_LIMIT - 1) + [429]
+    assert locked.status_code == 429
+    assert "Too many wrong passwords" in locked.content.decode()
+    assert sign_in(client, "secret-1", address="192.0.2.2").status_code == 302
+
+
+def test_a_right_password_forgets_the_wrong_ones(client, ann, settings):
+    for _ in range(2):
+        for _ in range(settings.AXES_FAILURE_LIMIT - 1):
+            sign_in(client, "wrong")
+        assert sign_in(client, "secret-1").status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_in_the_admin_says_who_when_before_and_after(admin_client, admin_user):
+    product = ProductFactory(name="Widget", price=Decimal("10.00"))
+    fields = {"name": "Better widget", "price": "12.00", "currency": "USD", "max_per_hold": 5}
+
+    admin_client.post(_url(Product, "change", product.pk), fields)
+    decide(admin_client, product, "pause", note="Ticket 17")
+    page = admin_client.get(_url(Product, "change", product.pk)).content.decode()
+
+    assert f"{admin_user}: name Widget &rarr; Better widget, price 10.000 &rarr; 12.000" in page
+    assert f"{admin_user}: paused_at - &rarr; " in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_past_the_admin_and_past_the_model_is_kept_too(admin_client):
+    product = ProductFactory(max_per_hold=10)
+
+    Product.objects.update(max_per_hold=3)
+
+    page = admin_client.get(_url(Product, "change", product.pk)).content.decode()
+    assert "(not in the admin): max_per_hold 10 &rarr; 3" in page
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, 1),
+        ({"created_at_from_0": "2020-01-01"}, 1),
+        ({"created_at_from_0": "2020-01-01", "created_at_to_0": "2020-01-02"}, 0),
+        ({"created_at_to_0": "2020-01-02", "created_at_to_1": "12:00"}, 0),
+        ({"created_at_from_0": "2999-01-01", "created_at_from_1": "12:00:00"}, 0),
+        ({"created_at_from_0": "nonsense"}, 1),
+        ({"created_at_from_0": "2020-99-99"}, 1),
+    ],
+)
+def test_lists_are_filtered_by_time(admin_client, order, asked, found):
+    page = admin_client.get(reverse("admin:checkout_order_changelist"), asked)
+
+    assert page.context["cl"].result_count == found
