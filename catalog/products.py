@@ -1,13 +1,13 @@
 """Products: added and published by staff."""
 
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 
 from catalog import inventory
-from catalog.models import DEFAULT_MAX_PER_HOLD, Product
+from catalog.models import Product
 from flashsale.core import clock
 from flashsale.core.http import MAX_INTEGER
 from flashsale.core.refusals import NotFound, Refusal
@@ -22,31 +22,22 @@ class NothingToDo(Refusal):
 
 
 @durable
-def add(
-    *,
-    name: str,
-    price: Decimal,
-    currency: str,
-    stock: int,
-    description: str = "",
-    max_per_hold: int = DEFAULT_MAX_PER_HOLD,
-    max_per_customer: int | None = None,
-    sale_starts_at: datetime | None = None,
-    sale_ends_at: datetime | None = None,
-    made_by: AbstractBaseUser | None = None,
-) -> Product:
-    """Add and publish a product with `stock` units; raises `ValidationError` naming each wrong field."""
-    product = Product(
-        name=name,
-        description=description,
-        price=price,
-        currency=currency,
-        is_published=True,
-        max_per_hold=max_per_hold,
-        max_per_customer=max_per_customer,
-        sale_starts_at=sale_starts_at,
-        sale_ends_at=sale_ends_at,
-    )
+def add(*, stock: int, made_by: AbstractBaseUser | None = None, **columns: Any) -> Product:
+    """Add and publish a product with `stock` units and these columns of `Product`.
+
+    Raises `ValidationError` naming each wrong field.
+    """
+    return _add(stock=stock, made_by=made_by, **columns)
+
+
+@durable
+def add_all(rows: Iterable[dict[str, Any]], *, made_by: AbstractBaseUser | None = None) -> list[Product]:
+    """Add and publish products, all of them or none; each row is what `add` takes. Raises `ValidationError`."""
+    return [_add(made_by=made_by, **row) for row in rows]
+
+
+def _add(*, stock: int, made_by: AbstractBaseUser | None, **columns: Any) -> Product:
+    product = Product(is_published=True, **columns)
     product.full_clean()
     if not 0 <= stock <= MAX_INTEGER:
         raise ValidationError({"stock": f"Stock must be between 0 and {MAX_INTEGER} units."})

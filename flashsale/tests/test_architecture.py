@@ -112,7 +112,7 @@ def test_every_refusal_has_an_answer():
     answered_in_words = {
         "stock_below_commitments", "event_not_dead", "event_not_settleable", "event_is_not_money",
         "event_cannot_be_accepted", "order_needed", "amount_needed", "payment_already_known",
-        "payment_already_refunded", "refund_under_way", "nothing_to_do",
+        "payment_already_refunded", "refund_under_way", "nothing_to_do", "unreadable_file",
     }  # fmt: skip
 
     def below(kind):
