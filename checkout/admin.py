@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from checkout import holds, orders
 from checkout.models import Hold, Order
 from flashsale.core import money
-from flashsale.core.admin import ReadOnlyAdmin, TimeRange, money_column
+from flashsale.core.admin import BigTableAdmin, TimeRange, money_column
 
 
 def order_story(order: Order) -> list[tuple[datetime, str]]:
@@ -38,7 +38,7 @@ def order_story(order: Order) -> list[tuple[datetime, str]]:
 
 
 @admin.register(Hold)
-class HoldAdmin(ReadOnlyAdmin):
+class HoldAdmin(BigTableAdmin):
     exclude = ("client", "idempotency_key", "body_hash")
     list_display = ("id", "product", "quantity", "customer_id", "status", "expires_at", "created_at")
     list_filter = ("status", ("created_at", TimeRange), "product")
@@ -58,7 +58,7 @@ class HoldAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
+class OrderAdmin(BigTableAdmin):
     list_display = ("id", "product", "quantity", money_column("total_amount"), "status", "refund", "created_at")
     list_filter = ("status", "refund", ("created_at", TimeRange), "product")
     list_filter_submit = True

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from flashsale.core import money
-from flashsale.core.admin import NoteForm, ReadOnlyAdmin, TimeRange, money_column
+from flashsale.core.admin import BigTableAdmin, NoteForm, ReadOnlyAdmin, TimeRange, money_column
 from payments import inbox, refunds, settlement
 from payments.models import Payment, Refund, WebhookEvent
 
@@ -55,7 +55,7 @@ class RefundForm(AcceptForm):
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(ReadOnlyAdmin):
+class WebhookEventAdmin(BigTableAdmin):
     list_display = ("event_id", "provider", "kind", "status", "reason", "payment_ref", "attempts", "received_at")
     list_filter = ("status", "kind", "provider", ("received_at", TimeRange))
     list_filter_submit = True
@@ -111,7 +111,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
+class PaymentAdmin(BigTableAdmin):
     list_display = ("payment_id", "provider", "order", money_column("amount"), "status", "reason", "created_at")
     list_filter = ("status", "provider", ("created_at", TimeRange))
     list_filter_submit = True

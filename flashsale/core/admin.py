@@ -12,8 +12,10 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from flashsale.core import csv_export, money
@@ -128,3 +130,20 @@ class ReadOnlyAdmin(DecidingAdmin):
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Say whether this member of staff may act on these rows: who has the permission to change them."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+
+class CappedPaginator(InfinitePaginator):
+    """Counts to `MOST_COUNTED` and no further; what is beyond is reached page by page."""
+
+    MOST_COUNTED = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        counted = self.object_list.order_by()[: self.MOST_COUNTED].count()
+        return counted if counted < self.MOST_COUNTED else super().count
+
+
+class BigTableAdmin(ReadOnlyAdmin):
+    """Rows of which there may be a million: pages without a count of all."""
+
+    paginator = CappedPaginator

@@ -202,11 +202,10 @@ def test_staff_retry_a_dead_event_and_it_is_applied(admin_client, hold):
     order = orders.place(hold_id=hold.pk)
     assert WebhookEvent.objects.get().status == "dead"
 
-    page = admin_client.post(
-        "/admin/payments/webhookevent/", {"action": "retry", "_selected_action": [event.pk]}, follow=True
-    )
+    decision = {"action": "retry", "_selected_action": [event.pk], "confirmed": "yes", "note": "The order is there now"}
+    page = admin_client.post("/admin/payments/webhookevent/", decision, follow=True)
 
-    assert "Applied" in page.text
+    assert "success, applied" in page.text
     assert WebhookEvent.objects.get().status == "applied"
     assert Order.objects.get(pk=order.pk).status == "paid"
 
