@@ -13,13 +13,25 @@ from django_celery_beat.models import (
     PeriodicTask,
     SolarSchedule,
 )
+from django_otp.plugins.otp_totp.admin import TOTPDeviceAdmin as BaseTOTPDeviceAdmin
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-for model in (User, Group, PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule, APIKey):
+for model in (
+    User,
+    Group,
+    PeriodicTask,
+    IntervalSchedule,
+    CrontabSchedule,
+    SolarSchedule,
+    ClockedSchedule,
+    APIKey,
+    TOTPDevice,
+):
     admin.site.unregister(model)
 
 
@@ -61,3 +73,8 @@ class APIKeyAdmin(APIKeyModelAdmin, ModelAdmin):
     def has_delete_permission(self, request, obj=None) -> bool:
         """Keys are revoked, not deleted: holds and orders name them."""
         return False
+
+
+@admin.register(TOTPDevice)
+class TOTPDeviceAdmin(BaseTOTPDeviceAdmin, ModelAdmin):
+    """Authenticator apps: made by an administrator, whose page shows the code to scan."""

@@ -74,6 +74,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_celery_beat",
     "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "pgtrigger",
     "pghistory",
     "catalog",
@@ -110,6 +112,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_LOCKOUT_TEMPLATE = "flashsale/locked.html"
 AXES_VERBOSE = False
+OTP_TOTP_ISSUER = "Flash sale"
 
 UNFOLD = {
     "SITE_TITLE": "Flash sale",
@@ -117,6 +120,7 @@ UNFOLD = {
     "SITE_SYMBOL": "bolt",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("flashsale/icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "flashsale.sign_in.SignInForm"},
     "DASHBOARD_CALLBACK": "flashsale.dashboard.fill",
     "STYLES": [lambda _request: static("flashsale/admin.css")],
     "SIDEBAR": {"show_search": True, "show_all_applications": False},

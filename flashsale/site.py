@@ -13,6 +13,7 @@ class SaleAdminSite(UnfoldAdminSite):
 
     site_header = site_title = "Flash sale"
     index_title = "The sale now"
+    login_template = "flashsale/sign_in.html"
     index_template = "flashsale/admin_index.html"
 
     def extra_urls(self) -> list[URLPattern]:

@@ -20,7 +20,8 @@ PAGES = [
     "catalog/product/", "catalog/product/add/", "catalog/stock/", "catalog/stockadjustment/", "checkout/hold/",
     "checkout/order/", "payments/webhookevent/", "payments/payment/", "payments/refund/", "auth/user/",
     "auth/user/add/", "auth/group/", "django_celery_beat/periodictask/", "django_celery_beat/intervalschedule/",
-    "rest_framework_api_key/apikey/", "rest_framework_api_key/apikey/add/", "password_change/",
+    "rest_framework_api_key/apikey/", "rest_framework_api_key/apikey/add/", "otp_totp/totpdevice/",
+    "otp_totp/totpdevice/add/", "password_change/",
 ]  # fmt: skip
 
 

@@ -5,6 +5,8 @@ from decimal import Decimal
 import pytest
 from axes.utils import reset
 from django.urls import reverse
+from django_otp.oath import totp
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from catalog.models import Product
 from catalog.tests.factories import ProductFactory
@@ -43,6 +45,63 @@ def test_a_right_password_forgets_the_wrong_ones(client, ann, settings):
         for _ in range(settings.AXES_FAILURE_LIMIT - 1):
             sign_in(client, "wrong")
         assert sign_in(client, "secret-1").status_code == 302
+
+
+@pytest.fixture
+def device(ann) -> TOTPDevice:
+    """The authenticator app of somebody who set one up."""
+    return TOTPDevice.objects.create(user=ann, name="phone", confirmed=True)
+
+
+def code_of(device: TOTPDevice) -> str:
+    return f"{totp(device.bin_key):06d}"
+
+
+def sign_in_with(client, code: str):
+    fields = {"username": "ann", "password": "secret-1", "otp_token": code}
+    return client.post(f"{SIGN_IN}?next=/admin/", fields, REMOTE_ADDR="192.0.2.1")
+
+
+def test_who_has_an_authenticator_app_needs_its_code_as_well(client, device):
+    without = sign_in(client, "secret-1")
+    wrong = sign_in_with(client, f"{(int(code_of(device)) + 1) % 1_000_000:06d}")
+    device.refresh_from_db()
+    device.throttle_reset()
+
+    assert "Enter the code that your authenticator app shows now." in without.content.decode()
+    assert "This code is wrong or was used before." in wrong.content.decode()
+    assert "_auth_user_id" not in client.session
+    assert sign_in_with(client, code_of(device)).status_code == 302
+
+
+def test_a_code_counts_once(client, device):
+    code = code_of(device)
+    first = sign_in_with(client, code)
+    client.logout()
+
+    assert (first.status_code, sign_in_with(client, code).status_code) == (302, 200)
+
+
+def test_an_app_of_somebody_else_helps_nobody(client, ann, django_user_model):
+    TOTPDevice.objects.create(user=ann, name="phone", confirmed=True)
+    other = TOTPDevice.objects.create(user=django_user_model.objects.create_user("bob"), name="phone", confirmed=True)
+
+    assert sign_in_with(client, code_of(other)).status_code == 200
+
+
+def test_without_a_password_no_code_helps(client, device):
+    fields = {"username": "ann", "password": "wrong", "otp_token": code_of(device)}
+
+    answer = client.post(f"{SIGN_IN}?next=/admin/", fields, REMOTE_ADDR="192.0.2.1")
+
+    assert answer.status_code == 200
+    assert "authenticator app shows now" not in answer.content.decode()
+
+
+def test_an_administrator_sees_the_picture_to_scan(admin_client, device):
+    picture = admin_client.get(reverse("admin:otp_totp_totpdevice_qrcode", args=[device.pk]))
+
+    assert (picture.status_code, picture.headers["Content-Type"]) == (200, "image/svg+xml")
 
 
 @pytest.mark.django_db(transaction=True)
