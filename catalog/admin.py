@@ -180,8 +180,11 @@ class ProductAdmin(AdjustingAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Product, form: forms.ModelForm, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if not change:
+        if change:
+            # Only what was edited: a pause that came meanwhile stays.
+            obj.save(update_fields=[*form.changed_data, "updated_at"])
+        else:
+            obj.save()
             inventory.open_stock(obj, units=form.cleaned_data["opening_stock"], made_by=request.user)
 
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:

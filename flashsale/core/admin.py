@@ -97,7 +97,7 @@ class DecidingAdmin(ModelAdmin):
         title = str(self.get_action(action)[2])
         context = self.admin_site.each_context(request) | {
             "title": title, "content_title": title, "opts": self.opts, "rows": rows, "form": form, "action": action,
-            "warning": warning, "checkbox": ACTION_CHECKBOX_NAME, "media": self.media, "most": MAX_ROWS_AT_ONCE,
+            "warning": warning, "checkbox": ACTION_CHECKBOX_NAME, "most": MAX_ROWS_AT_ONCE,
         }  # fmt: skip
         return TemplateResponse(request, "flashsale/decide.html", context)
 

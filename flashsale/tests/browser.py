@@ -43,4 +43,4 @@ def open_page(base_url: str, *, viewport: dict[str, int] = DESKTOP) -> Iterator[
         # Whatever refreshes itself stops before the test's database goes.
         page.goto("about:blank")
         browser.close()
-    assert wrong == []
+    assert wrong == [], wrong
