@@ -22,5 +22,4 @@ RUN SECRET_KEY=only-to-collect-static-files-at-build-time DATABASE_URL=postgresq
 RUN useradd --system --uid 10001 flashsale
 USER flashsale
 EXPOSE 8000
-CMD ["granian", "--interface", "wsgi", "flashsale.wsgi:application", "--host", "0.0.0.0", "--port", "8000", \
-     "--workers", "2", "--blocking-threads", "16", "--respawn-failed-workers", "--workers-kill-timeout", "10"]
+CMD ["python", "-m", "flashsale.server"]

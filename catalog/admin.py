@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminIntegerFieldWidget
 
-from catalog import imports, inventory, products
+from catalog import availability, imports, inventory, products
 from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core.admin import DecidingAdmin, NoteForm, ReadOnlyAdmin, money_column
 from flashsale.core.http import MAX_INTEGER
@@ -183,6 +183,7 @@ class ProductAdmin(AdjustingAdmin):
         if change:
             # Only what was edited: a pause that came meanwhile stays.
             obj.save(update_fields=[*form.changed_data, "updated_at"])
+            availability.forget(obj.pk)
         else:
             obj.save()
             inventory.open_stock(obj, units=form.cleaned_data["opening_stock"], made_by=request.user)

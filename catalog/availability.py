@@ -1,8 +1,9 @@
-"""Product answers kept in Valkey/Redis for at most one second: never the truth, never older than the last commit.
+"""A snapshot of each product's answer in Valkey/Redis: never the truth, as new as the last commit, gone after a second.
 
-Every committing change of a product's stock leaves its new version here; an answer of an older version is neither
-given nor kept. Where Redis does not answer, PostgreSQL does. A lost note of a change can keep an old answer alive for
-the rest of its second, no longer: its life counts from the moment PostgreSQL was read.
+Whoever reads a product from PostgreSQL keeps the answer here; every commit that changes its counters writes them
+through. Of two writers that race, the one with the newer version of the stock stays. Where Redis does not answer,
+PostgreSQL does. A write that is lost lets an old answer live for the rest of its second, no longer: its life counts
+from the moment PostgreSQL was read.
 """
 
 import json
@@ -11,17 +12,32 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from catalog.models import OUTLOOK, Product
+from catalog.models import OUTLOOK, Product, Stock
+from catalog.sales import SaleStatus
 from flashsale.core import kv
+from flashsale.core.together import Batch, Together
 
 MAX_AGE_MS = int(OUTLOOK.total_seconds() * 1000)
+FOLLOWS_THE_CLAIMS = frozenset({SaleStatus.LIVE, SaleStatus.SOLD_OUT})
 
-# KEYS[1] the product; ARGV: version, life in milliseconds, answer ("" notes the version and drops an older answer).
-_KEEP_NEWEST = """
-local known = tonumber(redis.call('HGET', KEYS[1], 'version') or '-1')
-if tonumber(ARGV[1]) < known or (ARGV[3] == '' and tonumber(ARGV[1]) == known) then return 0 end
-redis.call('HSET', KEYS[1], 'version', ARGV[1], 'answer', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+# KEYS: the answer, and the newest version that is known, which outlives it; an answer read before is not kept.
+# ARGV: version, its life, the answer's life (milliseconds), answer, total and free units, whether it follows commits.
+_KEEP = """
+if tonumber(ARGV[1]) < tonumber(redis.call('GET', KEYS[2]) or '-1') then return 0 end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+redis.call('HSET', KEYS[1], 'answer', ARGV[4], 'total', ARGV[5], 'free', ARGV[6], 'follows', ARGV[7])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+# KEYS: the same. ARGV: version, its life, total and free units. An answer that counts overdue units cannot follow.
+_WRITE_THROUGH = """
+if tonumber(ARGV[1]) <= tonumber(redis.call('GET', KEYS[2]) or '-1') then return 0 end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+if redis.call('HGET', KEYS[1], 'follows') == '1' then
+    redis.call('HSET', KEYS[1], 'total', ARGV[3], 'free', ARGV[4])
+else
+    redis.call('DEL', KEYS[1])
+end
 return 1
 """
 
@@ -31,46 +47,93 @@ class _Store:
 
     def __init__(self) -> None:
         self._redis = kv.client()
-        self._keep_newest = self._redis.register_script(_KEEP_NEWEST)
+        self._keep = self._redis.register_script(_KEEP)
+        self._write_through = self._redis.register_script(_WRITE_THROUGH)
         self._breaker = kv.Breaker(without="PostgreSQL answers for products")
 
-    def answer(self, key: str) -> str | None:
-        return self._breaker.tried(lambda: self._redis.hget(key, "answer"))
+    def read(self, product_id: int) -> list[str | None] | None:
+        return self._breaker.tried(
+            lambda: self._redis.hmget(_keys(product_id)[0], "answer", "total", "free", "follows")
+        )
 
-    def keep(self, key: str, *, version: int, life_ms: int, answer: str) -> None:
-        self._breaker.tried(lambda: self._keep_newest(keys=[key], args=[version, life_ms, answer]))
+    def keep(self, product_id: int, version: int, life_ms: int, *kept: str | int) -> None:
+        arguments = [version, MAX_AGE_MS, life_ms, *kept]
+        self._breaker.tried(lambda: self._keep(keys=_keys(product_id), args=arguments))
+
+    def write_through(self, stock: Stock) -> None:
+        arguments = [stock.version, MAX_AGE_MS, stock.total, stock.free]
+        self._breaker.tried(lambda: self._write_through(keys=_keys(stock.pk), args=arguments))
+
+    def forget(self, product_id: int) -> None:
+        self._breaker.tried(lambda: self._redis.delete(_keys(product_id)[0]))
 
 
 _store = _Store()
 
 
 def read(product_id: int) -> dict[str, Any] | None:
-    """Return the kept answer for a product, or None: then PostgreSQL has to be asked.
+    """Return the answer for a product as of the last commit, or None: then PostgreSQL has to be asked.
 
-    Inside a transaction it is always None, because what the transaction wrote is not here yet.
+    Those who ask at the same moment share it, so nobody may change it. Inside a transaction it is always None, because
+    what the transaction wrote is not here yet.
     """
-    kept = None if connection.in_atomic_block else _store.answer(_key(product_id))
-    return json.loads(kept) if kept else None
+    return None if connection.in_atomic_block else _reads.ask(product_id, None) or None
+
+
+def read_alone(product_id: int) -> dict[str, Any] | None:
+    """Do what `read` does, for a caller who asks for many and may change the answer."""
+    return None if connection.in_atomic_block else _members(_store.read(product_id)) or None
 
 
 def keep(product: Product, answer: dict[str, Any], *, read_since: float) -> None:
     """Keep the answer made of a product that was read after `read_since` (monotonic, in seconds).
 
-    The product carries its availability and outlook (see `ProductQuerySet`).
-    It is not kept when the clock alone, a deadline or the sale's window, changes it before it would be too old.
+    The product carries its availability and outlook (see `ProductQuerySet`). It is not kept when the clock alone, a
+    deadline or the sale's window, changes it before it would be too old.
     """
     if connection.in_atomic_block or _changes_soon(product):
         return
     life_ms = MAX_AGE_MS - int((time.monotonic() - read_since) * 1000)
     if life_ms > 0:
-        _store.keep(_key(product.pk), version=product.stock_version, life_ms=life_ms, answer=json.dumps(answer))
+        follows = int(product.available_stock == product.free_stock)
+        units = product.total_stock, product.free_stock
+        _store.keep(product.pk, product.stock_version, life_ms, json.dumps(answer), *units, follows)
 
 
-def note_change(product_id: int, *, version: int) -> None:
-    """Outdate what is kept of a product when the present transaction commits."""
-    transaction.on_commit(
-        lambda: _store.keep(_key(product_id), version=version, life_ms=MAX_AGE_MS, answer=""), robust=True
-    )
+def write_through(stock: Stock) -> None:
+    """Let the answer have these counters when the present transaction commits."""
+    transaction.on_commit(lambda: _store.write_through(stock), robust=True)
+
+
+def forget(product_id: int) -> None:
+    """Forget the answer when the present transaction commits: something else about the product changed."""
+    transaction.on_commit(lambda: _store.forget(product_id), robust=True)
+
+
+def _read(product_id: int, batch: Batch[None, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [_members(_store.read(product_id))] * len(batch.requests)
+
+
+_reads: Together[None, dict[str, Any]] = Together(_read)
+
+
+def _members(kept: list[str | None] | None) -> dict[str, Any]:
+    """Return the answer's members, none when nothing that can be read is kept."""
+    if kept is None or None in kept:
+        return {}
+    answer, total, free, follows = kept
+    try:
+        members = json.loads(answer)
+        return _with_units(members, total=int(total), available=int(free)) if follows == "1" else members
+    except ValueError:
+        return {}
+
+
+def _with_units(members: dict[str, Any], *, total: int, available: int) -> dict[str, Any]:
+    members |= {"total_stock": total, "available_stock": available, "is_sold_out": available <= 0}
+    if members["sale_status"] in FOLLOWS_THE_CLAIMS:
+        members["sale_status"] = SaleStatus.SOLD_OUT if available <= 0 else SaleStatus.LIVE
+    return members
 
 
 def _changes_soon(product: Product) -> bool:
@@ -79,5 +142,6 @@ def _changes_soon(product: Product) -> bool:
     return product.due_units > 0 or any(moment and product.read_at < moment <= soon for moment in boundaries)
 
 
-def _key(product_id: int) -> str:
-    return f"flashsale:product:{product_id}"
+def _keys(product_id: int) -> list[str]:
+    # Braces: both on one node of a cluster.
+    return [f"flashsale:product:{{{product_id}}}", f"flashsale:product:{{{product_id}}}:version"]

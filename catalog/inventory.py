@@ -5,10 +5,13 @@ The CHECK constraints stand behind every write: a mistake in the books raises `I
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 
 from catalog import availability
 from catalog.models import Product, Stock, StockAdjustment
@@ -20,10 +23,15 @@ OPENING_REASON = "Opening stock"
 
 _ADD = """
 UPDATE catalog_stock
-SET total = total + %(total)s, reserved = reserved + %(reserved)s, sold = sold + %(sold)s, version = version + 1
-WHERE product_id = %(product_id)s
-RETURNING version
+SET total = total + %s, reserved = reserved + %s, sold = sold + %s, version = version + 1
+WHERE product_id = %s
+RETURNING total, reserved, sold, version
 """
+_PRODUCT = "SELECT *, clock_timestamp() AS locked_at FROM catalog_product WHERE id = %s AND is_published"
+
+Row = TypeVar("Row", Stock, Product)
+# SQL, and its parameters.
+Statement = tuple[str, Sequence[Any]]
 
 
 class InsufficientStock(Refusal):
@@ -57,12 +65,30 @@ def open_stock(product: Product, *, units: int, made_by: AbstractBaseUser | None
 
 def lock(product_id: int) -> Stock:
     """Lock and return the stock of one product until the transaction ends; raises `Stock.DoesNotExist`."""
-    return Stock.objects.select_for_update(no_key=True, of=("self",)).get(pk=product_id)
+    return _locked().get(pk=product_id)
 
 
-def reserve(stock: Stock, *, units: int) -> None:
-    """Set units aside. The caller holds the row's lock and has decided that they are there."""
-    _write(stock.product_id, reserved=units)
+def lock_for_claims(product_id: int) -> tuple[Stock, Product]:
+    """Lock the stock of a published product as `lock` does; return it and the product as it is now (`locked_at`).
+
+    Both statements go to the server together, and it runs the second one when the first has its lock: all who want
+    this product wait for every round trip. Raises `Stock.DoesNotExist`, `Product.DoesNotExist`.
+    """
+    lock_sql, params = _locked().filter(pk=product_id).query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"{lock_sql}; {_PRODUCT}", [*params, product_id])
+        stock = _row_of(Stock, cursor)
+        cursor.nextset()
+        product = _row_of(Product, cursor)
+    return stock, product
+
+
+def reserve(stock: Stock, *, units: int, along: Statement = ("", ())) -> None:
+    """Set units aside. The caller holds the row's lock and has decided that they are there.
+
+    `along` is a statement that goes to the server with this one, such as the one that says whose units they are.
+    """
+    _write(stock.product_id, reserved=units, along=along)
 
 
 def release(product_id: int, *, units: int) -> None:
@@ -120,11 +146,31 @@ def _record(stock: Stock, *, delta: int, reason: str, made_by: AbstractBaseUser 
     )
 
 
-def _write(product_id: int, *, total: int = 0, reserved: int = 0, sold: int = 0) -> None:
+def _locked() -> QuerySet[Stock]:
+    return Stock.objects.select_for_update(no_key=True, of=("self",))
+
+
+def _row_of(model: type[Row], cursor: CursorWrapper) -> Row:
+    """Return the one row of a result as an instance; what is no field of the model becomes an attribute."""
+    row = cursor.fetchone()
+    if row is None:
+        raise model.DoesNotExist
+    found = dict(zip((column.name for column in cursor.description), row, strict=True))
+    names = [field.column for field in model._meta.concrete_fields]
+    instance = model.from_db(connection.alias, names, [found.pop(name) for name in names])
+    for name, value in found.items():
+        setattr(instance, name, value)
+    return instance
+
+
+def _write(product_id: int, *, total: int = 0, reserved: int = 0, sold: int = 0, along: Statement = ("", ())) -> None:
     """Add to the counters of one product, count the change, and let the kept answers know of it."""
+    sql, params = along
+    added = [total, reserved, sold]
     with connection.cursor() as cursor:
-        cursor.execute(_ADD, {"product_id": product_id, "total": total, "reserved": reserved, "sold": sold})
+        cursor.execute(f"{_ADD};{sql}", [*added, product_id, *params])
         row = cursor.fetchone()
     if row is None:
         raise StockMissing(f"product {product_id} has no stock row")
-    availability.note_change(product_id, version=row[0])
+    total, reserved, sold, version = row
+    availability.write_through(Stock(product_id=product_id, total=total, reserved=reserved, sold=sold, version=version))

@@ -24,18 +24,18 @@ class ProductQuerySet(models.QuerySet):
         return self.filter(is_published=True)
 
     def with_availability(self) -> "ProductQuerySet":
-        """Annotate `read_at`, `total_stock`, `stock_version` and `available_stock` (units) as of this statement.
+        """Annotate `read_at`, `total_stock`, `free_stock`, `available_stock` and `stock_version` as of this statement.
 
-        Units of overdue holds and orders count as available, whether or not somebody has tidied them up.
+        Units of overdue holds and orders count as available, whether or not somebody has tidied them up; they are not
+        among the free ones.
         """
+        free = F("stock__total") - F("stock__reserved") - F("stock__sold")
         return self.annotate(
             read_at=Now(),
             stock_version=F("stock__version"),
             total_stock=F("stock__total"),
-            available_stock=F("stock__total")
-            - F("stock__reserved")
-            - F("stock__sold")
-            + overdue.units_of(models.OuterRef("pk"), at=Now()),
+            free_stock=free,
+            available_stock=free + overdue.units_of(models.OuterRef("pk"), at=Now()),
         )
 
     def with_outlook(self) -> "ProductQuerySet":

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 
-from catalog import inventory
+from catalog import availability, inventory
 from catalog.models import Product
 from flashsale.core import clock
 from flashsale.core.http import MAX_INTEGER
@@ -65,8 +65,7 @@ def pause(product_id: int) -> Product:
     if product.paused_at:
         raise NothingToDo("The sale is paused already.")
     product.paused_at = clock.now()
-    product.save(update_fields=["paused_at", "updated_at"])
-    return product
+    return _save(product, "paused_at")
 
 
 @durable
@@ -76,8 +75,7 @@ def resume(product_id: int) -> Product:
     if not product.paused_at:
         raise NothingToDo("The sale is not paused.")
     product.paused_at = None
-    product.save(update_fields=["paused_at", "updated_at"])
-    return product
+    return _save(product, "paused_at")
 
 
 def _set_published(product_id: int, *, to: bool) -> Product:
@@ -85,7 +83,12 @@ def _set_published(product_id: int, *, to: bool) -> Product:
     if product.is_published == to:
         raise NothingToDo("It is published already." if to else "It is not published.")
     product.is_published = to
-    product.save(update_fields=["is_published", "updated_at"])
+    return _save(product, "is_published")
+
+
+def _save(product: Product, column: str) -> Product:
+    product.save(update_fields=[column, "updated_at"])
+    availability.forget(product.pk)
     return product
 
 

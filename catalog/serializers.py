@@ -8,10 +8,10 @@ from rest_framework import serializers
 from catalog import sales
 from catalog.models import Product
 from flashsale.core import money
-from flashsale.core.http import MONEY
+from flashsale.core.http import MONEY, Answer
 
 
-class ProductOut(serializers.Serializer):
+class ProductOut(Answer):
     """A product on sale, with what is left of it as of the last commit."""
 
     id = serializers.IntegerField()

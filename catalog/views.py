@@ -1,24 +1,34 @@
 """Products over HTTP: read only."""
 
-import time
+import hashlib
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from django.utils.decorators import method_decorator
-from django.views.decorators.http import conditional_page
+from django.http import HttpResponse
+from django.utils.cache import get_conditional_response
 from rest_framework import mixins, viewsets
-from rest_framework.response import Response
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
 
-from catalog import availability
+from catalog import availability, refresh
 from catalog.models import Product
 from catalog.serializers import ProductOut
 from flashsale.core.http import HTTP_METHODS, parse_id
 from flashsale.core.refusals import NotFound
+from flashsale.core.together import Batch, Together
 
 NO_SUCH_PRODUCT = "There is no such product."
 
 
-@method_decorator(conditional_page, name="dispatch")
+@dataclass(frozen=True)
+class Page:
+    """An answer as it is sent, and its entity tag."""
+
+    body: bytes
+    etag: str
+
+
 class ProductViewSet(mixins.ListModelMixin, viewsets.GenericViewSet):
     """Published products with what is left of them."""
 
@@ -30,23 +40,39 @@ class ProductViewSet(mixins.ListModelMixin, viewsets.GenericViewSet):
 
     def finalize_response(self, request, response, *args, **kwargs):
         """Let caches keep an answer for a second; shared ones only what everybody may see."""
-        if response.status_code == HTTPStatus.OK:
+        if response.status_code in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
             shared = "private" if getattr(request, "auth", None) else "public"
             response.headers["Cache-Control"] = f"{shared}, max-age=1"
         return super().finalize_response(request, response, *args, **kwargs)
 
-    def retrieve(self, request, pk: str) -> Response:
+    def list(self, request, *args, **kwargs) -> HttpResponse:
+        return _sent(request, _page_of(super().list(request, *args, **kwargs).data))
+
+    def retrieve(self, request, pk: str) -> HttpResponse:
         product_id = parse_id(pk)
         if product_id is None:
             raise NotFound(NO_SUCH_PRODUCT)
-        kept = availability.read(product_id)
-        return Response(kept if kept is not None else self._read(product_id))
+        return _sent(request, _pages.ask(product_id, None))
 
-    def _read(self, product_id: int) -> dict[str, Any]:
-        read_since = time.monotonic()
-        product = self.get_queryset().with_outlook().filter(pk=product_id).first()
-        if product is None:
-            raise NotFound(NO_SUCH_PRODUCT)
-        answer = ProductOut(product).data
-        availability.keep(product, answer, read_since=read_since)
-        return answer
+
+def _sent(request: Request, page: Page) -> HttpResponse:
+    """Return the page, or 304 to who has it (RFC 9110, section 13)."""
+    response = HttpResponse(page.body, content_type=JSONRenderer.media_type)
+    response.headers["ETag"] = page.etag
+    return get_conditional_response(request, etag=page.etag, response=response)
+
+
+def _page_of(answer: Any) -> Page:
+    body = JSONRenderer().render(answer)
+    return Page(body, f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"')
+
+
+def _page(product_id: int, batch: Batch[None, Page]) -> list[Page | NotFound]:
+    """Make a product's page once for all who wait for it: when a snapshot is gone, its readers do not pile up."""
+    answer = availability.read_alone(product_id) or refresh.refresh_product(product_id)
+    if answer is None:
+        return [NotFound(NO_SUCH_PRODUCT) for _ in batch.requests]
+    return [_page_of(answer)] * len(batch.requests)
+
+
+_pages: Together[None, Page] = Together(_page)

@@ -5,8 +5,9 @@ The caller holds the stock's lock and the request's key, and writes what was gra
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 from django.conf import settings
 
@@ -23,13 +24,15 @@ from flashsale.core.refusals import InvalidRequest, Refusal
 class HoldRequest:
     """What one buyer wants: units, for how long (None: the default), for which customer ("": nobody named).
 
-    With `once` the same request is granted once, however often it comes.
+    With `once` the same request is granted once, however often it comes. The hold's id is drawn with the request, not
+    while the stock is locked: the system call lets every other thread of the process go first.
     """
 
     quantity: int
     ttl_seconds: int | None = None
     customer_id: str = ""
     once: Once | None = None
+    hold_id: UUID = field(default_factory=uuid4)
 
 
 def decide(product: Product, requests: Sequence[HoldRequest], *, free: int, now: datetime) -> list[Hold | Refusal]:
@@ -64,6 +67,7 @@ def _check(product: Product, request: HoldRequest, *, free: int, has: int, now: 
 def new_hold(product: Product, request: HoldRequest, *, now: datetime) -> Hold:
     ttl_seconds = settings.HOLD_TTL_SECONDS if request.ttl_seconds is None else request.ttl_seconds
     hold = Hold(
+        pk=request.hold_id,
         product_id=product.pk,
         quantity=request.quantity,
         unit_price=product.price,

@@ -9,11 +9,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from checkout.models import Hold, Order
 from flashsale.core import advisory
 from flashsale.core.refusals import Refusal
+from flashsale.core.together import Batch, Together
+
+_FOUND, _NOT_FOUND = "found", "not found"
+_KNOWN = """
+SELECT client, idempotency_key FROM checkout_hold
+WHERE idempotency_key IS NOT NULL
+AND (client, idempotency_key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+"""
 
 Made = TypeVar("Made", Hold, Order)
 
@@ -61,6 +70,23 @@ def lock_and_find(made: QuerySet[Made], wanted: Iterable[Once | None]) -> dict[t
     for client, key in names:
         same_name |= Q(client=client, idempotency_key=key)
     return {(row.client, row.idempotency_key): row for row in made.filter(same_name)}
+
+
+def is_known(once: Once) -> bool:
+    """Say whether a committed request made a hold with this key; one query answers all who ask at once."""
+    return _lookups.ask(None, once) is _FOUND
+
+
+def _look_up(_, batch: Batch[Once, str]) -> list[str]:
+    names = [once.name for once in batch.requests]
+    clients, keys = zip(*names, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN, [list(clients), list(keys)])
+        known = set(cursor.fetchall())
+    return [_FOUND if name in known else _NOT_FOUND for name in names]
+
+
+_lookups: Together[Once, str] = Together(_look_up)
 
 
 def replayed(row: Made, once: Once) -> Made:

@@ -12,6 +12,8 @@ from flashsale.core import money
 from flashsale.core.http import (
     MAX_ID,
     MONEY,
+    Answer,
+    Body,
     StrictIntegerField,
     StrictTextField,
     StrictUUIDField,
@@ -19,7 +21,7 @@ from flashsale.core.http import (
 )
 
 
-class PlaceHold(serializers.Serializer):
+class PlaceHold(Body):
     """`quantity` may be called `qty`."""
 
     product_id = StrictIntegerField(min_value=-MAX_ID, max_value=MAX_ID)
@@ -36,7 +38,7 @@ class PlaceHold(serializers.Serializer):
         return super().to_internal_value(one_of_two_names(data, name="quantity", alias="qty"))
 
 
-class PlaceOrder(serializers.Serializer):
+class PlaceOrder(Body):
     """`payment_id` may be called `payment_intent_id`; null means that there is none yet."""
 
     hold_id = StrictUUIDField()
@@ -46,7 +48,7 @@ class PlaceOrder(serializers.Serializer):
         return super().to_internal_value(one_of_two_names(data, name="payment_id", alias="payment_intent_id"))
 
 
-class HoldOut(serializers.Serializer):
+class HoldOut(Answer):
     """Units set aside for one buyer until `expires_at`."""
 
     hold_id = serializers.UUIDField(source="id", help_text="Keep it: who knows it may order or release the hold.")
@@ -73,7 +75,7 @@ class HoldOut(serializers.Serializer):
         return math.ceil((hold.expires_at - hold.read_at).total_seconds())
 
 
-class OrderOut(serializers.Serializer):
+class OrderOut(Answer):
     """A hold that its buyer decided to pay for, at the price of the moment when the hold was placed."""
 
     order_id = serializers.UUIDField(

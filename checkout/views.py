@@ -1,18 +1,20 @@
 """Holds and orders over HTTP. Whoever knows an id may use it; nothing lists them."""
 
+import functools
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from rest_framework import status, viewsets
+from django.http import HttpResponse
+from django.urls import reverse
+from rest_framework import viewsets
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.reverse import reverse
 
-from checkout import holds, idempotency, orders
+from checkout import batching, holds, idempotency, orders
 from checkout.idempotency import Once
 from checkout.models import Hold, Order
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder
-from flashsale.core.http import HTTP_METHODS, idempotency_key_of, parse_uuid
+from flashsale.core.http import HTTP_METHODS, answer, idempotency_key_of, parse_uuid
 from flashsale.core.refusals import NotFound
 
 
@@ -31,18 +33,17 @@ class HoldViewSet(UncachedViewSet):
 
     rate_scopes = {"create": "holds", "retrieve": "reads", "destroy": "changes"}
 
-    def create(self, request) -> Response:
-        wanted = PlaceHold(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        hold = holds.place(**wanted.validated_data, once=_once(request, wanted.validated_data))
-        return _created(HoldOut(hold).data, "hold-detail", hold)
+    def create(self, request) -> HttpResponse:
+        wanted = PlaceHold.checked(request.data)
+        hold = batching.place(**wanted, once=_once(request, wanted))
+        return _created(HoldOut.of(hold), "hold-list", hold)
 
-    def retrieve(self, request, pk: str) -> Response:
-        return Response(HoldOut(holds.get(_id(pk))).data)
+    def retrieve(self, request, pk: str) -> HttpResponse:
+        return answer(HoldOut.of(holds.get(_id(pk))))
 
-    def destroy(self, request, pk: str) -> Response:
+    def destroy(self, request, pk: str) -> HttpResponse:
         holds.release(_id(pk))
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
 class OrderViewSet(UncachedViewSet):
@@ -50,17 +51,16 @@ class OrderViewSet(UncachedViewSet):
 
     rate_scopes = {"create": "changes", "cancel": "changes"}
 
-    def create(self, request) -> Response:
-        wanted = PlaceOrder(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        order = orders.place(**wanted.validated_data, once=_once(request, wanted.validated_data))
-        return _created(OrderOut(order).data, "order-detail", order)
+    def create(self, request) -> HttpResponse:
+        wanted = PlaceOrder.checked(request.data)
+        order = orders.place(**wanted, once=_once(request, wanted))
+        return _created(OrderOut.of(order), "order-list", order)
 
-    def retrieve(self, request, pk: str) -> Response:
-        return Response(OrderOut(orders.get(_id(pk))).data)
+    def retrieve(self, request, pk: str) -> HttpResponse:
+        return answer(OrderOut.of(orders.get(_id(pk))))
 
-    def cancel(self, request, pk: str) -> Response:
-        return Response(OrderOut(orders.cancel(_id(pk))).data)
+    def cancel(self, request, pk: str) -> HttpResponse:
+        return answer(OrderOut.of(orders.cancel(_id(pk))))
 
 
 def _once(request: Request, validated: dict[str, Any]) -> Once | None:
@@ -72,11 +72,16 @@ def _once(request: Request, validated: dict[str, Any]) -> Once | None:
     return Once(client=client, key=key, body_hash=idempotency.hash_of(validated))
 
 
-def _created(data: dict, view_name: str, made: Hold | Order) -> Response:
-    headers = {"Location": reverse(view_name, kwargs={"pk": made.pk})}
+def _created(data: dict, list_name: str, made: Hold | Order) -> HttpResponse:
+    headers = {"Location": f"{_path_of(list_name)}/{made.pk}"}
     if made.is_replayed:
         headers["Idempotent-Replayed"] = "true"
-    return Response(data, status=status.HTTP_201_CREATED, headers=headers)
+    return answer(data, status=HTTPStatus.CREATED, headers=headers)
+
+
+@functools.cache
+def _path_of(name: str) -> str:
+    return reverse(name).rstrip("/")
 
 
 def _id(text: str) -> UUID:

@@ -3,8 +3,9 @@
 Refusals and errors become problem documents (RFC 9457) here, by one table.
 """
 
+import functools
 import logging
-import uuid
+import random
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -14,14 +15,13 @@ from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from rest_framework import exceptions, views
-from rest_framework.response import Response
 
 from catalog import inventory, sales
 from checkout import holds, idempotency, orders
 from flashsale import counts
 from flashsale.core import refusals
-from flashsale.core.http import PayloadTooLarge
-from flashsale.core.transactions import OutcomeUnknown, is_passing
+from flashsale.core.http import PayloadTooLarge, answer
+from flashsale.core.transactions import Busy, OutcomeUnknown, is_passing
 from payments import inbox
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.request_id = uuid.uuid4().hex
+        request.request_id = f"{random.getrandbits(128):032x}"
         response = self.get_response(request)
         is_api = request.path_info == "/api" or request.path_info.startswith("/api/")
         if is_api and response.status_code >= 400 and response.headers.get("Content-Type") != PROBLEM_JSON:
@@ -113,7 +113,7 @@ def problem(
     }
 
 
-def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """Translate what a view raised; None lets Django report it as an internal error (DRF's EXCEPTION_HANDLER)."""
     request = context["request"]._request
     translated = _translate(error)
@@ -121,7 +121,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         return None
     status, code, title, detail, extra, headers = translated
     body = problem(request, code, title, status=status, detail=detail, **extra)
-    return Response(body, status=status, headers=headers, content_type=PROBLEM_JSON)
+    return answer(body, status=status, headers=headers, content_type=PROBLEM_JSON)
 
 
 Translated = tuple[int, str, str, str, dict[str, Any], dict[str, str]]
@@ -204,17 +204,23 @@ def _code_and_title(status: int) -> tuple[str, str]:
 
 
 def _type_uri(request: HttpRequest, code: str) -> str:
-    path = reverse("problem", args=[code])
+    path = _path_of_problem(code)
     try:
-        return request.build_absolute_uri(path)
+        return f"{request.scheme}://{request.get_host()}{path}"
     except DisallowedHost:
         return path
+
+
+@functools.cache
+def _path_of_problem(code: str) -> str:
+    return reverse("problem", args=[code])
 
 
 # The first that fits translates; what none can translate is an internal error.
 TRANSLATORS: list[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[Any], Translated | None]]] = [
     (refusals.Refusal, _of_refusal),
     (OutcomeUnknown, _of_lost_commit),
+    (Busy, lambda error: _unavailable("busy", "Busy", str(error))),
     ((DatabaseError, InterfaceError), _of_database),
     (exceptions.ValidationError, _of_validation),
     (exceptions.ParseError, _of_parsing),

@@ -18,9 +18,9 @@ api = [
 ]
 
 urlpatterns = [
-    # The unversioned mount stands first: links are made from the last pattern of a name, which is the versioned one.
-    path("api/", include(api)),
+    # The busiest stand first: paths are tried in this order. Links are made from the first mount's names.
     path("api/v1/", include(api)),
+    path("api/", include((api, "unversioned"))),
     re_path(r"^api(/.*)?$", NothingHere.as_view()),
     path("problems/", problem_list, name="problem-list"),
     path("problems/<slug:code>", problem_page, name="problem"),

@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from flashsale.core.http import Answer
 from payments.inbox import UNFINISHED, Receipt
 from payments.models import WebhookEvent
 
@@ -15,7 +16,7 @@ MESSAGES = {
 }
 
 
-class ReceiptOut(serializers.Serializer):
+class ReceiptOut(Answer):
     """What became of an event, as it stands now."""
 
     message = serializers.SerializerMethodField(help_text="For people; programs look at `outcome`.")

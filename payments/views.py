@@ -1,10 +1,10 @@
 """Webhooks of payment providers over HTTP."""
 
+from django.http import HttpResponse
 from rest_framework import views
 from rest_framework.parsers import BaseParser
-from rest_framework.response import Response
 
-from flashsale.core.http import HTTP_METHODS, read_body
+from flashsale.core.http import HTTP_METHODS, answer, read_body
 from flashsale.core.refusals import InvalidRequest, NotFound
 from payments import inbox
 from payments.providers import PROVIDERS
@@ -29,7 +29,7 @@ class WebhookView(views.APIView):
     authentication_classes = permission_classes = throttle_classes = ()
     parser_classes = (RawJSONParser,)
 
-    def post(self, request, provider: str = "standard") -> Response:
+    def post(self, request, provider: str = "standard") -> HttpResponse:
         if provider not in PROVIDERS:
             raise NotFound("There is no such payment provider.")
         body = request.data or b""
@@ -38,4 +38,4 @@ class WebhookView(views.APIView):
         except UnusableBody as error:
             raise InvalidRequest(str(error), pointer=error.pointer, error_code="unusable") from error
         headers = {"Idempotent-Replayed": "true"} if receipt.is_replay else {}
-        return Response(ReceiptOut(receipt).data, status=http_status_of(receipt.event), headers=headers)
+        return answer(ReceiptOut.of(receipt), status=http_status_of(receipt.event), headers=headers)

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import functools
 import re
 import uuid
 from http import HTTPStatus
@@ -9,11 +10,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions, serializers
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import JSONRenderer
 
 from flashsale.core import refusals, strict_json
 
@@ -39,9 +41,23 @@ class PayloadTooLarge(exceptions.APIException):
 class ExactContentNegotiation(DefaultContentNegotiation):
     """Answers are negotiated as usual; a request's own media type must be a parser's, not a pattern that matches it."""
 
+    def select_renderer(self, request, renderers, format_suffix=None):
+        """Return at once what everybody gets who has no wish of their own."""
+        if len(renderers) == 1 and request.META.get("HTTP_ACCEPT", "*/*") == "*/*":
+            return renderers[0], renderers[0].media_type
+        return super().select_renderer(request, renderers, format_suffix)
+
     def select_parser(self, request, parsers):
         given = (request.content_type or "").partition(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == given), None)
+
+
+def answer(
+    data: Any, *, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None, content_type: str = ""
+) -> HttpResponse:
+    """Return a response of JSON that is rendered now: one template response less a request."""
+    body = JSONRenderer().render(data)
+    return HttpResponse(body, status=status, headers=headers, content_type=content_type or JSONRenderer.media_type)
 
 
 class StrictJSONParser(BaseParser):
@@ -121,6 +137,29 @@ def parse_id(text: str) -> int | None:
     """Return the positive integer id written in plain decimal digits, or None for anything else."""
     value = int(text) if _ID.fullmatch(text) else MAX_ID + 1
     return value if value <= MAX_ID else None
+
+
+class Body(serializers.Serializer):
+    """What callers send; one instance checks every body, because making one copies its fields, which costs more."""
+
+    @classmethod
+    def checked(cls, data: Any) -> dict[str, Any]:
+        """Return what `data` says, validated. Raises `ValidationError`."""
+        return _shared(cls).run_validation(data)
+
+
+class Answer(serializers.Serializer):
+    """What callers are told; one instance renders every answer."""
+
+    @classmethod
+    def of(cls, instance: Any) -> dict[str, Any]:
+        """Return the members of the answer about `instance`."""
+        return _shared(cls).to_representation(instance)
+
+
+@functools.cache
+def _shared(kind: type[serializers.Serializer]) -> serializers.Serializer:
+    return kind()
 
 
 class StrictIntegerField(serializers.Field):

@@ -21,6 +21,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Busy(Exception):
+    """There was no room, or no time, for a request; nothing was done. The message is for people."""
+
+
 class OutcomeUnknown(Exception):
     """The connection was lost while committing: the transaction may or may not have happened."""
 

@@ -12,11 +12,14 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from catalog import availability, refresh
-from catalog.models import Product
+from catalog import availability, products, refresh
+from catalog.models import Product, Stock
 from catalog.tests.factories import ProductFactory
 from checkout import holds
 from checkout.models import Hold
+from checkout.tests.factories import HoldFactory
+
+PAST = timezone.now() - timedelta(days=1)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,19 +40,72 @@ def left(api, product) -> tuple[int, int]:
 
 
 def key(product) -> str:
-    return f"flashsale:product:{product.pk}"
+    return availability._keys(product.pk)[0]
 
 
-def test_an_answer_is_kept_until_the_next_commit_and_a_second_at_most(api, store):
+def test_an_answer_is_kept_for_a_second_at_most_and_every_commit_writes_through(api, store):
     product = ProductFactory()
 
     first, kept = left(api, product), left(api, product)
     life_ms = store.pttl(key(product))
-    holds.place(product_id=product.pk, quantity=3)
+    hold = holds.place(product_id=product.pk, quantity=3)
+    after_a_hold = left(api, product)
+    holds.release(hold.pk)
 
-    assert (first, kept) == ((10, 1), (10, 0))
-    assert 0 < life_ms <= availability.MAX_AGE_MS
-    assert left(api, product) == (7, 1)
+    assert (first, kept, after_a_hold) == ((10, 1), (10, 0), (7, 0))
+    assert left(api, product) == (10, 0)
+    assert 0 < store.pttl(key(product)) <= life_ms <= availability.MAX_AGE_MS
+
+
+def test_an_answer_that_was_written_through_is_equal_to_a_fresh_one(api, store):
+    product = ProductFactory(stock=3)
+    url = f"/api/v1/products/{product.pk}"
+    api.get(url)
+
+    holds.place(product_id=product.pk, quantity=3)
+    written = api.get(url).json()
+    store.delete(key(product))
+
+    assert written == api.get(url).json()
+    assert (written["sale_status"], written["is_sold_out"]) == ("sold_out", True)
+
+
+def test_an_answer_that_counts_overdue_units_is_dropped_by_a_commit(api):
+    product = ProductFactory()
+    hold = HoldFactory(product=product, quantity=4)
+    Hold.objects.filter(pk=hold.pk).update(created_at=PAST, expires_at=PAST + timedelta(minutes=2))
+    HoldFactory(product=product, quantity=1)
+
+    before = left(api, product), left(api, product)
+    holds.expire_due()
+
+    assert before == ((9, 1), (9, 0))
+    assert left(api, product) == (9, 1)
+
+
+def test_of_two_writers_the_newer_one_stays(api):
+    product = ProductFactory()
+    left(api, product)
+    older = Stock(product_id=product.pk, total=10, reserved=1, version=1)
+    newer = Stock(product_id=product.pk, total=10, reserved=6, version=2)
+
+    availability.write_through(newer)
+    availability.write_through(older)
+
+    assert left(api, product) == (4, 0)
+
+
+def test_what_staff_change_about_a_product_is_seen_at_once(api):
+    product = ProductFactory()
+    url = f"/api/v1/products/{product.pk}"
+    seen = [api.get(url).json()["sale_status"]]
+
+    products.pause(product.pk)
+    seen.append(api.get(url).json()["sale_status"])
+    products.resume(product.pk)
+    seen.append(api.get(url).json()["sale_status"])
+
+    assert seen == ["live", "paused", "live"]
 
 
 def test_a_kept_answer_is_equal_to_a_fresh_one(api):
@@ -77,7 +133,7 @@ def test_the_note_of_an_older_commit_does_not_outdate_a_newer_answer(api):
     left(api, product)
 
     with transaction.atomic():
-        availability.note_change(product.pk, version=0)
+        availability.write_through(Stock(product_id=product.pk, total=99, version=0))
 
     assert left(api, product) == (7, 0)
 
@@ -140,10 +196,10 @@ def test_whatever_redis_holds_the_answer_is_right(api, store, damage, monkeypatc
 
 def test_the_refresh_keeps_every_published_product(api, monkeypatch):
     monkeypatch.setattr(refresh, "BATCH_ROWS", 2)
-    products = [ProductFactory() for _ in range(5)]
+    made = [ProductFactory() for _ in range(5)]
     out = StringIO()
 
     call_command("refresh_availability", stdout=out)
 
     assert out.getvalue() == "5 products refreshed\n"
-    assert [left(api, product) for product in products] == [(10, 0)] * 5
+    assert [left(api, product) for product in made] == [(10, 0)] * 5

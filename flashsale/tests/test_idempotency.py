@@ -210,31 +210,6 @@ def once(body_hash: str = "same", *, client: str = "") -> Once:
     return Once(client=client, key=KEY, body_hash=body_hash)
 
 
-def test_a_key_twice_in_one_batch_is_granted_once(product):
-    requests = [
-        holds.HoldRequest(quantity=2, once=once()),
-        holds.HoldRequest(quantity=1),
-        holds.HoldRequest(quantity=2, once=once()),
-        holds.HoldRequest(quantity=3, once=once("other")),
-    ]
-
-    first, plain, again, other = holds.place_batch(product_id=product.pk, requests=requests)
-
-    assert again.pk == first.pk != plain.pk
-    assert (first.is_replayed, again.is_replayed) == (False, True)
-    assert other.code == "idempotency_key_reused"
-    assert Stock.objects.get().reserved == 3
-
-
-def test_a_refused_request_does_not_use_the_key_up_for_the_rest_of_its_batch(product):
-    requests = [holds.HoldRequest(quantity=11, once=once("too many")), holds.HoldRequest(quantity=2, once=once())]
-
-    refused, granted = holds.place_batch(product_id=product.pk, requests=requests)
-
-    assert refused.code == "limit_exceeded"
-    assert isinstance(granted, Hold)
-
-
 def test_each_client_has_keys_of_its_own(product):
     mine = holds.place(product_id=product.pk, quantity=1, once=once(client="a"))
     others = holds.place(product_id=product.pk, quantity=1, once=once(client="b"))

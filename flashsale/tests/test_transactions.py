@@ -94,7 +94,7 @@ def test_a_frozen_process_loses_the_stock_lock():
 
 def test_a_process_that_was_frozen_too_long_answers_busy(api, monkeypatch):
     product = ProductFactory()
-    original = inventory.lock
+    original = inventory.lock_for_claims
 
     def freeze(product_id):
         stock = original(product_id)
@@ -106,7 +106,7 @@ def test_a_process_that_was_frozen_too_long_answers_busy(api, monkeypatch):
                 pass
         return stock
 
-    monkeypatch.setattr(inventory, "lock", freeze)
+    monkeypatch.setattr(inventory, "lock_for_claims", freeze)
 
     response = api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1})
 
@@ -135,8 +135,8 @@ def test_a_lost_connection_says_whether_anything_was_done(api, monkeypatch, mome
         return original(*_, **__)
 
     if moment == "before the commit":
-        original = inventory.lock
-        monkeypatch.setattr(inventory, "lock", cut)
+        original = inventory.lock_for_claims
+        monkeypatch.setattr(inventory, "lock_for_claims", cut)
     else:
         original = connection._commit
         monkeypatch.setattr(connection, "_commit", cut)

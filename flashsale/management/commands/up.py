@@ -11,15 +11,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from flashsale import embedded, local
+from flashsale import embedded, local, server
 from flashsale.stack import Program, Stack, StackError, tail
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
 WATCH_SECONDS = 0.2
-WEB_WORKERS = 2
-WEB_THREADS = 16
-WEB_STOP_SECONDS = 10
 ANSWER_SECONDS = 2
 SERVER_LOGS = ("keeper.log", "postgres.log", "valkey.log")
 
@@ -147,14 +144,9 @@ def _answers(port: int) -> bool:
 
 def _programs(port: int) -> list[Program]:
     """Return what runs, in the order of starting; it is stopped the other way round."""
-    python = [sys.executable, "-m"]
-    web = ["granian", "--interface", "wsgi", "flashsale.wsgi:application", "--host", HOST, "--port", str(port)]
-    web += ["--workers", str(WEB_WORKERS), "--blocking-threads", str(WEB_THREADS), "--respawn-failed-workers"]
-    # A worker process that is told to stop while it still imports the application does not hear it.
-    web += ["--workers-kill-timeout", str(WEB_STOP_SECONDS)]
-    celery = [*python, "celery", "-A", "flashsale"]
+    celery = [sys.executable, "-m", "celery", "-A", "flashsale"]
     return [
-        Program("web", [*python, *web]),
+        Program("web", server.argv(host=HOST, port=port)),
         Program("worker", [*celery, "worker", "-Q", "celery", "-c", "2", "-n", "default@%h", "-l", "info"]),
         Program("worker-expiry", [*celery, "worker", "-Q", "expiry", "-c", "1", "-n", "expiry@%h", "-l", "info"]),
         Program("beat", [*celery, "beat", "-l", "info"]),

@@ -1,0 +1,87 @@
+"""Whole paid flows over HTTP: hold, order, signed webhook; each client waits for every answer before it goes on."""
+
+import asyncio
+import json
+import statistics
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+
+from benchmarks.wrk import Load
+from flashsale.core import standard_webhooks
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the three steps of a flow are."""
+
+    holds: str
+    orders: str
+    webhook: str
+
+
+SHOP = Paths("/api/v1/holds", "/api/v1/orders", "/api/v1/payments/webhook")
+ORDINARY = Paths("/bench/holds", "/bench/orders", "/bench/webhook")
+
+
+class _Client:
+    """One connection that speaks as much HTTP as this needs."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def open(self) -> None:
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+
+    async def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict]:
+        lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
+        lines += [f"Content-Length: {len(body)}", *(f"{name}: {value}" for name, value in headers.items())]
+        self._writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+        return int(head.split(" ", 2)[1]), json.loads(await self._reader.readexactly(length))
+
+    async def close(self) -> None:
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+async def _buy(client: _Client, paths: Paths, product_id: int, key: bytes, statuses: Counter[int]) -> None:
+    payment_id = f"pay_{uuid.uuid4().hex}"
+    status, hold = await client.post(paths.holds, json.dumps({"product_id": product_id, "quantity": 1}).encode(), {})
+    statuses[status] += 1
+    wanted = {"hold_id": hold.get("hold_id") or hold.get("id"), "payment_id": payment_id}
+    status, order = await client.post(paths.orders, json.dumps(wanted).encode(), {})
+    statuses[status] += 1
+    event = {
+        "idempotency_key": payment_id, "status": "success", "order_id": order.get("order_id") or order.get("id"),
+        "payment_id": payment_id, "amount": order["total_amount"], "currency": order["currency"],
+    }  # fmt: skip
+    body = json.dumps(event).encode()
+    signed = standard_webhooks.signed_headers(key, message_id=payment_id, body=body)
+    status, receipt = await client.post(paths.webhook, body, signed)
+    statuses[status if receipt.get("order_status") == "paid" else -status] += 1
+
+
+async def _client(port: int, until: float, latencies: list[float], *args) -> None:
+    client = _Client(port)
+    await client.open()
+    while time.perf_counter() < until:
+        started = time.perf_counter()
+        await _buy(client, *args)
+        latencies.append(1000 * (time.perf_counter() - started))
+    await client.close()
+
+
+async def _run(port: int, *args, clients: int, seconds: float) -> Load:
+    latencies, statuses, started = [], Counter(), time.perf_counter()
+    until = started + seconds
+    await asyncio.gather(*(_client(port, until, latencies, *args, statuses) for _ in range(clients)))
+    cuts = statistics.quantiles(latencies, n=100)
+    return Load(len(latencies) / (time.perf_counter() - started), cuts[49], cuts[98], dict(statuses), lost=0)
+
+
+def run(port: int, paths: Paths, *, product_id: int, key: bytes, clients: int, seconds: float) -> Load:
+    """Let `clients` buy one unit after the other for `seconds`; a status is negative when an order was not paid."""
+    return asyncio.run(_run(port, paths, product_id, key, clients=clients, seconds=seconds))

@@ -1,0 +1,47 @@
+"""Load on one address by `wrk`, which costs the server's machine little; what it measured, as numbers."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPT = Path(__file__).with_name("wrk") / "requests.lua"
+SPARE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run measured: answers a second, latencies in milliseconds, answers by status, requests lost."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    statuses: dict[int, int]
+    lost: int
+
+
+def find() -> str:
+    """Return the path of wrk, or end the program with a sentence that says how to get it."""
+    path = shutil.which("wrk")
+    if path is None:
+        sys.exit("The benchmark needs wrk to make the load: apt install wrk (Debian), or build it from its source.")
+    return path
+
+
+def run(url: str, *, clients: int, seconds: float, method: str = "GET", body: str = "", keyed: bool = False) -> Load:
+    """Send one request again and again, over `clients` connections, for `seconds`; each waits for its answer."""
+    argv = [find(), "-t1", f"-c{clients}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(SCRIPT), url, "--", method]
+    argv += [body, "keyed"] if keyed else [body]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds + SPARE_SECONDS)
+    found = json.loads(re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)[1])
+    statuses = {int(status): count for status, count in found["statuses"].items()}
+    return Load(
+        per_second=sum(statuses.values()) / found["seconds"],
+        p50_ms=found["p50_ms"],
+        p99_ms=found["p99_ms"],
+        statuses=statuses,
+        lost=found["lost"],
+    )

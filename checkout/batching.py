@@ -1,0 +1,64 @@
+"""Requests for one product's units that come at the same moment share one transaction (see `flashsale.core.together`).
+
+Nothing is decided here: that is `holds.place_batch`, which the leader of a line calls for everybody in it. Leaders of
+other processes, and two of this one, are kept apart by the stock's row lock.
+"""
+
+from typing import Any
+
+from django.conf import settings
+
+from catalog.inventory import InsufficientStock
+from checkout import holds, soldout
+from checkout.claims import HoldRequest
+from checkout.models import Hold
+from flashsale.core.refusals import Refusal
+from flashsale.core.together import Batch, Together
+from flashsale.core.transactions import OutcomeUnknown, is_passing
+
+Outcome = Hold | Refusal | Exception
+
+
+def place(*, product_id: int, **wanted: Any) -> Hold:
+    """Do what `holds.place` does, with those who want the same product at the same moment.
+
+    Raises what `holds.place` raises, `Busy` when there is no room or no turn in time, and `OutcomeUnknown`.
+    """
+    request = HoldRequest(**wanted)
+    soldout.check(product_id=product_id, quantity=request.quantity, once=request.once)
+    return _line.ask(product_id, request)
+
+
+def _fits(request: HoldRequest, others: list[HoldRequest]) -> bool:
+    """Say whether nobody beside has the same Idempotency-Key: its second request waits for the first one's hold."""
+    return request.once is None or all(other.once is None or other.once.name != request.once.name for other in others)
+
+
+def _decide(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
+    """Return what each request gets. A failure that is not a matter of time may be one's own: each is tried alone."""
+    first = len(batch.requests)
+
+    def latecomers() -> list[HoldRequest]:
+        # Keys are locked before the stock is.
+        batch.let_latecomers_in(lambda request: request.once is None)
+        return batch.requests[first:]
+
+    try:
+        outcomes = holds.place_batch(product_id=product_id, requests=batch.requests, more=latecomers)
+    except Exception as error:
+        if isinstance(error, OutcomeUnknown) or is_passing(error) or len(batch.requests) == 1:
+            raise
+        return [_alone(product_id, request) for request in batch.requests]
+    if any(isinstance(outcome, InsufficientStock) for outcome in outcomes):
+        soldout.note(product_id)
+    return outcomes
+
+
+def _alone(product_id: int, request: HoldRequest) -> Outcome:
+    try:
+        return holds.place_batch(product_id=product_id, requests=[request])[0]
+    except Exception as error:
+        return error
+
+
+_line: Together[HoldRequest, Hold] = Together(_decide, fits=_fits, room=lambda: settings.HOLDS_AT_ONCE)

@@ -1,0 +1,37 @@
+"""The web server: how many processes, threads and connections a machine's web processes have, and why.
+
+`python -m flashsale.server` becomes the server that `WEB_HOST`, `PORT`, `WEB_WORKERS` and `WEB_THREADS` describe.
+"""
+
+import os
+import sys
+
+WORKERS = 2
+THREADS = 32
+STOP_SECONDS = 10
+
+
+def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS) -> list[str]:
+    """Return the command line of the server: `workers` processes with `threads` threads each."""
+    return [
+        sys.executable, "-m", "granian", "--interface", "wsgi", "flashsale.wsgi:application",
+        "--host", host, "--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads),
+        "--respawn-failed-workers",
+        # A worker process that is told to stop while it still imports the application does not hear it.
+        "--workers-kill-timeout", str(STOP_SECONDS),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    """Become the server that the environment describes."""
+    command = argv(
+        host=os.environ.get("WEB_HOST", "0.0.0.0"),  # noqa: S104 - inside a container, behind nginx
+        port=int(os.environ.get("PORT", "8000")),
+        workers=int(os.environ.get("WEB_WORKERS", WORKERS)),
+        threads=int(os.environ.get("WEB_THREADS", THREADS)),
+    )
+    os.execv(command[0], command)  # noqa: S606 - the command is our own
+
+
+if __name__ == "__main__":
+    main()
