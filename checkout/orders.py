@@ -43,9 +43,9 @@ class NotPending(RuntimeError):
 
 
 # What is called, inside the transaction that creates an order, before any row is locked: it locks what waits for an
-# order with these references and returns what is to be done once the order exists.
+# order with these references and returns what is to be done once the order exists, if anything.
 Settle = Callable[[Order], None]
-CreationHook = Callable[..., Settle]
+CreationHook = Callable[..., Settle | None]
 
 _creation_hooks: list[CreationHook] = []
 
@@ -76,8 +76,12 @@ def place(*, hold_id: UUID, payment_id: str | None = None, once: Once | None = N
         raise PaymentIdInUse
     order = _create(order_id, hold, payment_id=payment_id, once=once, now=now)
     for settle in settlements:
-        settle(order)
-    return get(order_id)
+        if settle is not None:
+            settle(order)
+    if any(settlements):
+        return get(order_id)
+    order.read_at = now
+    return order
 
 
 def get(order_id: UUID) -> Order:

@@ -80,13 +80,16 @@ def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> R
     return Receipt(event=event, is_replay=True, answered_at=clock.now())
 
 
-def process(event_id: int) -> WebhookEvent:
-    """Process an open event and return it as it then stands; one that is done stays as it is."""
+def process(event_id: int, *, seen: WebhookEvent | None = None) -> WebhookEvent:
+    """Process an open event and return it as it then stands; one that is done stays as it is.
+
+    `seen` is the event as somebody has just read it: its references never change.
+    """
     try:
-        return _process(event_id, may_take_back=True)
+        return _process(event_id, seen, may_take_back=True)
     except rules.TakeBackFirst as shortage:
         overdue.take_back(shortage.product_id)
-        return _process(event_id, may_take_back=False)
+        return _process(event_id, seen, may_take_back=False)
 
 
 def process_due(*, limit: int = DUE_BATCH_ROWS) -> int:
@@ -120,7 +123,7 @@ def settle(event: WebhookEvent, *, may_take_back: bool) -> None:
 
 def write(event: WebhookEvent, verdict: Verdict) -> None:
     """Write what became of an event that this transaction has locked."""
-    event.processed_at = None if verdict.status == Status.PARKED else clock.now()
+    event.processed_at = None if verdict.status == Status.PARKED else verdict.at or clock.now()
     event.status, event.reason = verdict.status, verdict.reason
     event.next_attempt_at = None
     event.save(
@@ -130,9 +133,10 @@ def write(event: WebhookEvent, verdict: Verdict) -> None:
     )  # fmt: skip
 
 
-def lock(event_id: int) -> WebhookEvent:
-    """Lock an event, after its references, until the transaction ends; raises `NotFound`."""
-    seen = WebhookEvent.objects.filter(pk=event_id).only("order_ref", "hold_ref", "payment_ref").first()
+def lock(event_id: int, *, seen: WebhookEvent | None = None) -> WebhookEvent:
+    """Lock an event, after its references, until the transaction ends; raises `NotFound`. See `process` for `seen`."""
+    if seen is None:
+        seen = WebhookEvent.objects.filter(pk=event_id).only("order_ref", "hold_ref", "payment_ref").first()
     if seen is None:
         raise NotFound("There is no such event.")
     references.lock(order_id=seen.order_ref, hold_id=seen.hold_ref, payment_id=seen.payment_ref)
@@ -160,12 +164,14 @@ def put_off(event: WebhookEvent, error: Exception) -> None:
 def _store(provider: str, message: Message, *, body: bytes, headers: dict[str, str]) -> tuple[WebhookEvent, bool]:
     """Commit the event before anything believes it; return it and whether it is new."""
     advisory.lock([f"event:{provider}:{message.event_id}"])
-    same_id = WebhookEvent.objects.filter(provider=provider, event_id=message.event_id)
-    known = same_id.select_related("order").filter(fingerprint=message.fingerprint).first()
-    if known is not None:
-        return known, False
+    same_id = {
+        event.fingerprint: event
+        for event in WebhookEvent.objects.filter(provider=provider, event_id=message.event_id).select_related("order")
+    }
+    if message.fingerprint in same_id:
+        return same_id[message.fingerprint], False
     now = clock.now()
-    verdict = _verdict_on_receipt(message, is_id_reused=same_id.exists())
+    verdict = _verdict_on_receipt(message, is_id_reused=bool(same_id))
     is_open = verdict.status == Status.RECEIVED
     event = WebhookEvent(
         provider=provider,
@@ -212,7 +218,7 @@ def _verdict_on_receipt(message: Message, *, is_id_reused: bool) -> Verdict:
 def _attempt(event: WebhookEvent) -> WebhookEvent:
     """Process an event; an error is noted on it and does not get out."""
     try:
-        return process(event.pk)
+        return process(event.pk, seen=event)
     except Exception as error:
         log.exception("webhook event %s could not be processed", event.pk)
         try:
@@ -223,8 +229,8 @@ def _attempt(event: WebhookEvent) -> WebhookEvent:
 
 
 @durable
-def _process(event_pk: int, *, may_take_back: bool) -> WebhookEvent:
-    event = lock(event_pk)
+def _process(event_pk: int, seen: WebhookEvent | None, *, may_take_back: bool) -> WebhookEvent:
+    event = lock(event_pk, seen=seen)
     if event.status in OPEN:
         settle(event, may_take_back=may_take_back)
     return event

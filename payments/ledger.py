@@ -67,7 +67,8 @@ def record(
         reason=reason,
         created_at=now,
     )
-    _tell_order(payment)
+    if status != Payment.Status.APPLIED:
+        _tell_order(payment)
     return payment
 
 

@@ -15,8 +15,8 @@ from payments.models import Payment, WebhookEvent
 log = logging.getLogger(__name__)
 
 
-def take(*, order_id: UUID, hold_id: UUID, payment_id: str | None) -> Settle:
-    """Lock the parked events that wait for an order with these references; return what applies them to it.
+def take(*, order_id: UUID, hold_id: UUID, payment_id: str | None) -> Settle | None:
+    """Lock the parked events that wait for an order with these references; return what applies them to it, if any.
 
     Runs inside the transaction that creates the order, which holds the references' locks. Raises `PaymentIdInUse`
     when the payment is known for another order.
@@ -28,6 +28,8 @@ def take(*, order_id: UUID, hold_id: UUID, payment_id: str | None) -> Settle:
             raise PaymentIdInUse
     waiting = WebhookEvent.objects.filter(waits_for_it, status=WebhookEvent.Status.PARKED)
     events = list(waiting.select_for_update(no_key=True, of=("self",)).order_by("pk"))
+    if not events:
+        return None
 
     def settle(order: Order) -> None:
         for event in events:

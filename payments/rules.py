@@ -4,6 +4,7 @@ Every function runs inside a transaction that holds the event's and the order's 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import QuerySet
@@ -31,10 +32,11 @@ REFUND_REASONS: dict[type[Refusal], str] = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of an event, and why, in a word."""
+    """What became of an event, and why, in a word; and when, where that was read from the database's clock already."""
 
     status: WebhookEvent.Status
     reason: str = ""
+    at: datetime | None = None
 
 
 class TakeBackFirst(Exception):
@@ -98,8 +100,8 @@ def _succeeded(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Ver
             event, order, status=Payment.Status.REFUND_DUE, reason=REFUND_REASONS[type(refusal)], now=clock.now()
         )
         return Verdict(Status.APPLIED, "refund_due")
-    ledger.record(event, order, status=Payment.Status.APPLIED, now=clock.now())
-    return Verdict(Status.APPLIED, "order_paid")
+    ledger.record(event, order, status=Payment.Status.APPLIED, now=order.paid_at)
+    return Verdict(Status.APPLIED, "order_paid", at=order.paid_at)
 
 
 def _is_the_orders_one_payment(event: WebhookEvent, order: Order) -> bool:
