@@ -7,13 +7,16 @@ export PORT STATE_DIR
 IS_USABLE := import sys; sys.exit(sys.version_info < (3, 11))
 _ := $(shell $(VENV)/bin/python -c '$(IS_USABLE)' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: run test lint clean
+.PHONY: run test bench lint clean
 
 run: $(VENV)/.runtime
 	@exec $(VENV)/bin/python manage.py up
 
 test: $(VENV)/.development
 	@$(VENV)/bin/python -m pytest $(ARGS)
+
+bench: $(VENV)/.development
+	@$(VENV)/bin/python -m benchmarks.sale $(ARGS)
 
 lint: $(VENV)/.development
 	@$(VENV)/bin/ruff check .

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from benchmarks.wrk import Load
 from flashsale.core import standard_webhooks
 
+BUSY = 503
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -47,10 +49,14 @@ class _Client:
         await self._writer.wait_closed()
 
 
-async def _buy(client: _Client, paths: Paths, product_id: int, key: bytes, statuses: Counter[int]) -> None:
+async def _buy(client: _Client, paths: Paths, product_id: int, key: bytes, statuses: Counter[int]) -> float | None:
+    """Buy one unit; returns how long order and payment took, in milliseconds, or None when there was no hold."""
     payment_id = f"pay_{uuid.uuid4().hex}"
     status, hold = await client.post(paths.holds, json.dumps({"product_id": product_id, "quantity": 1}).encode(), {})
     statuses[status] += 1
+    if status == BUSY:
+        return None
+    started = time.perf_counter()
     wanted = {"hold_id": hold.get("hold_id") or hold.get("id"), "payment_id": payment_id}
     status, order = await client.post(paths.orders, json.dumps(wanted).encode(), {})
     statuses[status] += 1
@@ -62,26 +68,34 @@ async def _buy(client: _Client, paths: Paths, product_id: int, key: bytes, statu
     signed = standard_webhooks.signed_headers(key, message_id=payment_id, body=body)
     status, receipt = await client.post(paths.webhook, body, signed)
     statuses[status if receipt.get("order_status") == "paid" else -status] += 1
+    return 1000 * (time.perf_counter() - started)
 
 
-async def _client(port: int, until: float, latencies: list[float], *args) -> None:
+async def _client(port: int, until: float, latencies: list[float], paying: list[float], *args) -> None:
     client = _Client(port)
     await client.open()
     while time.perf_counter() < until:
         started = time.perf_counter()
-        await _buy(client, *args)
-        latencies.append(1000 * (time.perf_counter() - started))
+        paying_ms = await _buy(client, *args)
+        if paying_ms is not None:
+            latencies.append(1000 * (time.perf_counter() - started))
+            paying.append(paying_ms)
     await client.close()
 
 
-async def _run(port: int, *args, clients: int, seconds: float) -> Load:
-    latencies, statuses, started = [], Counter(), time.perf_counter()
+async def _run(port: int, *args, clients: int, seconds: float, only_paying: bool) -> Load:
+    latencies, paying, statuses, started = [], [], Counter(), time.perf_counter()
     until = started + seconds
-    await asyncio.gather(*(_client(port, until, latencies, *args, statuses) for _ in range(clients)))
-    cuts = statistics.quantiles(latencies, n=100)
+    await asyncio.gather(*(_client(port, until, latencies, paying, *args, statuses) for _ in range(clients)))
+    cuts = statistics.quantiles(paying if only_paying else latencies, n=100)
     return Load(len(latencies) / (time.perf_counter() - started), cuts[49], cuts[98], dict(statuses), lost=0)
 
 
-def run(port: int, paths: Paths, *, product_id: int, key: bytes, clients: int, seconds: float) -> Load:
-    """Let `clients` buy one unit after the other for `seconds`; a status is negative when an order was not paid."""
-    return asyncio.run(_run(port, paths, product_id, key, clients=clients, seconds=seconds))
+def run(
+    port: int, paths: Paths, *, product_id: int, key: bytes, clients: int, seconds: float, only_paying: bool = False
+) -> Load:
+    """Let `clients` buy one unit after the other for `seconds`; a status is negative when an order was not paid.
+
+    Latencies are of whole flows, or with `only_paying` of what follows the hold.
+    """
+    return asyncio.run(_run(port, paths, product_id, key, clients=clients, seconds=seconds, only_paying=only_paying))

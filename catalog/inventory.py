@@ -1,9 +1,11 @@
 """The only writer of `total`, `reserved` and `sold`.
 
-Every function here runs inside its caller's transaction; the stock row is the last lock that a transaction takes.
+Every function here runs inside its caller's transaction; the stock row is the last lock that a transaction takes, and
+where nothing about it has to be decided, the last thing that it does (`at_the_end`).
 The CHECK constraints stand behind every write: a mistake in the books raises `IntegrityError`, it is never clamped.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -17,7 +19,7 @@ from catalog import availability
 from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core.http import MAX_INTEGER
 from flashsale.core.refusals import Refusal
-from flashsale.core.transactions import durable
+from flashsale.core.transactions import at_the_end, durable, finish
 
 OPENING_REASON = "Opening stock"
 
@@ -27,6 +29,8 @@ SET total = total + %s, reserved = reserved + %s, sold = sold + %s, version = ve
 WHERE product_id = %s
 RETURNING total, reserved, sold, version
 """
+# Fails, and undoes the transaction, where there is no row.
+_MUST_EXIST = "SELECT 1 / count(*) FROM catalog_stock WHERE product_id = %s"
 _PRODUCT = "SELECT *, clock_timestamp() AS locked_at FROM catalog_product WHERE id = %s AND is_published"
 
 Row = TypeVar("Row", Stock, Product)
@@ -86,14 +90,15 @@ def lock_for_claims(product_id: int) -> tuple[Stock, Product]:
 def reserve(stock: Stock, *, units: int, along: Statement = ("", ())) -> None:
     """Set units aside. The caller holds the row's lock and has decided that they are there.
 
-    `along` is a statement that goes to the server with this one, such as the one that says whose units they are.
+    `along` is a statement that goes to the server with this one, such as the one that says whose units they are. Both
+    are done when the transaction is about to commit.
     """
-    _write(stock.product_id, reserved=units, along=along)
+    at_the_end(stock.product_id, functools.partial(_write, stock.product_id, reserved=units, along=along))
 
 
 def release(product_id: int, *, units: int) -> None:
-    """Give reserved units back."""
-    _write(product_id, reserved=-units)
+    """Give reserved units back, when the transaction is about to commit."""
+    at_the_end(product_id, functools.partial(_write, product_id, reserved=-units))
 
 
 def release_all(claims: Iterable[tuple[int, int]]) -> None:
@@ -106,8 +111,8 @@ def release_all(claims: Iterable[tuple[int, int]]) -> None:
 
 
 def sell(product_id: int, *, units: int) -> None:
-    """Turn reserved units into sold ones."""
-    _write(product_id, reserved=-units, sold=units)
+    """Turn reserved units into sold ones, when the transaction is about to commit."""
+    at_the_end(product_id, functools.partial(_write, product_id, reserved=-units, sold=units))
 
 
 def sell_unreserved(stock: Stock, *, units: int) -> None:
@@ -147,6 +152,8 @@ def _record(stock: Stock, *, delta: int, reason: str, made_by: AbstractBaseUser 
 
 
 def _locked() -> QuerySet[Stock]:
+    """Return the stock to lock; what this transaction has yet to write is written first."""
+    finish()
     return Stock.objects.select_for_update(no_key=True, of=("self",))
 
 
@@ -163,12 +170,24 @@ def _row_of(model: type[Row], cursor: CursorWrapper) -> Row:
     return instance
 
 
-def _write(product_id: int, *, total: int = 0, reserved: int = 0, sold: int = 0, along: Statement = ("", ())) -> None:
-    """Add to the counters of one product, count the change, and let the kept answers know of it."""
+def _write(
+    product_id: int,
+    *,
+    total: int = 0,
+    reserved: int = 0,
+    sold: int = 0,
+    along: Statement = ("", ()),
+    commit: bool = False,
+) -> None:
+    """Add to the counters of one product, count the change, and let the kept answers know of it.
+
+    With `commit` the transaction ends in the same round trip, so that nobody waits for this process meanwhile.
+    """
     sql, params = along
-    added = [total, reserved, sold]
+    statements = [_ADD, *([sql] if sql else []), *([_MUST_EXIST, "COMMIT"] if commit else [])]
+    must_exist = [product_id] if commit else []
     with connection.cursor() as cursor:
-        cursor.execute(f"{_ADD};{sql}", [*added, product_id, *params])
+        cursor.execute("; ".join(statements), [total, reserved, sold, product_id, *params, *must_exist])
         row = cursor.fetchone()
     if row is None:
         raise StockMissing(f"product {product_id} has no stock row")

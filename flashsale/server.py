@@ -6,8 +6,13 @@
 import os
 import sys
 
+# Measured on two cores (benchmarks/RESULTS.md). A worker process for each core: one more gains nothing.
 WORKERS = 2
-THREADS = 32
+# Threads mostly wait for their turn, so that many can share a transaction; they cost little while they wait.
+THREADS = 64
+# PostgreSQL connections of one worker. Threads that run at the same time fight for the interpreter, each of them in the
+# middle of a transaction: with 16 or 32 connections a worker does less, and holds its locks longer, than with 6.
+CONNECTIONS = 6
 STOP_SECONDS = 10
 
 

@@ -6,8 +6,10 @@ import os
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from flashsale import server
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
-os.environ.setdefault("DATABASE_POOL_MAX", "16")
+os.environ.setdefault("DATABASE_POOL_MAX", str(server.CONNECTIONS))
 
 application = get_wsgi_application()
 

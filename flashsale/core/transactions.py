@@ -1,12 +1,14 @@
 """Whole transactions: begun once, retried as a whole, and honest about a commit whose answer was lost."""
 
+import contextlib
 import functools
 import random
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
 
-from django.db import InterfaceError, InternalError, OperationalError, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
 MAX_ATTEMPTS = 3
 RETRY_JITTER_SECONDS = 0.05
@@ -54,9 +56,10 @@ def durable(verb: Callable[P, R]) -> Callable[P, R]:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             committing = False
             try:
-                with transaction.atomic(durable=True):
+                with transaction.atomic(durable=True), _end_of_transaction():
                     result = verb(*args, **kwargs)
                     committing = True
+                    _finish_and_commit()
                 return result
             except (OperationalError, InterfaceError) as error:
                 state = sqlstate_of(error)
@@ -69,6 +72,53 @@ def durable(verb: Callable[P, R]) -> Callable[P, R]:
         raise AssertionError("the last attempt returns or raises")
 
     return whole_transaction
+
+
+# Called with `commit`: whether the step is to end the transaction.
+Step = Callable[..., None]
+_open = threading.local()
+
+
+@contextlib.contextmanager
+def _end_of_transaction() -> Iterator[None]:
+    outer, _open.steps = getattr(_open, "steps", None), []
+    try:
+        yield
+    finally:
+        _open.steps = outer
+
+
+def at_the_end(order: int, step: Step) -> None:
+    """Do `step` when all else of a durable transaction is done, right before its commit; several in ascending `order`.
+
+    For the row that everybody wants: it is locked for one round trip then, however much the transaction does. The last
+    step is called with `commit=True` and sends the COMMIT along with its statement. Inside a savepoint, which may be
+    undone alone, and outside durable transactions a step is done at once.
+    """
+    steps = getattr(_open, "steps", None)
+    if steps is None or connection.savepoint_ids:
+        step(commit=False)
+    else:
+        steps.append((order, step))
+
+
+def finish() -> None:
+    """Do now what was to be done at the end, for whoever needs to see it."""
+    for step in _steps_in_order():
+        step(commit=False)
+
+
+def _finish_and_commit() -> None:
+    steps = _steps_in_order()
+    for number, step in enumerate(steps, start=1):
+        step(commit=number == len(steps))
+
+
+def _steps_in_order() -> list[Step]:
+    steps = sorted(getattr(_open, "steps", None) or [], key=lambda one: one[0])
+    if steps:
+        _open.steps = []
+    return [step for _, step in steps]
 
 
 def _is_definite(state: str | None) -> bool:

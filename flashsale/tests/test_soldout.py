@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 import redis
-from django.conf import settings
+from django.conf import settings as configured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -40,7 +40,7 @@ def gone():
 @pytest.fixture
 def without_redis(monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+        patch.setattr(configured, "REDIS_URL", "redis://127.0.0.1:1/0")
         dead = availability._Store()
     monkeypatch.setattr(availability, "_store", dead)
 
@@ -157,7 +157,7 @@ def test_an_emptied_or_restarted_redis_changes_no_answer(api, gone):
 
 
 def test_a_redis_that_was_emptied_while_it_wrote_is_written_again(api, gone):
-    client = redis.Redis.from_url(settings.REDIS_URL)
+    client = redis.Redis.from_url(configured.REDIS_URL)
     client.script_flush()
     client.flushdb()
 
@@ -167,7 +167,8 @@ def test_a_redis_that_was_emptied_while_it_wrote_is_written_again(api, gone):
     client.close()
 
 
-def test_a_sale_that_many_press_into_is_sold_exactly(api):
+def test_a_sale_that_many_press_into_is_sold_exactly(api, settings):
+    settings.HOLDS_AT_ONCE = 40
     product = ProductFactory(stock=7)
 
     def buy() -> str:

@@ -1,0 +1,99 @@
+"""How holds a second change with the number of clients, and with the number of products they are for.
+
+`python -m benchmarks.growth` prints a table each; under overload it also says how long an order and its payment take
+meanwhile, for somebody who has a hold already.
+"""
+
+import argparse
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+from benchmarks import flows, wrk
+from benchmarks.sale import PLENTY, machine
+from benchmarks.shop import Shop, free_port, open_shop, serving
+from flashsale import server
+
+CLIENTS = (16, 64, 256, 640, 1024)
+PRODUCTS = (1, 4, 16)
+CLIENTS_OF_ALL = 64
+BUYERS = 4
+
+
+def _product() -> int:
+    from catalog import products
+
+    return products.add(name="Widget", price=Decimal(10), currency="USD", stock=PLENTY).pk
+
+
+def _clients(shop: Shop, seconds: float) -> None:
+    """Print the table of clients: those who press "buy" on one product, while a few pay for another one."""
+    print("\n| clients | holds a second | busy a second | p50 ms | p99 ms | pay meanwhile, p50 ms | p99 ms |")
+    print("|---|---|---|---|---|---|---|")
+    hot, other = _product(), _product()
+    for clients in CLIENTS:
+        paid: list[wrk.Load] = []
+        beside = threading.Thread(
+            target=lambda found=paid: found.append(
+                flows.run(
+                    shop.port,
+                    flows.SHOP,
+                    product_id=other,
+                    key=shop.key,
+                    clients=BUYERS,
+                    seconds=seconds,
+                    only_paying=True,
+                )
+            )
+        )
+        beside.start()
+        load = _holds(shop, hot, clients=clients, seconds=seconds)
+        beside.join()
+        busy = load.statuses.get(503, 0) / seconds
+        print(
+            f"| {clients} | {load.statuses.get(201, 0) / seconds:,.0f} | {busy:,.0f} | {load.p50_ms:.0f} |"
+            f" {load.p99_ms:.0f} | {paid[0].p50_ms:.0f} | {paid[0].p99_ms:.0f} |",
+            flush=True,
+        )
+
+
+def _products(shop: Shop, seconds: float) -> None:
+    """Print the table of products: 64 clients, divided among so many products."""
+    print("\n| products | holds a second |\n|---|---|")
+    for count in PRODUCTS:
+        with ThreadPoolExecutor(count) as pool:
+            clients = CLIENTS_OF_ALL // count
+            loads = list(
+                pool.map(
+                    lambda product, n=clients: _holds(shop, product, clients=n, seconds=seconds),
+                    [_product() for _ in range(count)],
+                )
+            )
+        print(f"| {count} | {sum(load.per_second for load in loads):,.0f} |", flush=True)
+
+
+def _holds(shop: Shop, product_id: int, *, clients: int, seconds: float) -> wrk.Load:
+    body = json.dumps({"product_id": product_id, "quantity": 1})
+    return wrk.run(f"{shop.url}/api/v1/holds", clients=clients, seconds=seconds, method="POST", body=body)
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--workers", type=int, default=server.WORKERS)
+    parser.add_argument("--threads", type=int, default=server.THREADS)
+    asked = parser.parse_args()
+    wrk.find()
+    with open_shop(free_port()) as shop:
+        argv = server.argv(host="127.0.0.1", port=shop.port, workers=asked.workers, threads=asked.threads)
+        with serving(shop, argv):
+            _holds(shop, _product(), clients=64, seconds=2)
+            _clients(shop, asked.seconds)
+            _products(shop, asked.seconds)
+    print(f"\n{machine()}")
+
+
+if __name__ == "__main__":
+    main()
