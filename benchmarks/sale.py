@@ -303,6 +303,7 @@ def main() -> None:
                 for row in prepare():
                     print(row.name, flush=True)
                     results.append(measure(row, rounds=asked.rounds))
+                    print(table(results[-1:]), flush=True)
                     if drift := audit.find_drift():
                         sys.exit(f"The books are wrong after {row.name}: {drift}")
     print(f"\n{machine()}\n\n{table(results)}")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from catalog import inventory, overdue
@@ -29,6 +30,15 @@ INSERT INTO checkout_hold (
 )
 SELECT %s, %s, %s, %s, %s, each.*
 FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[]) AS each
+"""
+
+_END = """
+WITH due AS ({due}), ended AS (
+    UPDATE checkout_hold AS hold SET status = %s, ended_at = %s FROM due
+    WHERE hold.id = due.pk AND hold.status = 'active'
+    RETURNING hold.product_id, hold.quantity
+)
+SELECT product_id, count(*), sum(quantity)::integer FROM ended GROUP BY product_id
 """
 
 
@@ -245,11 +255,13 @@ def _insertion_of(granted: list[Hold]) -> inventory.Statement:
 
 
 def _end(locked: QuerySet[Hold], *, status: Hold.Status, now: datetime) -> int:
-    """End the active holds that this queryset locks, and give their units back: one stock update per product."""
-    rows = list(locked.values_list("pk", "product_id", "quantity"))
-    _mark([pk for pk, _, _ in rows], status=status, now=now)
-    inventory.release_all((product_id, quantity) for _, product_id, quantity in rows)
-    return len(rows)
+    """End the active holds that this queryset locks, in one statement, and give their units back."""
+    due, params = locked.values("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(_END.format(due=due), [*params, status, now])
+        ended = cursor.fetchall()
+    inventory.release_all((product_id, units) for product_id, _, units in ended)
+    return sum(count for _, count, _ in ended)
 
 
 def _mark(hold_ids: list[UUID], *, status: Hold.Status, now: datetime) -> None:

@@ -9,7 +9,7 @@ import sys
 # Measured on two cores (benchmarks/RESULTS.md). A worker process for each core: one more gains nothing.
 WORKERS = 2
 # Threads mostly wait for their turn, so that many can share a transaction; they cost little while they wait.
-THREADS = 64
+THREADS = 32
 # PostgreSQL connections of one worker. Threads that run at the same time fight for the interpreter, each of them in the
 # middle of a transaction: with 16 or 32 connections a worker does less, and holds its locks longer, than with 6.
 CONNECTIONS = 6

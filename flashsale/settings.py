@@ -268,8 +268,8 @@ CORS_EXPOSE_HEADERS = [
 ]  # fmt: skip
 
 # --- The sale ---------------------------------------------------------------------------------------------------------
-# How many requests for holds one web process has inside at once; the other threads are for orders, webhooks and reads.
-HOLDS_AT_ONCE = env.int("HOLDS_AT_ONCE", default=56)
+# How many requests for holds one web process has inside at once; fewer than its threads leave some for other requests.
+HOLDS_AT_ONCE = env.int("HOLDS_AT_ONCE", default=32)
 HOLD_TTL_MIN_SECONDS = 10
 HOLD_TTL_SECONDS = env.int("HOLD_TTL_SECONDS", default=120)
 HOLD_TTL_MAX_SECONDS = env.int("HOLD_TTL_MAX_SECONDS", default=600)

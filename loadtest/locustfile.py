@@ -14,6 +14,7 @@ import time
 import uuid
 from typing import ClassVar
 
+import httpx
 from locust import FastHttpUser, between, events, task
 
 PRODUCT_ID = int(os.environ.get("SHOP_PRODUCT_ID", "1"))
@@ -96,8 +97,6 @@ def _signed(body: bytes, message_id: str) -> dict[str, str]:
 @events.test_stop.add_listener
 def check_the_books(environment, **_) -> None:
     """Compare what was promised with what the shop says now; the exit code is 1 when they differ."""
-    import httpx
-
     shop = httpx.Client(base_url=environment.host, timeout=10)
     product = shop.get(f"/api/v1/products/{PRODUCT_ID}").json()
     if product["available_stock"] < 0 or len(Books.paid) > product["total_stock"]:
