@@ -122,5 +122,5 @@ def _steps_in_order() -> list[Step]:
 
 
 def _is_definite(state: str | None) -> bool:
-    """Say whether the server itself refused the commit; class 08 and 57 mean that the connection ended."""
-    return state is not None and state[:2] not in {"08", "57"}
+    """Say whether the server itself refused; 08 and 57P mean that the connection ended, perhaps after a commit."""
+    return state is not None and not state.startswith(("08", "57P"))
