@@ -81,10 +81,7 @@ def lock_for_claims(product_id: int) -> tuple[Stock, Product]:
     lock_sql, params = _locked().filter(pk=product_id).query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(f"{lock_sql}; {_PRODUCT}", [*params, product_id])
-        stock = _row_of(Stock, cursor)
-        cursor.nextset()
-        product = _row_of(Product, cursor)
-    return stock, product
+        return _row_of(Stock, cursor), _row_of(Product, cursor)
 
 
 def reserve(stock: Stock, *, units: int, along: Statement = ("", ())) -> None:
@@ -158,8 +155,8 @@ def _locked() -> QuerySet[Stock]:
 
 
 def _row_of(model: type[Row], cursor: CursorWrapper) -> Row:
-    """Return the one row of a result as an instance; what is no field of the model becomes an attribute."""
-    row = cursor.fetchone()
+    """Return the one row of the model's result as an instance; what is no field of it becomes an attribute."""
+    row = _row_that_begins_with(model._meta.pk.column, cursor)
     if row is None:
         raise model.DoesNotExist
     found = dict(zip((column.name for column in cursor.description), row, strict=True))
@@ -168,6 +165,17 @@ def _row_of(model: type[Row], cursor: CursorWrapper) -> Row:
     for name, value in found.items():
         setattr(instance, name, value)
     return instance
+
+
+def _row_that_begins_with(column: str, cursor: CursorWrapper) -> tuple[Any, ...] | None:
+    """Return the row of the result whose first column has this name, of several statements that were sent together.
+
+    What wraps statements, such as the history of staff's changes, may add results and leave the cursor at the last one.
+    """
+    cursor.set_result(0)
+    while cursor.description is None or cursor.description[0].name != column:
+        cursor.nextset()
+    return cursor.fetchone()
 
 
 def _write(
@@ -188,7 +196,7 @@ def _write(
     must_exist = [product_id] if commit else []
     with connection.cursor() as cursor:
         cursor.execute("; ".join(statements), [total, reserved, sold, product_id, *params, *must_exist])
-        row = cursor.fetchone()
+        row = _row_that_begins_with("total", cursor)
     if row is None:
         raise StockMissing(f"product {product_id} has no stock row")
     total, reserved, sold, version = row

@@ -68,7 +68,7 @@ def test_a_batch_decides_each_request_in_order():
 
 def _two_claims_for_the_last_units(monkeypatch) -> list:
     product = ProductFactory(stock=10)
-    monkeypatch.setattr(inventory, "lock", Meeting(2).after(inventory.lock))
+    monkeypatch.setattr(inventory, "lock_for_claims", Meeting(2).after(inventory.lock_for_claims))
     return at_once(*times(2, lambda: holds.place(product_id=product.pk, quantity=6)))
 
 

@@ -1,5 +1,6 @@
 """What is done last in a transaction, together with its commit: in order, whole, or not at all."""
 
+import pghistory
 import pytest
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -7,9 +8,9 @@ from django.test.utils import CaptureQueriesContext
 from catalog import inventory
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
-from checkout import audit, holds
+from checkout import audit, holds, orders
 from checkout.models import Hold
-from checkout.tests.factories import HoldFactory
+from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core.transactions import durable
 from flashsale.tests.test_transactions import other_connection
 
@@ -26,6 +27,19 @@ def test_the_stock_is_written_last_and_with_the_commit():
     assert "UPDATE catalog_stock" in statements[-1]
     assert statements[-1].endswith("COMMIT")
     assert Stock.objects.get().reserved == 0
+
+
+def test_what_staff_do_is_no_different():
+    hold, order = HoldFactory(quantity=2), OrderFactory(quantity=3)
+
+    with pghistory.context(user=1):
+        holds.revoke(hold.pk)
+        orders.revoke(order.pk)
+        holds.place(product_id=hold.product_id, quantity=1)
+        inventory.adjust(product_id=hold.product_id, delta=5, reason="Counted again")
+
+    assert Stock.objects.get(pk=hold.product_id).free == 14
+    assert audit.find_drift() == []
 
 
 def test_several_stocks_are_written_in_ascending_order_and_only_the_last_commits():
