@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 from benchmarks import flows, wrk
-from benchmarks.sale import PLENTY, machine
+from benchmarks.results import machine
+from benchmarks.sale import PLENTY
 from benchmarks.shop import Shop, free_port, open_shop, serving
 from flashsale import server
 

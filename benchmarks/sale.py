@@ -6,19 +6,15 @@ After every row the audit runs. An answer that does not belong to a row (a 429, 
 
 import argparse
 import json
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from decimal import Decimal
-from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import flows, wrk
+from benchmarks.results import Row, Side, machine, measure, table
 from benchmarks.shop import Shop, free_port, open_shop, serving
 from benchmarks.wrk import Load
 from flashsale import embedded, server
@@ -42,39 +38,6 @@ INSERT INTO checkout_hold (id, product_id, quantity, unit_price, currency, custo
 SELECT gen_random_uuid(), %(product_id)s, 1, 10, 'USD', '', 'active', now() - interval '5 minutes',
     now() - interval '3 minutes' - n * interval '1 millisecond' FROM generate_series(1, %(n)s) AS n
 """
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two that are compared: a name, what one round of it is, and the answers that belong to it."""
-
-    name: str
-    round: Callable[[], Load]
-    expected: frozenset[int] = frozenset({200})
-
-
-@dataclass(frozen=True)
-class Row:
-    """A promise: `ours` reaches at least `promised` times what `theirs` does."""
-
-    name: str
-    promised: float
-    ours: Side
-    theirs: Side
-    warms_up: bool = True
-
-
-@dataclass(frozen=True)
-class Result:
-    """The medians of both sides, as rates and latencies, and how many answers did not belong."""
-
-    row: Row
-    ours: Load
-    theirs: Load
-
-    @property
-    def ratio(self) -> float:
-        return self.ours.per_second / self.theirs.per_second
 
 
 class Bench:
@@ -222,62 +185,6 @@ class Bench:
 def _rate(started: float) -> Load:
     seconds = time.perf_counter() - started
     return Load(DUE_HOLDS / seconds, 1000 * seconds, 1000 * seconds, {200: DUE_HOLDS}, lost=0)
-
-
-def measure(row: Row, *, rounds: int) -> Result:
-    """Measure both sides turn by turn; raises `SystemExit` when an answer does not belong."""
-    loads: dict[str, list[Load]] = {"ours": [], "theirs": []}
-    if row.warms_up:
-        row.ours.round(), row.theirs.round()
-    for _ in range(rounds):
-        for side, measured in ((row.ours, loads["ours"]), (row.theirs, loads["theirs"])):
-            load = side.round()
-            if set(load.statuses) - side.expected or load.lost:
-                sys.exit(f"{side.name}: unexpected answers {load.statuses}, {load.lost} lost")
-            measured.append(load)
-            print(
-                f"  {side.name}: {load.per_second:.0f}/s, p50 {load.p50_ms:.1f} ms, p99 {load.p99_ms:.1f} ms",
-                flush=True,
-            )
-    return Result(row, _median(loads["ours"]), _median(loads["theirs"]))
-
-
-def _median(loads: list[Load]) -> Load:
-    middle = replace(
-        loads[0],
-        per_second=statistics.median(load.per_second for load in loads),
-        p50_ms=statistics.median(load.p50_ms for load in loads),
-        p99_ms=statistics.median(load.p99_ms for load in loads),
-    )
-    return middle
-
-
-def table(results: Iterable[Result]) -> str:
-    """Return the results as Markdown."""
-    lines = [
-        "| what | a second | p50 ms | p99 ms | compared with | a second | p50 ms | p99 ms | ratio | promised |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for found in results:
-        cells = [found.row.ours.name, *_cells(found.ours), found.row.theirs.name, *_cells(found.theirs)]
-        mark = "" if found.ratio >= found.row.promised else " (missed)"
-        lines.append(f"| {' | '.join(cells)} | {found.ratio:.2f} | {found.row.promised:.2f}{mark} |")
-    return "\n".join(lines)
-
-
-def _cells(load: Load) -> list[str]:
-    return [
-        f"{load.per_second:,.0f}",
-        f"{load.p50_ms:.1f}",
-        "-" if load.p99_ms != load.p99_ms else f"{load.p99_ms:.1f}",
-    ]
-
-
-def machine() -> str:
-    """Return what it was measured on."""
-    names = ("django", "djangorestframework", "granian", "psycopg")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    return f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, {versions}"
 
 
 def main() -> None:
