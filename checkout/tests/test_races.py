@@ -26,7 +26,7 @@ def units(product) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(("wanting", "stock"), [(50, 10), (25, 20)])
-def test_O1_O5_no_more_units_are_granted_than_there_are(wanting, stock):
+def test_no_more_units_are_granted_than_there_are(wanting, stock):
     product = ProductFactory(stock=stock)
 
     results = at_once(*times(wanting, lambda: holds.place(product_id=product.pk, quantity=1)))
@@ -72,7 +72,7 @@ def _two_claims_for_the_last_units(monkeypatch) -> list:
     return at_once(*times(2, lambda: holds.place(product_id=product.pk, quantity=6)))
 
 
-def test_O11_two_claims_for_the_last_units_meet_one_after_the_other(monkeypatch):
+def test_o11_two_claims_for_the_last_units_meet_one_after_the_other(monkeypatch):
     results = _two_claims_for_the_last_units(monkeypatch)
 
     assert counts(results) == {"Hold": 1, "InsufficientStock": 1}
@@ -152,7 +152,7 @@ def _two_sweepers(monkeypatch) -> list:
     return at_once(holds.expire_due, holds.expire_due)
 
 
-def test_O7_two_sweepers_at_once_give_units_back_once(monkeypatch):
+def test_o7_two_sweepers_at_once_give_units_back_once(monkeypatch):
     results = _two_sweepers(monkeypatch)
 
     assert sorted(results) == [0, 5]
@@ -167,7 +167,7 @@ def test_control_without_the_hold_lock_two_sweepers_take_the_same_holds(monkeypa
     assert counts(_two_sweepers(monkeypatch)) == {"int": 1, "IntegrityError": 1}
 
 
-def test_O6_expiry_racing_with_ordering_never_gives_ordered_units_back():
+def test_o6_expiry_racing_with_ordering_never_gives_ordered_units_back():
     product = ProductFactory(stock=20)
     made = [HoldFactory(product=product) for _ in range(20)]
     for hold in made[::2]:
@@ -197,7 +197,7 @@ def test_several_claims_take_the_same_overdue_units_back_once():
     assert audit.find_drift() == []
 
 
-def test_A4_sweepers_over_several_products_and_claims_do_not_deadlock():
+def test_sweepers_over_several_products_and_claims_do_not_deadlock():
     products = [ProductFactory(stock=20) for _ in range(3)]
     for product in products:
         for _ in range(5):
@@ -211,7 +211,7 @@ def test_A4_sweepers_over_several_products_and_claims_do_not_deadlock():
     assert audit.find_drift() == []
 
 
-def test_O12_a_sweeper_takes_no_more_than_its_batch():
+def test_o12_a_sweeper_takes_no_more_than_its_batch():
     product = ProductFactory(stock=10)
     for _ in range(7):
         let_hold_pass(HoldFactory(product=product))

@@ -73,7 +73,7 @@ def test_a_price_that_cannot_be_paid_is_refused_in_words(admin_client, currency,
     assert not Product.objects.exists()
 
 
-def test_L14_a_product_cannot_be_deleted(admin_client, db):
+def test_a_product_cannot_be_deleted(admin_client, db):
     product = ProductFactory()
 
     assert admin_client.post(_url(Product, "delete", product.pk), {"post": "yes"}).status_code == 403

@@ -259,7 +259,7 @@ def test_cancelling_gives_the_units_back_once(api, product, order):
     assert audit.find_drift() == []
 
 
-def test_O3_O4_units_stay_taken_from_hold_to_paid(api, product):
+def test_o3_units_stay_taken_from_hold_to_paid(api, product):
     hold = place(api, product, quantity=10).json()
     taken = [available(api, product)]
     order = api.post("/api/v1/orders", {"hold_id": hold["hold_id"]}).json()
@@ -296,7 +296,7 @@ def test_an_overdue_order_is_expired_everywhere_without_any_worker(api, product,
     problem_of(api.post(f"/api/v1/orders/{order.pk}/cancel"), 409, "order_not_pending")
 
 
-def test_K1_K2_a_claim_takes_overdue_units_back(api, product):
+def test_k1_a_claim_takes_overdue_units_back(api, product):
     let_hold_pass(HoldFactory(product=product, quantity=5))
     let_order_pass(OrderFactory(product=product, quantity=5))
 
@@ -318,18 +318,18 @@ def test_a_refusal_counts_overdue_units_as_available(api, product):
     assert problem_of(refused, 409, "insufficient_stock")["available"] == 4
 
 
-def test_S2_nothing_lists_holds_or_orders(api, order):
+def test_s2_nothing_lists_holds_or_orders(api, order):
     problem_of(api.get("/api/v1/holds"), 405, "method_not_allowed")
     problem_of(api.get("/api/v1/orders"), 405, "method_not_allowed")
 
 
-def test_S3_one_request_cannot_hold_the_whole_stock(api, db):
+def test_s3_one_request_cannot_hold_the_whole_stock(api, db):
     product = ProductFactory(stock=1_000)
 
     assert problem_of(place(api, product, quantity=11), 409, "limit_exceeded")["limit"] == 10
 
 
-def test_O10_a_stale_admin_form_cannot_touch_the_counters(admin_client, product):
+def test_o10_a_stale_admin_form_cannot_touch_the_counters(admin_client, product):
     page = admin_client.get(f"/admin/catalog/product/{product.pk}/change/")
     HoldFactory(product=product, quantity=4)
     fields = {name: value or "" for name, value in page.context["adminform"].form.initial.items()}

@@ -123,7 +123,7 @@ def test_every_refusal_has_an_answer():
     }
 
 
-def test_L14_no_foreign_key_cascades():
+def test_l14_no_foreign_key_cascades():
     ours = [model for app in ("catalog", "checkout", "payments") for model in apps.get_app_config(app).get_models()]
 
     rules = {

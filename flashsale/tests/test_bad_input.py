@@ -241,7 +241,7 @@ def test_another_method_is_not_allowed(api, db, method, path):
 
 
 @pytest.mark.parametrize("pk", ["1abc", "abc", "0", "-1", "1.0", "01", "9" * 30, "%00", "١", "1%20"])
-def test_A2_a_malformed_product_id_in_a_path_is_not_found(api, product, debug, pk):
+def test_a2_a_malformed_product_id_in_a_path_is_not_found(api, product, debug, pk):
     response = api.get(f"/api/v1/products/{pk}")
 
     problem_of(response, 404, "not_found")

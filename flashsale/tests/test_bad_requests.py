@@ -104,7 +104,7 @@ def test_a_member_name_that_cannot_be_stored_is_invalid(api, product, path, key)
 
 
 @pytest.mark.parametrize("members", ['"quantity": 1, "\\u0071uantity": 2', '"quantity": 1, "quantity": 1'])
-def test_O13_a_key_twice_is_found_however_it_is_spelt(api, product, members):
+def test_o13_a_key_twice_is_found_however_it_is_spelt(api, product, members):
     response = api.generic("POST", HOLDS, f'{{"product_id": {product.pk}, {members}}}', content_type=JSON)
 
     problem_of(response, 400, "invalid")
@@ -245,7 +245,7 @@ def test_a_path_that_is_nearly_one_of_ours_is_not_found(api, product, settings, 
 
 
 @pytest.mark.parametrize("pk", ["1%0A", "%ff", "9223372036854775808"])
-def test_A2_a_product_id_with_something_behind_it_is_not_found(api, product, pk):
+def test_a_product_id_with_something_behind_it_is_not_found(api, product, pk):
     problem_of(api.get(f"/api/v1/products/{pk}"), 404, "not_found")
 
 

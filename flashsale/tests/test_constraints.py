@@ -112,7 +112,7 @@ def test_every_constraint_is_attacked():
     assert named == set(ATTACKS)
 
 
-def test_O9_more_units_given_back_than_reserved_is_an_error_and_not_clamped(product):
+def test_o9_more_units_given_back_than_reserved_is_an_error_and_not_clamped(product):
     with pytest.raises(IntegrityError), transaction.atomic():
         inventory.release(product.pk, units=1)
 
@@ -120,7 +120,7 @@ def test_O9_more_units_given_back_than_reserved_is_an_error_and_not_clamped(prod
 
 
 @pytest.mark.parametrize("model", [Product, Hold, Order, WebhookEvent, Payment])
-def test_L14_what_others_refer_to_cannot_be_deleted(books, model):
+def test_what_others_refer_to_cannot_be_deleted(books, model):
     with pytest.raises(ProtectedError):
         model.objects.all().delete()
 
@@ -128,12 +128,12 @@ def test_L14_what_others_refer_to_cannot_be_deleted(books, model):
 
 
 @pytest.mark.parametrize("table", ["catalog_product", "checkout_hold", "checkout_order", "payments_webhookevent"])
-def test_L14_the_database_protects_them_too(books, table):
+def test_the_database_protects_them_too(books, table):
     with pytest.raises(IntegrityError):
         attack(f"SET CONSTRAINTS ALL IMMEDIATE; DELETE FROM {table}")
 
 
-def test_K4_an_insert_that_fails_takes_no_units(product, monkeypatch):
+def test_k4_an_insert_that_fails_takes_no_units(product, monkeypatch):
     monkeypatch.setattr(holds, "_INSERT", holds._INSERT.replace("%s::integer[]", "array_append(%s::integer[], NULL)"))
 
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -31,7 +31,7 @@ def is_replay(response) -> bool:
     return response.headers.get("Idempotent-Replayed") == "true"
 
 
-def test_K3_the_same_request_again_is_answered_with_the_same_hold(api, product):
+def test_k3_the_same_request_again_is_answered_with_the_same_hold(api, product):
     first = post(api, HOLDS, {"product_id": product.pk, "quantity": 2})
     again = post(api, HOLDS, {"product_id": product.pk, "quantity": 2})
 
@@ -42,7 +42,7 @@ def test_K3_the_same_request_again_is_answered_with_the_same_hold(api, product):
     assert Stock.objects.get().reserved == 2
 
 
-def test_K3_the_same_request_again_is_answered_with_the_same_order(api, hold):
+def test_the_same_request_again_is_answered_with_the_same_order(api, hold):
     first = post(api, ORDERS, {"hold_id": str(hold.pk), "payment_id": "pay_1"})
     again = post(api, ORDERS, {"hold_id": str(hold.pk), "payment_intent_id": "pay_1"})
 

@@ -31,7 +31,7 @@ def other_connection(**options) -> psycopg.Connection:
     )
 
 
-def test_A6_a_deadlock_is_retried_as_a_whole_transaction():
+def test_a6_a_deadlock_is_retried_as_a_whole_transaction():
     first, second = ProductFactory(), ProductFactory()
     meeting = Meeting(2)
     attempts = []
@@ -65,7 +65,7 @@ def test_a_transaction_is_not_retried_for_ever():
     assert len(attempts) == MAX_ATTEMPTS
 
 
-def test_A1_A3_A5_a_lock_that_does_not_come_is_busy_and_not_sold_out(api):
+def test_a5_a_lock_that_does_not_come_is_busy_and_not_sold_out(api):
     product = ProductFactory()
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '100ms'")

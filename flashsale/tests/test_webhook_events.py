@@ -44,7 +44,7 @@ def place_order(api, hold, **members) -> dict:
         (["failure", "failure"], "cancelled", {}, ["applied", "ignored"]),
     ],
 )
-def test_L6_parked_events_are_applied_in_the_order_they_came(api, hold, statuses, after, money, verdicts):
+def test_parked_events_are_applied_in_the_order_they_came(api, hold, statuses, after, money, verdicts):
     for status in statuses:
         assert send(api, status=status, hold_id=str(hold.pk), payment_id="pay_1").status_code == 202
 
@@ -56,7 +56,7 @@ def test_L6_parked_events_are_applied_in_the_order_they_came(api, hold, statuses
     assert api.get(f"/api/v1/orders/{order['order_id']}").json() == order
 
 
-def test_L13_of_two_parked_payments_the_second_is_due_for_refund(api, hold):
+def test_of_two_parked_payments_the_second_is_due_for_refund(api, hold):
     send(api, hold_id=str(hold.pk), payment_id="pay_1")
     send(api, hold_id=str(hold.pk), payment_id="pay_2")
 
@@ -179,7 +179,7 @@ def test_the_same_event_in_other_words_is_the_same(api, order, same):
     ],
     ids=str,
 )
-def test_L10_the_same_event_id_with_another_content_stands_beside_the_first(api, order, other):
+def test_the_same_event_id_with_another_content_stands_beside_the_first(api, order, other):
     said = SAID | {"order_id": str(order.pk)}
     send(api, key="evt_1", **said)
     stands = WebhookEvent.objects.values().get()
@@ -195,7 +195,7 @@ def test_L10_the_same_event_id_with_another_content_stands_beside_the_first(api,
     assert payments() == {}
 
 
-def test_L10_another_content_does_not_disturb_a_parked_event(api, hold):
+def test_another_content_does_not_disturb_a_parked_event(api, hold):
     send(api, key="evt_1", hold_id=str(hold.pk), payment_id="pay_1")
     other = send(api, key="evt_1", hold_id=str(hold.pk), payment_id="pay_2")
 
@@ -268,7 +268,7 @@ def test_both_paths_of_the_plain_provider_are_one_provider(api, order):
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_S4_no_signature_and_no_secret_is_kept(api, order):
+def test_no_signature_and_no_secret_is_kept(api, order):
     raw = json.dumps({"idempotency_key": "evt_1", "status": "success", "order_id": str(order.pk)})
     sent = {
         "webhook-id": "evt_1",

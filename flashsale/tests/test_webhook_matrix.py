@@ -130,7 +130,7 @@ def test_an_event_does_to_an_order_what_its_state_allows_and_does_it_once(api, d
 @pytest.mark.parametrize("wrong", [{"amount": "59.97"}, {"amount": 5998}, {"currency": "EUR"}], ids=str)
 @pytest.mark.parametrize("status", ["success", "failure"])
 @pytest.mark.parametrize("state", STATES)
-def test_L5_money_that_differs_changes_nothing_in_any_state(api, db, state, status, wrong):
+def test_money_that_differs_changes_nothing_in_any_state(api, db, state, status, wrong):
     order = order_in(state, "pay_1")
 
     response = send(api, key="evt", status=status, order_id=str(order.pk), payment_id="pay_2", **wrong)

@@ -41,7 +41,7 @@ def dying(monkeypatch):
     return dies
 
 
-def test_L8_an_event_stored_by_a_process_that_died_is_finished_by_the_worker(order, dying):
+def test_l8_an_event_stored_by_a_process_that_died_is_finished_by_the_worker(order, dying):
     with dying():
         event = receive(order_id=order.pk, payment_id="pay_1").event
 
@@ -54,7 +54,7 @@ def test_L8_an_event_stored_by_a_process_that_died_is_finished_by_the_worker(ord
     assert Order.objects.get().status == "paid"
 
 
-def test_L9_an_error_is_answered_202_and_the_worker_finishes_it(api, order, broken):
+def test_l9_an_error_is_answered_202_and_the_worker_finishes_it(api, order, broken):
     broken("pay_1")
     response = send(api, order_id=str(order.pk), payment_id="pay_1")
     event = WebhookEvent.objects.get()
@@ -82,7 +82,7 @@ def test_the_provider_may_send_a_failed_event_again(api, order, broken):
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_K5_a_poison_event_is_given_up_and_holds_up_no_other(product, broken):
+def test_k5_a_poison_event_is_given_up_and_holds_up_no_other(product, broken):
     poisoned, healthy = OrderFactory(product=product), OrderFactory(product=product)
     broken("pay_poison")
     poison = receive(order_id=poisoned.pk, payment_id="pay_poison").event
@@ -158,7 +158,7 @@ def test_the_worker_finds_parked_events_whose_payment_became_known(order):
     assert (early.status, early.order_id) == ("ignored", order.pk)
 
 
-def test_K6_every_due_event_is_worked_off_batch_after_batch(product, monkeypatch, dying):
+def test_k6_every_due_event_is_worked_off_batch_after_batch(product, monkeypatch, dying):
     made = [OrderFactory(product=product) for _ in range(7)]
     with dying():
         for order in made:
@@ -172,7 +172,7 @@ def test_K6_every_due_event_is_worked_off_batch_after_batch(product, monkeypatch
     assert Stock.objects.get().sold == 7
 
 
-def test_L4_a_payment_after_the_hold_ended_still_finds_its_order(product):
+def test_l4_a_payment_after_the_hold_ended_still_finds_its_order(product):
     hold = HoldFactory(product=product, quantity=2, ttl_seconds=10)
     order = orders.place(hold_id=hold.pk)
 

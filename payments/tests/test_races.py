@@ -32,7 +32,7 @@ def payments() -> list[str]:
     return sorted(Payment.objects.values_list("status", flat=True))
 
 
-def test_L11_the_same_event_twenty_times_at_once_is_applied_once():
+def test_l11_the_same_event_twenty_times_at_once_is_applied_once():
     order = OrderFactory(quantity=2)
 
     results = at_once(*times(20, lambda: receive(key="evt_1", order_id=order.pk, payment_id="pay_1")))
@@ -45,7 +45,7 @@ def test_L11_the_same_event_twenty_times_at_once_is_applied_once():
     assert audit.find_drift() == []
 
 
-def test_L3_L13_two_success_events_of_one_order_pay_it_once():
+def test_two_success_events_of_one_order_pay_it_once():
     order = OrderFactory(quantity=2)
 
     at_once(*(lambda n=n: receive(order_id=order.pk, payment_id=f"pay_{n}") for n in range(2)))
@@ -71,7 +71,7 @@ def test_success_and_failure_at_once_end_the_order_once():
     assert audit.find_drift() == []
 
 
-def test_A4_payment_racing_with_expiry_neither_deadlocks_nor_loses_money():
+def test_a4_payment_racing_with_expiry_neither_deadlocks_nor_loses_money():
     product = ProductFactory(stock=10)
     made = [OrderFactory(product=product) for _ in range(10)]
     for order in made:
@@ -128,7 +128,7 @@ def test_success_and_cancel_at_once_end_as_paid_or_as_a_refund(monkeypatch):
     assert audit.find_drift() == []
 
 
-def test_L1_L2_success_and_failure_at_once_end_as_paid_or_as_a_refund(monkeypatch):
+def test_success_and_failure_at_once_end_as_paid_or_as_a_refund(monkeypatch):
     succeeded, failed = _success_and(_fail, monkeypatch)
 
     assert succeeded == "applied"
@@ -139,7 +139,7 @@ def test_L1_L2_success_and_failure_at_once_end_as_paid_or_as_a_refund(monkeypatc
     assert audit.find_drift() == []
 
 
-def test_L4_success_and_expiry_at_once_end_as_paid(monkeypatch):
+def test_success_and_expiry_at_once_end_as_paid(monkeypatch):
     succeeded, _ = _success_and(_expire, monkeypatch, is_overdue=True)
 
     assert succeeded == "applied"
@@ -147,7 +147,7 @@ def test_L4_success_and_expiry_at_once_end_as_paid(monkeypatch):
     assert audit.find_drift() == []
 
 
-def test_L13_two_different_successes_at_once_end_as_one_payment_and_one_refund(monkeypatch):
+def test_two_different_successes_at_once_end_as_one_payment_and_one_refund(monkeypatch):
     assert _success_and(_pay_again, monkeypatch) == ("applied", "applied")
 
     assert (Order.objects.get().status, payments()) == ("paid", ["applied", "refund_due"])
@@ -199,7 +199,7 @@ def _event_and_order_creation(monkeypatch) -> WebhookEvent:
     return WebhookEvent.objects.get()
 
 
-def test_L7_an_event_and_the_creation_of_its_order_never_miss_each_other(monkeypatch):
+def test_l7_an_event_and_the_creation_of_its_order_never_miss_each_other(monkeypatch):
     event = _event_and_order_creation(monkeypatch)
 
     assert event.status == "applied"
@@ -241,7 +241,7 @@ def _two_contents_with_one_id(monkeypatch) -> list[str]:
     return sorted(WebhookEvent.objects.values_list("status", flat=True))
 
 
-def test_L10_one_id_with_two_contents_at_once_lets_one_stand(monkeypatch):
+def test_one_id_with_two_contents_at_once_lets_one_stand(monkeypatch):
     assert _two_contents_with_one_id(monkeypatch) == ["applied", "needs_review"]
     assert payments() == ["applied"]
 

@@ -97,7 +97,7 @@ def test_one_right_signature_among_several_is_enough(api, order):
         lambda sent: sent.update({"webhook-signature": "\xe9\xff"}),
     ],
 )
-def test_S1_a_missing_or_wrong_signature_is_refused_and_nothing_stored(api, order, change):
+def test_s1_a_missing_or_wrong_signature_is_refused_and_nothing_stored(api, order, change):
     body = success(order)
     sent = headers(body=body)
     change(sent)
@@ -125,7 +125,7 @@ def test_a_signature_is_over_the_raw_bytes(api, order):
 
 
 @pytest.mark.parametrize("name", ["webhook-secret", "x-webhook-secret", "authorization", "x-signature"])
-def test_S4_no_header_chooses_the_key(api, order, name):
+def test_s4_no_header_chooses_the_key(api, order, name):
     body = success(order)
     secret = "whsec_" + base64.b64encode(OTHER).decode()
 
