@@ -259,23 +259,6 @@ def test_cancelling_gives_the_units_back_once(api, product, order):
     assert audit.find_drift() == []
 
 
-def test_o3_units_stay_taken_from_hold_to_paid(api, product):
-    hold = place(api, product, quantity=10).json()
-    taken = [available(api, product)]
-    order = api.post("/api/v1/orders", {"hold_id": hold["hold_id"]}).json()
-    taken.append(available(api, product))
-    api.post(
-        "/api/v1/payments/webhook",
-        {"idempotency_key": "evt_1", "status": "success", "order_id": order["order_id"], "payment_id": "pay_1"},
-    )
-    taken.append(available(api, product))
-
-    assert taken == [0, 0, 0]
-    problem_of(place(api, product), 409, "insufficient_stock")
-    problem_of(api.post(f"/api/v1/orders/{order['order_id']}/cancel"), 409, "order_already_paid")
-    assert api.get(f"/api/v1/orders/{order['order_id']}").json()["status"] == "paid"
-
-
 def test_an_overdue_hold_is_expired_everywhere_without_any_worker(api, product, hold):
     let_hold_pass(hold)
 
@@ -296,19 +279,6 @@ def test_an_overdue_order_is_expired_everywhere_without_any_worker(api, product,
     problem_of(api.post(f"/api/v1/orders/{order.pk}/cancel"), 409, "order_not_pending")
 
 
-def test_k1_a_claim_takes_overdue_units_back(api, product):
-    let_hold_pass(HoldFactory(product=product, quantity=5))
-    let_order_pass(OrderFactory(product=product, quantity=5))
-
-    placed = place(api, product, quantity=10)
-
-    assert placed.status_code == 201
-    assert set(Hold.objects.exclude(order=None).values_list("status", flat=True)) == {"converted"}
-    assert Order.objects.get().status == "expired"
-    assert available(api, product) == 0
-    assert audit.find_drift() == []
-
-
 def test_a_refusal_counts_overdue_units_as_available(api, product):
     let_hold_pass(HoldFactory(product=product, quantity=3))
     HoldFactory(product=product, quantity=6)
@@ -316,17 +286,6 @@ def test_a_refusal_counts_overdue_units_as_available(api, product):
     refused = place(api, product, quantity=5)
 
     assert problem_of(refused, 409, "insufficient_stock")["available"] == 4
-
-
-def test_s2_nothing_lists_holds_or_orders(api, order):
-    problem_of(api.get("/api/v1/holds"), 405, "method_not_allowed")
-    problem_of(api.get("/api/v1/orders"), 405, "method_not_allowed")
-
-
-def test_s3_one_request_cannot_hold_the_whole_stock(api, db):
-    product = ProductFactory(stock=1_000)
-
-    assert problem_of(place(api, product, quantity=11), 409, "limit_exceeded")["limit"] == 10
 
 
 def test_o10_a_stale_admin_form_cannot_touch_the_counters(admin_client, product):

@@ -97,18 +97,6 @@ def test_any_reference_finds_the_order(api, product, reference):
     assert outcome(send(api, **{reference: value}), 200, "applied")["order_status"] == "paid"
 
 
-def test_l2_a_late_success_whose_units_are_gone_is_due_for_refund(api, product):
-    order = make_order(product, "expired")
-    HoldFactory(product=product, quantity=9)
-
-    outcome(send(api, order_id=str(order.pk), payment_id="pay_1"), 200, "applied")
-
-    shown = api.get(f"/api/v1/orders/{order.pk}").json()
-    assert (shown["status"], shown["refund"], shown["refunded_amount"]) == ("expired", "due", "0.00")
-    assert money() == {"pay_1": "refund_due"}
-    assert units(product) == (9, 0)
-
-
 def test_a_late_success_takes_overdue_units_back(api, product):
     order = make_order(product, "expired")
     let_order_pass(OrderFactory(product=product, quantity=10))
@@ -146,16 +134,6 @@ def test_refunds_add_up_until_the_whole_amount_is_back(api, product):
     assert (wholly["refund"], wholly["refunded_amount"], wholly["status"]) == ("done", "59.98", "paid")
     more = send(api, status="refunded", order_id=str(order.pk), payment_id="pay_1", amount="0.01")
     outcome(more, 200, "ignored")
-
-
-def test_l15_a_late_success_leaves_a_refunded_order_alone(api, product):
-    order = make_order(product, "paid")
-    send(api, status="refunded", order_id=str(order.pk), payment_id="pay_1")
-
-    outcome(send(api, order_id=str(order.pk), payment_id="pay_1"), 200, "ignored")
-
-    assert units(product) == (0, 2)
-    assert money() == {"pay_1": "refunded"}
 
 
 @pytest.mark.parametrize("wrong", [{"amount": "59.97"}, {"amount": 1}, {"currency": "EUR"}, {"amount": "59.981"}])
@@ -329,24 +307,3 @@ def test_unsigned_events_are_refused_outside_local_mode(api, settings, order):
 
 def test_an_unknown_provider_is_not_found(api, db):
     problem_of(api.post("/api/v1/payments/webhooks/nobody", {}), 404, "not_found")
-
-
-@pytest.mark.parametrize("first", ["failure", "success"])
-def test_l1_two_events_end_an_order_once(api, product, order, first):
-    second = "failure"
-    send(api, status=first, order_id=str(order.pk), payment_id="pay_1")
-    before = units(product)
-
-    outcome(send(api, status=second, order_id=str(order.pk), payment_id="pay_1"), 200, "ignored")
-
-    assert units(product) == before
-
-
-def test_l13_a_second_payment_is_due_for_refund_and_deducts_nothing(api, product, order):
-    send(api, order_id=str(order.pk), payment_id="pay_1")
-
-    send(api, order_id=str(order.pk), payment_id="pay_2")
-
-    assert units(product) == (0, 2)
-    assert money() == {"pay_1": "applied", "pay_2": "refund_due"}
-    assert api.get(f"/api/v1/orders/{order.pk}").json()["refund"] == "due"
