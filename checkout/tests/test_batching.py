@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
-from checkout import audit, batching, claims, idempotency
+from checkout import audit, batching, claims, holds, idempotency
 from checkout.idempotency import Once
 from checkout.models import Hold
 from flashsale.core import together
@@ -266,3 +266,19 @@ def _elsewhere(product) -> Hold:
         return batching.place(product_id=product.pk, quantity=1)
     finally:
         connection.close()
+
+
+def test_a_batch_decides_each_request_in_order():
+    product = ProductFactory(stock=5, max_per_hold=4, max_per_customer=4)
+    requests = [
+        holds.HoldRequest(quantity=quantity, customer_id=customer)
+        for quantity, customer in [(3, "ann"), (2, "ann"), (5, "bob"), (3, "bob"), (2, "bob"), (1, "eve"), (1, "")]
+    ]
+
+    results = holds.place_batch(product_id=product.pk, requests=requests)
+
+    assert [type(result).__name__ for result in results] == [
+        "Hold", "LimitExceeded", "LimitExceeded", "InsufficientStock", "Hold", "InsufficientStock", "InvalidRequest",
+    ]  # fmt: skip
+    assert Stock.objects.get().reserved == 5
+    assert audit.find_drift() == []

@@ -1,6 +1,7 @@
 """Many at once, over real connections: units are sold once, and every loser hears a named refusal."""
 
 import pytest
+from django.db import DataError
 
 from catalog import inventory
 from catalog.models import Stock
@@ -50,30 +51,14 @@ def test_mixed_quantities_never_exceed_the_stock():
     assert audit.find_drift() == []
 
 
-def test_a_batch_decides_each_request_in_order():
-    product = ProductFactory(stock=5, max_per_hold=4, max_per_customer=4)
-    requests = [
-        holds.HoldRequest(quantity=quantity, customer_id=customer)
-        for quantity, customer in [(3, "ann"), (2, "ann"), (5, "bob"), (3, "bob"), (2, "bob"), (1, "eve"), (1, "")]
-    ]
-
-    results = holds.place_batch(product_id=product.pk, requests=requests)
-
-    assert [type(result).__name__ for result in results] == [
-        "Hold", "LimitExceeded", "LimitExceeded", "InsufficientStock", "Hold", "InsufficientStock", "InvalidRequest",
-    ]  # fmt: skip
-    assert units(product) == (5, 0)
-    assert audit.find_drift() == []
-
-
-def _two_claims_for_the_last_units(monkeypatch) -> list:
+def _two_claims_of_ten_units(monkeypatch, *, quantity: int) -> list:
     product = ProductFactory(stock=10)
     monkeypatch.setattr(inventory, "lock_for_claims", Meeting(2).after(inventory.lock_for_claims))
-    return at_once(*times(2, lambda: holds.place(product_id=product.pk, quantity=6)))
+    return at_once(*times(2, lambda: holds.place(product_id=product.pk, quantity=quantity)))
 
 
 def test_o11_two_claims_for_the_last_units_meet_one_after_the_other(monkeypatch):
-    results = _two_claims_for_the_last_units(monkeypatch)
+    results = _two_claims_of_ten_units(monkeypatch, quantity=6)
 
     assert counts(results) == {"Hold": 1, "InsufficientStock": 1}
     assert audit.find_drift() == []
@@ -82,7 +67,12 @@ def test_o11_two_claims_for_the_last_units_meet_one_after_the_other(monkeypatch)
 def test_control_without_the_stock_lock_both_claims_are_granted_until_the_constraint_stops_one(monkeypatch):
     without_row_locks(monkeypatch, Stock)
 
-    assert counts(_two_claims_for_the_last_units(monkeypatch)) == {"Hold": 1, "IntegrityError": 1}
+    assert counts(_two_claims_of_ten_units(monkeypatch, quantity=6)) == {"Hold": 1, "IntegrityError": 1}
+
+
+def test_a3_who_waits_for_the_lock_is_not_told_that_units_are_short(monkeypatch):
+    assert counts(_two_claims_of_ten_units(monkeypatch, quantity=5)) == {"Hold": 2}
+    assert audit.find_drift() == []
 
 
 def _two_claims_of_one_customer(monkeypatch) -> list:
@@ -160,6 +150,17 @@ def test_o7_two_sweepers_at_once_give_units_back_once(monkeypatch):
     assert audit.find_drift() == []
 
 
+def test_a_sweeper_that_fails_between_marking_and_giving_back_did_neither(monkeypatch):
+    let_hold_pass(HoldFactory(quantity=2))
+    monkeypatch.setattr(inventory, "_ADD", f"SELECT 1 / 0; {inventory._ADD}")
+
+    with pytest.raises(DataError):
+        holds.expire_due()
+
+    assert Hold.objects.get().status == "active"
+    assert audit.find_drift() == []
+
+
 def test_control_without_the_hold_lock_two_sweepers_take_the_same_holds(monkeypatch):
     without_row_locks(monkeypatch, Hold)
     monkeypatch.setattr(holds, "_END", holds._END.replace("AND hold.status = 'active'", ""))
@@ -167,7 +168,45 @@ def test_control_without_the_hold_lock_two_sweepers_take_the_same_holds(monkeypa
     assert counts(_two_sweepers(monkeypatch)) == {"int": 1, "IntegrityError": 1}
 
 
-def test_o6_expiry_racing_with_ordering_never_gives_ordered_units_back():
+def _a_sweeper_comes_while_a_hold_is_ordered(monkeypatch) -> list:
+    hold = HoldFactory(quantity=2)
+    let_hold_pass(hold)
+    convert, meeting = holds.convert, Meeting(2)
+
+    def convert_just_in_time(locked, *, now) -> None:
+        convert(locked, now=locked.created_at)
+        meeting.wait()
+        # Until the sweeper is done, or waits for this row.
+        meeting.wait()
+
+    def sweep() -> int:
+        meeting.wait()
+        expired = holds.expire_due()
+        meeting.wait()
+        return expired
+
+    monkeypatch.setattr(holds, "convert", convert_just_in_time)
+    return at_once(lambda: orders.place(hold_id=hold.pk), sweep)
+
+
+def test_o6_a_sweeper_leaves_a_hold_that_became_an_order_alone(monkeypatch):
+    ordered, expired = _a_sweeper_comes_while_a_hold_is_ordered(monkeypatch)
+
+    assert (type(ordered), expired) == (Order, 0)
+    assert Hold.objects.get().status == "converted"
+    assert audit.find_drift() == []
+
+
+def test_control_without_the_hold_lock_a_sweeper_gives_ordered_units_back(monkeypatch):
+    without_row_locks(monkeypatch, Hold)
+    monkeypatch.setattr(holds, "_END", holds._END.replace("AND hold.status = 'active'", ""))
+
+    assert _a_sweeper_comes_while_a_hold_is_ordered(monkeypatch)[1] == 1
+    assert Hold.objects.get().status == "expired"
+    assert audit.find_drift() != []
+
+
+def test_expiry_racing_with_ordering_never_gives_ordered_units_back():
     product = ProductFactory(stock=20)
     made = [HoldFactory(product=product) for _ in range(20)]
     for hold in made[::2]:
