@@ -3,11 +3,12 @@
 import contextlib
 
 import pytest
+from django_celery_beat.models import PeriodicTask
 
 from catalog.models import Stock
-from checkout import audit, orders
+from checkout import audit, holds, orders
 from checkout.models import Order
-from checkout.tests.factories import HoldFactory, OrderFactory
+from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
 from payments import inbox, retention, rules, tasks
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import let_event_pass, receive, send
@@ -82,19 +83,26 @@ def test_the_provider_may_send_a_failed_event_again(api, order, broken):
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_k5_a_poison_event_is_given_up_and_holds_up_no_other(product, broken):
+def test_k5_a_poison_event_is_given_up_and_holds_up_neither_others_nor_expiry(product, broken, dying):
     poisoned, healthy = OrderFactory(product=product), OrderFactory(product=product)
     broken("pay_poison")
-    poison = receive(order_id=poisoned.pk, payment_id="pay_poison").event
+    with dying():
+        poison = receive(order_id=poisoned.pk, payment_id="pay_poison").event
+        behind = receive(order_id=healthy.pk, payment_id="pay_1").event
+    for event in (poison, behind):
+        let_event_pass(event, seconds=inbox.LEASE_SECONDS + 1)
 
+    tasks.reconcile_webhook_events()
+    state_behind_it = Order.objects.get(pk=healthy.pk).status
     for _ in range(inbox.MAX_ATTEMPTS):
         let_event_pass(poison, seconds=inbox.BACKOFF_CAP_SECONDS)
         tasks.reconcile_webhook_events()
-    receive(order_id=healthy.pk, payment_id="pay_1")
 
     poison.refresh_from_db()
+    assert state_behind_it == "paid"
     assert (poison.status, poison.reason, poison.attempts) == ("dead", "gave_up", inbox.MAX_ATTEMPTS)
-    assert Order.objects.get(pk=healthy.pk).status == "paid"
+    of_expiry = PeriodicTask.objects.filter(queue="expiry").values_list("task", flat=True)
+    assert set(of_expiry) == {"checkout.tasks.expire_holds", "checkout.tasks.expire_orders"}
 
 
 def test_an_event_that_kills_its_process_is_given_up_as_well(order, dying):
@@ -172,13 +180,18 @@ def test_k6_every_due_event_is_worked_off_batch_after_batch(product, monkeypatch
     assert Stock.objects.get().sold == 7
 
 
-def test_l4_a_payment_after_the_hold_ended_still_finds_its_order(product):
-    hold = HoldFactory(product=product, quantity=2, ttl_seconds=10)
+def test_l4_an_order_outlives_its_hold_and_the_payment_finds_it(product):
+    hold = HoldFactory(product=product, quantity=2)
     order = orders.place(hold_id=hold.pk)
+    let_hold_pass(hold, seconds=300)
+    let_order_pass(order, seconds=300)
 
-    assert (order.payment_due_at - order.created_at).total_seconds() == 900
+    expired = holds.expire_due(), orders.expire_due()
     receive(order_id=order.pk, payment_id="pay_1")
+
+    assert expired == (0, 0)
     assert Order.objects.get().status == "paid"
+    assert Payment.objects.get().status == "applied"
 
 
 def test_old_bodies_are_forgotten_and_verdicts_kept(order):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import time
 from uuid import uuid4
 
@@ -124,12 +125,23 @@ def test_a_signature_is_over_the_raw_bytes(api, order):
     assert respaced.status_code == 401
 
 
+@pytest.mark.parametrize("keys", [[OLD, NEW], []], ids=["with secrets", "with none configured"])
 @pytest.mark.parametrize("name", ["webhook-secret", "x-webhook-secret", "authorization", "x-signature"])
-def test_s4_no_header_chooses_the_key(api, order, name):
+def test_s4_neither_a_header_nor_a_missing_secret_opens_the_door_and_the_log_tells_no_signature(
+    api, order, settings, caplog, keys, name
+):
+    caplog.set_level(logging.DEBUG)
+    settings.STANDARD_WEBHOOK_KEYS = keys
     body = success(order)
-    secret = "whsec_" + base64.b64encode(OTHER).decode()
+    sent = headers(OTHER, body=body)
 
-    assert post(api, body, headers(OTHER, body=body) | {name: secret}).status_code == 401
+    response = post(api, body, sent | {name: "whsec_" + base64.b64encode(OTHER).decode()})
+
+    assert response.status_code == 401
+    assert Order.objects.get().status == "pending_payment"
+    for key in (OLD, NEW, OTHER):
+        right = sign(key, message_id="msg_1", timestamp=sent["webhook-timestamp"], body=body)
+        assert right.removeprefix("v1,") not in caplog.text + response.text
 
 
 def test_what_is_verified_and_not_json_is_invalid(api, db):
