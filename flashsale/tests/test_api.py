@@ -298,8 +298,13 @@ def test_o10_a_stale_admin_form_cannot_touch_the_counters(admin_client, product)
         {"name": "New name", "price": "29.99", "currency": "USD", "max_per_hold": 10, "is_published": "on"}
         | {"total": 99, "reserved": 0, "sold": 0, "description": fields["description"]},
     )
+    of_stock = admin_client.post(
+        f"/admin/catalog/stock/{product.pk}/change/",
+        {"product": product.pk, "total": 10, "reserved": 0, "sold": 0, "version": 0},
+    )
 
     assert saved.status_code == 302, saved.context["errors"]
+    assert of_stock.status_code == 403
     stock = Stock.objects.get(pk=product.pk)
     assert (stock.total, stock.reserved, stock.sold) == (10, 4, 0)
     assert Product.objects.get().name == "New name"

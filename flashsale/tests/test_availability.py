@@ -18,6 +18,7 @@ from catalog.tests.factories import ProductFactory
 from checkout import holds
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory
+from flashsale.core import kv
 
 PAST = timezone.now() - timedelta(days=1)
 
@@ -116,7 +117,7 @@ def test_a_kept_answer_is_equal_to_a_fresh_one(api):
     assert api.get(url).json() == next(p for p in api.get("/api/v1/products").json()["results"])
 
 
-def test_an_answer_read_before_a_commit_is_not_kept_after_it(api):
+def test_o1_an_answer_read_before_a_commit_is_not_kept_after_it(api):
     product = ProductFactory()
     read_since = time.monotonic()
     stale = Product.objects.with_availability().with_outlook().get(pk=product.pk)
@@ -180,6 +181,22 @@ def test_without_redis_postgresql_answers(api, monkeypatch):
     assert left(api, product) == (10, 1)
     holds.place(product_id=product.pk, quantity=4)
     assert left(api, product) == (6, 1)
+
+
+def test_a7_a_dead_redis_fails_no_request_and_costs_one_line_of_log(api, monkeypatch, caplog):
+    product = ProductFactory(stock=40)
+    monkeypatch.setattr(kv, "PAUSE_AFTER_ERROR_SECONDS", 60)
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+        dead = availability._Store()
+    monkeypatch.setattr(availability, "_store", dead)
+
+    asked = [api.get(f"/api/v1/products/{product.pk}") for _ in range(20)]
+    placed = [api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1}) for _ in range(20)]
+
+    assert {answer.status_code for answer in asked} == {200}
+    assert {answer.status_code for answer in placed} == {201}
+    assert [(record.name, record.exc_info) for record in caplog.records] == [("flashsale.core.kv", None)]
 
 
 @pytest.mark.parametrize("damage", ["emptied", "another type"])

@@ -121,7 +121,7 @@ def test_what_is_no_lack_of_units_is_left_to_the_database(api, gone, columns, bo
     assert queries > 0
 
 
-def test_a_snapshot_never_grants(api, gone):
+def test_o5_a_snapshot_never_grants(api, gone):
     lie = Stock(product_id=gone.pk, total=3, reserved=0, version=99)
     availability.write_through(lie)
 

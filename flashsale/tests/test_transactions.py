@@ -13,6 +13,7 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, holds
 from checkout.models import Hold
 from flashsale.core.transactions import MAX_ATTEMPTS, durable
+from flashsale.tests.processes import wait_until
 from flashsale.tests.racing import Meeting, at_once
 from flashsale.tests.test_bad_input import problem_of
 
@@ -65,7 +66,7 @@ def test_a_transaction_is_not_retried_for_ever():
     assert len(attempts) == MAX_ATTEMPTS
 
 
-def test_a5_a_lock_that_does_not_come_is_busy_and_not_sold_out(api):
+def test_a5_a_lock_that_does_not_come_is_busy_and_nothing_is_done_without_it(api):
     product = ProductFactory()
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '100ms'")
@@ -80,6 +81,26 @@ def test_a5_a_lock_that_does_not_come_is_busy_and_not_sold_out(api):
     assert not Hold.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        ("SELECT 1 / 0 WHERE %s > 0", 500, "internal_error"),
+        ("SELECT * FROM no_such_table WHERE id = %s", 500, "internal_error"),
+        ("SELECT pg_terminate_backend(pg_backend_pid()) WHERE %s > 0", 503, "busy"),
+    ],
+    ids=["division by zero", "no such table", "connection lost"],
+)
+def test_a1_an_error_of_the_database_is_not_answered_as_sold_out(api, monkeypatch, fault, status, code):
+    product = ProductFactory()
+    monkeypatch.setattr(inventory, "_PRODUCT", fault)
+
+    response = api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1})
+
+    connection.close()
+    problem_of(response, status, code)
+    assert Stock.objects.get().free == 10
+
+
 def test_a_frozen_process_loses_the_stock_lock():
     product = ProductFactory()
     frozen = other_connection(options="-c idle_in_transaction_session_timeout=300ms")
@@ -92,21 +113,28 @@ def test_a_frozen_process_loses_the_stock_lock():
         frozen.execute("SELECT 1")
 
 
-def test_a_process_that_was_frozen_too_long_answers_busy(api, monkeypatch):
+def test_s5_a_request_that_sleeps_inside_its_transaction_loses_it(api, monkeypatch):
     product = ProductFactory()
     original = inventory.lock_for_claims
 
-    def freeze(product_id):
+    def sleep(product_id):
         stock = original(product_id)
         with connection.cursor() as cursor:
-            cursor.execute("SET idle_in_transaction_session_timeout = '50ms'")
+            # A hundredth of what every connection has, so that nobody waits for it here.
+            cursor.execute(
+                "SELECT set_config(name, (setting::integer / 100)::text, false) FROM pg_settings WHERE name = %s",
+                ["idle_in_transaction_session_timeout"],
+            )
         pid = connection.connection.info.backend_pid
         with other_connection(autocommit=True) as watcher:
-            while watcher.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone():
-                pass
+            wait_until(
+                lambda: not watcher.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone(),
+                what="the server ends the transaction",
+                seconds=5,
+            )
         return stock
 
-    monkeypatch.setattr(inventory, "lock_for_claims", freeze)
+    monkeypatch.setattr(inventory, "lock_for_claims", sleep)
 
     response = api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1})
 

@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import httpx
 import pytest
+from django.core.management import call_command
 
 from flashsale import embedded
 from flashsale.tests.processes import PROJECT, free_port, processes_naming, start, wait_until
@@ -108,10 +110,19 @@ def test_the_printed_login_opens_the_admin(system):
     assert "Flash sale" in page.text
 
 
-def test_debug_pages_are_off_and_its_file_is_private(system):
+def test_s6_the_demo_has_a_password_of_its_own_and_no_debug_pages(system, db):
+    elsewhere = StringIO()
+    call_command("seed_demo", stdout=elsewhere)
+
+    passwords = [re.search(r"admin / (\S{16,}) \(", text).group(1) for text in (system.text(), elsewhere.getvalue())]
+
+    assert len(set(passwords)) == 2
+    assert "URLconf" not in httpx.get(f"{system.url}/nothing").text
+
+
+def test_its_file_is_private_and_keeps_the_port(system):
     local_env = system.state_dir / "local.env"
 
-    assert httpx.get(f"{system.url}/nothing").text.count("URLconf") == 0
     assert local_env.stat().st_mode & 0o777 == 0o600
     assert f"PORT={system.port}" in local_env.read_text()
 
