@@ -112,6 +112,19 @@ def test_a_dead_valkey_ends_the_system_with_its_last_lines_when_the_database_is_
     embedded.wait_until_stopped(tmp_path / "elsewhere")
 
 
+@pytest.mark.parametrize(
+    "given", [{}, {"STRIPE_API_KEY": "sk_test_1"}, {"STRIPE_API_KEY": "sk_live_1", "STRIPE_LIVEMODE": "0"}], ids=str
+)
+def test_automatic_refunds_need_a_key_of_the_right_mode(system, given):
+    system.environment |= {"SECRET_KEY": "x1" * 25, "DATABASE_URL": "postgresql://db/sale"}
+    system.environment |= {"STRIPE_AUTO_REFUND": "1", "STRIPE_LIVEMODE": "1"} | given
+
+    result = system.manage("check")
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("manage.py: STRIPE_AUTO_REFUND needs a STRIPE_API_KEY")
+
+
 def _web_server_of(system) -> list[int]:
     """Return the web server that `up` started, nothing before that."""
     return [pid for pid in _children_of(system) if pid in processes_naming("granian\0--interface")]

@@ -263,20 +263,6 @@ def test_production_refuses_to_start_without_secret_or_database(tmp_path):
         assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    "given", [{}, {"STRIPE_API_KEY": "sk_test_1"}, {"STRIPE_API_KEY": "sk_live_1", "STRIPE_LIVEMODE": "0"}], ids=str
-)
-def test_automatic_refunds_need_a_key_of_the_right_mode(tmp_path, given):
-    other = System(tmp_path)
-    other.environment |= {"SECRET_KEY": "x1" * 25, "DATABASE_URL": "postgresql://db/sale"}
-    other.environment |= {"STRIPE_AUTO_REFUND": "1", "STRIPE_LIVEMODE": "1"} | given
-
-    result = other.manage("check")
-
-    assert result.returncode == 1
-    assert result.stderr.startswith("manage.py: STRIPE_AUTO_REFUND needs a STRIPE_API_KEY")
-
-
 def test_a_process_that_dies_takes_the_system_down_and_says_why(system):
     [beat] = set(processes_naming("celery\0-A\0flashsale\0beat")) & set(system.leftovers())
 
