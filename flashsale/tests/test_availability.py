@@ -123,7 +123,7 @@ def test_o1_an_answer_read_before_a_commit_is_not_kept_after_it(api):
     stale = Product.objects.with_availability().with_outlook().get(pk=product.pk)
     holds.place(product_id=product.pk, quantity=3)
 
-    availability.keep(stale, {"available_stock": 10}, read_since=read_since)
+    availability.keep(stale, {"sale_status": "live"}, read_since=read_since)
 
     assert left(api, product) == (7, 1)
 
