@@ -46,7 +46,7 @@ def open_shop(port: int) -> Iterator[Shop]:
     servers = embedded.urls(state_dir)
     environment = {
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings", "SECRET_KEY": secrets.token_urlsafe(48), "LOCAL_MODE": "0",
-        "STATE_DIR": str(state_dir), "ENV_FILE": os.devnull, "LOG_LEVEL": "ERROR",
+        "STATE_DIR": str(state_dir), "ENV_FILE": os.devnull, "PROMETHEUS_MULTIPROC_DIR": str(state_dir / "metrics"),
         "ALLOWED_HOSTS": "localhost,127.0.0.1", "SECURE_SSL_REDIRECT": "0",
         "DATABASE_URL": servers.database, "REDIS_URL": servers.redis, "CELERY_BROKER_URL": servers.broker,
         "HOLDS_PER_MINUTE": "0", "READS_PER_MINUTE": "0", "CHANGES_PER_MINUTE": "0",
@@ -71,8 +71,9 @@ def open_shop(port: int) -> Iterator[Shop]:
 @contextlib.contextmanager
 def serving(shop: Shop, argv: list[str], **environment: str) -> Iterator[None]:
     """Run a web server of the shop, and stop it with all its processes at the end."""
+    log = (shop.state_dir / "web.log").open("ab")
     server = subprocess.Popen(
-        argv, cwd=PROJECT, env=shop.environment | environment, stdout=subprocess.DEVNULL, start_new_session=True,
+        argv, cwd=PROJECT, env=shop.environment | environment, stdout=log, stderr=log, start_new_session=True,
         preexec_fn=processes.child_setup(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
     )  # fmt: skip
     try:

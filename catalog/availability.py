@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from catalog.models import OUTLOOK, Product, Stock
 from catalog.sales import SaleStatus
-from flashsale.core import kv
+from flashsale.core import kv, metrics
 from flashsale.core.together import Batch, Together
 
 MAX_AGE_MS = int(OUTLOOK.total_seconds() * 1000)
@@ -82,7 +82,11 @@ def read(product_id: int) -> dict[str, Any] | None:
 
 def read_alone(product_id: int) -> dict[str, Any] | None:
     """Do what `read` does, for a caller who asks for many and may change the answer."""
-    return None if connection.in_atomic_block else _members(_store.read(product_id)) or None
+    if connection.in_atomic_block:
+        return None
+    members = _members(_store.read(product_id))
+    metrics.SNAPSHOT_READS.labels("hit" if members else "miss").inc()
+    return members or None
 
 
 def keep(product: Product, answer: dict[str, Any], *, read_since: float) -> None:
@@ -111,7 +115,9 @@ def forget(product_id: int) -> None:
 
 
 def _read(product_id: int, batch: Batch[None, dict[str, Any]]) -> list[dict[str, Any]]:
-    return [_members(_store.read(product_id))] * len(batch.requests)
+    members = _members(_store.read(product_id))
+    metrics.SNAPSHOT_READS.labels("hit" if members else "miss").inc(len(batch.requests))
+    return [members] * len(batch.requests)
 
 
 _reads: Together[None, dict[str, Any]] = Together(_read)

@@ -6,6 +6,7 @@ The CHECK constraints stand behind every write: a mistake in the books raises `I
 """
 
 import functools
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from django.db.models import QuerySet
 
 from catalog import availability
 from catalog.models import Product, Stock, StockAdjustment
+from flashsale.core import events, metrics
 from flashsale.core.http import MAX_INTEGER
 from flashsale.core.refusals import Refusal
 from flashsale.core.transactions import at_the_end, durable, finish
@@ -79,8 +81,10 @@ def lock_for_claims(product_id: int) -> tuple[Stock, Product]:
     this product wait for every round trip. Raises `Stock.DoesNotExist`, `Product.DoesNotExist`.
     """
     lock_sql, params = _locked().filter(pk=product_id).query.sql_with_params()
+    started = time.perf_counter()
     with connection.cursor() as cursor:
         cursor.execute(f"{lock_sql}; {_PRODUCT}", [*params, product_id])
+        metrics.STOCK_LOCK_SECONDS.observe(time.perf_counter() - started)
         return _row_of(Stock, cursor), _row_of(Product, cursor)
 
 
@@ -139,6 +143,7 @@ def adjust(*, product_id: int, delta: int, reason: str, made_by: AbstractBaseUse
         )
     _write(product_id, total=delta)
     stock.refresh_from_db()
+    events.note_at_commit("stock_adjusted", product_id=product_id, delta=delta, total=stock.total)
     return _record(stock, delta=delta, reason=reason, made_by=made_by)
 
 

@@ -12,6 +12,7 @@ from catalog.inventory import InsufficientStock
 from checkout import holds, soldout
 from checkout.claims import HoldRequest
 from checkout.models import Hold
+from flashsale.core import metrics
 from flashsale.core.refusals import Refusal
 from flashsale.core.together import Batch, Together
 from flashsale.core.transactions import OutcomeUnknown, is_passing
@@ -49,6 +50,7 @@ def _decide(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
         if isinstance(error, OutcomeUnknown) or is_passing(error) or len(batch.requests) == 1:
             raise
         return [_alone(product_id, request) for request in batch.requests]
+    metrics.BATCH_REQUESTS.observe(len(outcomes))
     if any(isinstance(outcome, InsufficientStock) for outcome in outcomes):
         soldout.note(product_id)
     return outcomes

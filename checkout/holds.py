@@ -15,7 +15,7 @@ from checkout import claims, idempotency
 from checkout.claims import HoldRequest
 from checkout.idempotency import IdempotencyKeyReused, Once
 from checkout.models import Hold
-from flashsale.core import clock
+from flashsale.core import clock, events
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import durable
 
@@ -124,6 +124,7 @@ def release(hold_id: UUID) -> None:
         is_overdue = hold.status_at(now) == Hold.Status.EXPIRED
         _mark([hold.pk], status=Hold.Status.EXPIRED if is_overdue else Hold.Status.RELEASED, now=now)
         inventory.release(hold.product_id, units=hold.quantity)
+        _note_end("holds_expired" if is_overdue else "hold_released", hold)
 
 
 @durable
@@ -137,6 +138,7 @@ def revoke(hold_id: UUID) -> Hold:
     _refuse_ended(hold, now=now)
     _mark([hold.pk], status=Hold.Status.RELEASED, now=now)
     inventory.release(hold.product_id, units=hold.quantity)
+    _note_end("hold_released", hold)
     return get(hold_id)
 
 
@@ -148,7 +150,7 @@ def expire_due(*, limit: int = EXPIRY_BATCH_ROWS) -> int:
     """
     now = clock.now()
     due = Hold.objects.overdue(now).select_for_update(no_key=True, of=("self",), skip_locked=True)
-    return _end(due.order_by("expires_at")[:limit], status=Hold.Status.EXPIRED, now=now)
+    return _expire(due.order_by("expires_at")[:limit], now=now)
 
 
 @durable
@@ -159,7 +161,7 @@ def take_back(product_id: int) -> int:
     """
     now = clock.now()
     due = Hold.objects.overdue(now).filter(product_id=product_id).select_for_update(no_key=True, of=("self",))
-    return _end(due.order_by("pk")[:EXPIRY_BATCH_ROWS], status=Hold.Status.EXPIRED, now=now)
+    return _expire(due.order_by("pk")[:EXPIRY_BATCH_ROWS], now=now)
 
 
 def lock(hold_id: UUID) -> Hold:
@@ -254,14 +256,20 @@ def _insertion_of(granted: list[Hold]) -> inventory.Statement:
     return _INSERT, [*shared, *each]
 
 
-def _end(locked: QuerySet[Hold], *, status: Hold.Status, now: datetime) -> int:
-    """End the active holds that this queryset locks, in one statement, and give their units back."""
+def _expire(locked: QuerySet[Hold], *, now: datetime) -> int:
+    """Expire the active holds that this queryset locks, in one statement, and give their units back."""
     due, params = locked.values("pk").query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(_END.format(due=due), [*params, status, now])
+        cursor.execute(_END.format(due=due), [*params, Hold.Status.EXPIRED, now])
         ended = cursor.fetchall()
     inventory.release_all((product_id, units) for product_id, _, units in ended)
+    for product_id, count, units in ended:
+        events.note_at_commit("holds_expired", count=count, product_id=product_id, units=units)
     return sum(count for _, count, _ in ended)
+
+
+def _note_end(event: str, hold: Hold) -> None:
+    events.note_at_commit(event, hold_id=hold.pk, product_id=hold.product_id, units=hold.quantity)
 
 
 def _mark(hold_ids: list[UUID], *, status: Hold.Status, now: datetime) -> None:

@@ -14,7 +14,7 @@ from catalog.models import Product
 from checkout import holds, idempotency, limits, references
 from checkout.idempotency import Once
 from checkout.models import Hold, Order
-from flashsale.core import clock
+from flashsale.core import clock, events
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import durable
 
@@ -75,6 +75,7 @@ def place(*, hold_id: UUID, payment_id: str | None = None, once: Once | None = N
     if payment_id is not None and Order.objects.filter(payment_id=payment_id).exists():
         raise PaymentIdInUse
     order = _create(order_id, hold, payment_id=payment_id, once=once, now=now)
+    _note("order_placed", order, hold_id=hold.pk)
     for settle in settlements:
         if settle is not None:
             settle(order)
@@ -132,6 +133,7 @@ def mark_cancelled(order: Order) -> None:
         raise OrderNotPending(f"The order is {status}.")
     _move(order, to=Order.Status.CANCELLED, closed_at=now)
     inventory.release(order.product_id, units=order.quantity)
+    _note("order_cancelled", order)
 
 
 def mark_paid(order: Order, *, payment_id: str | None) -> None:
@@ -153,6 +155,7 @@ def mark_paid(order: Order, *, payment_id: str | None) -> None:
         inventory.sell(order.product_id, units=order.quantity)
     else:
         _sell_again(order, **learned)
+    _note("order_paid", order, late=status != Order.Status.PENDING_PAYMENT)
 
 
 def note_refund(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -> None:
@@ -204,6 +207,7 @@ def _sell_again(order: Order, **learned: str | None) -> None:
     if order.status == Order.Status.PENDING_PAYMENT:
         _move(order, to=Order.Status.EXPIRED, closed_at=clock.now())
         inventory.release(order.product_id, units=order.quantity)
+        _note("orders_expired", order)
     stock = inventory.lock(order.product_id)
     now = clock.now()
     product = Product.objects.get(pk=order.product_id)
@@ -221,7 +225,13 @@ def _expire(locked: QuerySet[Order], *, now: datetime) -> int:
     if pending.update(status=Order.Status.EXPIRED, closed_at=now) != len(rows):
         raise NotPending("an overdue order had already left `pending_payment`")
     inventory.release_all((product_id, quantity) for _, product_id, quantity in rows)
+    if rows:
+        events.note_at_commit("orders_expired", count=len(rows))
     return len(rows)
+
+
+def _note(event: str, order: Order, **fields: Any) -> None:
+    events.note_at_commit(event, order_id=order.pk, product_id=order.product_id, units=order.quantity, **fields)
 
 
 def _move(order: Order, *, to: Order.Status, **columns: Any) -> None:

@@ -1,14 +1,13 @@
 """What the beat does for holds and orders; each task may run twice, late, or on several workers at once."""
 
-import logging
+from dataclasses import asdict
 
 from celery import shared_task
 
 from checkout import audit, holds, orders, retention
+from flashsale.core import events
 
 MAX_BATCHES = 100
-
-log = logging.getLogger(__name__)
 
 
 @shared_task
@@ -32,7 +31,7 @@ def audit_stock() -> None:
     """Report every product whose counters disagree with its holds and orders; repair nothing."""
     found = audit.find_drift()
     for drift in found:
-        log.error("stock drift: %s", drift)
+        events.note("stock_drift", **asdict(drift))
     audit.note_result(len(found))
 
 

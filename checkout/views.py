@@ -14,8 +14,9 @@ from checkout import batching, holds, idempotency, orders
 from checkout.idempotency import Once
 from checkout.models import Hold, Order
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder
+from flashsale.core import events
 from flashsale.core.http import HTTP_METHODS, answer, idempotency_key_of, parse_uuid
-from flashsale.core.refusals import NotFound
+from flashsale.core.refusals import NotFound, Refusal
 
 
 class UncachedViewSet(viewsets.ViewSet):
@@ -35,7 +36,13 @@ class HoldViewSet(UncachedViewSet):
 
     def create(self, request) -> HttpResponse:
         wanted = PlaceHold.checked(request.data)
-        hold = batching.place(**wanted, once=_once(request, wanted))
+        try:
+            hold = batching.place(**wanted, once=_once(request, wanted))
+        except Refusal as refusal:
+            _note_refusal(refusal, product_id=wanted["product_id"])
+            raise
+        if not hold.is_replayed:
+            events.note("hold_placed", hold_id=hold.pk, product_id=hold.product_id, quantity=hold.quantity)
         return _created(HoldOut.of(hold), "hold-list", hold)
 
     def retrieve(self, request, pk: str) -> HttpResponse:
@@ -61,6 +68,14 @@ class OrderViewSet(UncachedViewSet):
 
     def cancel(self, request, pk: str) -> HttpResponse:
         return answer(OrderOut.of(orders.cancel(_id(pk))))
+
+
+_refusals = events.Often("hold_refused")
+
+
+def _note_refusal(refusal: Refusal, *, product_id: int) -> None:
+    known = {} if isinstance(refusal, NotFound) else {"product_id": product_id}
+    _refusals.note(code=refusal.code, **known)
 
 
 def _once(request: Request, validated: dict[str, Any]) -> Once | None:

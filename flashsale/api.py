@@ -4,12 +4,14 @@ Refusals and errors become problem documents (RFC 9457) here, by one table.
 """
 
 import functools
-import logging
 import random
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+import structlog
+from django.conf import settings
 from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -19,15 +21,16 @@ from rest_framework import exceptions, views
 from catalog import inventory, sales
 from checkout import holds, idempotency, orders
 from flashsale import counts
-from flashsale.core import refusals
+from flashsale.core import events, refusals
 from flashsale.core.http import PayloadTooLarge, answer
 from flashsale.core.transactions import Busy, OutcomeUnknown, is_passing
 from payments import inbox
 
-log = logging.getLogger(__name__)
-
 PROBLEM_JSON = "application/problem+json"
 BUSY_RETRY_AFTER_SECONDS = 1
+REQUEST_ID = re.compile(r"[0-9a-f]{32}")
+
+_crowds = events.Often("request_busy")
 
 STATUS_OF_REFUSAL: dict[type[refusals.Refusal], HTTPStatus] = {
     refusals.NotFound: HTTPStatus.NOT_FOUND,
@@ -82,8 +85,12 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.request_id = f"{random.getrandbits(128):032x}"
-        response = self.get_response(request)
+        request.request_id = _id_of(request)
+        structlog.contextvars.bind_contextvars(request_id=request.request_id)
+        try:
+            response = self.get_response(request)
+        finally:
+            structlog.contextvars.clear_contextvars()
         is_api = request.path_info == "/api" or request.path_info.startswith("/api/")
         if is_api and response.status_code >= 400 and response.headers.get("Content-Type") != PROBLEM_JSON:
             response = self._translated(request, response)
@@ -93,6 +100,12 @@ class ProblemMiddleware:
     def _translated(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         body = problem(request, *_code_and_title(response.status_code), status=response.status_code)
         return JsonResponse(body, status=response.status_code, content_type=PROBLEM_JSON)
+
+
+def _id_of(request: HttpRequest) -> str:
+    """Return the id that our own proxy gave the request, so that its log and ours agree, or else a new one."""
+    given = request.headers.get("X-Request-ID", "") if settings.TRUSTED_PROXIES else ""
+    return given if REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def problem(
@@ -147,14 +160,25 @@ def _of_refusal(refusal: refusals.Refusal) -> Translated:
 
 
 def _of_lost_commit(error: OutcomeUnknown) -> Translated:
+    events.note("outcome_unknown", error=_first_line(error))
     return _unavailable("outcome_unknown", "Outcome unknown", "The connection was lost while committing.")
 
 
 def _of_database(error: DatabaseError | InterfaceError) -> Translated | None:
     if not is_passing(error):
         return None
-    log.warning("the database did not answer in time: %s", str(error).strip().partition("\n")[0])
+    events.note("request_busy", why="database", error=_first_line(error))
     return _unavailable("busy", "Busy", "The database did not answer in time; nothing was done.")
+
+
+def _of_crowd(error: Busy) -> Translated:
+    _crowds.note(why="crowd")
+    return _unavailable("busy", "Busy", str(error))
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an error says without its details, which may hold values."""
+    return str(error).strip().partition("\n")[0]
 
 
 def _unavailable(code: str, title: str, detail: str) -> Translated:
@@ -220,7 +244,7 @@ def _path_of_problem(code: str) -> str:
 TRANSLATORS: list[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[Any], Translated | None]]] = [
     (refusals.Refusal, _of_refusal),
     (OutcomeUnknown, _of_lost_commit),
-    (Busy, lambda error: _unavailable("busy", "Busy", str(error))),
+    (Busy, _of_crowd),
     ((DatabaseError, InterfaceError), _of_database),
     (exceptions.ValidationError, _of_validation),
     (exceptions.ParseError, _of_parsing),

@@ -1,12 +1,14 @@
 """Health: is the process alive, and can it do its work?"""
 
+from collections.abc import Callable
+
 import redis
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from flashsale import heartbeat
+from flashsale import heartbeat, metrics
 
 RETRY_AFTER_SECONDS = 1
 
@@ -59,3 +61,15 @@ def _helpers() -> dict[str, str]:
     except redis.RedisError:
         return {"redis": "down", "workers": "unknown"}
     return {"redis": "ok", "workers": f"silent: {', '.join(silent)}" if silent else "ok"}
+
+
+class Probes:
+    """Middleware: answers those who look after this process, over plain HTTP and by whatever host name they know."""
+
+    views = {"/livez": livez, "/readyz": readyz, "/metrics": metrics.show}
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.views.get(request.path_info, self.get_response)(request)

@@ -5,6 +5,7 @@
 
 import os
 import sys
+import tempfile
 
 # Measured on two cores (benchmarks/RESULTS.md). A worker process for each core: one more gains nothing.
 WORKERS = 2
@@ -28,7 +29,8 @@ def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS
 
 
 def main() -> None:
-    """Become the server that the environment describes."""
+    """Become the server that the environment describes. Its processes count together (see `flashsale.core.metrics`)."""
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="flashsale-metrics-"))
     command = argv(
         host=os.environ.get("WEB_HOST", "0.0.0.0"),  # noqa: S104 - inside a container, behind nginx
         port=int(os.environ.get("PORT", "8000")),

@@ -12,7 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from flashsale import embedded
+from flashsale import embedded, logs
 from flashsale.core import standard_webhooks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -85,18 +85,20 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "flashsale.metrics.Measured",
     "corsheaders.middleware.CorsMiddleware",
     "flashsale.api.ProblemMiddleware",
     "flashsale.rate_limits.RateLimitHeaders",
     "flashsale.security.ContentSecurityPolicy",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "flashsale.health.Probes",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "flashsale.history.AdminHistory",
     "axes.middleware.AxesMiddleware",
 ]
@@ -333,7 +335,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # --- Transport security -----------------------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not LOCAL_MODE)
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if LOCAL_MODE else 365 * 24 * 3600)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL_MODE
@@ -341,19 +343,13 @@ X_FRAME_OPTIONS = "DENY"
 if env.bool("TRUST_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# --- Logs -------------------------------------------------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {
-        "django": {"handlers": [], "propagate": True},
-        # Every refused request would be a line of its own.
-        "django.request": {"level": "ERROR"},
-        # Scanners send wrong Host headers all day; the answer is 400 and that is all.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "httpx": {"level": "WARNING"},
-    },
-}
+# --- Logs and metrics -------------------------------------------------------------------------------------------------
+# json: a line of JSON for each record, for programs; text: for people at a terminal.
+LOG_FORMAT = env.str("LOG_FORMAT", default="text" if LOCAL_MODE else "json")
+LOGGING = logs.configuration(LOG_FORMAT, level=env.str("LOG_LEVEL", default="INFO"))
+LOGGING_CONFIG = "flashsale.logs.configure"
+
+# Who may read /metrics; without a token nobody may, except in local mode.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+# Where a worker answers what it counted, for Prometheus; 0 is nowhere.
+METRICS_PORT = env.int("METRICS_PORT", default=0)

@@ -1,10 +1,9 @@
-"""Every URL: the API (the same under /api/v1 and /api), the admin, health."""
+"""Every URL: the API (the same under /api/v1 and /api), the admin. Health and metrics: `flashsale.health.Probes`."""
 
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from flashsale import health
 from flashsale.api import NothingHere
 from flashsale.openapi.document import DocsView, SchemaView
 from flashsale.problems import problem_list, problem_page
@@ -25,7 +24,5 @@ urlpatterns = [
     path("problems/", problem_list, name="problem-list"),
     path("problems/<slug:code>", problem_page, name="problem"),
     path("admin/", admin.site.urls),
-    path("livez", health.livez),
-    path("readyz", health.readyz),
     path("", RedirectView.as_view(url="/admin/")),
 ]

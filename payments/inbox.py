@@ -4,7 +4,6 @@ The only writer of an event's status. If the process dies after any line here, t
 provider had no 2xx and sends it again) or stored and open (the worker finishes it).
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,15 +12,13 @@ from django.db.models import F
 
 from catalog import overdue
 from checkout import orders, references
-from flashsale.core import advisory, backoff, clock
+from flashsale.core import advisory, backoff, clock, events
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import durable
 from payments import matching, rules
 from payments.models import WebhookEvent
 from payments.providers.base import Message, Provider, SignatureMismatch
 from payments.rules import Verdict
-
-log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 12
 BACKOFF_BASE_SECONDS = 2
@@ -34,11 +31,9 @@ ERROR_LENGTH = 500
 
 Status = WebhookEvent.Status
 OPEN = frozenset({Status.RECEIVED, Status.FAILED, Status.PARKED})
-IGNORED_KINDS = {
-    WebhookEvent.Kind.UNKNOWN: "unknown_type",
-    WebhookEvent.Kind.NOTED: "changes_nothing",
-}
 UNFINISHED = frozenset({Status.RECEIVED, Status.FAILED})
+
+_refused = events.Often("webhook_refused")
 
 
 class SignatureInvalid(Refusal):
@@ -69,6 +64,7 @@ def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> R
     try:
         provider.verify(body, headers)
     except SignatureMismatch as error:
+        _refused.note(provider=provider.name)
         raise SignatureInvalid(str(error)) from error
     message = provider.translate(body, headers)
     kept = {name: headers[name] for name in provider.kept_headers if name in headers}
@@ -77,6 +73,7 @@ def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> R
         event = _attempt(event)
     if is_new:
         return Receipt(event=event, is_replay=False, answered_at=event.processed_at or event.received_at)
+    events.note("webhook_duplicate", provider=provider.name, event_pk=event.pk, event_id=event.event_id)
     return Receipt(event=event, is_replay=True, answered_at=clock.now())
 
 
@@ -131,6 +128,7 @@ def write(event: WebhookEvent, verdict: Verdict) -> None:
             "status", "reason", "processed_at", "next_attempt_at", "parked_at", "order", "settled_by", "settled_note"
         ]
     )  # fmt: skip
+    _note_decision(event)
 
 
 def lock(event_id: int, *, seen: WebhookEvent | None = None) -> WebhookEvent:
@@ -158,6 +156,8 @@ def put_off(event: WebhookEvent, error: Exception) -> None:
     event.processed_at = now if is_last else None
     event.last_error = f"{type(error).__name__}: {error}"[:ERROR_LENGTH].replace("\x00", "")
     event.save(update_fields=["status", "reason", "next_attempt_at", "processed_at", "last_error"])
+    if is_last:
+        _note_decision(event)
 
 
 @durable
@@ -171,7 +171,7 @@ def _store(provider: str, message: Message, *, body: bytes, headers: dict[str, s
     if message.fingerprint in same_id:
         return same_id[message.fingerprint], False
     now = clock.now()
-    verdict = _verdict_on_receipt(message, is_id_reused=bool(same_id))
+    verdict = rules.on_receipt(message, is_id_reused=bool(same_id))
     is_open = verdict.status == Status.RECEIVED
     event = WebhookEvent(
         provider=provider,
@@ -195,36 +195,30 @@ def _store(provider: str, message: Message, *, body: bytes, headers: dict[str, s
         next_attempt_at=now + timedelta(seconds=LEASE_SECONDS) if is_open else None,
         received_at=now,
         processed_at=None if is_open else now,
+        request_id=events.request_id(),
     )
     event.save(force_insert=True)
+    if not is_open:
+        _note_decision(event)
     return event, True
 
 
-def _verdict_on_receipt(message: Message, *, is_id_reused: bool) -> Verdict:
-    """Return what can be said without looking for the order."""
-    if is_id_reused:
-        return Verdict(Status.NEEDS_REVIEW, "event_id_reused")
-    if message.kind in IGNORED_KINDS:
-        return Verdict(Status.IGNORED, IGNORED_KINDS[message.kind])
-    if message.malformed:
-        return Verdict(Status.NEEDS_REVIEW, "malformed_field")
-    if message.order_id or message.hold_id or message.payment_id:
-        return Verdict(Status.RECEIVED)
-    if message.kind == WebhookEvent.Kind.FAILURE:
-        return Verdict(Status.IGNORED, "no_reference")
-    return Verdict(Status.NEEDS_REVIEW, "no_reference")
-
-
 def _attempt(event: WebhookEvent) -> WebhookEvent:
-    """Process an event; an error is noted on it and does not get out."""
+    """Process an event; an error is noted on it and does not get out. Its lines in the log name who brought it."""
+    with events.of_request(event.request_id):
+        return _tried(event)
+
+
+def _tried(event: WebhookEvent) -> WebhookEvent:
     try:
         return process(event.pk, seen=event)
     except Exception as error:
-        log.exception("webhook event %s could not be processed", event.pk)
+        events.note("webhook_failed", event_pk=event.pk, attempt=event.attempts, exc_info=True)
         try:
             return _put_off(event.pk, error)
         except Exception:
-            log.exception("webhook event %s could not be put off; its lease will run out", event.pk)
+            # Its lease will run out.
+            events.note("webhook_failed", event_pk=event.pk, attempt=event.attempts, exc_info=True)
             return event
 
 
@@ -271,6 +265,13 @@ def _claim(event_pk: int) -> bool:
         return True
     due.update(status=Status.DEAD, reason="gave_up", next_attempt_at=None, processed_at=now)
     return False
+
+
+def _note_decision(event: WebhookEvent) -> None:
+    events.note_at_commit(
+        "webhook_processed", provider=event.provider, status=str(event.status), reason=event.reason,
+        event_pk=event.pk, event_id=event.event_id, order_id=event.order_id,
+    )  # fmt: skip
 
 
 def _lock(event_pk: int) -> WebhookEvent:

@@ -10,6 +10,7 @@ from django.db.models import F, Sum
 
 from checkout import orders
 from checkout.models import Order
+from flashsale.core import events
 from flashsale.core.refusals import NotFound
 from payments.models import Payment, WebhookEvent
 
@@ -69,6 +70,8 @@ def record(
     )
     if status != Payment.Status.APPLIED:
         _tell_order(payment)
+    if status == Payment.Status.REFUND_DUE:
+        _note("refund_due", payment)
     return payment
 
 
@@ -80,6 +83,7 @@ def give_back(payment: Payment, *, amount: Decimal) -> None:
     payment.refunded_amount = refunded
     if refunded == payment.amount:
         payment.status = Payment.Status.REFUNDED
+        _note("payment_refunded", payment)
     payment.save(update_fields=["refunded_amount", "status", "refunded_by", "refunded_note"])
     _tell_order(payment)
 
@@ -94,8 +98,16 @@ def take_again(payment: Payment, *, amount: Decimal) -> None:
         payment.refunded_amount -= amount
     if payment.status != Payment.Status.APPLIED and payment.refunded_amount < payment.amount:
         payment.status, payment.reason = Payment.Status.REFUND_DUE, REFUND_FAILED
+        _note("refund_due", payment)
     payment.save(update_fields=["refunded_amount", "status", "reason"])
     _tell_order(payment)
+
+
+def _note(event: str, payment: Payment) -> None:
+    events.note_at_commit(
+        event, order_id=payment.order_id, payment_id=payment.payment_id, provider=payment.provider,
+        amount=str(payment.amount), currency=payment.currency, reason=payment.reason,
+    )  # fmt: skip
 
 
 def _tell_order(payment: Payment) -> None:

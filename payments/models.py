@@ -73,6 +73,9 @@ class WebhookEvent(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
+    request_id = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="Names the request that brought it, in the log."
+    )
     received_at = models.DateTimeField()
     parked_at = models.DateTimeField(null=True, blank=True, help_text="Since when it waits for its order.")
     processed_at = models.DateTimeField(null=True, blank=True)

@@ -1,6 +1,5 @@
 """Events that arrived before their order: applied by the order's creation, in its transaction."""
 
-import logging
 from uuid import UUID
 
 from django.db import transaction
@@ -8,11 +7,10 @@ from django.db.models import Q
 
 from checkout.models import Order
 from checkout.orders import PaymentIdInUse, Settle
+from flashsale.core import events
 from flashsale.core.transactions import is_passing
 from payments import inbox
 from payments.models import Payment, WebhookEvent
-
-log = logging.getLogger(__name__)
 
 
 def take(*, order_id: UUID, hold_id: UUID, payment_id: str | None) -> Settle | None:
@@ -27,12 +25,12 @@ def take(*, order_id: UUID, hold_id: UUID, payment_id: str | None) -> Settle | N
         if Payment.objects.filter(payment_id=payment_id).exists():
             raise PaymentIdInUse
     waiting = WebhookEvent.objects.filter(waits_for_it, status=WebhookEvent.Status.PARKED)
-    events = list(waiting.select_for_update(no_key=True, of=("self",)).order_by("pk"))
-    if not events:
+    parked = list(waiting.select_for_update(no_key=True, of=("self",)).order_by("pk"))
+    if not parked:
         return None
 
     def settle(order: Order) -> None:
-        for event in events:
+        for event in parked:
             _settle_one(event, order)
 
     return settle
@@ -46,5 +44,5 @@ def _settle_one(event: WebhookEvent, order: Order) -> None:
     except Exception as error:
         if is_passing(error):
             raise
-        log.exception("parked webhook event %s could not be applied to order %s", event.pk, order.pk)
+        events.note("webhook_failed", event_pk=event.pk, order_id=order.pk, exc_info=True)
         inbox.put_off(event, error)

@@ -18,6 +18,7 @@ from flashsale.core import clock
 from flashsale.core.refusals import Refusal
 from payments import ledger, refunds
 from payments.models import Payment, Refund, WebhookEvent
+from payments.providers.base import Message
 
 Status = WebhookEvent.Status
 ABOUT_REFUNDS = frozenset({WebhookEvent.Kind.REFUNDED, WebhookEvent.Kind.REFUND_FAILED})
@@ -27,6 +28,12 @@ REFUND_REASONS: dict[type[Refusal], str] = {
     orders.OrderNotPending: "order_cancelled",
     InsufficientStock: "units_gone",
     LimitExceeded: "limit_exceeded",
+}
+
+
+IGNORED_KINDS = {
+    WebhookEvent.Kind.UNKNOWN: "unknown_type",
+    WebhookEvent.Kind.NOTED: "changes_nothing",
 }
 
 
@@ -45,6 +52,21 @@ class TakeBackFirst(Exception):
     def __init__(self, product_id: int) -> None:
         super().__init__(product_id)
         self.product_id = product_id
+
+
+def on_receipt(message: Message, *, is_id_reused: bool) -> Verdict:
+    """Return what can be said without looking for the order; an event that is to be processed is `received`."""
+    if is_id_reused:
+        return _review("event_id_reused")
+    if message.kind in IGNORED_KINDS:
+        return Verdict(Status.IGNORED, IGNORED_KINDS[message.kind])
+    if message.malformed:
+        return _review("malformed_field")
+    if message.order_id or message.hold_id or message.payment_id:
+        return Verdict(Status.RECEIVED)
+    if message.kind == WebhookEvent.Kind.FAILURE:
+        return Verdict(Status.IGNORED, "no_reference")
+    return _review("no_reference")
 
 
 def apply(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:

@@ -1,7 +1,6 @@
 """Valkey/Redis, asked with little patience: whatever it says can be done without."""
 
 import functools
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,10 +8,11 @@ from typing import Any, TypeVar
 import redis
 from django.conf import settings
 
+from flashsale.core import events
+
 # After an error it is left alone for this long, so that a dead one slows only few requests.
 PAUSE_AFTER_ERROR_SECONDS = 1.0
 
-log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
@@ -47,5 +47,5 @@ class Breaker:
             return ask()
         except redis.RedisError as error:
             self._may_be_asked_at = time.monotonic() + PAUSE_AFTER_ERROR_SECONDS
-            log.warning("redis did not answer, %s: %s", self._without, error)
+            events.note("redis_silent", so=self._without, error=str(error))
             return None

@@ -10,6 +10,8 @@ from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
+from flashsale.core import events
+
 MAX_ATTEMPTS = 3
 RETRY_JITTER_SECONDS = 0.05
 DEADLOCK_DETECTED = "40P01"
@@ -64,6 +66,7 @@ def durable(verb: Callable[P, R]) -> Callable[P, R]:
             except (OperationalError, InterfaceError) as error:
                 state = sqlstate_of(error)
                 if state in RETRYABLE and attempt < MAX_ATTEMPTS:
+                    events.note("lock_retry", sqlstate=state, verb=verb.__qualname__, attempt=attempt)
                     time.sleep(random.uniform(0, RETRY_JITTER_SECONDS * attempt))
                 elif committing and not _is_definite(state):
                     raise OutcomeUnknown from error

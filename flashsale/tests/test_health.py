@@ -32,6 +32,14 @@ def test_alive_is_whoever_can_answer(client):
     assert client.get("/livez").json() == {"status": "ok"}
 
 
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_a_probe_may_use_any_host_name_and_plain_http(client, db, settings, path):
+    settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["shop.example.com"], True
+
+    assert client.get(path, headers={"host": "127.0.0.1:8000"}).status_code == 200
+    assert client.post(path).status_code == 405
+
+
 def test_ready_is_who_has_everything(client, db):
     for queue in heartbeat.QUEUES:
         sign_of_life(queue)
@@ -61,7 +69,7 @@ def test_without_redis_it_is_degraded_and_still_ready(client, db, settings):
 
 
 def test_without_its_migrations_it_is_not_ready(client, db):
-    MigrationRecorder(connection).migration_qs.filter(app="payments", name__startswith="0002").delete()
+    MigrationRecorder(connection).migration_qs.filter(app="payments", name__startswith="0003").delete()
 
     answer = client.get("/readyz")
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import http.client
+import os
+import shutil
 import signal
 import socket
 import sys
@@ -93,6 +95,7 @@ class Command(BaseCommand):
 
     def _run(self, closing: contextlib.ExitStack, port: int, interrupts: _Interrupts) -> None:
         stack = Stack(settings.STATE_DIR / "logs", cwd=settings.BASE_DIR)
+        _count_from_zero()
         closing.callback(stack.stop)
         closing.callback(lambda: self._say("Stopping"))
         for program in _programs(port):
@@ -109,8 +112,8 @@ class Command(BaseCommand):
             raise StackError(f"The web server did not answer within {START_SECONDS} s; see {settings.STATE_DIR}/logs.")
         self._say(
             f"\nThe sale is open:\n  products  {url}/api/v1/products\n  admin     {url}/admin/\n"
-            f"  logs      {settings.STATE_DIR}/logs\n\nIn another terminal: {sys.executable} manage.py simulate_sale\n"
-            "Ctrl-C stops everything.\n"
+            f"  metrics   {url}/metrics\n  logs      {settings.STATE_DIR}/logs\n\n"
+            f"In another terminal: {sys.executable} manage.py simulate_sale\nCtrl-C stops everything.\n"
         )
         while True:
             interrupts.check()
@@ -121,6 +124,13 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+def _count_from_zero() -> None:
+    """Let all programs count together (see `flashsale.core.metrics`), without what earlier ones left behind."""
+    folder = settings.STATE_DIR / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def _check_servers() -> None:

@@ -1,0 +1,114 @@
+"""What happens in a sale, under one name each: a line in the log, and a counter for Prometheus.
+
+The names are what operators search for and alert on; docs/operations.md lists them. A line carries ids and numbers,
+never a body, a secret, a token or a customer id.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections import Counter as Count
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from flashsale.core import metrics
+
+QUIET_SECONDS = 1.0
+
+log = structlog.stdlib.get_logger("flashsale.events")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one event is logged, and counted; `labels` are those of its fields that are few enough to count by."""
+
+    counter: metrics.Counter
+    level: int = logging.INFO
+    labels: tuple[str, ...] = ()
+
+
+def _kind(name: str, help_text: str, *labels: str, level: int = logging.INFO) -> _Kind:
+    return _Kind(metrics.Counter(f"flashsale_{name}", help_text, labels), level, labels)
+
+
+EVENTS: dict[str, _Kind] = {
+    "hold_placed": _kind("holds_placed", "Holds that were granted"),
+    "hold_refused": _kind("holds_refused", "Requests for holds that were refused, by problem code", "code"),
+    "hold_released": _kind("holds_released", "Holds given up, or taken back by staff"),
+    "holds_expired": _kind("holds_expired", "Holds whose time was over"),
+    "order_placed": _kind("orders_placed", "Orders made of holds"),
+    "order_paid": _kind("orders_paid", "Orders paid; late: after their payment window", "late"),
+    "order_cancelled": _kind("orders_cancelled", "Orders cancelled"),
+    "orders_expired": _kind("orders_expired", "Orders whose payment window was over"),
+    "refund_due": _kind("refunds_due", "Payments that have to go back, by reason", "reason", level=logging.WARNING),
+    "payment_refunded": _kind("payments_refunded", "Payments given back in full"),
+    "webhook_processed": _kind("webhooks_processed", "Webhook events decided", "provider", "status"),
+    "webhook_duplicate": _kind("webhooks_duplicate", "Webhook events that were known already", "provider"),
+    "webhook_refused": _kind("webhooks_refused", "Unsigned or unusable webhooks", "provider", level=logging.WARNING),
+    "webhook_failed": _kind("webhooks_failed", "Tries to process an event that failed", level=logging.ERROR),
+    "stock_adjusted": _kind("stock_adjusted", "Changes of a product's total by staff"),
+    "stock_drift": _kind("stock_drift", "Products found with wrong counters", level=logging.ERROR),
+    "lock_retry": _kind("lock_retries", "Transactions begun again", "sqlstate", level=logging.WARNING),
+    "request_busy": _kind("requests_busy", "Requests answered with `busy`", "why", level=logging.WARNING),
+    "outcome_unknown": _kind("outcomes_unknown", "Commits without an answer", level=logging.ERROR),
+    "redis_silent": _kind("redis_errors", "Questions that Valkey/Redis did not answer", level=logging.WARNING),
+}
+
+
+def note(event: str, *, count: int = 1, **fields: Any) -> None:
+    """Log and count that `event` happened, `count` times, now."""
+    _count(event, count, fields)
+    log.log(EVENTS[event].level, event, **({"count": count} if count != 1 else {}), **fields)
+
+
+def note_at_commit(event: str, *, count: int = 1, **fields: Any) -> None:
+    """Do what `note` does when this transaction has been committed, and nothing when it is undone."""
+    transaction.on_commit(lambda: note(event, count=count, **fields), robust=True)
+
+
+def request_id() -> str:
+    """Return the id of the request, or of the task, that this thread works on; empty when there is none."""
+    return structlog.contextvars.get_contextvars().get("request_id", "")
+
+
+@contextlib.contextmanager
+def of_request(request_id: str) -> Iterator[None]:
+    """Let what is logged meanwhile belong to another request, where `request_id` names one."""
+    with structlog.contextvars.bound_contextvars(**({"request_id": request_id} if request_id else {})):
+        yield
+
+
+class Often:
+    """Counts every one of many equal events, and logs the first, then at most one in `QUIET_SECONDS`.
+
+    A line says in `count` how many there were since the last one.
+    """
+
+    def __init__(self, event: str) -> None:
+        self._event = event
+        self._mutex = threading.Lock()
+        self._unlogged: Count[tuple] = Count()
+        self._logged_at: dict[tuple, float] = {}
+
+    def note(self, **fields: Any) -> None:
+        """Count the event, and log it unless one with the same fields was logged a moment ago."""
+        _count(self._event, 1, fields)
+        same, now = tuple(sorted(fields.items())), time.monotonic()
+        with self._mutex:
+            self._unlogged[same] += 1
+            if now - self._logged_at.get(same, -QUIET_SECONDS) < QUIET_SECONDS:
+                return
+            self._logged_at[same] = now
+            count = self._unlogged.pop(same)
+        log.log(EVENTS[self._event].level, self._event, count=count, **fields)
+
+
+def _count(event: str, count: int, fields: dict[str, Any]) -> None:
+    kind = EVENTS[event]
+    counter = kind.counter.labels(*(fields[name] for name in kind.labels)) if kind.labels else kind.counter
+    counter.inc(count)
