@@ -16,7 +16,7 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.tests.processes import free_port, processes_naming, start, wait_until
+from flashsale.tests.processes import children_of, free_port, parent_of, processes_naming, start, wait_until
 from payments.models import Payment, WebhookEvent
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
@@ -181,8 +181,8 @@ def test_at_its_deadline_a_hold_is_available_to_the_next_buyer_without_any_worke
 
 def test_a_killed_worker_process_loses_nothing_that_was_answered(url, crowd):
     product = ProductFactory(stock=500)
-    [server] = [pid for pid in processes_naming(f"--port\0{url.rpartition(':')[2]}") if _parent(pid) == os.getpid()]
-    worker = _children(server)[-1]
+    [server] = [pid for pid in processes_naming(f"--port\0{url.rpartition(':')[2]}") if parent_of(pid) == os.getpid()]
+    worker = children_of(server)[-1]
 
     with ThreadPoolExecutor(1) as pool:
         load = pool.submit(crowd, [("POST", "/holds", {"product_id": product.pk, "quantity": 1})] * 400)
@@ -195,15 +195,3 @@ def test_a_killed_worker_process_loses_nothing_that_was_answered(url, crowd):
     assert answered <= stored
     assert len(stored - answered) <= 8
     assert audit.find_drift() == []
-
-
-def _parent(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
-def _children(pid: int) -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _parent(int(name)) == pid]

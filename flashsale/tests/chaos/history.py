@@ -1,0 +1,162 @@
+"""Every request of a storm and every answer to it; and whether the database agrees with them afterwards."""
+
+import threading
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from django.db.models import Q, Sum
+
+from catalog.models import Product, Stock
+from checkout import audit
+from checkout.models import Hold, Order
+from payments.models import Payment, WebhookEvent
+
+# A definite answer; the others leave open whether anything was done.
+DONE, REFUSED = "done", "refused"
+BUSY, UNKNOWN = "busy", "unknown"
+EXPECTED_REFUSALS = frozenset({
+    "insufficient_stock", "limit_exceeded", "hold_expired", "hold_released", "hold_already_used", "order_not_pending",
+    "order_already_paid",
+})  # fmt: skip
+SETTLED = frozenset({"applied", "ignored", "needs_review", "parked"})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one request of a thing (named by `kind` and `key`) was answered."""
+
+    kind: str
+    key: str
+    outcome: str
+    code: str = ""
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+def read(kind: str, key: str, response: httpx.Response | None) -> Answer:
+    """Return what a response says; None stands for a connection that was lost."""
+    if response is None:
+        return Answer(kind, key, UNKNOWN, "connection_lost")
+    body = response.json() if response.content else {}
+    if response.is_success:
+        return Answer(kind, key, DONE, str(response.status_code), body)
+    code = body.get("code", str(response.status_code))
+    if code == "busy":
+        return Answer(kind, key, BUSY, code, body)
+    return Answer(kind, key, UNKNOWN if code == "outcome_unknown" else REFUSED, code, body)
+
+
+class History:
+    """All answers, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self.answers: list[Answer] = []
+
+    def note(self, answer: Answer) -> None:
+        """Keep an answer."""
+        with self._mutex:
+            self.answers.append(answer)
+
+    def outcomes(self) -> Counter[str]:
+        """How often each outcome came."""
+        return Counter(answer.outcome for answer in self.answers)
+
+    def done(self, kind: str) -> dict[str, list[Answer]]:
+        """The successes of a kind, by key."""
+        found = defaultdict(list)
+        for answer in self.answers:
+            if answer.kind == kind and answer.outcome == DONE:
+                found[answer.key].append(answer)
+        return found
+
+    def refused_for_good(self, kind: str) -> set[str]:
+        """The keys that were refused and never granted."""
+        refused = {answer.key for answer in self.answers if answer.kind == kind and answer.outcome == REFUSED}
+        return refused - set(self.done(kind))
+
+
+def broken_promises(history: History, products: list[Product]) -> list[str]:
+    """Return a sentence for each promise that was broken; an empty list is a good storm."""
+    return [
+        *_surprises(history),
+        *(f"drift: {drift}" for drift in audit.find_drift()),
+        *_made_once(history, "hold", Hold, "hold_id"),
+        *_made_once(history, "order", Order, "order_id"),
+        *_paid_stays_paid(history),
+        *_events(history),
+        *(sentence for product in products for sentence in (*_units(product), *_limits(product))),
+    ]
+
+
+def _surprises(history: History) -> list[str]:
+    found = Counter(
+        f"{answer.kind} was answered {answer.code}"
+        for answer in history.answers
+        if answer.outcome == REFUSED and answer.code not in EXPECTED_REFUSALS
+    )
+    return [f"{sentence}, {count} times" for sentence, count in found.items()]
+
+
+def _made_once(history: History, kind: str, model: type[Hold] | type[Order], id_name: str) -> list[str]:
+    """What was answered with 2xx exists, each key made one thing, and what was refused made none."""
+    made = defaultdict(set)
+    for pk, key in model.objects.exclude(idempotency_key=None).values_list("pk", "idempotency_key"):
+        made[key].add(str(pk))
+    broken = []
+    for key, answers in history.done(kind).items():
+        told = {answer.body[id_name] for answer in answers}
+        if told != made[key]:
+            broken.append(f"{kind} with key {key}: answered {sorted(told)}, stored {sorted(made[key])}")
+    return broken + [
+        f"{kind} with key {key} was refused and made" for key in history.refused_for_good(kind) if made[key]
+    ]
+
+
+def _paid_stays_paid(history: History) -> list[str]:
+    told = {
+        answer.body["order_id"]
+        for answers in history.done("event").values()
+        for answer in answers
+        if answer.body.get("order_status") == "paid"
+    }
+    paid = {str(pk) for pk in Order.objects.filter(status=Order.Status.PAID).values_list("pk", flat=True)}
+    return [f"order {order_id} was answered as paid and is not" for order_id in told - paid]
+
+
+def _events(history: History) -> list[str]:
+    """An event that was taken is stored and settled, and its money is accounted for, once."""
+    stored = {event.event_id: event for event in WebhookEvent.objects.all()}
+    money = Counter(Payment.objects.values_list("payment_id", flat=True))
+    broken = []
+    for key, answers in history.done("event").items():
+        event = stored.get(key)
+        if event is None:
+            broken.append(f"event {key} was answered {answers[0].code} and is lost")
+        elif event.status not in SETTLED:
+            broken.append(f"event {key} is {event.status}: {event.last_error}")
+        elif event.kind == "success" and event.status in ("applied", "ignored") and money[event.payment_ref] != 1:
+            broken.append(f"payment {event.payment_ref} is recorded {money[event.payment_ref]} times")
+    return broken
+
+
+def _units(product: Product) -> list[str]:
+    stock = Stock.objects.get(pk=product.pk)
+    if stock.reserved + stock.sold > stock.total:
+        return [f"oversold: {stock.reserved} reserved and {stock.sold} sold of {stock.total}"]
+    return []
+
+
+def _limits(product: Product) -> list[str]:
+    if product.max_per_customer is None:
+        return []
+    units: Counter[str] = Counter()
+    counted = Q(status__in=[Order.Status.PENDING_PAYMENT, Order.Status.PAID])
+    for rows in (product.holds.filter(status=Hold.Status.ACTIVE), product.orders.filter(counted)):
+        units.update(dict(rows.values_list("customer_id").annotate(Sum("quantity")).order_by()))
+    return [
+        f"{customer} has {count} units, allowed are {product.max_per_customer}"
+        for customer, count in units.items()
+        if count > product.max_per_customer
+    ]

@@ -1,0 +1,145 @@
+"""The real shop for storms: web server, worker and beat, with a proxy before PostgreSQL and one before Valkey."""
+
+import contextlib
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+
+from flashsale import embedded, server
+from flashsale.tests.chaos.proxy import Proxy
+from flashsale.tests.processes import children_of, free_port, start, wait_until
+
+STOP_SECONDS = 30
+CELERY = (sys.executable, "-m", "celery", "-A", "flashsale")
+
+
+class Shop:
+    """The shop's processes, and what they reach PostgreSQL and Valkey by."""
+
+    def __init__(self, folder: Path, *, workers: int, threads: int, connections: int) -> None:
+        database = connection.settings_dict
+        self.database = Proxy(Path(database["HOST"]) / f".s.PGSQL.{database['PORT']}")
+        self.valkey = Proxy(_valkey_socket())
+        self.port = free_port()
+        self._log = (folder / "shop.log").open("ab")
+        self._web = server.argv(host="127.0.0.1", port=self.port, workers=workers, threads=threads)
+        self._environment = os.environ | {
+            "DATABASE_URL": f"postgresql://{database['USER']}@127.0.0.1:{self.database.port}/{database['NAME']}",
+            "REDIS_URL": f"redis://127.0.0.1:{self.valkey.port}/0",
+            "CELERY_BROKER_URL": f"redis://127.0.0.1:{self.valkey.port}/1",
+            "DATABASE_POOL_MAX": str(connections), "LOG_FORMAT": "json",
+        }  # fmt: skip
+        self._running: dict[str, list[subprocess.Popen]] = {}
+
+    @property
+    def url(self) -> str:
+        """Where it sells."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, *names: str) -> None:
+        """Start one process more of each of `web`, `worker` and `beat`; returns when the web server answers."""
+        for name in names:
+            number = len(self._running.setdefault(name, []))
+            environment = {key: value for key, value in self._environment.items()}
+            if name != "web":
+                # Workers have a connection for each process and no pool.
+                environment["DATABASE_POOL_MAX"] = "0"
+            argv = {
+                "web": self._web,
+                "worker": [*CELERY, "worker", "-Q", "celery,expiry", "-c", "2", "-n", f"{number}@{self.port}"],
+                "beat": [*CELERY, "beat"],
+            }[name]
+            process = start(*argv, environment=environment, stdout=self._log, stderr=self._log)
+            self._running[name].append(process)
+        if "web" in names:
+            wait_until(self.answers, what=f"the shop answers; see {self._log.name}")
+
+    def answers(self) -> bool:
+        """Say whether the web server answers."""
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/livez", timeout=2, trust_env=False).status_code == 200
+        return False
+
+    def main_process(self, name: str) -> subprocess.Popen:
+        """The first process of a name."""
+        return self._running[name][0]
+
+    def web_process(self) -> int:
+        """One of the processes that answer."""
+        return children_of(self.main_process("web").pid)[-1]
+
+    def kill(self, name: str) -> None:
+        """Kill the first process of a name, with all its children, without a word."""
+        process = self._running[name].pop(0)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self, name: str) -> list[int]:
+        """Ask all processes of a name to stop, and return their exit codes."""
+        processes = self._running.pop(name, [])
+        for process in processes:
+            process.terminate()
+        codes = []
+        for process in processes:
+            try:
+                codes.append(process.wait(STOP_SECONDS))
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        return codes
+
+    def log(self) -> str:
+        """Everything that its processes wrote."""
+        return Path(self._log.name).read_text()
+
+    def close(self) -> None:
+        """Stop everything."""
+        for name in ("web", "worker", "beat"):
+            self.stop(name)
+        self.database.close()
+        self.valkey.close()
+        self._log.close()
+
+
+@contextlib.contextmanager
+def open_shop(folder: Path, *names: str, workers: int = 2, threads: int = 8, connections: int = 4) -> Iterator[Shop]:
+    """Run a shop on the tests' database.
+
+    A commit there is on the disk before it is answered, unlike in other tests: a crash is to lose nothing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} SET synchronous_commit = on")
+    if "beat" in names:
+        _fill_schedule()
+    shop = Shop(folder, workers=workers, threads=threads, connections=connections)
+    try:
+        shop.start(*names)
+        yield shop
+    finally:
+        shop.close()
+        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} RESET synchronous_commit")
+
+
+def _fill_schedule() -> None:
+    """Give the beat its default schedule, which tests that empty the tables have taken away."""
+    for name, function in (("0001_beat_schedule", "create_defaults"), ("0002_refund_schedule", "create_default")):
+        getattr(importlib.import_module(f"flashsale.migrations.{name}"), function)(apps, None)
+
+
+def _valkey_socket() -> Path:
+    found = urlsplit(settings.REDIS_URL)
+    if found.scheme == "unix":
+        return Path(unquote(found.path))
+    return embedded.socket_dir(settings.STATE_DIR) / "valkey.sock"
