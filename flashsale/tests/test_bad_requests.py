@@ -1,7 +1,6 @@
 """What is wrong around a body: its door, its size, its type, its path, its method. Never a 500, nothing changes."""
 
 import json
-from uuid import uuid4
 
 import pytest
 from django.conf import settings as project_settings
@@ -20,7 +19,7 @@ from payments.models import WebhookEvent
 
 DOORS = ["/api/payments/webhook", "/api/v1/payments/webhooks/standard", "/api/v1/payments/webhooks/stripe"]
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
-A_UUID = str(uuid4())
+A_UUID = "0f7a1c1e-52a0-4d0e-9a54-6a1f0c2f7b11"
 PATHS = {
     "the products": "/api/v1/products",
     "a product": "/api/v1/products/1",
