@@ -8,9 +8,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+import psycopg
 import pytest
 import redis
 from django.db import connection
@@ -21,6 +24,7 @@ from flashsale.tests.chaos.proxy import Delay, LoseCommits, Refuse, Swallow
 from flashsale.tests.chaos.shop import Shop, open_shop
 from flashsale.tests.chaos.shoppers import Crowd
 from flashsale.tests.processes import children_of, wait_until
+from flashsale.tests.test_http import database_url
 from payments.models import WebhookEvent
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
@@ -216,13 +220,28 @@ def _valkey(shop: Shop) -> redis.Redis:
 
 def test_what_is_under_way_is_finished_when_the_server_is_told_to_stop(tmp_path):
     product = ProductFactory(stock=5000)
-    with open_shop(tmp_path, "web") as shop:
+    with open_shop(tmp_path, "web", "worker", "beat") as shop:
         workers = children_of(shop.main_process("web").pid)
         with Crowd(shop.url, [product]) as crowd:
             time.sleep(CALM_SECONDS)
-            codes = shop.stop("web")
+            codes = [shop.stop(name) for name in ("web", "worker", "beat")]
             shop.start("web")
-        assert codes == [0]
+        assert codes == [[0], [0], [0]]
         assert not set(workers) & set(children_of(shop.main_process("web").pid))
 
     assert (crowd.broken, broken_promises(crowd.history, [product])) == ([], [])
+
+
+def test_a_request_that_waits_for_a_lock_is_answered_before_the_server_stops(tmp_path):
+    product = ProductFactory(stock=5)
+    with open_shop(tmp_path, "web") as shop, psycopg.connect(database_url()) as somebody, ThreadPoolExecutor() as pool:
+        somebody.execute("SELECT 1 FROM catalog_stock FOR UPDATE")
+        wanted = {"product_id": product.pk, "quantity": 1}
+        waiting = pool.submit(httpx.post, f"{shop.url}/api/v1/holds", json=wanted, timeout=20)
+        time.sleep(0.5)
+        stopping = pool.submit(shop.stop, "web")
+        time.sleep(0.3)
+        somebody.rollback()
+
+        assert waiting.result().status_code == 201
+        assert stopping.result() == [0]

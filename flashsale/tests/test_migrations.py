@@ -1,0 +1,150 @@
+"""Migrations run while the version before still sells: none of them may stop it, or take away what it uses."""
+
+import threading
+import time
+
+import psycopg
+import pytest
+from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently, RemoveIndexConcurrently
+from django.core.management import call_command
+from django.db import OperationalError, connection, models
+from django.db.migrations import operations as ops
+from django.db.migrations.loader import MigrationLoader
+from django.db.models.fields import NOT_PROVIDED
+from django.db.models.signals import post_migrate
+
+from flashsale.tests.test_http import database_url
+
+OWN = ("flashsale", "catalog", "checkout", "payments")
+TAKES_AWAY = (ops.RemoveField, ops.RenameField, ops.DeleteModel, ops.RenameModel, ops.AlterModelTable)
+# Ran on empty tables: there was no release before them.
+BEFORE_THE_FIRST_RELEASE = {
+    ("checkout", "0002_idempotency_keys"), ("payments", "0002_refunds_and_settlements"),
+}  # fmt: skip
+
+
+def migrations():
+    """This project's migrations, in order."""
+    graph = MigrationLoader(None).graph
+    return [
+        graph.nodes[key]
+        for app in OWN
+        for leaf in graph.leaf_nodes(app)
+        for key in graph.forwards_plan(leaf)
+        if key[0] == app
+    ]
+
+
+def faults(migration) -> list[str]:
+    """What of a migration would stop or break the version that runs."""
+    made = {operation.name.lower() for operation in migration.operations if isinstance(operation, ops.CreateModel)}
+    return [
+        f"{migration}: {type(operation).__name__} {fault}"
+        for operation in migration.operations
+        if (fault := _fault(operation)) and getattr(operation, "model_name", "").lower() not in made
+    ]
+
+
+def _fault(operation) -> str:
+    if isinstance(operation, TAKES_AWAY):
+        return "takes away what the running version uses: stop using it one release earlier"
+    if isinstance(operation, (AddIndexConcurrently, RemoveIndexConcurrently, AddConstraintNotValid)):
+        return ""
+    if isinstance(operation, (ops.AddIndex, ops.RemoveIndex)):
+        return "locks the table while the index is built: AddIndexConcurrently"
+    if isinstance(operation, ops.AddConstraint):
+        return "locks the table while all rows are read: AddConstraintNotValid, or a unique index built concurrently"
+    if isinstance(operation, ops.AddField):
+        field = operation.field
+        if not field.null and field.db_default is NOT_PROVIDED and not field.many_to_many:
+            return "breaks the running version's INSERT: null=True or db_default"
+    return ""
+
+
+def test_no_migration_stops_or_breaks_the_version_that_runs():
+    found = [
+        fault
+        for one in migrations()
+        if (one.app_label, one.name) not in BEFORE_THE_FIRST_RELEASE
+        for fault in faults(one)
+    ]
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        ops.RemoveField("order", "refund"),
+        ops.RenameField("order", "refund", "returned"),
+        ops.DeleteModel("Order"),
+        ops.AddIndex("order", models.Index(fields=["refund"], name="by_refund")),
+        ops.AddConstraint("order", models.CheckConstraint(name="any", condition=models.Q(quantity__gt=0))),
+        ops.AddField("order", "colour", models.CharField(max_length=9, default="red")),
+    ],
+)
+def test_what_would_is_found(operation):
+    assert _fault(operation)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        AddIndexConcurrently("order", models.Index(fields=["refund"], name="by_refund")),
+        AddConstraintNotValid("order", models.CheckConstraint(name="any", condition=models.Q(quantity__gt=0))),
+        ops.AddField("order", "colour", models.CharField(max_length=9, default="red", db_default="red")),
+        ops.AddField("order", "colour", models.CharField(max_length=9, null=True)),
+    ],
+)
+def test_what_would_not_is_allowed(operation):
+    assert not _fault(operation)
+
+
+def test_each_app_has_one_line_of_migrations():
+    graph = MigrationLoader(None).graph
+    for app in OWN:
+        assert len(graph.leaf_nodes(app)) == 1
+    for migration in migrations():
+        assert len([name for name in migration.dependencies if name[0] == migration.app_label]) <= 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_that_waits_for_a_lock_gives_up_and_lets_the_sale_go_on():
+    """Whoever comes after a waiting ALTER TABLE waits as well: it must not wait long."""
+    sold = []
+
+    def sell() -> None:
+        with psycopg.connect(database_url()) as other:
+            sold.append(other.execute("SELECT count(*) FROM catalog_product").fetchone())
+
+    with psycopg.connect(database_url()) as reader:
+        reader.execute("SELECT count(*) FROM catalog_product")
+        started = time.monotonic()
+        buyer = threading.Timer(0.3, sell)
+        buyer.start()
+        with pytest.raises(OperationalError, match="lock timeout"), connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE catalog_product ADD COLUMN colour text")
+        buyer.join(5)
+
+    assert time.monotonic() - started < 5
+    assert sold
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lock_timeout_holds_while_migrating_and_statements_may_take_long():
+    seen = {}
+
+    def look(*args, **kwargs) -> None:
+        with connection.cursor() as cursor:
+            for name in ("lock_timeout", "statement_timeout"):
+                cursor.execute(f"SHOW {name}")
+                seen[name] = cursor.fetchone()[0]
+
+    post_migrate.connect(look)
+    try:
+        call_command("migrate", verbosity=0)
+    finally:
+        post_migrate.disconnect(look)
+        connection.close()
+
+    assert seen == {"lock_timeout": "2s", "statement_timeout": "0"}
