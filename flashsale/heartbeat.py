@@ -1,6 +1,13 @@
-"""Signs of life of the workers: each finished task leaves one for its queue, and readiness looks for them."""
+"""Signs of life of the workers: each finished task leaves one for its queue, and readiness looks for them.
 
-from celery.signals import task_postrun
+Where `ALIVE_FILE` is set, a worker that is connected to its broker, and a beat that really sends tasks, touch that
+file: a health check needs to look at its age only.
+"""
+
+from pathlib import Path
+
+from celery.signals import after_task_publish, beat_init, heartbeat_sent, task_postrun
+from django.conf import settings
 
 from flashsale.core import kv
 
@@ -16,8 +23,11 @@ def _key(queue: str) -> str:
 
 
 def register() -> None:
-    """Let every finished task of this process leave a sign of life."""
+    """Let every finished task of this process leave a sign of life, and this process too where a file is named."""
     task_postrun.connect(note_sign_of_life)
+    if settings.ALIVE_FILE:
+        heartbeat_sent.connect(touch_alive_file)
+        beat_init.connect(watch_beat)
 
 
 def note_sign_of_life(task=None, **_) -> None:
@@ -25,6 +35,16 @@ def note_sign_of_life(task=None, **_) -> None:
     queue = (task.request.delivery_info or {}).get("routing_key") if task else None
     if queue in QUEUES:
         _breaker.tried(lambda: kv.client().set(_key(queue), "1", ex=SILENT_AFTER_SECONDS))
+
+
+def watch_beat(**_) -> None:
+    """From now on, touch the file with every task that this beat has sent."""
+    after_task_publish.connect(touch_alive_file)
+
+
+def touch_alive_file(**_) -> None:
+    """Say that this process does its work."""
+    Path(settings.ALIVE_FILE).touch()
 
 
 def silent_queues() -> list[str]:

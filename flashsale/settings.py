@@ -11,6 +11,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
+from environ.fileaware_mapping import FileAwareMapping
 
 from flashsale import embedded, logs
 from flashsale.core import standard_webhooks
@@ -18,7 +19,22 @@ from flashsale.core import standard_webhooks
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(os.environ.get("STATE_DIR") or BASE_DIR / ".state").absolute()
 
-env = environ.Env()
+
+class _Environment(FileAwareMapping):
+    """The environment; where NAME_FILE is set, NAME is what that file holds, without the newlines at its end."""
+
+    def __getitem__(self, key: str) -> str:
+        try:
+            return super().__getitem__(key).rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{key}_FILE cannot be read: {error}.") from error
+
+
+class _Env(environ.Env):
+    ENVIRON = _Environment()
+
+
+env = _Env()
 for file in (Path(os.environ.get("ENV_FILE", BASE_DIR / ".env")), STATE_DIR / "local.env"):
     if file.is_file():
         env.read_env(file)
@@ -44,6 +60,8 @@ def _secret_key() -> str:
 def _database() -> dict:
     if env.str("DATABASE_URL", default=""):
         config = env.db_url("DATABASE_URL")
+        # A password of its own can come from a file while the URL is no secret.
+        config["PASSWORD"] = env.str("DATABASE_PASSWORD", default="") or config["PASSWORD"]
     elif LOCAL_MODE:
         config = {"ENGINE": "django.db.backends.postgresql", **embedded.database_settings(STATE_DIR)}
     else:
@@ -187,6 +205,8 @@ else:
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
 # Nothing waits long for Redis: it is never the truth.
 REDIS_TIMEOUT_SECONDS = 0.25
+# What a living worker or beat touches, for health checks; none by default.
+ALIVE_FILE = env.str("ALIVE_FILE", default="")
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ROUTES = {"checkout.tasks.expire_*": {"queue": "expiry"}}
