@@ -232,7 +232,7 @@ def test_the_programs_accept_what_compose_gives_them(deployed):
 
 @pytest.mark.django_db
 def test_a_living_worker_and_beat_are_healthy_and_silent_ones_are_not(deployed):
-    names = ["worker", "worker-expiry", "beat"]
+    names = ["worker", "beat"]
     programs = {name: deployed.start(name) for name in names}
     assert not any(deployed.is_healthy(name) for name in names)
 

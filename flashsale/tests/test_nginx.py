@@ -1,0 +1,316 @@
+"""deploy/nginx.conf in front of a real web server, as docker-compose.yml starts it."""
+
+import http.client
+import json
+import re
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from django.conf import settings
+
+from flashsale import server
+from flashsale.core import standard_webhooks
+from flashsale.tests.deployed import deployment, nginx, stopping
+from flashsale.tests.processes import PROJECT, free_port, wait_until
+
+pytestmark = pytest.mark.django_db
+
+MAKE = """
+import json
+from catalog import products
+from flashsale.tests.test_tokens import make_token
+ids = [products.add(name=name, price="29.99", currency="USD", stock=10).pk for name in ("cached", "bought")]
+print(json.dumps([*ids, make_token()]))
+"""
+PROBLEM = "application/problem+json"
+ORIGIN = "https://shop.example.com"
+BURST = 200
+
+
+@pytest.fixture(scope="module")
+def shop(django_db_setup, django_db_blocker):
+    """The web server behind nginx, two products and an API token. All requests come from few addresses: no quotas."""
+    quotas = {"HOLDS_PER_MINUTE": "0", "CHANGES_PER_MINUTE": "0", "READS_PER_MINUTE": "100000"}
+    variables = {"SECURE_SSL_REDIRECT": "0", "CORS_ALLOWED_ORIGINS": ORIGIN}
+    with django_db_blocker.unblock(), deployment(**quotas, **variables) as deployed:
+        port = free_port()
+        web = deployed.start("web", *server.argv(host="127.0.0.1", port=port)[1:])
+        changes = {
+            "client_header_timeout 10s;": "client_header_timeout 1s;",
+            "# set_real_ip_from 10.0.0.0/8;": "set_real_ip_from 127.0.0.9;",
+            "# real_ip_header": "real_ip_header",
+            "# real_ip_recursive": "real_ip_recursive",
+        }
+        with stopping(web), nginx(deployed.folder, web=port, pay=port, changes=changes) as proxy:
+            made = deployed.manage("shell", "-v", "0", "-c", MAKE)
+            assert made.returncode == 0, made.stderr
+            wait_until(lambda: httpx.get(f"{proxy.url}/readyz").status_code == 200, what="the shop is open")
+            yield Shop(deployed, proxy, web, *json.loads(made.stdout))
+
+
+class Shop:
+    """Everything a test may look at."""
+
+    def __init__(self, deployed, proxy, web, cached: int, bought: int, token: str) -> None:
+        self.deployed = deployed
+        self.proxy = proxy
+        self.web = web
+        self.cached = f"/api/v1/products/{cached}"
+        self.bought = bought
+        self.token = token
+
+
+@pytest.fixture
+def client(shop):
+    with shop.proxy.client() as client:
+        yield client
+
+
+def raw(shop, path: str, **headers: str) -> http.client.HTTPResponse:
+    """Ask for a path as it is written, with these headers only."""
+    connection = http.client.HTTPConnection("127.0.0.1", shop.proxy.port, timeout=10)
+    connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+    for name, value in ({"Host": "shop.test"} | headers).items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    return connection.getresponse()
+
+
+def logged(shop, answer: httpx.Response | http.client.HTTPResponse) -> dict:
+    """Return the line of the access log that belongs to the answer; it comes a moment later."""
+    request_id = answer.headers["X-Request-ID"]
+    wait_until(lambda: request_id in shop.proxy.log.read_text(), seconds=5, what="the request is written down")
+    [line] = [line for line in shop.proxy.log.read_text().splitlines() if request_id in line]
+    return json.loads(line)
+
+
+def test_a_product_is_kept_for_a_second_and_a_change_is_seen_soon(shop, client):
+    first, again = client.get(shop.cached), client.get(shop.cached)
+    product_id = int(shop.cached.rpartition("/")[2])
+    client.post("/api/v1/holds", json={"product_id": product_id, "quantity": 3}).raise_for_status()
+    held_at = time.monotonic()
+    wait_until(lambda: client.get(shop.cached).json()["available_stock"] == 7, seconds=5, what="the hold is seen")
+
+    assert time.monotonic() - held_at < 2.5
+    assert [answer.headers["X-Cache-Status"] for answer in (first, again)] == ["MISS", "HIT"]
+    assert again.json() == first.json()
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert (
+        client.get(shop.cached, headers={"If-None-Match": client.get(shop.cached).headers["ETag"]}).status_code == 304
+    )
+
+
+def test_the_list_is_kept_as_well_each_page_for_itself(shop, client):
+    paths = ["/api/v1/products", "/api/v1/products", "/api/v1/products?cursor=", "/api/products"]
+
+    statuses = [client.get(path).headers["X-Cache-Status"] for path in paths]
+
+    assert statuses == ["MISS", "HIT", "MISS", "MISS"]
+
+
+def test_what_is_kept_says_nothing_of_who_asked_first(shop, client):
+    first, again = (client.get(f"{shop.cached}?fresh") for _ in range(2))
+
+    assert first.headers["RateLimit"].startswith('"reads";r=')
+    assert not {"RateLimit", "RateLimit-Policy"} & set(again.headers)
+    assert first.headers["X-Request-ID"] != again.headers["X-Request-ID"]
+
+
+def test_a_page_of_a_known_origin_may_read_what_another_client_asked_for_first(shop, client):
+    path = f"{shop.cached}?origin"
+    first = client.get(path)
+
+    of_origin, again = (client.get(path, headers={"Origin": ORIGIN}) for _ in range(2))
+
+    assert "Access-Control-Allow-Origin" not in first.headers
+    assert {answer.headers["Access-Control-Allow-Origin"] for answer in (of_origin, again)} == {ORIGIN}
+    assert [answer.headers["X-Cache-Status"] for answer in (of_origin, again)] == ["MISS", "HIT"]
+
+
+def test_who_sends_a_token_is_answered_by_the_application(shop, client):
+    with_token = {"Authorization": f"Bearer {shop.token}"}
+    path = f"{shop.cached}?token"
+
+    answers = [client.get(path, headers=with_token) for _ in range(2)]
+    refused = client.get(path, headers={"Authorization": "Bearer wrong"})
+    anonymous = client.get(path)
+
+    assert [answer.headers["X-Cache-Status"] for answer in answers] == ["BYPASS", "BYPASS"]
+    assert {answer.headers["Cache-Control"] for answer in answers} == {"private, max-age=1"}
+    assert refused.status_code == 401
+    assert anonymous.headers["X-Cache-Status"] == "MISS"
+
+
+def test_a_crowd_that_reloads_asks_the_application_once_a_second(shop):
+    path = f"{shop.cached}?crowd"
+    with shop.proxy.client() as client, ThreadPoolExecutor(20) as pool:
+        started = time.monotonic()
+        statuses = [answer.headers["X-Cache-Status"] for answer in pool.map(lambda _: client.get(path), range(100))]
+        seconds = time.monotonic() - started
+
+    assert set(statuses) <= {"MISS", "HIT", "EXPIRED", "UPDATING"}
+    assert statuses.count("MISS") == 1
+    assert statuses.count("EXPIRED") <= seconds + 1
+
+
+def test_a_buyer_comes_through_to_a_paid_order(shop, client):
+    hold = client.post("/api/v1/holds", json={"product_id": shop.bought, "quantity": 2}).json()
+    order = client.post("/api/v1/orders", json={"hold_id": hold["hold_id"]}).json()
+    event = {"idempotency_key": "evt_1", "status": "success", "payment_id": "pay_1", "amount": "59.98"}
+    body = json.dumps(event | {"order_id": order["order_id"], "currency": "USD"}).encode()
+    headers = {"Content-Type": "application/json"}
+    unsigned = client.post("/api/v1/payments/webhook", content=body, headers=headers)
+
+    paid = client.post("/api/v1/payments/webhook", content=body, headers=headers | signed(shop, body))
+
+    assert unsigned.status_code == 401
+    assert (paid.status_code, paid.json()["order_status"]) == (200, "paid")
+    answer = client.get(f"/api/v1/orders/{order['order_id']}")
+    assert (answer.json()["status"], answer.headers["Cache-Control"]) == ("paid", "no-store")
+    assert "X-Cache-Status" not in answer.headers
+
+
+def signed(shop, body: bytes) -> dict[str, str]:
+    secret = (shop.deployed.folder / "secrets" / "standard_webhook_secrets").read_text().strip()
+    return standard_webhooks.signed_headers(standard_webhooks.key_of(secret), message_id="evt_1", body=body)
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/metrics/", "//metrics", "/%6Detrics", "/api/../metrics", "/./metrics?a=b"]
+)
+def test_metrics_are_not_for_the_outside(shop, path):
+    answer = raw(shop, path, Authorization="Bearer anything")
+
+    assert answer.status == 404
+    assert logged(shop, answer)["upstream_seconds"] == ""
+
+
+def problem_of(answer: httpx.Response) -> tuple[int, str]:
+    """Return status and code of a problem document that is whole."""
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    body = answer.json()
+    assert body["status"] == answer.status_code
+    assert re.fullmatch(r"[0-9a-f]{32}", body["request_id"])
+    return answer.status_code, body["code"]
+
+
+@pytest.mark.parametrize("size", [300 * 1024, 2 * 1024 * 1024], ids=["the application's limit", "nginx's limit"])
+def test_a_body_that_is_too_large_is_refused(client, size):
+    headers = {"Content-Type": "application/json"}
+
+    assert problem_of(client.post("/api/v1/holds", content=b" " * size, headers=headers)) == (413, "payload_too_large")
+
+
+def test_a_header_or_a_path_that_is_too_long_is_refused(client):
+    assert problem_of(client.get("/api/v1/products", headers={"X-Long": "x" * 10_000})) == (400, "invalid")
+    assert problem_of(client.get(f"/api/v1/products?{'x' * 10_000}")) == (400, "invalid")
+
+
+def test_another_host_is_refused_and_not_kept(shop, client):
+    path = f"{shop.cached}?host"
+    client.get(path)
+
+    assert problem_of(client.get(path, headers={"Host": "other.test"})) == (400, "invalid")
+    assert client.get(path, headers={"Host": "shop.test"}).headers["X-Cache-Status"] == "MISS"
+
+
+def test_a_client_that_trickles_its_header_is_cut_off_while_others_are_served(shop, client):
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", shop.proxy.port)) as slow:
+        slow.settimeout(0.2)
+        slow.sendall(b"GET /api/v1/products HTTP/1.1\r\nX: ")
+        while True:
+            assert time.monotonic() - started < 5, "nobody cut it off"
+            assert client.get("/livez").status_code == 200
+            try:
+                slow.sendall(b"x")
+                if slow.recv(1) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+
+    assert 0.9 < time.monotonic() - started < 3
+
+
+def test_a_flood_is_refused_and_does_not_touch_the_others(shop):
+    with shop.proxy.client("127.0.0.2") as flood, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: flood.get("/livez"), range(2 * BURST)))
+        refused = flood.get("/api/v1/products")
+        with_token = flood.get("/api/v1/products", headers={"Authorization": f"Bearer {shop.token}"})
+    with shop.proxy.client("127.0.0.3") as other:
+        other_answer = other.get("/api/v1/products")
+
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert 0 < len(refused) <= BURST
+    assert {problem_of(answer) for answer in refused} == {(429, "throttled")}
+    assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
+    assert (with_token.status_code, other_answer.status_code) == (200, 200)
+
+
+def test_behind_a_load_balancer_each_ipv6_network_has_a_limit_of_its_own(shop):
+    """The lines that are commented out, with the balancer at 127.0.0.9."""
+    with shop.proxy.client("127.0.0.9") as balancer, shop.proxy.client("127.0.0.4") as liar:
+
+        def ask(client: httpx.Client, address: str) -> httpx.Response:
+            return client.get("/livez", headers={"X-Forwarded-For": address})
+
+        with ThreadPoolExecutor(8) as pool:
+            same = list(pool.map(lambda host: ask(balancer, f"2001:db8:0:1:{host:x}::1"), range(2 * BURST)))
+        neighbour, lied = ask(balancer, "2001:db8:0:2::1"), ask(liar, "2001:db8:0:1::1")
+
+    assert {answer.status_code for answer in same} == {200, 429}
+    assert [neighbour.status_code, lied.status_code] == [200, 200]
+    assert logged(shop, neighbour)["client"] == "2001:db8:0:2::1"
+    assert logged(shop, lied)["client"] == "127.0.0.4"
+
+
+def test_the_outer_limit_is_well_above_the_applications_own():
+    text = (PROJECT / "deploy" / "nginx.conf").read_text()
+    rates = {zone: int(rate) * 60 for zone, rate in re.findall(r"zone=(\w+):\w+ rate=(\d+)r/s", text)}
+    example = (PROJECT / ".env.example").read_text()
+    quotas = {name: int(quota) for name, quota in re.findall(r"^(\w+_PER_MINUTE)=(\d+)$", example, re.M)}
+
+    assert rates["strangers"] > 2 * sum(quota for name, quota in quotas.items() if not name.startswith("TOKEN_"))
+    assert rates["partners"] > 1.5 * sum(quota for name, quota in quotas.items() if name.startswith("TOKEN_"))
+    [size] = re.findall(r"client_max_body_size (\d+)m;", text)
+    assert int(size) * 1024 * 1024 > settings.MAX_BODY_BYTES
+
+
+def test_the_access_log_is_json_without_queries_and_tokens(shop, client):
+    answer = client.get('/api/v1/holds/nothing"?cursor=hidden', headers={"Authorization": f"Bearer {shop.token}"})
+
+    line = logged(shop, answer)
+    assert (line["path"], line["status"], line["client"]) == ('/api/v1/holds/nothing"', 404, "127.0.0.1")
+    assert float(line["upstream_seconds"]) >= 0
+    text = shop.proxy.log.read_text()
+    assert "hidden" not in text
+    assert shop.token not in text
+
+
+def test_a_simulated_sale_through_nginx_keeps_every_promise(shop):
+    sale = shop.deployed.manage("simulate_sale", "--shoppers", "60", "--stock", "120", "--url", shop.proxy.url)
+
+    assert sale.returncode == 0, sale.stdout + sale.stderr
+    assert "Every promise held" in sale.stdout
+
+
+def test_while_the_application_is_down_the_last_page_is_shown_and_buyers_hear_busy(shop, client):
+    before = client.get(shop.cached)
+
+    shop.web.terminate()
+    shop.web.wait(30)
+    wait_until(lambda: client.get(shop.cached).headers["X-Cache-Status"] == "STALE", seconds=5, what="it is stale")
+    page = client.get(shop.cached)
+    refused = client.post("/api/v1/holds", json={"product_id": shop.bought, "quantity": 1})
+    order = client.get("/api/v1/orders/00000000-0000-4000-8000-000000000000")
+
+    assert page.json() == before.json()
+    assert problem_of(refused) == problem_of(order) == (503, "busy")
+    assert refused.headers["Retry-After"] == "1"
