@@ -65,8 +65,8 @@ class Deployment:
         found = {
             name: re.sub(f"^({'|'.join(here)})", lambda match: here[match[0]], value) for name, value in found.items()
         }
-        own = {"ENV_FILE": os.devnull, "STATE_DIR": f"{self.folder}/none", "PATH": os.environ["PATH"]}
-        return found | self.servers | own
+        image = {"PATH": os.environ["PATH"], "PROMETHEUS_MULTIPROC_DIR": f"{self.folder}/{service}-metrics"}
+        return found | self.servers | image | {"ENV_FILE": os.devnull, "STATE_DIR": f"{self.folder}/none"}
 
     def start(self, service: str, *argv: str, **environment: str) -> subprocess.Popen:
         """Start a service with its own command, or another one."""
@@ -81,6 +81,10 @@ class Deployment:
             [sys.executable, "manage.py", *argv], cwd=PROJECT, env=self.environment_of("web"),
             capture_output=True, text=True, check=False,
         )  # fmt: skip
+
+    def secret(self, name: str) -> str:
+        """Return what the file of a secret holds."""
+        return (self.folder / "secrets" / name).read_text().strip()
 
     def is_healthy(self, service: str) -> bool:
         """Run the health check of a service that has one for a shell."""

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import time
 
+import httpx
 import pytest
 import yaml
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.conf import settings
 from flashsale import server
 from flashsale.tests.browser import tool
 from flashsale.tests.deployed import COMPOSE, SECRETS, SERVICES, deployment, environment_of, make_secrets, stopping
-from flashsale.tests.processes import PROJECT, wait_until
+from flashsale.tests.processes import PROJECT, free_port, wait_until
 
 ONE_SHOT = {"migrate"}
 OURS = {"web", "pay", "worker", "worker-expiry", "beat", "migrate"}
@@ -64,6 +65,15 @@ def test_a_service_gets_its_secrets_as_files_only(name):
     assert secret_files <= set(service.get("secrets", []))
     assert not re.search(r"\$\{\w*(SECRET|PASSWORD|TOKEN|API_KEY)\w*", mentioned)
     assert re.search(r"://\w+:[^@\s]*@", mentioned) is None
+
+
+def test_what_is_mounted_is_there():
+    mounts = [mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])]
+    files = [mount for mount in mounts if mount.startswith("./")]
+
+    assert len(files) == 6
+    assert [file for file in files if not (PROJECT / file).exists()] == []
+    assert {mount for mount in mounts if not mount.startswith("./")} == set(COMPOSE["volumes"])
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
@@ -202,7 +212,8 @@ def test_prometheus_finds_every_service_that_counts():
         [promtool, "check", "config", "--syntax-only", "deploy/prometheus.yml"],
         cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    jobs = yaml.safe_load((PROJECT / "deploy" / "prometheus.yml").read_text())["scrape_configs"]
+    config = yaml.safe_load((PROJECT / "deploy" / "prometheus.yml").read_text())
+    jobs = config["scrape_configs"]
     found = {tuple(job["dns_sd_configs"][0]["names"]): job["dns_sd_configs"][0]["port"] for job in jobs}
     workers = {
         (name,): int(environment["METRICS_PORT"])
@@ -215,6 +226,7 @@ def test_prometheus_finds_every_service_that_counts():
     assert set(workers) == {("worker",), ("worker-expiry",)}
     assert {job["authorization"]["credentials_file"] for job in jobs} == {f"{SECRETS}metrics_token"}
     assert SERVICES["prometheus"]["secrets"] == ["metrics_token"]
+    assert all((PROJECT / "deploy" / name).exists() for name in config["rule_files"])
 
 
 @pytest.fixture(scope="module")
@@ -232,14 +244,16 @@ def test_the_programs_accept_what_compose_gives_them(deployed):
 
 @pytest.mark.django_db
 def test_a_living_worker_and_beat_are_healthy_and_silent_ones_are_not(deployed):
-    names = ["worker", "beat"]
-    programs = {name: deployed.start(name) for name in names}
+    names, port = ["worker", "beat"], free_port()
+    programs = {name: deployed.start(name, METRICS_PORT=str(port)) for name in names}
     assert not any(deployed.is_healthy(name) for name in names)
 
     with stopping(*programs.values()):
         for name in names:
             wait_until(lambda name=name: deployed.is_healthy(name), what=f"{name} is healthy")
+        counted = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=10)
 
+    assert counted.status_code == 200
     # Nobody touches the files any more.
     for name in names:
         alive = deployed.folder / f"{name}-alive"

@@ -11,7 +11,6 @@ import httpx
 import pytest
 from django.conf import settings
 
-from flashsale import server
 from flashsale.core import standard_webhooks
 from flashsale.tests.deployed import deployment, nginx, stopping
 from flashsale.tests.processes import PROJECT, free_port, wait_until
@@ -37,7 +36,7 @@ def shop(django_db_setup, django_db_blocker):
     variables = {"SECURE_SSL_REDIRECT": "0", "CORS_ALLOWED_ORIGINS": ORIGIN}
     with django_db_blocker.unblock(), deployment(**quotas, **variables) as deployed:
         port = free_port()
-        web = deployed.start("web", *server.argv(host="127.0.0.1", port=port)[1:])
+        web = deployed.start("web", "-m", "flashsale.server", WEB_HOST="127.0.0.1", PORT=str(port))
         changes = {
             "client_header_timeout 10s;": "client_header_timeout 1s;",
             "# set_real_ip_from 10.0.0.0/8;": "set_real_ip_from 127.0.0.9;",
@@ -48,16 +47,17 @@ def shop(django_db_setup, django_db_blocker):
             made = deployed.manage("shell", "-v", "0", "-c", MAKE)
             assert made.returncode == 0, made.stderr
             wait_until(lambda: httpx.get(f"{proxy.url}/readyz").status_code == 200, what="the shop is open")
-            yield Shop(deployed, proxy, web, *json.loads(made.stdout))
+            yield Shop(deployed, proxy, web, f"http://127.0.0.1:{port}", *json.loads(made.stdout))
 
 
 class Shop:
     """Everything a test may look at."""
 
-    def __init__(self, deployed, proxy, web, cached: int, bought: int, token: str) -> None:
+    def __init__(self, deployed, proxy, web, web_url: str, cached: int, bought: int, token: str) -> None:
         self.deployed = deployed
         self.proxy = proxy
         self.web = web
+        self.web_url = web_url
         self.cached = f"/api/v1/products/{cached}"
         self.bought = bought
         self.token = token
@@ -174,18 +174,23 @@ def test_a_buyer_comes_through_to_a_paid_order(shop, client):
 
 
 def signed(shop, body: bytes) -> dict[str, str]:
-    secret = (shop.deployed.folder / "secrets" / "standard_webhook_secrets").read_text().strip()
-    return standard_webhooks.signed_headers(standard_webhooks.key_of(secret), message_id="evt_1", body=body)
+    key = standard_webhooks.key_of(shop.deployed.secret("standard_webhook_secrets"))
+    return standard_webhooks.signed_headers(key, message_id="evt_1", body=body)
 
 
 @pytest.mark.parametrize(
     "path", ["/metrics", "/metrics/", "//metrics", "/%6Detrics", "/api/../metrics", "/./metrics?a=b"]
 )
 def test_metrics_are_not_for_the_outside(shop, path):
-    answer = raw(shop, path, Authorization="Bearer anything")
+    right = {"Authorization": f"Bearer {shop.deployed.secret('metrics_token')}"}
+
+    answer = raw(shop, path, **right)
 
     assert answer.status == 404
     assert logged(shop, answer)["upstream_seconds"] == ""
+    # Inside, Prometheus knows an address only.
+    assert httpx.get(f"{shop.web_url}/metrics", headers=right | {"Host": "10.0.0.9:8000"}).status_code == 200
+    assert httpx.get(f"{shop.web_url}/metrics").status_code == 401
 
 
 def problem_of(answer: httpx.Response) -> tuple[int, str]:
@@ -196,6 +201,7 @@ def problem_of(answer: httpx.Response) -> tuple[int, str]:
     body = answer.json()
     assert body["status"] == answer.status_code
     assert re.fullmatch(r"[0-9a-f]{32}", body["request_id"])
+    assert answer.headers["X-Request-ID"] == body["request_id"]
     return answer.status_code, body["code"]
 
 
