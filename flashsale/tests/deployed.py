@@ -1,8 +1,11 @@
 """The deployment without Docker: docker-compose.yml's environments and commands, on the tests' own servers."""
 
 import contextlib
+import http.client
+import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -101,10 +104,9 @@ def deployment(**variables: str) -> Iterator[Deployment]:
     folder = Path(tempfile.mkdtemp(prefix="flashsale-deployed-"))
     folder.chmod(0o755)
     make_secrets(folder / "secrets")
-    name, template = "flashsale_deployed", connection.settings_dict["NAME"]
+    name, template = f"deployed_{secrets.token_hex(4)}", connection.settings_dict["NAME"]
     connection.close()
     with psycopg.connect(_database_url("postgres"), autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     servers = {
         "DATABASE_URL": _database_url(name),
@@ -150,6 +152,22 @@ class Proxy:
         """Return a client that calls from this address: each has limits of its own."""
         transport = httpx.HTTPTransport(local_address=address)
         return httpx.Client(base_url=self.url, transport=transport, headers=headers, timeout=20)
+
+    def ask_raw(self, path: str, **headers: str) -> http.client.HTTPResponse:
+        """Ask for a path as it is written, with these headers only."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+        for name, value in ({"Host": "shop.test"} | headers).items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        return connection.getresponse()
+
+    def logged(self, answer: httpx.Response | http.client.HTTPResponse) -> dict:
+        """Return the line of the access log that belongs to the answer; it comes a moment later."""
+        request_id = answer.headers["X-Request-ID"]
+        wait_until(lambda: request_id in self.log.read_text(), seconds=5, what="the request is written down")
+        [line] = [line for line in self.log.read_text().splitlines() if request_id in line]
+        return json.loads(line)
 
 
 @contextlib.contextmanager

@@ -1,18 +1,19 @@
 """deploy/nginx.conf in front of a real web server, as docker-compose.yml starts it."""
 
-import http.client
 import json
 import re
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import httpx
 import pytest
 from django.conf import settings
 
 from flashsale.core import standard_webhooks
-from flashsale.tests.deployed import deployment, nginx, stopping
+from flashsale.tests.deployed import Deployment, Proxy, deployment, nginx, stopping
 from flashsale.tests.processes import PROJECT, free_port, wait_until
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +23,7 @@ import json
 from catalog import products
 from flashsale.tests.test_tokens import make_token
 ids = [products.add(name=name, price="29.99", currency="USD", stock=10).pk for name in ("cached", "bought")]
-print(json.dumps([*ids, make_token()]))
+print(json.dumps([f"/api/v1/products/{ids[0]}", ids[1], make_token()]))
 """
 PROBLEM = "application/problem+json"
 ORIGIN = "https://shop.example.com"
@@ -50,41 +51,23 @@ def shop(django_db_setup, django_db_blocker):
             yield Shop(deployed, proxy, web, f"http://127.0.0.1:{port}", *json.loads(made.stdout))
 
 
+@dataclass(frozen=True)
 class Shop:
     """Everything a test may look at."""
 
-    def __init__(self, deployed, proxy, web, web_url: str, cached: int, bought: int, token: str) -> None:
-        self.deployed = deployed
-        self.proxy = proxy
-        self.web = web
-        self.web_url = web_url
-        self.cached = f"/api/v1/products/{cached}"
-        self.bought = bought
-        self.token = token
+    deployed: Deployment
+    proxy: Proxy
+    web: subprocess.Popen
+    web_url: str
+    cached: str
+    bought: int
+    token: str
 
 
 @pytest.fixture
 def client(shop):
     with shop.proxy.client() as client:
         yield client
-
-
-def raw(shop, path: str, **headers: str) -> http.client.HTTPResponse:
-    """Ask for a path as it is written, with these headers only."""
-    connection = http.client.HTTPConnection("127.0.0.1", shop.proxy.port, timeout=10)
-    connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
-    for name, value in ({"Host": "shop.test"} | headers).items():
-        connection.putheader(name, value)
-    connection.endheaders()
-    return connection.getresponse()
-
-
-def logged(shop, answer: httpx.Response | http.client.HTTPResponse) -> dict:
-    """Return the line of the access log that belongs to the answer; it comes a moment later."""
-    request_id = answer.headers["X-Request-ID"]
-    wait_until(lambda: request_id in shop.proxy.log.read_text(), seconds=5, what="the request is written down")
-    [line] = [line for line in shop.proxy.log.read_text().splitlines() if request_id in line]
-    return json.loads(line)
 
 
 def test_a_product_is_kept_for_a_second_and_a_change_is_seen_soon(shop, client):
@@ -162,9 +145,11 @@ def test_a_buyer_comes_through_to_a_paid_order(shop, client):
     event = {"idempotency_key": "evt_1", "status": "success", "payment_id": "pay_1", "amount": "59.98"}
     body = json.dumps(event | {"order_id": order["order_id"], "currency": "USD"}).encode()
     headers = {"Content-Type": "application/json"}
-    unsigned = client.post("/api/v1/payments/webhook", content=body, headers=headers)
+    key = standard_webhooks.key_of(shop.deployed.secret("standard_webhook_secrets"))
+    signature = standard_webhooks.signed_headers(key, message_id="evt_1", body=body)
 
-    paid = client.post("/api/v1/payments/webhook", content=body, headers=headers | signed(shop, body))
+    unsigned = client.post("/api/v1/payments/webhook", content=body, headers=headers)
+    paid = client.post("/api/v1/payments/webhook", content=body, headers=headers | signature)
 
     assert unsigned.status_code == 401
     assert (paid.status_code, paid.json()["order_status"]) == (200, "paid")
@@ -173,21 +158,16 @@ def test_a_buyer_comes_through_to_a_paid_order(shop, client):
     assert "X-Cache-Status" not in answer.headers
 
 
-def signed(shop, body: bytes) -> dict[str, str]:
-    key = standard_webhooks.key_of(shop.deployed.secret("standard_webhook_secrets"))
-    return standard_webhooks.signed_headers(key, message_id="evt_1", body=body)
-
-
 @pytest.mark.parametrize(
     "path", ["/metrics", "/metrics/", "//metrics", "/%6Detrics", "/api/../metrics", "/./metrics?a=b"]
 )
 def test_metrics_are_not_for_the_outside(shop, path):
     right = {"Authorization": f"Bearer {shop.deployed.secret('metrics_token')}"}
 
-    answer = raw(shop, path, **right)
+    answer = shop.proxy.ask_raw(path, **right)
 
     assert answer.status == 404
-    assert logged(shop, answer)["upstream_seconds"] == ""
+    assert shop.proxy.logged(answer)["upstream_seconds"] == ""
     # Inside, Prometheus knows an address only.
     assert httpx.get(f"{shop.web_url}/metrics", headers=right | {"Host": "10.0.0.9:8000"}).status_code == 200
     assert httpx.get(f"{shop.web_url}/metrics").status_code == 401
@@ -273,8 +253,8 @@ def test_behind_a_load_balancer_each_ipv6_network_has_a_limit_of_its_own(shop):
 
     assert {answer.status_code for answer in same} == {200, 429}
     assert [neighbour.status_code, lied.status_code] == [200, 200]
-    assert logged(shop, neighbour)["client"] == "2001:db8:0:2::1"
-    assert logged(shop, lied)["client"] == "127.0.0.4"
+    assert shop.proxy.logged(neighbour)["client"] == "2001:db8:0:2::1"
+    assert shop.proxy.logged(lied)["client"] == "127.0.0.4"
 
 
 def test_the_outer_limit_is_well_above_the_applications_own():
@@ -292,7 +272,7 @@ def test_the_outer_limit_is_well_above_the_applications_own():
 def test_the_access_log_is_json_without_queries_and_tokens(shop, client):
     answer = client.get('/api/v1/holds/nothing"?cursor=hidden', headers={"Authorization": f"Bearer {shop.token}"})
 
-    line = logged(shop, answer)
+    line = shop.proxy.logged(answer)
     assert (line["path"], line["status"], line["client"]) == ('/api/v1/holds/nothing"', 404, "127.0.0.1")
     assert float(line["upstream_seconds"]) >= 0
     text = shop.proxy.log.read_text()
