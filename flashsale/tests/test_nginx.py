@@ -161,14 +161,13 @@ def test_a_buyer_comes_through_to_a_paid_order(shop, client):
 @pytest.mark.parametrize(
     "path", ["/metrics", "/metrics/", "//metrics", "/%6Detrics", "/api/../metrics", "/./metrics?a=b"]
 )
-def test_metrics_are_not_for_the_outside(shop, path):
+def test_metrics_are_for_prometheus_which_knows_an_address_and_not_for_the_outside(shop, path):
     right = {"Authorization": f"Bearer {shop.deployed.secret('metrics_token')}"}
 
     answer = shop.proxy.ask_raw(path, **right)
 
     assert answer.status == 404
     assert shop.proxy.logged(answer)["upstream_seconds"] == ""
-    # Inside, Prometheus knows an address only.
     assert httpx.get(f"{shop.web_url}/metrics", headers=right | {"Host": "10.0.0.9:8000"}).status_code == 200
     assert httpx.get(f"{shop.web_url}/metrics").status_code == 401
 
@@ -241,7 +240,6 @@ def test_a_flood_is_refused_and_does_not_touch_the_others(shop):
 
 
 def test_behind_a_load_balancer_each_ipv6_network_has_a_limit_of_its_own(shop):
-    """The lines that are commented out, with the balancer at 127.0.0.9."""
     with shop.proxy.client("127.0.0.9") as balancer, shop.proxy.client("127.0.0.4") as liar:
 
         def ask(client: httpx.Client, address: str) -> httpx.Response:
