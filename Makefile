@@ -1,22 +1,31 @@
 # `make run` starts everything, `make test` tests everything; both from a bare checkout with Python 3.11 or newer.
 PYTHON ?= python3
 VENV := .venv
+# Each has a PostgreSQL and a Valkey of its own. 0: all tests in one process.
+TEST_PROCESSES ?= 3
 export PORT STATE_DIR
 
 # A virtual environment whose Python is gone or too old is made again.
 IS_USABLE := import sys; sys.exit(sys.version_info < (3, 11))
 _ := $(shell $(VENV)/bin/python -c '$(IS_USABLE)' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: run test bench lint clean
+.PHONY: run test bench chaos lint clean
 
 run: $(VENV)/.runtime
 	@exec $(VENV)/bin/python manage.py up
 
 test: $(VENV)/.development
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.development
 	@$(VENV)/bin/python -m benchmarks.sale $(ARGS)
+
+# Every fault lasts ten seconds here, and one and a half in `make test`.
+chaos: export CHAOS_SECONDS ?= 10
+chaos: export CHAOS_REPORT ?= /dev/stdout
+chaos: $(VENV)/.development
+	@$(VENV)/bin/python -m pytest -q flashsale/tests/test_storms.py flashsale/tests/test_cut_connections.py \
+	    flashsale/tests/test_disk_full.py -s $(ARGS)
 
 lint: $(VENV)/.development
 	@$(VENV)/bin/ruff check .

@@ -1,16 +1,36 @@
 """What every test may use. The servers are started by the plugin `flashsale.tests.servers` (see pyproject.toml)."""
 
+import os
+
 import pytest
 from rest_framework.test import APIClient
 
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
+from flashsale.tests.schedule import fill_schedule
+
+
+# What takes longest goes first, so that no process has to do it alone at the end.
+SLOW = ("test_up.py", "test_start.py", "test_storms.py", "test_property.py", "test_admin_actions.py", "test_restore.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests for several processes (pytest-xdist); one process keeps pytest-django's order."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
 
 
 @pytest.fixture
 def api() -> APIClient:
     """A client of the API whose exceptions become answers, as over HTTP."""
     return APIClient(raise_request_exception=False)
+
+
+@pytest.fixture
+def schedule(db):
+    """What the beat does when, as the migrations have it."""
+    fill_schedule()
 
 
 @pytest.fixture

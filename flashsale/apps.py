@@ -15,9 +15,10 @@ class FlashsaleConfig(AppConfig):
     name = "flashsale"
 
     def ready(self) -> None:
-        from flashsale import heartbeat
+        from flashsale import heartbeat, metrics
 
         heartbeat.register()
+        metrics.register()
         pre_migrate.connect(_let_migrations_run, sender=self, dispatch_uid="flashsale.let_migrations_run")
         # The last app's turn: the permissions of all others exist by now.
         post_migrate.connect(make_roles, sender=self, dispatch_uid="flashsale.make_roles")

@@ -136,7 +136,11 @@ def show(request: HttpRequest) -> HttpResponse:
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
 
-@worker_ready.connect
+def register() -> None:
+    """Let a worker answer as soon as it is ready."""
+    worker_ready.connect(serve_workers_numbers)
+
+
 def serve_workers_numbers(**_) -> None:
     """Answer on METRICS_PORT, where it is set, what the processes of this worker counted."""
     if settings.METRICS_PORT:

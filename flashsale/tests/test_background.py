@@ -109,7 +109,7 @@ def test_the_purge_takes_old_holds_that_never_became_orders(product):
     assert set(Hold.objects.values_list("pk", flat=True)) == {kept.pk, ordered.hold_id, young.pk}
 
 
-def test_the_beat_knows_every_task_and_lets_stale_runs_go(db):
+def test_the_beat_knows_every_task_and_lets_stale_runs_go(schedule):
     scheduled = PeriodicTask.objects.exclude(name="celery.backend_cleanup")
 
     celery_app.loader.import_default_modules()

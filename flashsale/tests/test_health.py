@@ -90,7 +90,7 @@ def test_without_a_database_it_is_alive_and_not_ready(client, db, monkeypatch):
     assert client.get("/livez").status_code == 200
 
 
-def test_every_queue_of_the_schedule_gives_signs_of_life_often_enough(db):
+def test_every_queue_of_the_schedule_gives_signs_of_life_often_enough(schedule):
     routed = {"expiry", app.conf.task_default_queue}
 
     assert set(heartbeat.QUEUES) == routed

@@ -10,7 +10,7 @@ from django.db import OperationalError, connection
 
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
-from checkout import audit, orders
+from checkout import audit, orders, tasks
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass
 from flashsale.core.events import EVENTS
 from flashsale.tests.processes import PROJECT, free_port, start, wait_until
@@ -131,3 +131,23 @@ def answers(url: str) -> bool:
         return httpx.get(url, timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+@pytest.mark.http
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_answers_what_its_processes_did(tmp_path):
+    product, port = ProductFactory(stock=5), free_port()
+    let_hold_pass(HoldFactory(product=product, quantity=2))
+    environment = os.environ | {
+        "DATABASE_URL": database_url(), "METRICS_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"),
+    }  # fmt: skip
+    queue, expired = f"metrics-{port}", r"^flashsale_holds_expired_total 1\.0$"
+    argv = ["-m", "celery", "-A", "flashsale", "worker", "-c", "2", "-n", f"{queue}@%h", "-Q", queue]
+    worker = start(sys.executable, *argv, environment=environment, cwd=PROJECT)
+    try:
+        tasks.expire_holds.apply_async(queue=queue)
+        url = f"http://127.0.0.1:{port}/metrics"
+        wait_until(lambda: answers(url) and re.search(expired, httpx.get(url).text, re.MULTILINE), what="its numbers")
+    finally:
+        worker.terminate()
+        worker.wait(20)

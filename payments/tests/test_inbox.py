@@ -83,7 +83,7 @@ def test_the_provider_may_send_a_failed_event_again(api, order, broken):
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_k5_a_poison_event_is_given_up_and_holds_up_neither_others_nor_expiry(product, broken, dying):
+def test_k5_a_poison_event_is_given_up_and_holds_up_neither_others_nor_expiry(product, broken, dying, schedule):
     poisoned, healthy = OrderFactory(product=product), OrderFactory(product=product)
     broken("pay_poison")
     with dying():

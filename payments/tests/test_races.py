@@ -16,7 +16,7 @@ from flashsale.tests.racing import (
     without_advisory_locks,
     without_row_locks,
 )
-from payments import inbox, matching, parked
+from payments import inbox, matching, parked, rules
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive
 
@@ -35,7 +35,7 @@ def payments() -> list[str]:
 def _one_event_twice_at_once(monkeypatch) -> list:
     order = OrderFactory(quantity=2)
     # Both have seen that the event is new before either stores it.
-    monkeypatch.setattr(inbox, "_verdict_on_receipt", Meeting(2).before(inbox._verdict_on_receipt))
+    monkeypatch.setattr(rules, "on_receipt", Meeting(2).before(rules.on_receipt))
     return at_once(*times(2, lambda: receive(key="evt_1", order_id=order.pk, payment_id="pay_1")))
 
 
@@ -241,7 +241,7 @@ def test_many_events_racing_with_their_orders_all_arrive(reference):
 def _two_contents_with_one_id(monkeypatch) -> list[str]:
     product = ProductFactory(stock=10)
     made = [OrderFactory(product=product) for _ in range(2)]
-    monkeypatch.setattr(inbox, "_verdict_on_receipt", Meeting(2).before(inbox._verdict_on_receipt))
+    monkeypatch.setattr(rules, "on_receipt", Meeting(2).before(rules.on_receipt))
     at_once(*(lambda o=o: receive(key="evt_1", order_id=o.pk, payment_id=f"pay_{o.pk}") for o in made))
     return sorted(WebhookEvent.objects.values_list("status", flat=True))
 

@@ -1,7 +1,6 @@
 """The real shop for storms: web server, worker and beat, with a proxy before PostgreSQL and one before Valkey."""
 
 import contextlib
-import importlib
 import os
 import signal
 import subprocess
@@ -11,13 +10,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import httpx
-from django.apps import apps
 from django.conf import settings
 from django.db import connection
 
 from flashsale import embedded, server
 from flashsale.tests.chaos.proxy import Proxy
 from flashsale.tests.processes import children_of, free_port, start, wait_until
+from flashsale.tests.schedule import fill_schedule
 
 STOP_SECONDS = 30
 CELERY = (sys.executable, "-m", "celery", "-A", "flashsale")
@@ -120,7 +119,7 @@ def open_shop(folder: Path, *names: str, workers: int = 2, threads: int = 8, con
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} SET synchronous_commit = on")
     if "beat" in names:
-        _fill_schedule()
+        fill_schedule()
     shop = Shop(folder, workers=workers, threads=threads, connections=connections)
     try:
         shop.start(*names)
@@ -130,12 +129,6 @@ def open_shop(folder: Path, *names: str, workers: int = 2, threads: int = 8, con
         connection.close()
         with connection.cursor() as cursor:
             cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} RESET synchronous_commit")
-
-
-def _fill_schedule() -> None:
-    """Give the beat its default schedule, which tests that empty the tables have taken away."""
-    for name, function in (("0001_beat_schedule", "create_defaults"), ("0002_refund_schedule", "create_default")):
-        getattr(importlib.import_module(f"flashsale.migrations.{name}"), function)(apps, None)
 
 
 def _valkey_socket() -> Path:

@@ -1,0 +1,13 @@
+"""The beat's default schedule for tests: what a migration put there goes with every test that empties the tables."""
+
+from importlib import import_module
+
+from django.apps import apps
+
+MADE_BY = (("0001_beat_schedule", "create_defaults"), ("0002_refund_schedule", "create_default"))
+
+
+def fill_schedule() -> None:
+    """Do again what the migrations did; what is there stays."""
+    for migration, function in MADE_BY:
+        getattr(import_module(f"flashsale.migrations.{migration}"), function)(apps, None)
