@@ -139,7 +139,7 @@ def test_a_worker_answers_what_its_processes_did(tmp_path):
     product, port = ProductFactory(stock=5), free_port()
     let_hold_pass(HoldFactory(product=product, quantity=2))
     environment = os.environ | {
-        "DATABASE_URL": database_url(), "METRICS_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"),
+        "DATABASE_URL": database_url(), "METRICS_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
     }  # fmt: skip
     queue, expired = f"metrics-{port}", r"^flashsale_holds_expired_total 1\.0$"
     argv = ["-m", "celery", "-A", "flashsale", "worker", "-c", "2", "-n", f"{queue}@%h", "-Q", queue]
