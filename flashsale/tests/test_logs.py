@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, l
 from flashsale import logs
 from flashsale.core import events
 from flashsale.core.transactions import durable
+from flashsale.tests.processes import PROJECT
 from flashsale.tests.test_http import database_url
 from payments import inbox
 from payments.models import WebhookEvent
@@ -230,3 +232,12 @@ def test_an_id_of_a_proxy_is_taken_over_only_from_our_own(api, settings, product
 def test_an_unknown_format_is_refused():
     with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT"):
         logs.configuration("xml", level="INFO")
+
+
+def test_the_runbook_names_every_event_and_no_other():
+    table = (PROJECT / "docs/operations.md").read_text().partition("| event | when |")[2].partition("\n\n")[0]
+    named = {
+        name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1] if "|" in row else "")
+    }
+
+    assert named == set(events.EVENTS)
