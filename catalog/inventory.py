@@ -94,12 +94,12 @@ def reserve(stock: Stock, *, units: int, along: Statement = ("", ())) -> None:
     `along` is a statement that goes to the server with this one, such as the one that says whose units they are. Both
     are done when the transaction is about to commit.
     """
-    at_the_end(stock.product_id, functools.partial(_write, stock.product_id, reserved=units, along=along))
+    at_the_end(stock.product_id, functools.partial(_write, along=along), reserved=units)
 
 
 def release(product_id: int, *, units: int) -> None:
     """Give reserved units back, when the transaction is about to commit."""
-    at_the_end(product_id, functools.partial(_write, product_id, reserved=-units))
+    at_the_end(product_id, _write, reserved=-units)
 
 
 def release_all(claims: Iterable[tuple[int, int]]) -> None:
@@ -113,7 +113,7 @@ def release_all(claims: Iterable[tuple[int, int]]) -> None:
 
 def sell(product_id: int, *, units: int) -> None:
     """Turn reserved units into sold ones, when the transaction is about to commit."""
-    at_the_end(product_id, functools.partial(_write, product_id, reserved=-units, sold=units))
+    at_the_end(product_id, _write, reserved=-units, sold=units)
 
 
 def sell_unreserved(stock: Stock, *, units: int) -> None:

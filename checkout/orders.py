@@ -1,12 +1,13 @@
 """Orders: placed, paid, cancelled, expired. The only writer of an order's columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import QuerySet
 
 from catalog import inventory
@@ -19,6 +20,13 @@ from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import durable
 
 EXPIRY_BATCH_ROWS = 2_000
+
+_PAY = """
+UPDATE checkout_order AS ours
+SET status = 'paid', paid_at = %s, payment_id = coalesce(ours.payment_id, each.payment_id)
+FROM unnest(%s::uuid[], %s::text[]) AS each (id, payment_id)
+WHERE ours.id = each.id AND ours.status = 'pending_payment'
+"""
 
 
 class OrderAlreadyPaid(Refusal):
@@ -101,6 +109,18 @@ def lock(order_id: UUID) -> Order:
     return order
 
 
+def lock_all(order_ids: Iterable[UUID]) -> dict[UUID, Order]:
+    """Lock and return those of these orders that exist, in ascending id, until the transaction ends."""
+    rows = Order.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=list(order_ids))
+    return {order.pk: order for order in rows.order_by("pk")}
+
+
+def by_payment_id(payment_ids: Iterable[str | None]) -> dict[str, UUID]:
+    """Return which order has which of these payment ids."""
+    rows = Order.objects.filter(payment_id__in=[payment_id for payment_id in payment_ids if payment_id is not None])
+    return dict(rows.values_list("payment_id", "pk"))
+
+
 @durable
 def cancel(order_id: UUID) -> Order:
     """Cancel a pending order and give its units back; a cancelled one stays as it is. Returns the order.
@@ -155,7 +175,26 @@ def mark_paid(order: Order, *, payment_id: str | None) -> None:
         inventory.sell(order.product_id, units=order.quantity)
     else:
         _sell_again(order, **learned)
-    _note("order_paid", order, late=status != Order.Status.PENDING_PAYMENT)
+    note_paid(order, late=status != Order.Status.PENDING_PAYMENT)
+
+
+def mark_all_paid(paid: Sequence[tuple[Order, str | None]], *, now: datetime) -> None:
+    """Mark orders that this transaction has locked, and that are pending at `now`, as paid, and sell their units.
+
+    Each keeps its payment id, or learns the one beside it. The caller notes them (`note_paid`).
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_PAY, [now, [order.pk for order, _ in paid], [payment_id for _, payment_id in paid]])
+        if cursor.rowcount != len(paid):
+            raise NotPending(f"{len(paid) - cursor.rowcount} of {len(paid)} orders were no longer pending")
+    for order, payment_id in paid:
+        order.status, order.paid_at, order.payment_id = Order.Status.PAID, now, order.payment_id or payment_id
+        inventory.sell(order.product_id, units=order.quantity)
+
+
+def note_paid(order: Order, *, late: bool = False) -> None:
+    """Log and count, when this transaction is committed, that the order was paid; `late`: after its window."""
+    _note("order_paid", order, late=late)
 
 
 def note_refund(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -> None:

@@ -4,12 +4,23 @@ The creation of an order and an event that looks for the order take the same loc
 other: the event finds the order, or the order finds the parked event. They come before every row lock.
 """
 
+import itertools
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from flashsale.core import advisory
 
 
+def lock_all(each: Iterable[tuple[UUID | None, UUID | None, str | None]]) -> None:
+    """Lock references, given as order id, hold id and payment id of each event, until the transaction ends."""
+    advisory.lock(itertools.chain.from_iterable(_names(*given) for given in each))
+
+
 def lock(*, order_id: UUID | None = None, hold_id: UUID | None = None, payment_id: str | None = None) -> None:
     """Lock the given references until the transaction ends."""
+    advisory.lock(_names(order_id, hold_id, payment_id))
+
+
+def _names(order_id: UUID | None, hold_id: UUID | None, payment_id: str | None) -> Iterator[str]:
     named = {"order": order_id, "hold": hold_id, "payment": payment_id}
-    advisory.lock(f"{kind}:{value}" for kind, value in named.items() if value is not None)
+    return (f"{kind}:{value}" for kind, value in named.items() if value is not None)

@@ -4,34 +4,44 @@ The only writer of an event's status. If the process dies after any line here, t
 provider had no 2xx and sends it again) or stored and open (the worker finishes it).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import F
 
 from catalog import overdue
 from checkout import orders, references
-from flashsale.core import advisory, backoff, clock, events
+from checkout.models import Order
+from flashsale.core import backoff, clock, events
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import durable
-from payments import matching, rules
+from payments import deliveries, matching, rules
+from payments.deliveries import LEASE_SECONDS, Delivery, note_decision
 from payments.models import WebhookEvent
-from payments.providers.base import Message, Provider, SignatureMismatch
+from payments.providers.base import Provider, SignatureMismatch
 from payments.rules import Verdict
 
 MAX_ATTEMPTS = 12
 BACKOFF_BASE_SECONDS = 2
 BACKOFF_CAP_SECONDS = 3600
-# How long one attempt may take before another may begin; far above every statement and lock timeout together.
-LEASE_SECONDS = 60
 PARKED_MAX_HOURS = 24
 DUE_BATCH_ROWS = 500
 ERROR_LENGTH = 500
 
+_PAID = """
+UPDATE payments_webhookevent AS event
+SET status = 'applied', reason = 'order_paid', processed_at = %s, next_attempt_at = NULL, order_id = each.order_id
+FROM unnest(%s::bigint[], %s::uuid[]) AS each (id, order_id) WHERE event.id = each.id
+"""
+
 Status = WebhookEvent.Status
 OPEN = frozenset({Status.RECEIVED, Status.FAILED, Status.PARKED})
 UNFINISHED = frozenset({Status.RECEIVED, Status.FAILED})
+
+Store = Callable[[Delivery], tuple[WebhookEvent, bool]]
+Process = Callable[[WebhookEvent], WebhookEvent]
 
 _refused = events.Often("webhook_refused")
 
@@ -55,8 +65,15 @@ class Receipt:
     answered_at: datetime
 
 
-def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> Receipt:
-    """Verify, store and process one request of a provider.
+def receive(
+    provider: Provider,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    store: Store = deliveries.store_one,
+    process: Process | None = None,
+) -> Receipt:
+    """Verify, store and process one request of a provider; `store` and `process` may do so with others.
 
     Once it is stored, no error gets out: what could not be finished stays open for the worker. Raises
     `SignatureInvalid`, and `UnusableBody` when the bytes are no event.
@@ -68,9 +85,10 @@ def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> R
         raise SignatureInvalid(str(error)) from error
     message = provider.translate(body, headers)
     kept = {name: headers[name] for name in provider.kept_headers if name in headers}
-    event, is_new = _store(provider.name, message, body=body, headers=kept)
+    delivery = Delivery(provider.name, message, body, kept, events.request_id())
+    event, is_new = store(delivery)
     if event.status in UNFINISHED:
-        event = _attempt(event)
+        event = _attempt(event, process or _process_seen)
     if is_new:
         return Receipt(event=event, is_replay=False, answered_at=event.processed_at or event.received_at)
     events.note("webhook_duplicate", provider=provider.name, event_pk=event.pk, event_id=event.event_id)
@@ -128,7 +146,25 @@ def write(event: WebhookEvent, verdict: Verdict) -> None:
             "status", "reason", "processed_at", "next_attempt_at", "parked_at", "order", "settled_by", "settled_note"
         ]
     )  # fmt: skip
-    _note_decision(event)
+    note_decision(event)
+
+
+def lock_all(event_ids: Iterable[int]) -> dict[int, WebhookEvent]:
+    """Lock events, in ascending id, until the transaction ends; the caller has locked their references."""
+    rows = WebhookEvent.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=list(event_ids))
+    return {event.pk: event for event in rows.order_by("pk")}
+
+
+def write_payments(paid: Sequence[tuple[WebhookEvent, Order]], *, now: datetime) -> None:
+    """Write that each of these events, locked by this transaction, paid its order at `now`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PAID, [now, [event.pk for event, _ in paid], [order.pk for _, order in paid]])
+    for event, order in paid:
+        event.status, event.reason, event.order = Status.APPLIED, "order_paid", order
+        event.processed_at, event.next_attempt_at = now, None
+        with events.of_request(event.request_id):
+            orders.note_paid(order)
+            note_decision(event)
 
 
 def lock(event_id: int, *, seen: WebhookEvent | None = None) -> WebhookEvent:
@@ -157,61 +193,22 @@ def put_off(event: WebhookEvent, error: Exception) -> None:
     event.last_error = f"{type(error).__name__}: {error}"[:ERROR_LENGTH].replace("\x00", "")
     event.save(update_fields=["status", "reason", "next_attempt_at", "processed_at", "last_error"])
     if is_last:
-        _note_decision(event)
+        note_decision(event)
 
 
-@durable
-def _store(provider: str, message: Message, *, body: bytes, headers: dict[str, str]) -> tuple[WebhookEvent, bool]:
-    """Commit the event before anything believes it; return it and whether it is new."""
-    advisory.lock([f"event:{provider}:{message.event_id}"])
-    same_id = {
-        event.fingerprint: event
-        for event in WebhookEvent.objects.filter(provider=provider, event_id=message.event_id).select_related("order")
-    }
-    if message.fingerprint in same_id:
-        return same_id[message.fingerprint], False
-    now = clock.now()
-    verdict = rules.on_receipt(message, is_id_reused=bool(same_id))
-    is_open = verdict.status == Status.RECEIVED
-    event = WebhookEvent(
-        provider=provider,
-        event_id=message.event_id,
-        fingerprint=message.fingerprint,
-        body=body,
-        headers=headers,
-        type=message.type,
-        kind=message.kind,
-        order_ref=message.order_id,
-        hold_ref=message.hold_id,
-        payment_ref=message.payment_id,
-        refund_ref=message.refund_id,
-        amount=message.amount,
-        amount_is_total=message.amount_is_total,
-        currency=message.currency,
-        malformed=message.malformed,
-        status=verdict.status,
-        reason=verdict.reason,
-        attempts=1 if is_open else 0,
-        next_attempt_at=now + timedelta(seconds=LEASE_SECONDS) if is_open else None,
-        received_at=now,
-        processed_at=None if is_open else now,
-        request_id=events.request_id(),
-    )
-    event.save(force_insert=True)
-    if not is_open:
-        _note_decision(event)
-    return event, True
+def _process_seen(event: WebhookEvent) -> WebhookEvent:
+    return process(event.pk, seen=event)
 
 
-def _attempt(event: WebhookEvent) -> WebhookEvent:
+def _attempt(event: WebhookEvent, process: Process = _process_seen) -> WebhookEvent:
     """Process an event; an error is noted on it and does not get out. Its lines in the log name who brought it."""
     with events.of_request(event.request_id):
-        return _tried(event)
+        return _tried(event, process)
 
 
-def _tried(event: WebhookEvent) -> WebhookEvent:
+def _tried(event: WebhookEvent, process: Process) -> WebhookEvent:
     try:
-        return process(event.pk, seen=event)
+        return process(event)
     except Exception as error:
         events.note("webhook_failed", event_pk=event.pk, attempt=event.attempts, exc_info=True)
         try:
@@ -265,13 +262,6 @@ def _claim(event_pk: int) -> bool:
         return True
     due.update(status=Status.DEAD, reason="gave_up", next_attempt_at=None, processed_at=now)
     return False
-
-
-def _note_decision(event: WebhookEvent) -> None:
-    events.note_at_commit(
-        "webhook_processed", provider=event.provider, status=str(event.status), reason=event.reason,
-        event_pk=event.pk, event_id=event.event_id, order_id=event.order_id,
-    )  # fmt: skip
 
 
 def _lock(event_pk: int) -> WebhookEvent:

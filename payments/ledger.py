@@ -3,6 +3,7 @@
 A payment is changed under its order's row lock, where it has an order, and then its own.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -73,6 +74,32 @@ def record(
     if status == Payment.Status.REFUND_DUE:
         _note("refund_due", payment)
     return payment
+
+
+def known_names(events: Iterable[WebhookEvent]) -> set[tuple[str, str]]:
+    """Return which of these events' payments are known, by provider and payment id."""
+    names = [(event.provider, payment_id_of(event)) for event in events]
+    known = Payment.objects.filter(
+        provider__in={provider for provider, _ in names}, payment_id__in=[payment_id for _, payment_id in names]
+    )
+    return set(known.values_list("provider", "payment_id"))
+
+
+def record_all(paid: Iterable[tuple[WebhookEvent, Order]], *, now: datetime) -> None:
+    """Store the payments that bought these locked orders, each for its whole price."""
+    Payment.objects.bulk_create(
+        Payment(
+            provider=event.provider,
+            payment_id=payment_id_of(event),
+            order=order,
+            event=event,
+            amount=order.total_amount,
+            currency=order.currency,
+            status=Payment.Status.APPLIED,
+            created_at=now,
+        )
+        for event, order in paid
+    )
 
 
 def give_back(payment: Payment, *, amount: Decimal) -> None:

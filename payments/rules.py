@@ -69,6 +69,20 @@ def on_receipt(message: Message, *, is_id_reused: bool) -> Verdict:
     return _review("no_reference")
 
 
+def is_plain_payment(event: WebhookEvent, order: Order, *, now: datetime) -> bool:
+    """Say whether a success pays its order without anything to decide: what `apply` would do then is `order_paid`.
+
+    The caller has seen that the payment is unknown and that no other order has its id.
+    """
+    return (
+        event.kind == WebhookEvent.Kind.SUCCESS
+        and event.hold_ref in (None, order.hold_id)
+        and event.currency in ("", order.currency)
+        and event.amount in (None, order.total_amount)
+        and order.status_at(now) == Order.Status.PENDING_PAYMENT
+    )
+
+
 def apply(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
     """Apply the event to its order, or leave it to staff when something about it is in doubt.
 

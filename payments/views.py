@@ -6,7 +6,7 @@ from rest_framework.parsers import BaseParser
 
 from flashsale.core.http import HTTP_METHODS, answer, read_body
 from flashsale.core.refusals import InvalidRequest, NotFound
-from payments import inbox
+from payments import batching
 from payments.providers import PROVIDERS
 from payments.providers.base import UnusableBody
 from payments.serializers import ReceiptOut, http_status_of
@@ -34,7 +34,7 @@ class WebhookView(views.APIView):
             raise NotFound("There is no such payment provider.")
         body = request.data or b""
         try:
-            receipt = inbox.receive(PROVIDERS[provider], body=body, headers=request.headers)
+            receipt = batching.receive(PROVIDERS[provider], body=body, headers=request.headers)
         except UnusableBody as error:
             raise InvalidRequest(str(error), pointer=error.pointer, error_code="unusable") from error
         headers = {"Idempotent-Replayed": "true"} if receipt.is_replay else {}

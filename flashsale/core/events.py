@@ -68,7 +68,13 @@ def note(event: str, *, count: int = 1, **fields: Any) -> None:
 
 def note_at_commit(event: str, *, count: int = 1, **fields: Any) -> None:
     """Do what `note` does when this transaction has been committed, and nothing when it is undone."""
-    transaction.on_commit(lambda: note(event, count=count, **fields), robust=True)
+    caused_by = request_id()
+
+    def note_it() -> None:
+        with of_request(caused_by):
+            note(event, count=count, **fields)
+
+    transaction.on_commit(note_it, robust=True)
 
 
 def request_id() -> str:

@@ -77,7 +77,7 @@ def durable(verb: Callable[P, R]) -> Callable[P, R]:
     return whole_transaction
 
 
-# Called with `commit`: whether the step is to end the transaction.
+# Called with its key, its amounts, and `commit`: whether the step is to end the transaction.
 Step = Callable[..., None]
 _open = threading.local()
 
@@ -91,37 +91,43 @@ def _end_of_transaction() -> Iterator[None]:
         _open.steps = outer
 
 
-def at_the_end(order: int, step: Step) -> None:
-    """Do `step` when all else of a durable transaction is done, right before its commit; several in ascending `order`.
+def at_the_end(key: int, step: Step, **amounts: int) -> None:
+    """Do `step` when all else of a durable transaction is done, right before its commit; several in ascending `key`.
 
-    For the row that everybody wants: it is locked for one round trip then, however much the transaction does. The last
-    step is called with `commit=True` and sends the COMMIT along with its statement. Inside a savepoint, which may be
-    undone alone, and outside durable transactions a step is done at once.
+    For the row that everybody wants: it is locked for one round trip then, however much the transaction does. The same
+    step for the same key is done once, with the sums of the amounts. The last step is called with `commit=True` and
+    sends the COMMIT along with its statement. Inside a savepoint, which may be undone alone, and outside durable
+    transactions a step is done at once.
     """
     steps = getattr(_open, "steps", None)
     if steps is None or connection.savepoint_ids:
-        step(commit=False)
-    else:
-        steps.append((order, step))
+        step(key, **amounts, commit=False)
+        return
+    for other_key, other_step, sums in steps:
+        if (other_key, other_step) == (key, step):
+            for name, amount in amounts.items():
+                sums[name] = sums.get(name, 0) + amount
+            return
+    steps.append((key, step, amounts))
 
 
 def finish() -> None:
     """Do now what was to be done at the end, for whoever needs to see it."""
-    for step in _steps_in_order():
-        step(commit=False)
+    for key, step, amounts in _steps_in_order():
+        step(key, **amounts, commit=False)
 
 
 def _finish_and_commit() -> None:
     steps = _steps_in_order()
-    for number, step in enumerate(steps, start=1):
-        step(commit=number == len(steps))
+    for number, (key, step, amounts) in enumerate(steps, start=1):
+        step(key, **amounts, commit=number == len(steps))
 
 
-def _steps_in_order() -> list[Step]:
+def _steps_in_order() -> list[tuple[int, Step, dict[str, int]]]:
     steps = sorted(getattr(_open, "steps", None) or [], key=lambda one: one[0])
     if steps:
         _open.steps = []
-    return [step for _, step in steps]
+    return steps
 
 
 def _is_definite(state: str | None) -> bool:

@@ -36,7 +36,7 @@ def dying(monkeypatch):
     @contextlib.contextmanager
     def dies():
         with monkeypatch.context() as patch:
-            patch.setattr(inbox, "_attempt", lambda event: event)
+            patch.setattr(inbox, "_attempt", lambda event, *_: event)
             yield
 
     return dies

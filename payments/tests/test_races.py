@@ -173,7 +173,7 @@ def _one_event_processed_twice(monkeypatch) -> WebhookEvent:
     order = OrderFactory(quantity=2)
     with monkeypatch.context() as patch:
         # Stored by a process that died before it could process it.
-        patch.setattr(inbox, "_attempt", lambda event: event)
+        patch.setattr(inbox, "_attempt", lambda event, *_: event)
         event = receive(order_id=order.pk, payment_id="pay_1").event
     monkeypatch.setattr(inbox, "_lock", Meeting(2).after(inbox._lock))
     at_once(*times(2, lambda: inbox.process(event.pk)))

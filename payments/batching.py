@@ -1,0 +1,117 @@
+"""Webhooks that come at the same moment are stored in one transaction and decided in another one (see
+`flashsale.core.together`).
+
+Only successes that name their order by id are decided together: those that are plain (`rules.is_plain_payment`) by one
+statement for each table, the others one after the other by the inbox. Whatever else an event is, it is processed alone,
+and so is each of a batch that failed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from checkout import orders, references
+from flashsale.core import clock, events
+from flashsale.core.together import Batch, Together
+from flashsale.core.transactions import OutcomeUnknown, durable, is_passing
+from payments import deliveries, inbox, ledger, rules
+from payments.deliveries import Delivery
+from payments.inbox import Receipt
+from payments.models import WebhookEvent
+from payments.providers.base import Provider
+
+Request = TypeVar("Request")
+Result = TypeVar("Result")
+
+
+def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> Receipt:
+    """Do what `inbox.receive` does, with those who come at the same moment.
+
+    Raises what that raises, and before anything is stored `Busy` and `OutcomeUnknown`.
+    """
+    return inbox.receive(provider, body=body, headers=headers, store=_store, process=_process)
+
+
+def _store(delivery: Delivery) -> tuple[WebhookEvent, bool]:
+    return _stores.ask(None, delivery)
+
+
+def _process(event: WebhookEvent) -> WebhookEvent:
+    is_plain = event.kind == WebhookEvent.Kind.SUCCESS and event.order_ref is not None
+    return _decisions.ask(None, event) if is_plain else inbox.process(event.pk, seen=event)
+
+
+@durable
+def process_payments(seen: Sequence[WebhookEvent]) -> list[WebhookEvent]:
+    """Process open successes that name their orders by id, in one transaction; return them as they then stand.
+
+    Raises what one of them raises: then nothing was done.
+    """
+    references.lock_all((event.order_ref, event.hold_ref, event.payment_ref) for event in seen)
+    locked = inbox.lock_all(event.pk for event in seen)
+    left_open = [event for event in locked.values() if event.status in inbox.OPEN]
+    paid = _pay_plain(left_open)
+    for event in left_open:
+        if event.pk not in paid:
+            with events.of_request(event.request_id):
+                inbox.settle(event, may_take_back=True)
+    return [locked[event.pk] for event in seen]
+
+
+def _pay_plain(left_open: list[WebhookEvent]) -> set[int]:
+    """Let the events pay their orders about which there is nothing to decide; return the ids of these events."""
+    found = orders.lock_all(event.order_ref for event in left_open)
+    known = ledger.known_names(left_open)
+    owners = orders.by_payment_id(event.payment_ref for event in left_open)
+    now = clock.now()
+    plain = []
+    for event in left_open:
+        # One event for each order, and one for each payment.
+        order, name = found.pop(event.order_ref, None), (event.provider, ledger.payment_id_of(event))
+        is_theirs = order is not None and owners.get(event.payment_ref, event.order_ref) == event.order_ref
+        if is_theirs and name not in known and rules.is_plain_payment(event, order, now=now):
+            known.add(name)
+            plain.append((event, order))
+    if plain:
+        orders.mark_all_paid([(order, event.payment_ref) for event, order in plain], now=now)
+        ledger.record_all(plain, now=now)
+        inbox.write_payments(plain, now=now)
+    return {event.pk for event, _ in plain}
+
+
+def _together(
+    requests: list[Request], all_at_once: Callable[[list[Request]], list[Result]], alone: Callable[[Request], Result]
+) -> list[Result | Exception]:
+    """Return what each gets. A failure that is not a matter of time may be one's own: each is tried alone."""
+    if len(requests) > 1:
+        try:
+            return all_at_once(requests)
+        except Exception as error:
+            if isinstance(error, OutcomeUnknown) or is_passing(error):
+                raise
+    return [_tried(alone, request) for request in requests]
+
+
+def _tried(alone: Callable[[Request], Result], request: Request) -> Result | Exception:
+    try:
+        return alone(request)
+    except Exception as error:
+        return error
+
+
+def _store_batch(_, batch: Batch[Delivery, tuple[WebhookEvent, bool]]) -> list:
+    return _together(batch.requests, deliveries.store, deliveries.store_one)
+
+
+def _decide_batch(_, batch: Batch[WebhookEvent, WebhookEvent]) -> list:
+    return _together(batch.requests, process_payments, lambda event: inbox.process(event.pk, seen=event))
+
+
+def _is_another_event(delivery: Delivery, others: list[Delivery]) -> bool:
+    """Say whether nobody beside delivers the same event: the second delivery waits for the first one's outcome."""
+    return all(other.name != delivery.name for other in others)
+
+
+_stores: Together[Delivery, tuple[WebhookEvent, bool]] = Together(_store_batch, fits=_is_another_event)
+_decisions: Together[WebhookEvent, WebhookEvent] = Together(
+    _decide_batch, fits=lambda event, others: all(event.pk != other.pk for other in others)
+)
