@@ -1,23 +1,26 @@
-"""Requests for one product's units that come at the same moment share one transaction (see `flashsale.core.together`).
+"""Requests that come at the same moment share one transaction (see `flashsale.core.together`): those for one product's
+units, and those for orders.
 
-Nothing is decided here: that is `holds.place_batch`, which the leader of a line calls for everybody in it. Leaders of
-other processes, and two of this one, are kept apart by the stock's row lock.
+Nothing is decided here: that is `holds.place_batch` and `orders.place_batch`, which the leader of a line calls for
+everybody in it. Leaders of other processes, and two of this one, are kept apart by row locks.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 
 from catalog.inventory import InsufficientStock
-from checkout import holds, soldout
+from checkout import holds, orders, soldout
 from checkout.claims import HoldRequest
-from checkout.models import Hold
+from checkout.models import Hold, Order
+from checkout.order_requests import OrderRequest
 from flashsale.core import metrics
 from flashsale.core.refusals import Refusal
-from flashsale.core.together import Batch, Together
+from flashsale.core.together import Batch, Together, all_or_each
 from flashsale.core.transactions import OutcomeUnknown, is_passing
 
-Outcome = Hold | Refusal | Exception
+Outcome = Hold | Order | Refusal | Exception
 
 
 def place(*, product_id: int, **wanted: Any) -> Hold:
@@ -28,6 +31,28 @@ def place(*, product_id: int, **wanted: Any) -> Hold:
     request = HoldRequest(**wanted)
     soldout.check(product_id=product_id, quantity=request.quantity, once=request.once)
     return _line.ask(product_id, request)
+
+
+def place_order(**wanted: Any) -> Order:
+    """Do what `orders.place` does, with those who order at the same moment.
+
+    Raises what `orders.place` raises, `Busy` when there is no turn in time, and `OutcomeUnknown`.
+    """
+    return _orders.ask(None, OrderRequest(**wanted))
+
+
+def _place_orders(_, batch: Batch[OrderRequest, Order]) -> Sequence[Outcome]:
+    return all_or_each(batch.requests, orders.place_batch, lambda request: orders.place_batch([request])[0])
+
+
+def _shares_nothing(request: OrderRequest, others: list[OrderRequest]) -> bool:
+    """Say whether nobody beside wants the same hold or payment id, or has the same Idempotency-Key."""
+    return not any(_marks(request) & _marks(other) for other in others)
+
+
+def _marks(request: OrderRequest) -> set[tuple]:
+    marks = {("hold", request.hold_id), ("payment", request.payment_id), ("once", request.once and request.once.name)}
+    return {mark for mark in marks if mark[1] is not None}
 
 
 def _fits(request: HoldRequest, others: list[HoldRequest]) -> bool:
@@ -63,4 +88,5 @@ def _alone(product_id: int, request: HoldRequest) -> Outcome:
         return error
 
 
+_orders: Together[OrderRequest, Order] = Together(_place_orders, fits=_shares_nothing)
 _line: Together[HoldRequest, Hold] = Together(_decide, fits=_fits, room=lambda: settings.HOLDS_AT_ONCE)

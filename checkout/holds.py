@@ -1,7 +1,7 @@
 """Holds: placed, released, expired. The only writer of a hold's status, except that an order converts it."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -13,13 +13,14 @@ from catalog.inventory import InsufficientStock
 from catalog.models import Product, Stock
 from checkout import claims, idempotency
 from checkout.claims import HoldRequest
-from checkout.idempotency import IdempotencyKeyReused, Once
+from checkout.idempotency import Once
 from checkout.models import Hold
 from flashsale.core import clock, events
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import durable
 
 EXPIRY_BATCH_ROWS = 2_000
+NO_SUCH_HOLD = "There is no such hold."
 
 # What the holds of one batch share is said once, the rest comes as arrays: `bulk_create` costs four times as much, and
 # the stock's row is locked meanwhile.
@@ -109,7 +110,7 @@ def get(hold_id: UUID) -> Hold:
     """Return a hold annotated for an answer (see `HoldQuerySet.as_of_now`); raises `NotFound`."""
     hold = Hold.objects.as_of_now().filter(pk=hold_id).first()
     if hold is None:
-        raise NotFound("There is no such hold.")
+        raise NotFound(NO_SUCH_HOLD)
     return hold
 
 
@@ -168,17 +169,30 @@ def lock(hold_id: UUID) -> Hold:
     """Lock and return a hold until the transaction ends; raises `NotFound`."""
     hold = Hold.objects.select_for_update(no_key=True, of=("self",)).filter(pk=hold_id).first()
     if hold is None:
-        raise NotFound("There is no such hold.")
+        raise NotFound(NO_SUCH_HOLD)
     return hold
 
 
-def convert(hold: Hold, *, now: datetime) -> None:
-    """Mark a hold, locked by this transaction, as ordered. Its units stay reserved.
+def lock_all(hold_ids: Iterable[UUID]) -> dict[UUID, Hold]:
+    """Lock and return those of these holds that exist, in ascending id, until the transaction ends."""
+    rows = Hold.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=list(hold_ids))
+    return {hold.pk: hold for hold in rows.order_by("pk")}
 
-    Raises `HoldAlreadyUsed`, `HoldReleased` or `HoldExpired` when it is not active at `now`.
-    """
-    _refuse_ended(hold, now=now)
-    _mark([hold.pk], status=Hold.Status.CONVERTED, now=now)
+
+def refusal_to_convert(hold: Hold | None, *, now: datetime) -> Refusal | None:
+    """Return why a locked hold cannot become an order at `now`; None when it can."""
+    try:
+        if hold is None:
+            raise NotFound(NO_SUCH_HOLD)
+        _refuse_ended(hold, now=now)
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def convert(ordered: Sequence[Hold], *, now: datetime) -> None:
+    """Mark holds, locked by this transaction and active at `now`, as ordered. Their units stay reserved."""
+    _mark([hold.pk for hold in ordered], status=Hold.Status.CONVERTED, now=now)
 
 
 def _refuse_ended(hold: Hold, *, now: datetime) -> None:
@@ -208,17 +222,10 @@ def _grant(
     is_needed = new or not may_take_back
     granted = iter(_grant_new(product_id, new, more, may_take_back=may_take_back) if is_needed else [])
     of_requests = [
-        next(granted) if fresh else _repeated(known, request.once)
+        next(granted) if fresh else idempotency.answered(known, request.once)
         for request, fresh in zip(requests, is_new, strict=True)
     ]
     return [*of_requests, *granted]
-
-
-def _repeated(known: dict[tuple[str, str], Hold], once: Once) -> Hold | Refusal:
-    try:
-        return idempotency.replayed(known[once.name], once)
-    except IdempotencyKeyReused as refusal:
-        return refusal
 
 
 def _grant_new(

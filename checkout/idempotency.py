@@ -89,6 +89,14 @@ def _look_up(_, batch: Batch[Once, str]) -> list[str]:
 _lookups: Together[Once, str] = Together(_look_up)
 
 
+def answered(known: dict[tuple[str, str], Made], once: Once) -> Made | Refusal:
+    """Return what an equal request made before, or the refusal of another body."""
+    try:
+        return replayed(known[once.name], once)
+    except IdempotencyKeyReused as refusal:
+        return refusal
+
+
 def replayed(row: Made, once: Once) -> Made:
     """Return what an equal request made before, marked as such. Raises `IdempotencyKeyReused` for another body."""
     if row.body_hash != once.body_hash:

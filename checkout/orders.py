@@ -1,12 +1,11 @@
 """Orders: placed, paid, cancelled, expired. The only writer of an order's columns."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet
 
@@ -15,6 +14,7 @@ from catalog.models import Product
 from checkout import holds, idempotency, limits, references
 from checkout.idempotency import Once
 from checkout.models import Hold, Order
+from checkout.order_requests import CreationHook, OrderRequest, Settle, decide
 from flashsale.core import clock, events
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import durable
@@ -41,56 +41,53 @@ class OrderNotPending(Refusal):
     title = "Order is not pending"
 
 
-class PaymentIdInUse(Refusal):
-    code = "payment_id_in_use"
-    title = "Another order has this payment id"
-
-
 class NotPending(RuntimeError):
     """A locked order did not have the status it was read with: a fault of this program, everything was undone."""
 
-
-# What is called, inside the transaction that creates an order, before any row is locked: it locks what waits for an
-# order with these references and returns what is to be done once the order exists, if anything.
-Settle = Callable[[Order], None]
-CreationHook = Callable[..., Settle | None]
 
 _creation_hooks: list[CreationHook] = []
 
 
 def register_creation_hook(hook: CreationHook) -> None:
-    """Let `hook(order_id=, hold_id=, payment_id=)` take part in the creation of every order."""
+    """Let `hook(requests)` take part in the creation of every order."""
     _creation_hooks.append(hook)
 
 
-@durable
 def place(*, hold_id: UUID, payment_id: str | None = None, once: Once | None = None) -> Order:
     """Turn an active hold into an order, to be paid within `ORDER_PAYMENT_SECONDS`; parked events apply at once.
 
     With `once` the same request makes one order, however often it comes. Raises `IdempotencyKeyReused`, `NotFound`,
     `HoldAlreadyUsed`, `HoldReleased`, `HoldExpired`, `PaymentIdInUse`.
     """
-    known = idempotency.lock_and_find(Order.objects.as_of_now(), [once])
-    if known:
-        return idempotency.replayed(known[once.name], once)
-    order_id = uuid4()
-    names = {"order_id": order_id, "hold_id": hold_id, "payment_id": payment_id}
-    references.lock(**names)
-    settlements = [hook(**names) for hook in _creation_hooks]
-    hold = holds.lock(hold_id)
+    [result] = place_batch([OrderRequest(hold_id=hold_id, payment_id=payment_id, once=once)])
+    if isinstance(result, Refusal):
+        raise result
+    return result
+
+
+@durable
+def place_batch(requests: Sequence[OrderRequest]) -> list[Order | Refusal]:
+    """Do what `place` does for each request, in one transaction; return an order or a refusal for each.
+
+    No two may have the same hold, payment id or Idempotency-Key.
+    """
+    known = idempotency.lock_and_find(Order.objects.as_of_now(), [request.once for request in requests])
+    fresh = [request for request in requests if request.once is None or request.once.name not in known]
+    references.lock_all(request.names for request in fresh)
+    waiting = [hook(fresh) for hook in _creation_hooks]
+    found = holds.lock_all(request.hold_id for request in fresh)
+    owners = by_payment_id(request.payment_id for request in fresh)
     now = clock.now()
-    holds.convert(hold, now=now)
-    if payment_id is not None and Order.objects.filter(payment_id=payment_id).exists():
-        raise PaymentIdInUse
-    order = _create(order_id, hold, payment_id=payment_id, once=once, now=now)
-    _note("order_placed", order, hold_id=hold.pk)
-    for settle in settlements:
-        if settle is not None:
-            settle(order)
-    if any(settlements):
-        return get(order_id)
-    order.read_at = now
-    return order
+    decided: dict[UUID, Order | Refusal] = {}
+    for request, *answers in zip(fresh, *waiting, strict=True):
+        decided[request.order_id] = decide(request, answers, found.get(request.hold_id), owners, now=now)
+    _create([order for order in decided.values() if isinstance(order, Order)], found, now=now)
+    for request, *answers in zip(fresh, *waiting, strict=True):
+        decided[request.order_id] = _settled(decided[request.order_id], answers)
+    return [
+        decided[request.order_id] if request.order_id in decided else idempotency.answered(known, request.once)
+        for request in requests
+    ]
 
 
 def get(order_id: UUID) -> Order:
@@ -224,21 +221,23 @@ def take_back(product_id: int) -> int:
     return _expire(due.order_by("pk")[:EXPIRY_BATCH_ROWS], now=now)
 
 
-def _create(order_id: UUID, hold: Hold, *, payment_id: str | None, once: Once | None, now: datetime) -> Order:
-    return Order.objects.create(
-        pk=order_id,
-        hold=hold,
-        product_id=hold.product_id,
-        quantity=hold.quantity,
-        unit_price=hold.unit_price,
-        total_amount=hold.unit_price * hold.quantity,
-        currency=hold.currency,
-        customer_id=hold.customer_id,
-        payment_id=payment_id,
-        created_at=now,
-        payment_due_at=now + timedelta(seconds=settings.ORDER_PAYMENT_SECONDS),
-        **(once.columns if once else {}),
-    )
+def _create(made: list[Order], found: dict[UUID, Hold], *, now: datetime) -> None:
+    """Store the orders, and mark the locked holds that they are made of."""
+    if not made:
+        return
+    holds.convert([found[order.hold_id] for order in made], now=now)
+    Order.objects.bulk_create(made)
+
+
+def _settled(order: Order | Refusal, answers: list[Settle | Refusal | None]) -> Order | Refusal:
+    """Let what waited for a new order apply to it."""
+    if isinstance(order, Refusal):
+        return order
+    _note("order_placed", order, hold_id=order.hold_id)
+    waiting = [settle for settle in answers if settle is not None]
+    for settle in waiting:
+        settle(order)
+    return get(order.pk) if waiting else order
 
 
 def _sell_again(order: Order, **learned: str | None) -> None:

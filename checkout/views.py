@@ -60,7 +60,7 @@ class OrderViewSet(UncachedViewSet):
 
     def create(self, request) -> HttpResponse:
         wanted = PlaceOrder.checked(request.data)
-        order = orders.place(**wanted, once=_once(request, wanted))
+        order = batching.place_order(**wanted, once=_once(request, wanted))
         return _created(OrderOut.of(order), "order-list", order)
 
     def retrieve(self, request, pk: str) -> HttpResponse:

@@ -19,7 +19,7 @@ from django.urls import reverse
 from rest_framework import exceptions, views
 
 from catalog import inventory, sales
-from checkout import holds, idempotency, orders
+from checkout import holds, idempotency, order_requests, orders
 from flashsale import counts
 from flashsale.core import events, refusals
 from flashsale.core.http import PayloadTooLarge, answer
@@ -45,7 +45,7 @@ STATUS_OF_REFUSAL: dict[type[refusals.Refusal], HTTPStatus] = {
     holds.HoldReleased: HTTPStatus.CONFLICT,
     orders.OrderAlreadyPaid: HTTPStatus.CONFLICT,
     orders.OrderNotPending: HTTPStatus.CONFLICT,
-    orders.PaymentIdInUse: HTTPStatus.CONFLICT,
+    order_requests.PaymentIdInUse: HTTPStatus.CONFLICT,
     idempotency.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     inbox.SignatureInvalid: HTTPStatus.UNAUTHORIZED,
 }

@@ -6,21 +6,17 @@ statement for each table, the others one after the other by the inbox. Whatever 
 and so is each of a batch that failed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 
 from checkout import orders, references
 from flashsale.core import clock, events
-from flashsale.core.together import Batch, Together
-from flashsale.core.transactions import OutcomeUnknown, durable, is_passing
+from flashsale.core.together import Batch, Together, all_or_each
+from flashsale.core.transactions import durable
 from payments import deliveries, inbox, ledger, rules
 from payments.deliveries import Delivery
 from payments.inbox import Receipt
 from payments.models import WebhookEvent
 from payments.providers.base import Provider
-
-Request = TypeVar("Request")
-Result = TypeVar("Result")
 
 
 def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> Receipt:
@@ -78,32 +74,12 @@ def _pay_plain(left_open: list[WebhookEvent]) -> set[int]:
     return {event.pk for event, _ in plain}
 
 
-def _together(
-    requests: list[Request], all_at_once: Callable[[list[Request]], list[Result]], alone: Callable[[Request], Result]
-) -> list[Result | Exception]:
-    """Return what each gets. A failure that is not a matter of time may be one's own: each is tried alone."""
-    if len(requests) > 1:
-        try:
-            return all_at_once(requests)
-        except Exception as error:
-            if isinstance(error, OutcomeUnknown) or is_passing(error):
-                raise
-    return [_tried(alone, request) for request in requests]
-
-
-def _tried(alone: Callable[[Request], Result], request: Request) -> Result | Exception:
-    try:
-        return alone(request)
-    except Exception as error:
-        return error
-
-
 def _store_batch(_, batch: Batch[Delivery, tuple[WebhookEvent, bool]]) -> list:
-    return _together(batch.requests, deliveries.store, deliveries.store_one)
+    return all_or_each(batch.requests, deliveries.store, deliveries.store_one)
 
 
 def _decide_batch(_, batch: Batch[WebhookEvent, WebhookEvent]) -> list:
-    return _together(batch.requests, process_payments, lambda event: inbox.process(event.pk, seen=event))
+    return all_or_each(batch.requests, process_payments, lambda event: inbox.process(event.pk, seen=event))
 
 
 def _is_another_event(delivery: Delivery, others: list[Delivery]) -> bool:

@@ -1,39 +1,58 @@
 """Events that arrived before their order: applied by the order's creation, in its transaction."""
 
-from uuid import UUID
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.db.models import Q
 
 from checkout.models import Order
-from checkout.orders import PaymentIdInUse, Settle
+from checkout.order_requests import OrderRequest, PaymentIdInUse, Settle
 from flashsale.core import events
+from flashsale.core.refusals import Refusal
 from flashsale.core.transactions import is_passing
 from payments import inbox
 from payments.models import Payment, WebhookEvent
 
 
-def take(*, order_id: UUID, hold_id: UUID, payment_id: str | None) -> Settle | None:
-    """Lock the parked events that wait for an order with these references; return what applies them to it, if any.
+def take(requests: Sequence[OrderRequest]) -> list[Settle | Refusal | None]:
+    """Lock the parked events that wait for these orders; return for each what applies them to it, if any.
 
-    Runs inside the transaction that creates the order, which holds the references' locks. Raises `PaymentIdInUse`
-    when the payment is known for another order.
+    Runs inside the transaction that creates the orders, which holds the references' locks. The answer is
+    `PaymentIdInUse` where the payment is known for another order.
     """
-    waits_for_it = Q(order_ref=order_id) | Q(hold_ref=hold_id)
-    if payment_id is not None:
-        waits_for_it |= Q(payment_ref=payment_id)
-        if Payment.objects.filter(payment_id=payment_id).exists():
-            raise PaymentIdInUse
-    waiting = WebhookEvent.objects.filter(waits_for_it, status=WebhookEvent.Status.PARKED)
+    order_ids, hold_ids, payment_ids = (
+        zip(*(request.names for request in requests), strict=True) if requests else ((),) * 3
+    )
+    payment_ids = [payment_id for payment_id in payment_ids if payment_id is not None]
+    waits_for_them = Q(order_ref__in=order_ids) | Q(hold_ref__in=hold_ids)
+    known = set()
+    if payment_ids:
+        waits_for_them |= Q(payment_ref__in=payment_ids)
+        known = set(Payment.objects.filter(payment_id__in=payment_ids).values_list("payment_id", flat=True))
+    waiting = WebhookEvent.objects.filter(waits_for_them, status=WebhookEvent.Status.PARKED)
     parked = list(waiting.select_for_update(no_key=True, of=("self",)).order_by("pk"))
-    if not parked:
-        return None
+    return [
+        PaymentIdInUse() if request.payment_id in known else _settle(request, parked) if parked else None
+        for request in requests
+    ]
+
+
+def _settle(request: OrderRequest, parked: list[WebhookEvent]) -> Settle | None:
+    """Return what applies those of the parked events that wait for this order."""
+    own = [event for event in parked if _waits_for(event, request)]
 
     def settle(order: Order) -> None:
-        for event in parked:
-            _settle_one(event, order)
+        for event in own:
+            # Another order of the same transaction may have settled it.
+            if event.status == WebhookEvent.Status.PARKED:
+                _settle_one(event, order)
 
-    return settle
+    return settle if own else None
+
+
+def _waits_for(event: WebhookEvent, request: OrderRequest) -> bool:
+    names_payment = request.payment_id is not None and event.payment_ref == request.payment_id
+    return names_payment or event.order_ref == request.order_id or event.hold_ref == request.hold_id
 
 
 def _settle_one(event: WebhookEvent, order: Order) -> None:

@@ -173,8 +173,8 @@ def _a_sweeper_comes_while_a_hold_is_ordered(monkeypatch) -> list:
     let_hold_pass(hold)
     convert, meeting = holds.convert, Meeting(2)
 
-    def convert_just_in_time(locked, *, now) -> None:
-        convert(locked, now=locked.created_at)
+    def convert_just_in_time(ordered, *, now) -> None:
+        convert(ordered, now=now)
         meeting.wait()
         # Until the sweeper is done, or waits for this row.
         meeting.wait()
@@ -185,6 +185,7 @@ def _a_sweeper_comes_while_a_hold_is_ordered(monkeypatch) -> list:
         meeting.wait()
         return expired
 
+    monkeypatch.setattr(holds, "refusal_to_convert", lambda hold, *, now: None)
     monkeypatch.setattr(holds, "convert", convert_just_in_time)
     return at_once(lambda: orders.place(hold_id=hold.pk), sweep)
 

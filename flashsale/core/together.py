@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from django.db import connection
 
-from flashsale.core.transactions import Busy, OutcomeUnknown
+from flashsale.core.transactions import Busy, OutcomeUnknown, is_passing
 
 # How many requests are decided together at most.
 MAX_BATCH = 64
@@ -188,6 +188,30 @@ class Together(Generic[Request, Result]):
                 _appoint_first(line)
             else:
                 del self._lines[key]
+
+
+def all_or_each(
+    requests: list[Request], decide: Callable[[list[Request]], Sequence[Result]], alone: Callable[[Request], Result]
+) -> Sequence[Result | Exception]:
+    """Return what each of the requests gets when they are decided together.
+
+    A failure that is not a matter of time may be one's own: then nothing was done, and each is decided alone.
+    """
+    if len(requests) == 1:
+        return [alone(requests[0])]
+    try:
+        return decide(requests)
+    except Exception as error:
+        if isinstance(error, OutcomeUnknown) or is_passing(error):
+            raise
+    return [_result_of(alone, request) for request in requests]
+
+
+def _result_of(alone: Callable[[Request], Result], request: Request) -> Result | Exception:
+    try:
+        return alone(request)
+    except Exception as error:
+        return error
 
 
 def _appoint_first(line: _Line, *, awake: _Ticket | None = None) -> None:

@@ -1,0 +1,194 @@
+"""Webhooks that are stored and decided together get what each would get alone."""
+
+import json
+from uuid import uuid4
+
+import pytest
+from django.db import OperationalError
+from psycopg.errors import LockNotAvailable
+
+from catalog.models import Stock
+from catalog.tests.factories import ProductFactory
+from checkout import audit, orders
+from checkout.models import Order
+from checkout.order_requests import OrderRequest
+from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
+from flashsale.core.together import Together
+from flashsale.tests.racing import at_once
+from payments import batching, inbox, ledger
+from payments.models import Payment, WebhookEvent
+from payments.providers import PROVIDERS
+from payments.tests.factories import receive
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def stored(monkeypatch, **members) -> WebhookEvent:
+    """An event that was stored and not yet processed."""
+    with monkeypatch.context() as patch:
+        patch.setattr(inbox, "_attempt", lambda event, *_: event)
+        return receive(**members).event
+
+
+def send_together(*, key: str | None = None, **members):
+    """Hand an event to the inbox as the web server does."""
+    body = json.dumps({"idempotency_key": key or str(uuid4()), "status": "success", **members}, default=str)
+    return batching.receive(PROVIDERS["standard"], body=body.encode(), headers={})
+
+
+def mixed_events(monkeypatch, product) -> dict[str, WebhookEvent]:
+    """Successes of every kind that may come together, by what is special about them."""
+
+    def order(**given) -> Order:
+        return OrderFactory(product=product, quantity=1, **given)
+
+    def event(of: Order, **members) -> WebhookEvent:
+        members = {"payment_id": f"pay_{uuid4().hex}"} | members
+        return stored(monkeypatch, order_id=of.pk, **members)
+
+    cancelled, late, paid, theirs, twice = order(), order(), order(), order(payment_id=f"pi_{uuid4().hex}"), order()
+    orders.cancel(cancelled.pk)
+    let_order_pass(late)
+    known = f"pay_{uuid4().hex}"
+    receive(order_id=paid.pk, payment_id=known)
+    shared = f"pay_{uuid4().hex}"
+    named = order(payment_id=f"pi_{uuid4().hex}")
+    return {
+        "plain": event(order(), amount="29.99", currency="USD"),
+        "without amount": event(order()),
+        "without payment id": event(order(), payment_id=None),
+        "the order's own payment id": event(named, payment_id=named.payment_id),
+        "with its hold": event((held := order()), hold_id=held.hold_id),
+        "with another hold": event(order(), hold_id=HoldFactory(product=product).pk),
+        "wrong amount": event(order(), amount="1.00"),
+        "wrong currency": event(order(), currency="EUR"),
+        "another order's payment id": event(order(), payment_id=theirs.payment_id),
+        "a payment that is known": event(order(), payment_id=known),
+        "cancelled": event(cancelled),
+        "late": event(late),
+        "paid": event(paid),
+        "paid, and no payment named": event(paid, payment_id=None),
+        "first of two for one order": event(twice),
+        "second of two for one order": event(twice),
+        "first of one payment for two orders": event(order(), payment_id=shared),
+        "second of one payment for two orders": event(order(), payment_id=shared),
+        "no such order": stored(monkeypatch, order_id=uuid4(), payment_id="pay_nobody"),
+    }
+
+
+def outcome(event: WebhookEvent) -> tuple:
+    """What became of an event, its order and its money."""
+    event.refresh_from_db()
+    order = event.order
+    money = Payment.objects.filter(event=event).values_list("status", "reason", "amount", "currency", "refunded_amount")
+    told = (order.status, order.refund, order.paid_at is not None, bool(order.payment_id)) if order else None
+    return event.status, event.reason, event.processed_at is not None, event.next_attempt_at, told, list(money)
+
+
+def test_each_of_a_batch_gets_what_it_would_get_alone(monkeypatch):
+    product = ProductFactory(stock=200)
+    alone, together = mixed_events(monkeypatch, product), mixed_events(monkeypatch, product)
+
+    for event in alone.values():
+        inbox.process(event.pk)
+    answered = batching.process_payments(list(together.values()))
+
+    expected = {name: outcome(event) for name, event in alone.items()}
+    assert {name: outcome(event) for name, event in together.items()} == expected
+    assert [event.pk for event in answered] == [event.pk for event in together.values()]
+    assert {event.status for event in answered} == {"applied", "ignored", "needs_review", "parked"}
+    assert audit.find_drift() == []
+
+
+def test_a_batch_sells_all_its_units_by_one_statement_for_each_table(monkeypatch, django_assert_max_num_queries):
+    product = ProductFactory(stock=50)
+    batch = [stored(monkeypatch, order_id=OrderFactory(product=product).pk, payment_id=f"pay_{n}") for n in range(20)]
+
+    with django_assert_max_num_queries(13):
+        batching.process_payments(batch)
+
+    assert Stock.objects.get().sold == 20
+    assert set(WebhookEvent.objects.values_list("status", "reason")) == {("applied", "order_paid")}
+    assert audit.find_drift() == []
+
+
+@pytest.fixture
+def all_wait_for_all(monkeypatch):
+    """Nobody is decided before `count` wait: the first to come leads a batch of one, the others come while it does."""
+    sizes = []
+
+    def watched(decide):
+        def decide_and_count(key, batch):
+            sizes.append(len(batch.requests))
+            return decide(key, batch)
+
+        return decide_and_count
+
+    for line, decide in (("_stores", batching._store_batch), ("_decisions", batching._decide_batch)):
+        original = getattr(batching, line)
+        monkeypatch.setattr(batching, line, Together(watched(decide), fits=original._fits))
+    return sizes
+
+
+def test_a_crowd_of_providers_pays_each_order_once(all_wait_for_all):
+    product = ProductFactory(stock=50)
+    made = [OrderFactory(product=product) for _ in range(12)]
+
+    receipts = at_once(
+        *(lambda n=n, order=order: send_together(key=f"evt_{n}", order_id=order.pk, payment_id=f"pay_{n}")
+          for n, order in enumerate(made) for _ in range(3))
+    )  # fmt: skip
+
+    assert {receipt.event.status for receipt in receipts} == {"applied"}
+    assert sum(not receipt.is_replay for receipt in receipts) == len(made)
+    assert Payment.objects.count() == Order.objects.filter(status="paid").count() == len(made)
+    assert max(all_wait_for_all) > 1, "they were never together"
+    assert audit.find_drift() == []
+
+
+def test_one_that_fails_spoils_no_other(monkeypatch):
+    product = ProductFactory(stock=50)
+    batch = [stored(monkeypatch, order_id=OrderFactory(product=product).pk, payment_id=f"pay_{n}") for n in range(3)]
+    record, record_all = ledger.record, ledger.record_all
+
+    def poisoned(event) -> None:
+        if event.payment_ref == "pay_1":
+            raise ZeroDivisionError("poison")
+
+    monkeypatch.setattr(ledger, "record", lambda event, *args, **more: (poisoned(event), record(event, *args, **more)))
+    monkeypatch.setattr(
+        ledger, "record_all", lambda paid, **more: ([poisoned(event) for event, _ in paid], record_all(paid, **more))
+    )
+
+    results = batching._decide_batch(None, type("Batch", (), {"requests": batch}))
+
+    assert [type(result).__name__ for result in results] == ["WebhookEvent", "ZeroDivisionError", "WebhookEvent"]
+    assert [outcome(event)[0] for event in batch] == ["applied", "received", "applied"]
+    assert audit.find_drift() == []
+
+
+def test_a_lock_that_comes_too_late_is_everybodys_and_each_event_is_tried_again(monkeypatch):
+    order = OrderFactory()
+
+    def too_late(seen):
+        raise OperationalError from LockNotAvailable("lock timeout")
+
+    monkeypatch.setattr(batching, "process_payments", too_late)
+    monkeypatch.setattr(inbox, "process", lambda *args, **more: too_late(None))
+
+    receipt = send_together(order_id=order.pk, payment_id="pay_1")
+
+    assert (receipt.event.status, receipt.event.reason) == ("failed", "error")
+    assert WebhookEvent.objects.get().next_attempt_at is not None
+
+
+def test_events_that_wait_for_orders_of_one_batch_are_applied_each_to_its_own():
+    product = ProductFactory(stock=100)
+    made = [HoldFactory(product=product) for _ in range(4)]
+    for hold in made[:2]:
+        receive(hold_id=hold.pk, payment_id=f"pay_{hold.pk}")
+
+    results = orders.place_batch([OrderRequest(hold_id=hold.pk) for hold in made])
+
+    assert [order.status for order in results] == ["paid", "paid", "pending_payment", "pending_payment"]
+    assert audit.find_drift() == []
