@@ -69,6 +69,7 @@ def _with_plain_ids(_logger: Any, _method: str, event: dict[str, Any]) -> dict[s
 def configure(config: dict[str, Any]) -> None:
     """Set logging up (Django's LOGGING_CONFIG)."""
     logging.config.dictConfig(config)
+    logging.captureWarnings(True)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter

@@ -6,6 +6,7 @@
 import os
 import sys
 import tempfile
+from pathlib import Path
 
 # Measured on two cores (benchmarks/RESULTS.md). A worker process for each core: one more gains nothing.
 WORKERS = 2
@@ -37,6 +38,8 @@ def main() -> None:
         workers=int(os.environ.get("WEB_WORKERS", WORKERS)),
         threads=int(os.environ.get("WEB_THREADS", THREADS)),
     )
+    if os.environ.get("LOG_FORMAT", "json") == "json":
+        command += ["--log-config", str(Path(__file__).with_name("server_log.json"))]
     os.execv(command[0], command)  # noqa: S606 - the command is our own
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 
+import httpx
 import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -14,11 +15,13 @@ from catalog import inventory
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import holds, orders, tasks
+from checkout.models import Hold
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
 from flashsale import logs
 from flashsale.core import events
 from flashsale.core.transactions import durable
-from flashsale.tests.processes import PROJECT
+from flashsale.tests.chaos.shop import open_shop
+from flashsale.tests.processes import PROJECT, wait_until
 from flashsale.tests.test_http import database_url
 from payments import inbox
 from payments.models import WebhookEvent
@@ -241,3 +244,22 @@ def test_the_runbook_names_every_event_and_no_other():
     }
 
     assert named == set(events.EVENTS)
+
+
+def test_every_line_of_every_process_is_json(tmp_path):
+    product = ProductFactory(stock=2)
+    with open_shop(tmp_path, "web", "worker", "beat") as shop:
+        for _ in range(2):
+            httpx.post(f"{shop.url}/api/v1/holds", json={"product_id": product.pk, "quantity": 2, "ttl": 10})
+        let_hold_pass(Hold.objects.get())
+        wait_until(lambda: not Hold.objects.filter(status="active").exists(), what="the worker expires it")
+        for name in ("beat", "worker", "web"):
+            shop.stop(name)
+        told = [line for line in shop.log().splitlines() if line]
+
+    # What Celery says itself when it is told to stop.
+    assert [line for line in told if not line.startswith("{")] == ["worker: Warm shutdown (MainProcess)"]
+    lines = [json.loads(line) for line in told if line.startswith("{")]
+    assert {"hold_placed", "hold_refused", "holds_expired"} <= {line["event"] for line in lines}
+    [expired] = [line for line in lines if line["event"] == "holds_expired"]
+    assert (expired["task"], len(expired["request_id"])) == ("checkout.tasks.expire_holds", 32)

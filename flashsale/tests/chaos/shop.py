@@ -13,13 +13,13 @@ import httpx
 from django.conf import settings
 from django.db import connection
 
-from flashsale import embedded, server
+from flashsale import embedded
 from flashsale.tests.chaos.proxy import Proxy
 from flashsale.tests.processes import children_of, free_port, start, wait_until
 from flashsale.tests.schedule import fill_schedule
 
 STOP_SECONDS = 30
-CELERY = (sys.executable, "-m", "celery", "-A", "flashsale")
+CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "flashsale")
 
 
 class Shop:
@@ -31,12 +31,13 @@ class Shop:
         self.valkey = Proxy(_valkey_socket())
         self.port = free_port()
         self._log = (folder / "shop.log").open("ab")
-        self._web = server.argv(host="127.0.0.1", port=self.port, workers=workers, threads=threads)
+        self._web = [sys.executable, "-m", "flashsale.server"]
         self._environment = os.environ | {
             "DATABASE_URL": f"postgresql://{database['USER']}@127.0.0.1:{self.database.port}/{database['NAME']}",
             "REDIS_URL": f"redis://127.0.0.1:{self.valkey.port}/0",
             "CELERY_BROKER_URL": f"redis://127.0.0.1:{self.valkey.port}/1",
-            "DATABASE_POOL_MAX": str(connections), "LOG_FORMAT": "json",
+            "DATABASE_POOL_MAX": str(connections), "LOG_FORMAT": "json", "WEB_HOST": "127.0.0.1",
+            "PORT": str(self.port), "WEB_WORKERS": str(workers), "WEB_THREADS": str(threads),
         }  # fmt: skip
         self._running: dict[str, list[subprocess.Popen]] = {}
 
