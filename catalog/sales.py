@@ -36,10 +36,14 @@ class SalePaused(Refusal):
 
 
 class LimitExceeded(Refusal):
-    """Carries `limit`: the units allowed per hold, or per customer."""
+    """Carries `limit`: the units allowed per hold, or per customer.
+
+    `is_by_overdue`: it could pass if overdue units of this customer were taken back first.
+    """
 
     code = "limit_exceeded"
     title = "Limit exceeded"
+    is_by_overdue = False
 
 
 def status_of(product: Product, *, available: int, now: datetime) -> SaleStatus:

@@ -3,7 +3,6 @@
 The caller holds the stock's lock and the request's key, and writes what was granted.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from catalog.inventory import InsufficientStock
 from catalog.models import Product
 from checkout import limits
 from checkout.idempotency import Once
+from checkout.limits import Claimed
 from checkout.models import Hold
 from flashsale.core.refusals import InvalidRequest, Refusal
 
@@ -39,27 +39,27 @@ def decide(product: Product, requests: Sequence[HoldRequest], *, free: int, now:
     """Decide each request in order, counting what the earlier ones were granted; write nothing."""
     customers = {request.customer_id for request in requests if request.customer_id}
     is_limited = product.max_per_customer is not None and customers
-    has = limits.units_of(product.pk, customer_ids=customers, now=now) if is_limited else Counter()
+    claimed = limits.units_of(product.pk, customer_ids=customers, now=now) if is_limited else Claimed()
     results: list[Hold | Refusal] = []
     for request in requests:
         try:
-            _check(product, request, free=free, has=has[request.customer_id], now=now)
+            _check(product, request, claimed, free=free, now=now)
         except Refusal as refusal:
             results.append(refusal)
         else:
             free -= request.quantity
-            has[request.customer_id] += request.quantity
+            claimed.units[request.customer_id] += request.quantity
             results.append(new_hold(product, request, now=now))
     return results
 
 
-def _check(product: Product, request: HoldRequest, *, free: int, has: int, now: datetime) -> None:
+def _check(product: Product, request: HoldRequest, claimed: Claimed, *, free: int, now: datetime) -> None:
     if product.max_per_customer is not None and not request.customer_id:
         raise InvalidRequest(
             "This product has a limit per customer: say for whom.", pointer="#/customer_id", error_code="required"
         )
     sales.check_claim(product, quantity=request.quantity, now=now)
-    limits.check(product, customer_id=request.customer_id, quantity=request.quantity, has=has)
+    limits.check(product, claimed, customer_id=request.customer_id, quantity=request.quantity)
     if request.quantity > free:
         raise InsufficientStock(available=free)
 

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from catalog import inventory, overdue
 from catalog.inventory import InsufficientStock
 from catalog.models import Product, Stock
+from catalog.sales import LimitExceeded
 from checkout import claims, idempotency
 from checkout.claims import HoldRequest
 from checkout.idempotency import Once
@@ -65,7 +66,7 @@ class NotActive(RuntimeError):
 
 
 class _TakeBackFirst(Exception):
-    """Overdue units would let a refused claim through: undo the batch, take them back, decide again."""
+    """Without overdue units a refused claim may pass: undo the batch, take them back, decide again."""
 
 
 def place(
@@ -96,8 +97,8 @@ def place_batch(
     No two may have the same Idempotency-Key. `more` is asked, once the stock is locked, who came while it was waited
     for: requests without a key, decided after the others. It may be asked again, and then names the same ones first.
 
-    When a request finds too few units and others are overdue, the batch is undone, the overdue units are taken back in
-    transactions of their own, and the batch is decided once more.
+    When a request finds too few units, or its customer has too many, and some are overdue, the batch is undone, the
+    overdue units are taken back in transactions of their own, and the batch is decided once more.
     """
     try:
         return _grant(product_id, requests, more, may_take_back=True)
@@ -238,6 +239,8 @@ def _grant_new(
 
     requests = [*requests, *more()]
     results = claims.decide(product, requests, free=stock.free, now=product.locked_at)
+    if may_take_back and any(isinstance(result, LimitExceeded) and result.is_by_overdue for result in results):
+        raise _TakeBackFirst
     if any(isinstance(result, InsufficientStock) for result in results):
         reclaimable = overdue.count(product_id, at=product.locked_at)
         if reclaimable and may_take_back:

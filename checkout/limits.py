@@ -2,42 +2,60 @@
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Sum
+from django.db.models import Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce
 
 from catalog.models import Product
 from catalog.sales import LimitExceeded
 from checkout.models import Hold, Order
 
 
-def units_of(product_id: int, *, customer_ids: Collection[str], now: datetime) -> Counter[str]:
-    """Return the units each customer has: active holds before their deadline, pending and paid orders.
+@dataclass(frozen=True)
+class Claimed:
+    """Units by customer: of active holds, pending and paid orders; and those of them that are past their deadline.
+
+    Overdue units may be becoming an order, or paid, at this moment, by somebody who looked before the deadline: they
+    count until they have been taken back, which waits for whoever that is.
+    """
+
+    units: Counter[str] = field(default_factory=Counter)
+    overdue: Counter[str] = field(default_factory=Counter)
+
+
+def units_of(product_id: int, *, customer_ids: Collection[str], now: datetime) -> Claimed:
+    """Return the units each customer has.
 
     Runs inside a transaction that holds the stock's lock, in one statement, so that a hold which becomes an order at
     the same moment is counted exactly once.
     """
-    holds = Hold.objects.filter(
-        product_id=product_id, customer_id__in=customer_ids, status=Hold.Status.ACTIVE, expires_at__gt=now
-    )
-    pending = Order.objects.filter(
-        product_id=product_id,
-        customer_id__in=customer_ids,
-        status=Order.Status.PENDING_PAYMENT,
-        payment_due_at__gt=now,
-    )
-    paid = Order.objects.filter(product_id=product_id, customer_id__in=customer_ids, status=Order.Status.PAID)
+    own = Q(product_id=product_id, customer_id__in=customer_ids)
+    holds = Hold.objects.filter(own, status=Hold.Status.ACTIVE)
+    pending = Order.objects.filter(own, status=Order.Status.PENDING_PAYMENT)
+    paid = Order.objects.filter(own, status=Order.Status.PAID)
     sums = [
-        rows.order_by().values_list("customer_id").annotate(units=Sum("quantity")) for rows in (holds, pending, paid)
+        _sums(holds, overdue=Q(expires_at__lte=now)),
+        _sums(pending, overdue=Q(payment_due_at__lte=now)),
+        _sums(paid, overdue=Q(pk__in=[])),
     ]
-    units: Counter[str] = Counter()
-    for customer_id, quantity in sums[0].union(*sums[1:], all=True):
-        units[customer_id] += quantity
-    return units
+    claimed = Claimed()
+    for customer_id, quantity, overdue in sums[0].union(*sums[1:], all=True):
+        claimed.units[customer_id] += quantity
+        claimed.overdue[customer_id] += overdue
+    return claimed
 
 
-def check(product: Product, *, customer_id: str, quantity: int, has: int) -> None:
-    """Raise `LimitExceeded` when a customer who has `has` units may not have `quantity` more."""
-    limit = product.max_per_customer
+def check(product: Product, claimed: Claimed, *, customer_id: str, quantity: int) -> None:
+    """Raise `LimitExceeded` when a customer may not have `quantity` units more."""
+    limit, has = product.max_per_customer, claimed.units[customer_id]
     if limit is not None and customer_id and has + quantity > limit:
-        raise LimitExceeded(f"At most {limit} units per customer.", limit=limit)
+        refusal = LimitExceeded(f"At most {limit} units per customer.", limit=limit)
+        refusal.is_by_overdue = has - claimed.overdue[customer_id] + quantity <= limit
+        raise refusal
+
+
+def _sums(rows: QuerySet, *, overdue: Q) -> QuerySet:
+    units = Coalesce(Sum("quantity", filter=overdue), Value(0))
+    return rows.order_by().values_list("customer_id").annotate(units=Sum("quantity"), overdue=units)

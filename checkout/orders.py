@@ -250,8 +250,8 @@ def _sell_again(order: Order, **learned: str | None) -> None:
     now = clock.now()
     product = Product.objects.get(pk=order.product_id)
     if product.max_per_customer is not None and order.customer_id:
-        has = limits.units_of(product.pk, customer_ids=[order.customer_id], now=now)
-        limits.check(product, customer_id=order.customer_id, quantity=order.quantity, has=has[order.customer_id])
+        claimed = limits.units_of(product.pk, customer_ids=[order.customer_id], now=now)
+        limits.check(product, claimed, customer_id=order.customer_id, quantity=order.quantity)
     inventory.sell_unreserved(stock, units=order.quantity)
     _move(order, to=Order.Status.PAID, paid_at=now, **learned)
 

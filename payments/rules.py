@@ -47,7 +47,7 @@ class Verdict:
 
 
 class TakeBackFirst(Exception):
-    """A late payment finds too few units while others are overdue: undo, take those back, decide again."""
+    """A late payment finds too few units, or its customer has too many, and some are overdue: take those back first."""
 
     def __init__(self, product_id: int) -> None:
         super().__init__(product_id)
@@ -129,8 +129,7 @@ def _succeeded(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Ver
     except Refusal as refusal:
         if type(refusal) not in REFUND_REASONS:
             raise
-        is_short = isinstance(refusal, InsufficientStock) and may_take_back
-        if is_short and overdue.count(order.product_id, at=clock.now()):
+        if may_take_back and _may_pass_without_overdue(refusal, order):
             raise TakeBackFirst(order.product_id) from None
         ledger.record(
             event, order, status=Payment.Status.REFUND_DUE, reason=REFUND_REASONS[type(refusal)], now=clock.now()
@@ -138,6 +137,12 @@ def _succeeded(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Ver
         return Verdict(Status.APPLIED, "refund_due")
     ledger.record(event, order, status=Payment.Status.APPLIED, now=order.paid_at)
     return Verdict(Status.APPLIED, "order_paid", at=order.paid_at)
+
+
+def _may_pass_without_overdue(refusal: Refusal, order: Order) -> bool:
+    if isinstance(refusal, LimitExceeded):
+        return refusal.is_by_overdue
+    return isinstance(refusal, InsufficientStock) and bool(overdue.count(order.product_id, at=clock.now()))
 
 
 def _is_the_orders_one_payment(event: WebhookEvent, order: Order) -> bool:

@@ -24,6 +24,7 @@ from django.db import connection
 
 from flashsale.tests.browser import tool
 from flashsale.tests.processes import PROJECT, free_port, start, wait_until
+from flashsale.tests.schedule import fill_schedule
 
 COMPOSE = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict] = COMPOSE["services"]
@@ -105,8 +106,11 @@ def deployment(**variables: str) -> Iterator[Deployment]:
     folder.chmod(0o755)
     make_secrets(folder / "secrets")
     name, template = f"deployed_{secrets.token_hex(4)}", connection.settings_dict["NAME"]
+    fill_schedule()
     connection.close()
     with psycopg.connect(_database_url("postgres"), autocommit=True) as server:
+        # A database is copied when nobody uses it; what tests before left behind may take a moment to go.
+        server.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [template])
         server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     servers = {
         "DATABASE_URL": _database_url(name),

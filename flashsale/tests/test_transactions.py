@@ -47,7 +47,8 @@ def test_a6_a_deadlock_is_retried_as_a_whole_transaction():
     results = at_once(lambda: take_both(first.pk, second.pk), lambda: take_both(second.pk, first.pk))
 
     assert results == [None, None]
-    assert len(attempts) == 3
+    # One more for each time that they meet again.
+    assert 3 <= len(attempts) <= 2 * MAX_ATTEMPTS
     assert list(Stock.objects.order_by("pk").values_list("reserved", flat=True)) == [2, 2]
 
 
