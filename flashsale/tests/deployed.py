@@ -141,7 +141,8 @@ def stopping(*programs: subprocess.Popen) -> Iterator[None]:
         for program in programs:
             program.terminate()
         for program in programs:
-            program.wait(30)
+            # As long as Compose waits for whoever runs a task.
+            program.wait(130)
 
 
 @dataclass(frozen=True)
