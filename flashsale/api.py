@@ -30,7 +30,7 @@ PROBLEM_JSON = "application/problem+json"
 BUSY_RETRY_AFTER_SECONDS = 1
 REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
-_crowds = events.Often("request_busy")
+_busy = events.Often("request_busy")
 
 STATUS_OF_REFUSAL: dict[type[refusals.Refusal], HTTPStatus] = {
     refusals.NotFound: HTTPStatus.NOT_FOUND,
@@ -167,12 +167,12 @@ def _of_lost_commit(error: OutcomeUnknown) -> Translated:
 def _of_database(error: DatabaseError | InterfaceError) -> Translated | None:
     if not is_passing(error):
         return None
-    events.note("request_busy", why="database", error=_first_line(error))
+    _busy.note(why="database", error=_first_line(error))
     return _unavailable("busy", "Busy", "The database did not answer in time; nothing was done.")
 
 
 def _of_crowd(error: Busy) -> Translated:
-    _crowds.note(why="crowd")
+    _busy.note(why="crowd")
     return _unavailable("busy", "Busy", str(error))
 
 

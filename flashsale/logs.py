@@ -4,6 +4,7 @@ Events of the sale (`flashsale.core.events`) and what Django, Celery and librari
 """
 
 import logging.config
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,14 @@ _SHARED = [
 ]
 
 
+class NotBusy(logging.Filter):
+    """Leaves out that Django answered 503: thousands a second may hear `busy`, and `request_busy` says so."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the record is anything else."""
+        return getattr(record, "status_code", None) != HTTPStatus.SERVICE_UNAVAILABLE
+
+
 def configuration(format_: str, *, level: str) -> dict[str, Any]:
     """Return Django's LOGGING for a format of `FORMATS`. Raises `ImproperlyConfigured` for another one."""
     if format_ not in FORMATS:
@@ -28,12 +37,13 @@ def configuration(format_: str, *, level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": "flashsale.logs.formatter", "format_": format_}},
+        "filters": {"not_busy": {"()": NotBusy}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "propagate": True},
             # Every refused request would be a line of its own.
-            "django.request": {"level": "ERROR"},
+            "django.request": {"level": "ERROR", "filters": ["not_busy"]},
             # Scanners send wrong Host headers all day; the answer is 400 and that is all.
             "django.security.DisallowedHost": {"level": "CRITICAL"},
             "httpx": {"level": "WARNING"},

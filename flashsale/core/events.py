@@ -19,6 +19,8 @@ from django.db import transaction
 from flashsale.core import metrics
 
 QUIET_SECONDS = 1.0
+# As many different lines are told apart; then all may be logged anew.
+MAX_TOLD_APART = 1_000
 
 log = structlog.stdlib.get_logger("flashsale.events")
 
@@ -109,6 +111,8 @@ class Often:
             self._unlogged[same] += 1
             if now - self._logged_at.get(same, -QUIET_SECONDS) < QUIET_SECONDS:
                 return
+            if len(self._logged_at) >= MAX_TOLD_APART:
+                self._logged_at.clear()
             self._logged_at[same] = now
             count = self._unlogged.pop(same)
         log.log(EVENTS[self._event].level, self._event, count=count, **fields)

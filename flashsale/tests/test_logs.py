@@ -173,6 +173,16 @@ def test_a_lock_that_comes_too_late_is_told_with_its_request(api, lines):
     assert (answer.status_code, busy["why"], busy["request_id"]) == (503, "database", answer.json()["request_id"])
 
 
+def test_a_crowd_that_hears_busy_is_one_line_a_second(api, lines, product, settings):
+    settings.HOLDS_AT_ONCE = 0
+
+    asked = [api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1}) for _ in range(50)]
+
+    assert {answer.status_code for answer in asked} == {503}
+    assert len(lines.texts) <= 3
+    assert {json.loads(text)["event"] for text in lines.texts} == {"request_busy"}
+
+
 def test_the_worker_names_the_request_that_brought_an_event(api, lines, monkeypatch):
     order = OrderFactory()
 
