@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import os
 import random
 import time
@@ -21,6 +22,9 @@ PRODUCT_ID = int(os.environ.get("SHOP_PRODUCT_ID", "1"))
 SECRET = os.environ.get("STANDARD_WEBHOOK_SECRET", "").removeprefix("whsec_")
 REFUSALS = {409}
 BUSY = 503
+
+# One line for each order that is looked at in the end is too many.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class Books:

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import logging
 import os
 import shutil
 import signal
@@ -57,6 +58,8 @@ class Command(BaseCommand):
         if not settings.LOCAL_MODE:
             raise CommandError("LOCAL_MODE is off (see .env): `up` is for a system on your own machine.")
         interrupts = _Interrupts()
+        # What the demo's own orders say belongs into no terminal.
+        logging.getLogger("flashsale.events").setLevel(logging.WARNING)
         try:
             with contextlib.ExitStack() as closing:
                 port = self._alone(closing)
