@@ -10,6 +10,7 @@ from django.conf import settings
 from checkout import holds
 from checkout.idempotency import Once
 from checkout.models import Hold, Order
+from flashsale.core import events
 from flashsale.core.refusals import Refusal
 
 
@@ -20,12 +21,13 @@ class PaymentIdInUse(Refusal):
 
 @dataclass(frozen=True, kw_only=True)
 class OrderRequest:
-    """What an order is to be made of, and its id when it is."""
+    """What an order is to be made of, its id when it is, and the request that wants it (for the log)."""
 
     hold_id: UUID
     payment_id: str | None = None
     once: Once | None = None
     order_id: UUID = field(default_factory=uuid4)
+    request_id: str = field(default_factory=events.request_id)
 
     @property
     def names(self) -> tuple[UUID, UUID, str | None]:

@@ -83,7 +83,8 @@ def place_batch(requests: Sequence[OrderRequest]) -> list[Order | Refusal]:
         decided[request.order_id] = decide(request, answers, found.get(request.hold_id), owners, now=now)
     _create([order for order in decided.values() if isinstance(order, Order)], found, now=now)
     for request, *answers in zip(fresh, *waiting, strict=True):
-        decided[request.order_id] = _settled(decided[request.order_id], answers)
+        with events.of_request(request.request_id):
+            decided[request.order_id] = _settled(decided[request.order_id], answers)
     return [
         decided[request.order_id] if request.order_id in decided else idempotency.answered(known, request.once)
         for request in requests

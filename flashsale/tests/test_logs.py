@@ -16,6 +16,7 @@ from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import holds, orders, tasks
 from checkout.models import Hold
+from checkout.order_requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
 from flashsale import logs
 from flashsale.core import events
@@ -90,6 +91,16 @@ def test_the_log_tells_a_whole_sale(api, lines):
     [duplicate] = lines.named("webhook_duplicate")
     assert duplicate["event_pk"] == processed["event_pk"]
     assert all({"event", "level", "logger", "timestamp"} <= set(json.loads(text)) for text in lines.texts)
+
+
+def test_what_is_done_together_is_told_of_each_request(lines):
+    product = ProductFactory(stock=10)
+    ids = ["a" * 32, "b" * 32]
+
+    made = orders.place_batch([OrderRequest(hold_id=HoldFactory(product=product).pk, request_id=one) for one in ids])
+
+    told = {line["request_id"]: line["order_id"] for line in lines.named("order_placed")}
+    assert told == {one: str(order.pk) for one, order in zip(ids, made, strict=True)}
 
 
 def test_units_that_come_back_are_told(lines):
