@@ -22,7 +22,6 @@ bench: $(VENV)/.development
 
 # Every fault lasts ten seconds here, and one and a half in `make test`.
 chaos: export CHAOS_SECONDS ?= 10
-chaos: export CHAOS_REPORT ?= /dev/stdout
 chaos: $(VENV)/.development
 	@$(VENV)/bin/python -m pytest -q flashsale/tests/test_storms.py flashsale/tests/test_cut_connections.py \
 	    flashsale/tests/test_disk_full.py -s $(ARGS)

@@ -5,6 +5,7 @@ Nothing is decided here: that is `holds.place_batch` and `orders.place_batch`, w
 everybody in it. Leaders of other processes, and two of this one, are kept apart by row locks.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from checkout.models import Hold, Order
 from checkout.order_requests import OrderRequest
 from flashsale.core import metrics
 from flashsale.core.refusals import Refusal
-from flashsale.core.together import Batch, Together, all_or_each
+from flashsale.core.together import Batch, Together, all_or_each, result_of
 from flashsale.core.transactions import OutcomeUnknown, is_passing
 
 Outcome = Hold | Order | Refusal | Exception
@@ -74,18 +75,15 @@ def _decide(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
     except Exception as error:
         if isinstance(error, OutcomeUnknown) or is_passing(error) or len(batch.requests) == 1:
             raise
-        return [_alone(product_id, request) for request in batch.requests]
+        return [result_of(functools.partial(_alone, product_id), request) for request in batch.requests]
     metrics.BATCH_REQUESTS.observe(len(outcomes))
     if any(isinstance(outcome, InsufficientStock) for outcome in outcomes):
         soldout.note(product_id)
     return outcomes
 
 
-def _alone(product_id: int, request: HoldRequest) -> Outcome:
-    try:
-        return holds.place_batch(product_id=product_id, requests=[request])[0]
-    except Exception as error:
-        return error
+def _alone(product_id: int, request: HoldRequest) -> Hold | Refusal:
+    return holds.place_batch(product_id=product_id, requests=[request])[0]
 
 
 _orders: Together[OrderRequest, Order] = Together(_place_orders, fits=_shares_nothing)

@@ -160,7 +160,7 @@ def _of_refusal(refusal: refusals.Refusal) -> Translated:
 
 
 def _of_lost_commit(error: OutcomeUnknown) -> Translated:
-    events.note("outcome_unknown", error=_first_line(error))
+    events.note("outcome_unknown", error=_first_line(error.__cause__ or error))
     return _unavailable("outcome_unknown", "Outcome unknown", "The connection was lost while committing.")
 
 

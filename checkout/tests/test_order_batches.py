@@ -1,8 +1,10 @@
 """Orders that are placed together are what each would be alone."""
 
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
 from catalog.tests.factories import ProductFactory
 from checkout import audit, batching, holds, orders
@@ -11,7 +13,7 @@ from checkout.models import Order
 from checkout.order_requests import OrderRequest
 from checkout.tests.factories import HoldFactory, let_hold_pass
 from flashsale.core.refusals import Refusal
-from flashsale.tests.racing import at_once, counts
+from flashsale.tests.racing import at_once, counts, other_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,6 +71,20 @@ def test_who_wants_the_same_hold_payment_or_key_is_never_in_one_batch():
         OrderRequest(hold_id=uuid4(), once=Once(client="", key="k", body_hash="x")), [first]
     )
     assert batching._shares_nothing(OrderRequest(hold_id=uuid4()), [first])
+
+
+def test_a_hold_that_somebody_keeps_locked_spoils_no_other_order():
+    product = ProductFactory(stock=100)
+    requests = [OrderRequest(hold_id=HoldFactory(product=product).pk) for _ in range(3)]
+    with other_connection() as somebody, connection.cursor() as cursor:
+        somebody.execute("SELECT 1 FROM checkout_hold WHERE id = %s FOR UPDATE", [requests[1].hold_id])
+        cursor.execute("SET lock_timeout = '100ms'")
+        results = batching._place_orders(None, SimpleNamespace(requests=requests))
+    connection.close()
+
+    assert [type(result).__name__ for result in results] == ["Order", "OperationalError", "Order"]
+    assert Order.objects.count() == 2
+    assert audit.find_drift() == []
 
 
 def test_a_crowd_orders_each_hold_once():

@@ -51,7 +51,9 @@ EVENTS: dict[str, _Kind] = {
     "payment_refunded": _kind("payments_refunded", "Payments given back in full"),
     "webhook_processed": _kind("webhooks_processed", "Webhook events decided", "provider", "status"),
     "webhook_duplicate": _kind("webhooks_duplicate", "Webhook events that were known already", "provider"),
-    "webhook_refused": _kind("webhooks_refused", "Unsigned or unusable webhooks", "provider", level=logging.WARNING),
+    "webhook_refused": _kind(
+        "webhooks_refused", "Webhooks with a wrong signature, or none", "provider", level=logging.WARNING
+    ),
     "webhook_failed": _kind("webhooks_failed", "Tries to process an event that failed", level=logging.ERROR),
     "stock_adjusted": _kind("stock_adjusted", "Changes of a product's total by staff"),
     "stock_drift": _kind("stock_drift", "Products found with wrong counters", level=logging.ERROR),
@@ -113,6 +115,7 @@ class Often:
                 return
             if len(self._logged_at) >= MAX_TOLD_APART:
                 self._logged_at.clear()
+                self._unlogged = Count({same: self._unlogged[same]})
             self._logged_at[same] = now
             count = self._unlogged.pop(same)
         log.log(EVENTS[self._event].level, self._event, count=count, **fields)

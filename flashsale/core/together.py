@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from django.db import connection
 
-from flashsale.core.transactions import Busy, OutcomeUnknown, is_passing
+from flashsale.core.transactions import LOCK_NOT_AVAILABLE, Busy, OutcomeUnknown, is_passing, sqlstate_of
 
 # How many requests are decided together at most.
 MAX_BATCH = 64
@@ -195,19 +195,22 @@ def all_or_each(
 ) -> Sequence[Result | Exception]:
     """Return what each of the requests gets when they are decided together.
 
-    A failure that is not a matter of time may be one's own: then nothing was done, and each is decided alone.
+    A failure that is not a matter of time may be one's own, and so may a lock that did not come, where they lock
+    different rows: then nothing was done, and each is decided alone.
     """
     if len(requests) == 1:
         return [alone(requests[0])]
     try:
         return decide(requests)
     except Exception as error:
-        if isinstance(error, OutcomeUnknown) or is_passing(error):
+        is_ones_own = not is_passing(error) or sqlstate_of(error) == LOCK_NOT_AVAILABLE
+        if isinstance(error, OutcomeUnknown) or not is_ones_own:
             raise
-    return [_result_of(alone, request) for request in requests]
+    return [result_of(alone, request) for request in requests]
 
 
-def _result_of(alone: Callable[[Request], Result], request: Request) -> Result | Exception:
+def result_of(alone: Callable[[Request], Result], request: Request) -> Result | Exception:
+    """Return what one request gets alone, or the exception that it raises."""
     try:
         return alone(request)
     except Exception as error:

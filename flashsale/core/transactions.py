@@ -16,6 +16,7 @@ MAX_ATTEMPTS = 3
 RETRY_JITTER_SECONDS = 0.05
 DEADLOCK_DETECTED = "40P01"
 SERIALIZATION_FAILURE = "40001"
+LOCK_NOT_AVAILABLE = "55P03"
 RETRYABLE = frozenset({DEADLOCK_DETECTED, SERIALIZATION_FAILURE})
 
 # The server ended the transaction, or takes no writes; psycopg calls these internal errors because of their class.

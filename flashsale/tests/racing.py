@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db.models import Model, QuerySet
@@ -97,3 +98,15 @@ def counts(results: list[Any]) -> dict[str, int]:
     for result in results:
         found[type(result).__name__] = found.get(type(result).__name__, 0) + 1
     return found
+
+
+def other_connection(**options) -> psycopg.Connection:
+    """A connection to the same database that belongs to nobody here."""
+    settings = connection.settings_dict
+    address = {"host": settings["HOST"], "port": settings["PORT"], "user": settings["USER"]}
+    return psycopg.connect(
+        **{key: value for key, value in address.items() if value},
+        password=settings["PASSWORD"] or None,
+        dbname=settings["NAME"],
+        **options,
+    )

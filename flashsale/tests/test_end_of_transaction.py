@@ -12,7 +12,7 @@ from checkout import audit, holds, orders
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core.transactions import durable
-from flashsale.tests.test_transactions import other_connection
+from flashsale.tests.racing import other_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -88,6 +88,16 @@ def test_what_does_not_answer_is_told_and_the_rest_is_there(client, db, settings
     assert (without_both["flashsale_redis_up"], without_both["flashsale_database_up"]) == (0, 0)
 
 
+def test_invented_methods_and_paths_make_no_series(client, db):
+    for number in range(5):
+        client.generic(f"INVENTED{number}", f"/invented/{number}")
+
+    text = client.get("/metrics").content.decode()
+
+    assert "INVENTED" not in text
+    assert 'method="other",status="404",view="none"' in text
+
+
 def test_every_event_has_a_number_from_the_start(client, db):
     text = client.get("/metrics").content.decode()
 

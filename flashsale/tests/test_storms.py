@@ -1,6 +1,7 @@
 """Machines, networks and servers fail while a crowd buys; a history of every answer shows that nothing was broken.
 
-CHAOS_SECONDS says how long each fault lasts (`make chaos`: 10). The report goes to CHAOS_REPORT, where it is set.
+CHAOS_SECONDS says how long each fault lasts (`make chaos`: 10). The report is printed, and written to
+CHAOS_REPORT where that names a file.
 """
 
 import contextlib
@@ -180,6 +181,7 @@ def test_the_shop_survives(tmp_path, subtests):
             with subtests.test(storm.__name__):
                 broken = weather(shop, storm, report)
                 assert broken == []
+    print(f"\n{report.text()}")
     if path := os.environ.get("CHAOS_REPORT"):
         Path(path).write_text(report.text())
 

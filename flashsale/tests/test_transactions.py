@@ -14,22 +14,10 @@ from checkout import audit, claims, holds
 from checkout.models import Hold
 from flashsale.core.transactions import MAX_ATTEMPTS, durable
 from flashsale.tests.processes import wait_until
-from flashsale.tests.racing import Meeting, at_once
+from flashsale.tests.racing import Meeting, at_once, other_connection
 from flashsale.tests.test_bad_input import problem_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def other_connection(**options) -> psycopg.Connection:
-    """A connection to the same database that belongs to nobody here."""
-    settings = connection.settings_dict
-    address = {"host": settings["HOST"], "port": settings["PORT"], "user": settings["USER"]}
-    return psycopg.connect(
-        **{key: value for key, value in address.items() if value},
-        password=settings["PASSWORD"] or None,
-        dbname=settings["NAME"],
-        **options,
-    )
 
 
 def test_a6_a_deadlock_is_retried_as_a_whole_transaction():
