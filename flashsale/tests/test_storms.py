@@ -20,11 +20,14 @@ import redis
 from django.db import connection
 
 from catalog.tests.factories import ProductFactory
+from checkout.models import Hold
+from checkout.tests.factories import HoldFactory, let_hold_pass
 from flashsale.tests.chaos.history import History, broken_promises
 from flashsale.tests.chaos.proxy import Delay, LoseCommits, Refuse, Swallow
 from flashsale.tests.chaos.shop import Shop, open_shop
 from flashsale.tests.chaos.shoppers import Crowd
 from flashsale.tests.processes import children_of, wait_until
+from flashsale.tests.schedule import fill_schedule
 from flashsale.tests.test_http import database_url
 from payments.models import WebhookEvent
 
@@ -194,8 +197,8 @@ def weather(shop: Shop, storm: Callable[[Shop], None], report: Report) -> list[s
         storm(shop)
         connection.close()
         time.sleep(CALM_SECONDS)
-    wait_until(_all_events_are_settled, what="the worker has finished the events")
-    broken = [*crowd.broken, *broken_promises(crowd.history, products)]
+    wait_until(lambda: shop.ended() or _all_events_are_settled(), what="the worker has finished the events")
+    broken = [*shop.ended(), *crowd.broken, *broken_promises(crowd.history, products)]
     report.add(storm.__name__.replace("_", " "), crowd.history, broken)
     return broken
 
@@ -218,6 +221,22 @@ def _backend(shop: Shop) -> int:
 
 def _valkey(shop: Shop) -> redis.Redis:
     return redis.Redis(port=shop.valkey.port)
+
+
+@pytest.mark.parametrize("fault", [Refuse, Swallow])
+def test_a_beat_that_starts_without_the_database_waits_for_it(tmp_path, fault):
+    with open_shop(tmp_path, "web", "worker") as shop:
+        fill_schedule()
+        with shop.database.doing(fault()):
+            shop.start("beat")
+            wait_until(lambda: "the beat waits for the database" in shop.log(), what="it noticed")
+        overdue = HoldFactory()
+        let_hold_pass(overdue)
+
+        wait_until(
+            lambda: not Hold.objects.filter(pk=overdue.pk, status="active").exists(), what="the worker expired it"
+        )
+        assert shop.stop("beat") == [0]
 
 
 def test_what_is_under_way_is_finished_when_the_server_is_told_to_stop(tmp_path):

@@ -78,6 +78,11 @@ class Shop:
         """One of the processes that answer."""
         return children_of(self.main_process("web").pid)[-1]
 
+    def ended(self) -> list[str]:
+        """What ended although nobody told it to; faults around it are no reason."""
+        running = [(name, process.poll()) for name, processes in self._running.items() for process in processes]
+        return [f"{name} ended with {code}: {self.log()[-2000:]}" for name, code in running if code is not None]
+
     def kill(self, name: str) -> None:
         """Kill the first process of a name, with all its children, without a word."""
         process = self._running[name].pop(0)
