@@ -1,67 +1,23 @@
 """Money on its way back, against a local server that speaks Stripe's refund endpoint with all its faults."""
 
+import threading
+
 import pytest
 
 from catalog.tests.factories import ProductFactory
-from checkout import audit, orders
-from checkout.models import Order
+from checkout import orders
 from checkout.tests.factories import OrderFactory
 from flashsale.tests.racing import at_once, times
 from payments import ledger, refunds, tasks
 from payments.models import Payment, Refund, WebhookEvent
-from payments.providers import stripe_refunds
 from payments.tests.factories import let_refund_pass
-from payments.tests.stripe_server import API_KEY, stripe_server
+from payments.tests.refunding import attempts, run_after_the_wait, state
 from payments.tests.test_stripe import INTENT, charge, event, intent, outcome, send
+
+pytestmark = pytest.mark.usefixtures("live")
 
 UNKNOWN = ["hang", "reset", "conflict", "rate limit", "lock timeout", "forbidden", "bad gateway", "server error"]
 REFUSED = ["insufficient funds", "refund failed"]
-
-
-@pytest.fixture(autouse=True)
-def live(settings, monkeypatch, db):
-    """Live mode with automatic refunds, a provider that does not let one wait long, and right books afterwards."""
-    settings.LOCAL_MODE = False
-    settings.SECURE_SSL_REDIRECT = False
-    settings.STRIPE_WEBHOOK_SECRETS = ["whsec_new0000000000000000000000000000"]
-    settings.STRIPE_LIVEMODE = settings.STRIPE_AUTO_REFUND = True
-    settings.STRIPE_API_KEY = API_KEY
-    monkeypatch.setattr(stripe_refunds, "READ_TIMEOUT_SECONDS", 0.3)
-    yield
-    assert audit.find_drift() == []
-
-
-@pytest.fixture
-def stripe(settings):
-    """Stripe, which took 59.98 by `INTENT`."""
-    with stripe_server() as server:
-        settings.STRIPE_API_BASE = server.url
-        server.charges[INTENT] = [5998, 0]
-        yield server
-
-
-@pytest.fixture
-def due(api, order) -> Payment:
-    """Money for an order that was cancelled before it came."""
-    orders.cancel(order.pk)
-    assert outcome(send(api, event("payment_intent.succeeded", intent(order)))) == "applied"
-    return Payment.objects.get()
-
-
-def run_after_the_wait() -> None:
-    for refund in Refund.objects.all():
-        let_refund_pass(refund)
-    tasks.refund_payments()
-
-
-def state(payment: Payment) -> tuple[str, str, str]:
-    payment.refresh_from_db()
-    order = Order.objects.get(pk=payment.order_id)
-    return payment.status, order.refund, str(order.refunded_amount.normalize())
-
-
-def attempts() -> list[tuple]:
-    return list(Refund.objects.order_by("pk").values_list("attempt", "status", "tries"))
 
 
 def test_money_that_is_due_is_given_back_once(stripe, due):
@@ -233,92 +189,6 @@ def test_a_refund_is_asked_for_in_minor_units(api, stripe, currency, price, mino
     assert Payment.objects.get().status == "refunded"
 
 
-def failed(kind: str = "refund.failed", *, refund_id: str = "re_1", amount: int = 5998, status: str = "failed") -> dict:
-    thing = {
-        "id": refund_id,
-        "object": "refund",
-        "amount": amount,
-        "charge": "ch_1",
-        "currency": "usd",
-        "failure_reason": "expired_or_canceled_card",
-        "metadata": {},
-        "payment_intent": INTENT,
-        "status": status,
-    }
-    return event(kind, thing)
-
-
-@pytest.mark.parametrize("kind", ["refund.failed", "refund.updated", "charge.refund.updated"])
-def test_a_refund_that_fails_later_is_due_again_and_left_to_staff(api, stripe, due, kind):
-    tasks.refund_payments()
-
-    told = [outcome(send(api, failed(kind))), outcome(send(api, failed("refund.failed")))]
-    run_after_the_wait()
-
-    assert told == ["applied", "ignored"]
-    assert state(due) == ("refund_due", "due", "0")
-    assert (due.reason, attempts()) == ("refund_failed", [(1, "failed", 1)])
-    assert len(stripe.requests) == 1
-
-
-def test_a_failure_that_comes_before_the_answer_is_not_overwritten_by_it(api, stripe, due):
-    stripe.faults = ["reset"]
-    tasks.refund_payments()
-
-    told = outcome(send(api, failed()))
-    run_after_the_wait()
-
-    assert told == "applied"
-    assert state(due) == ("refund_due", "due", "0")
-    assert attempts() == [(1, "failed", 1)]
-
-
-@pytest.mark.parametrize("status", ["pending", "succeeded", "requires_action"])
-def test_a_refund_that_goes_on_well_is_stored_and_ignored(api, stripe, due, status):
-    tasks.refund_payments()
-
-    assert outcome(send(api, failed("refund.updated", status=status))) == "ignored"
-    assert state(due) == ("refunded", "done", "59.98")
-
-
-def test_a_refund_begun_elsewhere_that_fails_is_due_again(api, stripe, due):
-    send(api, event("charge.refunded", charge(5998)))
-
-    told = outcome(send(api, failed(refund_id="re_elsewhere")))
-
-    assert told == "applied"
-    assert state(due) == ("refund_due", "due", "0")
-    assert attempts() == [(None, "failed", 0)]
-
-
-def test_a_running_total_that_comes_after_the_failure_is_not_believed(api, stripe, due):
-    send(api, event("charge.refunded", charge(5998)))
-    send(api, failed(refund_id="re_elsewhere"))
-
-    late = outcome(send(api, event("charge.refunded", charge(5998))))
-
-    assert late == "needs_review"
-    assert state(due) == ("refund_due", "due", "0")
-
-
-def test_part_of_a_good_orders_price_that_does_not_arrive_is_for_staff_to_judge(api, stripe, order):
-    send(api, event("payment_intent.succeeded", intent(order)))
-    send(api, event("charge.refunded", charge(1000)))
-
-    told = outcome(send(api, failed(amount=1000)))
-    tasks.refund_payments()
-
-    assert told == "needs_review"
-    assert (Payment.objects.get().status, Payment.objects.get().refunded_amount) == ("applied", 10)
-    assert stripe.requests == []
-
-
-def test_a_failed_refund_of_an_unknown_payment_waits_for_it(api, stripe, order):
-    response = send(api, failed())
-
-    assert (response.status_code, response.json()["outcome"]) == (202, "parked")
-
-
 def test_money_known_by_an_events_id_only_is_left_to_staff(api, stripe, order):
     orders.cancel(order.pk)
     body = event("checkout.session.completed", {
@@ -350,37 +220,17 @@ def test_control_without_the_look_under_the_lock_two_workers_ask_twice(stripe, a
     send(api, event("payment_intent.succeeded", intent(order)))
     due = list(refunds._automatic(refunds.clock.now()))
     monkeypatch.setattr(refunds, "_automatic", lambda now: Payment.objects.filter(pk=due[0].pk))
+    both_have_begun, ask = threading.Barrier(2), refunds._ask
+
+    def wait_and_ask(*args):
+        both_have_begun.wait(10)
+        return ask(*args)
+
+    monkeypatch.setattr(refunds, "_ask", wait_and_ask)
 
     at_once(*times(2, tasks.refund_payments))
 
-    assert len(stripe.keys()) > 1
-
-
-def test_a_payment_marked_by_staff_says_who_and_how(due, admin_user):
-    refunds.mark_refunded(due, staff=admin_user, note="by bank transfer")
-
-    assert state(due) == ("refunded", "done", "59.98")
-    assert (due.refunded_by, due.refunded_note) == (admin_user, "by bank transfer")
-
-
-def test_of_two_members_of_staff_one_is_told_that_it_was_done(due, admin_user):
-    refunds.mark_refunded(due, staff=admin_user, note="by bank transfer")
-
-    with pytest.raises(refunds.AlreadyRefunded):
-        refunds.mark_refunded(due, staff=None, note="in cash")
-
-    due.refresh_from_db()
-    assert due.refunded_note == "by bank transfer"
-
-
-def test_while_the_provider_has_not_answered_nothing_is_marked_by_hand(stripe, due, admin_user):
-    stripe.faults = ["hang"]
-    tasks.refund_payments()
-
-    with pytest.raises(refunds.RefundUnderWay):
-        refunds.mark_refunded(due, staff=admin_user, note="by bank transfer")
-
-    assert state(due) == ("refund_due", "due", "0")
+    assert stripe.keys() == [f"{INTENT}:1"] * 2
 
 
 def test_more_than_was_paid_is_never_given_back(due):

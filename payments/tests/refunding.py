@@ -1,0 +1,22 @@
+"""What tests of refunds do and look at."""
+
+from checkout.models import Order
+from payments import tasks
+from payments.models import Payment, Refund
+from payments.tests.factories import let_refund_pass
+
+
+def run_after_the_wait() -> None:
+    for refund in Refund.objects.all():
+        let_refund_pass(refund)
+    tasks.refund_payments()
+
+
+def state(payment: Payment) -> tuple[str, str, str]:
+    payment.refresh_from_db()
+    order = Order.objects.get(pk=payment.order_id)
+    return payment.status, order.refund, str(order.refunded_amount.normalize())
+
+
+def attempts() -> list[tuple]:
+    return list(Refund.objects.order_by("pk").values_list("attempt", "status", "tries"))
