@@ -4,11 +4,15 @@ import os
 import platform
 import statistics
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from benchmarks.wrk import Load
+
+# A round ends in the middle of its last requests; the other side must not pay for them.
+SETTLE_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ def measure(row: Row, *, rounds: int) -> Result:
         row.ours.round(), row.theirs.round()
     for _ in range(rounds):
         for side, measured in ((row.ours, loads["ours"]), (row.theirs, loads["theirs"])):
+            time.sleep(SETTLE_SECONDS)
             load = side.round()
             if set(load.statuses) - side.expected or load.lost:
                 sys.exit(f"{side.name}: unexpected answers {load.statuses}, {load.lost} lost")

@@ -4,14 +4,17 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
+import catalog.urls
+import checkout.urls
+import payments.urls
 from flashsale.api import NothingHere
 from flashsale.openapi.document import DocsView, SchemaView
 from flashsale.problems import problem_list, problem_page
 
 api = [
-    path("", include("catalog.urls")),
-    path("", include("checkout.urls")),
-    path("", include("payments.urls")),
+    *catalog.urls.urlpatterns,
+    *checkout.urls.urlpatterns,
+    *payments.urls.urlpatterns,
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
     re_path(r"^docs/?$", DocsView.as_view(), name="docs"),
 ]
