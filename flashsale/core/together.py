@@ -6,6 +6,7 @@ or an error of their own. There is no background thread. Leaders do not rely on 
 locked, or only read, where it is kept.
 """
 
+import contextlib
 import copy
 import threading
 import time
@@ -41,7 +42,9 @@ class _Ticket(Generic[Request, Result]):
         self._woken.acquire()
 
     def wake(self) -> None:
-        self._woken.release()
+        """Give news, or more of them to who has not noticed the first yet."""
+        with contextlib.suppress(RuntimeError):
+            self._woken.release()
 
     def sleep(self, seconds: float) -> bool:
         """Wait for news; says whether there are any."""
@@ -125,6 +128,9 @@ class Together(Generic[Request, Result]):
             if ticket.result is None:
                 # A leader that was replaced before it began: its successor has its request.
                 _wait_for_result(ticket)
+        except BaseException:
+            self._leave(key, line, ticket)
+            raise
         finally:
             with self._mutex:
                 self._inside -= 1
@@ -155,6 +161,13 @@ class Together(Generic[Request, Result]):
                 line.waiting.remove(ticket)
                 raise Busy("It was not this request's turn in time; nothing was done.")
         _wait_for_result(ticket)
+
+    def _leave(self, key: Hashable, line: _Line, ticket: _Ticket) -> None:
+        """Let whoever was stopped while it waited stop nobody behind it."""
+        with self._mutex:
+            if ticket in line.waiting:
+                line.waiting.remove(ticket)
+        self._hand_over(key, line, ticket)
 
     def _lead(self, key: Hashable, line: _Line, leader: _Ticket) -> None:
         batch: Batch[Request, Result] = Batch(line, self._mutex)
@@ -196,17 +209,26 @@ def all_or_each(
     """Return what each of the requests gets when they are decided together.
 
     A failure that is not a matter of time may be one's own, and so may a lock that did not come, where they lock
-    different rows: then nothing was done, and each is decided alone.
+    different rows: then nothing was done, and each is decided alone. When a second one finds no lock either, the rest
+    get what it got: they would wait for it one after the other.
     """
     if len(requests) == 1:
         return [alone(requests[0])]
     try:
         return decide(requests)
     except Exception as error:
-        is_ones_own = not is_passing(error) or sqlstate_of(error) == LOCK_NOT_AVAILABLE
+        is_ones_own = not is_passing(error) or _is_without_lock(error)
         if isinstance(error, OutcomeUnknown) or not is_ones_own:
             raise
-    return [result_of(alone, request) for request in requests]
+    results: list[Result | Exception] = []
+    for request in requests:
+        without_lock = [result for result in results if _is_without_lock(result)]
+        results.append(_own(without_lock[1]) if len(without_lock) > 1 else result_of(alone, request))
+    return results
+
+
+def _is_without_lock(result: object) -> bool:
+    return isinstance(result, Exception) and sqlstate_of(result) == LOCK_NOT_AVAILABLE
 
 
 def result_of(alone: Callable[[Request], Result], request: Request) -> Result | Exception:
