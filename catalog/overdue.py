@@ -4,6 +4,7 @@ The catalog knows no holds and no orders. Whoever reserves units registers here 
 take them back, so that every answer about availability counts them and every claim can have them.
 """
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -13,8 +14,13 @@ from django.db.models.functions import Coalesce
 Deadline = datetime | Expression
 # Given a point in time, a queryset with `product_id` and `quantity` (units) of the rows overdue at it.
 Source = Callable[[Deadline], QuerySet]
-# Given a product id, a verb with a transaction of its own that gives the overdue units of that product back.
+# Given a product id, a verb with a transaction of its own that gives back the units of at most `BATCH_ROWS` overdue
+# rows of that product, and returns of how many.
 TakeBack = Callable[[int], int]
+
+BATCH_ROWS = 2_000
+# A buyer waits meanwhile; what is left after this is the workers' to tidy up.
+TAKE_BACK_SECONDS = 1.0
 
 _sources: list[tuple[Source, TakeBack]] = []
 
@@ -41,6 +47,8 @@ def count(product_id: int, *, at: datetime) -> int:
 
 
 def take_back(product_id: int) -> None:
-    """Give the overdue units of one product back. Runs outside any transaction."""
+    """Give the overdue units of one product back, for `TAKE_BACK_SECONDS` at most. Runs outside any transaction."""
+    until = time.monotonic() + TAKE_BACK_SECONDS
     for _, verb in _sources:
-        verb(product_id)
+        while verb(product_id) == BATCH_ROWS and time.monotonic() < until:
+            pass

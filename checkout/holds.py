@@ -159,11 +159,11 @@ def expire_due(*, limit: int = EXPIRY_BATCH_ROWS) -> int:
 def take_back(product_id: int) -> int:
     """Expire one product's overdue holds, waiting for those that somebody else is tidying up.
 
-    Returns how many were expired: at most `EXPIRY_BATCH_ROWS`.
+    Returns how many were expired: at most `overdue.BATCH_ROWS`.
     """
     now = clock.now()
     due = Hold.objects.overdue(now).filter(product_id=product_id).select_for_update(no_key=True, of=("self",))
-    return _expire(due.order_by("pk")[:EXPIRY_BATCH_ROWS], now=now)
+    return _expire(due.order_by("pk")[: overdue.BATCH_ROWS], now=now)
 
 
 def lock(hold_id: UUID) -> Hold:
@@ -219,8 +219,8 @@ def _grant(
     known = idempotency.lock_and_find(Hold.objects.as_of_now(), [request.once for request in requests])
     is_new = [request.once is None or request.once.name not in known for request in requests]
     new = list(itertools.compress(requests, is_new))
-    # In a second attempt there may be latecomers of the first, even if every other request is known by now.
-    is_needed = new or not may_take_back
+    # In another attempt there may be latecomers of the first, even if every other request is known by now.
+    is_needed = new or more()
     granted = iter(_grant_new(product_id, new, more, may_take_back=may_take_back) if is_needed else [])
     of_requests = [
         next(granted) if fresh else idempotency.answered(known, request.once)
