@@ -74,6 +74,12 @@ def lock(product_id: int) -> Stock:
     return _locked().get(pk=product_id)
 
 
+def lock_all(product_ids: Iterable[int]) -> None:
+    """Lock the stock of these products, in ascending id, until the transaction ends."""
+    rows = Stock.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=list(product_ids))
+    list(rows.order_by("pk").values_list("pk"))
+
+
 def lock_for_claims(product_id: int) -> tuple[Stock, Product]:
     """Lock the stock of a published product as `lock` does; return it and the product as it is now (`locked_at`).
 

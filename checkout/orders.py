@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from catalog import inventory
+from catalog import inventory, overdue
 from catalog.models import Product
 from checkout import holds, idempotency, limits, references
 from checkout.idempotency import Once
@@ -82,7 +82,11 @@ def place_batch(requests: Sequence[OrderRequest]) -> list[Order | Refusal]:
     for request, *answers in zip(fresh, *waiting, strict=True):
         decided[request.order_id] = decide(request, answers, found.get(request.hold_id), owners, now=now)
     _create([order for order in decided.values() if isinstance(order, Order)], found, now=now)
-    for request, *answers in zip(fresh, *waiting, strict=True):
+    # Payments that waited write to stocks at once, which are locked in ascending id.
+    by_product = sorted(
+        zip(fresh, *waiting, strict=True), key=lambda one: getattr(decided[one[0].order_id], "product_id", 0)
+    )
+    for request, *answers in by_product:
         with events.of_request(request.request_id):
             decided[request.order_id] = _settled(decided[request.order_id], answers)
     return [
@@ -111,6 +115,12 @@ def lock_all(order_ids: Iterable[UUID]) -> dict[UUID, Order]:
     """Lock and return those of these orders that exist, in ascending id, until the transaction ends."""
     rows = Order.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=list(order_ids))
     return {order.pk: order for order in rows.order_by("pk")}
+
+
+def lock_stocks(order_ids: Iterable[UUID]) -> None:
+    """Lock the stock of these orders' products, in ascending id, until the transaction ends."""
+    rows = Order.objects.filter(pk__in=list(order_ids))
+    inventory.lock_all(rows.values_list("product_id", flat=True))
 
 
 def by_payment_id(payment_ids: Iterable[str | None]) -> dict[str, UUID]:
@@ -215,11 +225,11 @@ def expire_due(*, limit: int = EXPIRY_BATCH_ROWS) -> int:
 def take_back(product_id: int) -> int:
     """Expire one product's overdue orders, waiting for those that somebody else is working on.
 
-    Returns how many were expired: at most `EXPIRY_BATCH_ROWS`.
+    Returns how many were expired: at most `overdue.BATCH_ROWS`.
     """
     now = clock.now()
     due = Order.objects.overdue(now).filter(product_id=product_id).select_for_update(no_key=True, of=("self",))
-    return _expire(due.order_by("pk")[:EXPIRY_BATCH_ROWS], now=now)
+    return _expire(due.order_by("pk")[: overdue.BATCH_ROWS], now=now)
 
 
 def _create(made: list[Order], found: dict[UUID, Hold], *, now: datetime) -> None:

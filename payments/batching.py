@@ -46,10 +46,13 @@ def process_payments(seen: Sequence[WebhookEvent]) -> list[WebhookEvent]:
     locked = inbox.lock_all(event.pk for event in seen)
     left_open = [event for event in locked.values() if event.status in inbox.OPEN]
     paid = _pay_plain(left_open)
-    for event in left_open:
-        if event.pk not in paid:
-            with events.of_request(event.request_id):
-                inbox.settle(event, may_take_back=True)
+    others = [event for event in left_open if event.pk not in paid]
+    if others:
+        # Late payments look at their stock at once, in the order of the events.
+        orders.lock_stocks(event.order_ref for event in left_open)
+    for event in others:
+        with events.of_request(event.request_id):
+            inbox.settle(event, may_take_back=True)
     return [locked[event.pk] for event in seen]
 
 

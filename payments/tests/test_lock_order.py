@@ -1,0 +1,87 @@
+"""Batches that touch several stocks lock them in ascending id, whatever the order of their events and requests."""
+
+import threading
+
+import pytest
+
+from catalog import inventory
+from catalog.tests.factories import ProductFactory
+from checkout import audit, orders
+from checkout.models import Order
+from checkout.order_requests import OrderRequest
+from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
+from flashsale.core import transactions
+from flashsale.tests.racing import at_once
+from payments import batching, inbox
+from payments.models import WebhookEvent
+from payments.tests.factories import receive
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def retries(monkeypatch) -> list[str]:
+    """The events of transactions that were begun again."""
+    noted = []
+    monkeypatch.setattr(transactions.events, "note", lambda event, **_: noted.append(event))
+    return noted
+
+
+@pytest.fixture
+def products(db):
+    return [ProductFactory(), ProductFactory()]
+
+
+def let_both_have_one(monkeypatch, verb: str) -> None:
+    """Let who has done `verb` to one stock wait a while for the other transaction to do it to another one."""
+    both, do = threading.Barrier(2), getattr(inventory, verb)
+
+    def slowly(*args, **kwargs):
+        done = do(*args, **kwargs)
+        try:
+            both.wait(0.7)
+        except threading.BrokenBarrierError:
+            both.reset()
+        return done
+
+    monkeypatch.setattr(inventory, verb, slowly)
+
+
+def late_payment(product, number: int, monkeypatch) -> WebhookEvent:
+    """Store, but do not process, a payment that comes after its order's payment window."""
+    order = OrderFactory(product=product)
+    let_order_pass(order)
+    with monkeypatch.context() as patch:
+        patch.setattr(inbox, "_attempt", lambda event, *_: event)
+        return receive(order_id=order.pk, payment_id=f"pay_{product.pk}_{number}").event
+
+
+def test_late_payments(products, monkeypatch, retries):
+    low, high = products
+    downwards = [late_payment(high, 1, monkeypatch), late_payment(low, 1, monkeypatch)]
+    upwards = [late_payment(low, 2, monkeypatch), late_payment(high, 2, monkeypatch)]
+    let_both_have_one(monkeypatch, "lock")
+
+    at_once(lambda: batching.process_payments(downwards), lambda: batching.process_payments(upwards))
+
+    assert "lock_retry" not in retries
+    assert {order.status for order in Order.objects.all()} == {"paid"}
+    assert audit.find_drift() == []
+
+
+def test_orders_whose_payments_came_before_them(products, monkeypatch, retries):
+    low, high = products
+
+    def wanted(product) -> OrderRequest:
+        hold = HoldFactory(product=product)
+        receive(hold_id=hold.pk, payment_id=f"pay_{hold.pk}")
+        return OrderRequest(hold_id=hold.pk)
+
+    downwards, upwards = [wanted(high), wanted(low)], [wanted(low), wanted(high)]
+    let_both_have_one(monkeypatch, "_write")
+
+    at_once(lambda: orders.place_batch(downwards), lambda: orders.place_batch(upwards))
+
+    assert "lock_retry" not in retries
+    assert {order.status for order in Order.objects.all()} == {"paid"}
+    assert audit.find_drift() == []
