@@ -169,6 +169,7 @@ def test_l5_money_that_does_not_match_needs_review_and_changes_nothing(api, prod
         {"amount": True},
         {"amount": "1e400"},
         {"amount": "59.9800001"},
+        {"currency": "u\u017fd"},
         {"currency": "dollars"},
         {"currency": 840},
     ],

@@ -12,8 +12,9 @@ from flashsale.core.http import parse_uuid
 from payments.models import EVENT_ID_LENGTH, TYPE_LENGTH
 from payments.providers.base import UnusableBody
 
-MAX_AMOUNT = Decimal(10) ** 15
-_DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+# As long as the amounts of orders.
+MAX_AMOUNT = Decimal(10) ** (money.MAX_DIGITS - money.DECIMAL_PLACES)
+_DECIMAL = re.compile(r"[0-9]{1,21}(\.[0-9]{1,9})?", re.ASCII)
 
 
 def members_of(body: bytes) -> dict[str, Any]:
@@ -94,7 +95,7 @@ class Reader:
     def currency(self, name: str) -> str:
         """Return an ISO 4217 code in upper case, or ""."""
         given = self._members.get(name)
-        code = given.upper() if isinstance(given, str) else ""
+        code = given.upper() if isinstance(given, str) and given.isascii() else ""
         return self.checked(name, given, code if money.is_currency(code) else None) or ""
 
     def checked(self, name: str, given: Any, value: Any) -> Any:
@@ -109,4 +110,7 @@ def _is_text(given: Any, max_length: int) -> bool:
 
 
 def _has_few_decimals(value: Decimal) -> bool:
-    return value.normalize().as_tuple().exponent >= -money.DECIMAL_PLACES
+    """Count them as they were written: arithmetic would round what is too long, and take what is tiny for zero."""
+    _, digits, exponent = value.as_tuple()
+    written = "".join(map(str, digits))
+    return exponent + len(written) - len(written.rstrip("0")) >= -money.DECIMAL_PLACES
