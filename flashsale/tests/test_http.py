@@ -77,6 +77,37 @@ def crowd(url):
         client.close()
 
 
+def chunked(text: str):
+    """A body whose length nobody says: httpx sends it in chunks."""
+    yield text[:10].encode()
+    yield text[10:].encode()
+
+
+def test_a_body_in_chunks_is_read_like_any_other(url):
+    product = ProductFactory(stock=5)
+    json = {"Content-Type": "application/json"}
+    wanted = f'{{"product_id": {product.pk}, "quantity": 1}}'
+
+    held = httpx.post(f"{url}/api/v1/holds", content=chunked(wanted), headers=json)
+    order = httpx.post(
+        f"{url}/api/v1/orders", content=chunked(f'{{"hold_id": "{held.json()["hold_id"]}"}}'), headers=json
+    )
+    paid = f'{{"idempotency_key": "evt_1", "status": "success", "order_id": "{order.json()["order_id"]}"}}'
+    receipt = httpx.post(f"{url}/api/v1/payments/webhook", content=chunked(paid), headers=json)
+
+    assert [held.status_code, order.status_code, receipt.status_code] == [201, 201, 200]
+    assert receipt.json()["order_status"] == "paid"
+
+
+@pytest.mark.parametrize("path", ["holds", "payments/webhook"])
+def test_a_body_in_chunks_may_not_be_larger_than_any_other(url, path):
+    too_long = '{"product_id": 1, "quantity": 1}' + " " * (256 * 1024)
+
+    answer = httpx.post(f"{url}/api/v1/{path}", content=chunked(too_long), headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
+
+
 def tally(responses) -> dict[str, int]:
     found: dict[str, int] = {}
     for response in responses:
