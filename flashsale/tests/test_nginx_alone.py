@@ -1,0 +1,70 @@
+"""deploy/nginx.conf by itself: its sizes and limits, and what it says for an application that does not answer."""
+
+import contextlib
+import re
+import socket
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from flashsale.tests.deployed import nginx
+from flashsale.tests.processes import PROJECT, free_port
+from flashsale.tests.test_nginx import problem_of
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that nginx may reach without being root."""
+    with tempfile.TemporaryDirectory(prefix="flashsale-nginx-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+def test_the_outer_limit_is_well_above_the_applications_own():
+    text = (PROJECT / "deploy" / "nginx.conf").read_text()
+    rates = {zone: int(rate) * 60 for zone, rate in re.findall(r"zone=(\w+):\w+ rate=(\d+)r/s", text)}
+    example = (PROJECT / ".env.example").read_text()
+    quotas = {name: int(quota) for name, quota in re.findall(r"^(\w+_PER_MINUTE)=(\d+)$", example, re.M)}
+
+    assert rates["strangers"] > 2 * sum(quota for name, quota in quotas.items() if not name.startswith("TOKEN_"))
+    assert rates["partners"] > 1.5 * sum(quota for name, quota in quotas.items() if name.startswith("TOKEN_"))
+
+
+def test_the_bodies_of_one_client_fit_into_the_place_for_them():
+    text = (PROJECT / "deploy" / "nginx.conf").read_text()
+    compose = (PROJECT / "docker-compose.yml").read_text()
+    [api, admin] = [int(size) for size in re.findall(r"client_max_body_size (\d+)[km];", text)]
+    [connections, of_staff] = [int(count) for count in re.findall(r"limit_conn connections (\d+);", text)]
+    [room, pages] = re.search(r'tmpfs: \["/tmp:size=(\d+)m", "/tmp/products:size=(\d+)m"\]', compose).groups()
+
+    assert api * 1024 > settings.MAX_BODY_BYTES
+    assert connections * api / 1024 + of_staff * admin < int(room)
+    assert int(re.search(r"max_size=(\d+)m", text)[1]) < int(pages)
+
+
+def test_a_request_whose_answer_was_lost_is_not_called_busy(open_folder):
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        pool.submit(_answer_nothing_but_health, server)
+        web = server.getsockname()[1]
+        with nginx(open_folder, web=web, pay=free_port(), changes={}) as proxy, proxy.client() as client:
+            lost = client.post("/api/v1/holds", json={})
+            looked = client.get("/api/v1/holds/00000000-0000-4000-8000-000000000000")
+            never_asked = client.post("/api/v1/orders", json={})
+        server.shutdown(socket.SHUT_RDWR)
+
+    assert problem_of(lost) == (503, "outcome_unknown")
+    assert problem_of(looked) == problem_of(never_asked) == (503, "busy")
+    assert lost.headers["Retry-After"] == "1"
+
+
+def _answer_nothing_but_health(server: socket.socket) -> None:
+    """Take every request, answer those of who waits for nginx, and hang up on all others."""
+    with contextlib.suppress(OSError):
+        while True:
+            caller, _ = server.accept()
+            with caller:
+                if caller.recv(65_536).startswith(b"GET /livez"):
+                    caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
