@@ -5,6 +5,7 @@ given. Everything else is production and refuses to start with a missing or defa
 """
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -191,6 +192,9 @@ if DATABASE_POOL_MAX:
         "min_size": 1,
         "max_size": DATABASE_POOL_MAX,
         "timeout": DATABASE_POOL_WAIT_SECONDS,
+        # A try that fails makes room for the next one. With the default of 300 s the pauses between the tries of one
+        # connection double, and a pool full of those stays without any long after PostgreSQL is back.
+        "reconnect_timeout": 1,
     }
 EMBEDDED_POSTGRES = LOCAL_MODE and not env.str("DATABASE_URL", default="")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -202,7 +206,8 @@ if EMBEDDED_VALKEY:
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=embedded.urls(STATE_DIR).broker)
 else:
     REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+    # Celery has a name of its own for a Redis that is reached by a Unix socket.
+    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=re.sub("^unix:", "redis+socket:", REDIS_URL))
 # Nothing waits long for Redis: it is never the truth.
 REDIS_TIMEOUT_SECONDS = 0.25
 # What a living worker or beat touches, for health checks; none by default.

@@ -37,6 +37,7 @@ FAULT_SECONDS = float(os.environ.get("CHAOS_SECONDS", "1.5"))
 CALM_SECONDS = 0.7
 # A transaction that does nothing loses its locks after this (DATABASE_IDLE_TRANSACTION_MS).
 IDLE_SECONDS = 5
+LONG_OUTAGE_SECONDS = 20
 
 
 @dataclass
@@ -237,6 +238,20 @@ def test_a_beat_that_starts_without_the_database_waits_for_it(tmp_path, fault):
             lambda: not Hold.objects.filter(pk=overdue.pk, status="active").exists(), what="the worker expired it"
         )
         assert shop.stop("beat") == [0]
+
+
+def test_after_a_long_outage_the_database_is_used_as_soon_as_it_is_back(tmp_path):
+    """With psycopg's own schedule its pool stays without connections for about as long as the outage lasted."""
+    path = "/api/v1/orders/00000000-0000-4000-8000-000000000000"
+    with open_shop(tmp_path, "web", workers=1) as shop, ThreadPoolExecutor() as pool, httpx.Client() as client:
+        with shop.database.doing(Refuse()):
+            shop.database.reset_all()
+            ends = time.monotonic() + LONG_OUTAGE_SECONDS
+            while time.monotonic() < ends:
+                answers = list(pool.map(lambda _: httpx.get(shop.url + path, timeout=20).status_code, range(6)))
+        assert set(answers) == {503}
+
+        wait_until(lambda: client.get(shop.url + path).status_code == 404, seconds=5, what="it answers again")
 
 
 def test_what_is_under_way_is_finished_when_the_server_is_told_to_stop(tmp_path):
