@@ -98,7 +98,9 @@ class ProblemMiddleware:
         return response
 
     def _translated(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        body = problem(request, *_code_and_title(response.status_code), status=response.status_code)
+        code, title = _code_and_title(response.status_code)
+        where = {"errors": [{"pointer": "#", "code": code, "detail": title}]} if response.status_code == 400 else {}
+        body = problem(request, code, title, status=response.status_code, **where)
         return JsonResponse(body, status=response.status_code, content_type=PROBLEM_JSON)
 
 

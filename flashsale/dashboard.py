@@ -37,6 +37,7 @@ def _numbers() -> dict[str, Any]:
     holds, orders = _a_minute(Hold.objects.all(), minutes), _a_minute(Order.objects.all(), minutes)
     return {
         "sales": [_bar(product) for product in _running()[:SALES_SHOWN]],
+        "more_sales": max(0, _running().count() - SALES_SHOWN),
         "next_sale": Product.objects.published().filter(sale_starts_at__gt=Now()).order_by("sale_starts_at").first(),
         "needs": _needs(),
         "funnel": _funnel(sum(holds)),
@@ -69,7 +70,8 @@ def _running() -> QuerySet[Product]:
     begun = Q(sale_starts_at=None) | Q(sale_starts_at__lte=Now())
     not_over = Q(sale_ends_at=None) | Q(sale_ends_at__gt=Now())
     running = Product.objects.published().filter(begun, not_over).select_related("stock").with_availability()
-    return running.order_by("-pk")
+    # The busiest first: each change of the counters is a version.
+    return running.order_by("-stock__version", "-pk")
 
 
 def _bar(product: Product) -> dict[str, Any]:

@@ -100,6 +100,16 @@ class Pages(CursorPagination):
             )
         return super().decode_cursor(request)
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe a page as JSON Schema 2020-12 has it, which OpenAPI 3.1 follows and the original does not."""
+        example = "https://shop.example.com/api/v1/products?cursor=cD01MA%3D%3D"
+        link = {"type": ["string", "null"], "format": "uri", "example": example}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }
+
     def _is_ours(self, encoded: str) -> bool:
         try:
             query = base64.b64decode(encoded.encode("ascii"), validate=True).decode("ascii")

@@ -17,7 +17,6 @@ PRODUCT = {
     "sale_starts_at": None, "sale_ends_at": None, "max_per_hold": 10, "max_per_customer": None,
     "updated_at": "2026-11-20T11:00:00.000000Z",
 }  # fmt: skip
-PAGE = {"next": None, "previous": None, "results": [PRODUCT]}
 PLACE_HOLD = {"product_id": 1, "quantity": 2}
 HOLD = {
     "hold_id": HOLD_ID, "product_id": 1, "quantity": 2, "status": "active", "expires_at": EXPIRES_AT,

@@ -63,7 +63,7 @@ documented(
             asked("cursor", "From `next` or `previous`.", OpenApiParameter.QUERY),
             CONDITION, *CACHED, *of_a_scope("reads"),
         ],
-        responses=ok(ProductOut(many=True), "A page of products", examples.PAGE) | NOT_MODIFIED
+        responses=ok(ProductOut(many=True), "A page of products", examples.PRODUCT) | NOT_MODIFIED
         | problems("invalid", "throttled", *FROM_CLIENTS),
     ),
     retrieve=extend_schema(

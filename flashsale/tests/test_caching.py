@@ -42,6 +42,12 @@ def test_what_changed_is_sent_again(api, path, product):
     assert answer.headers["ETag"] != etag
 
 
+@pytest.mark.parametrize("name", ["If-Match", "If-Unmodified-Since", "If-None-Match"])
+@pytest.mark.parametrize("value", ['"other"', "Sat, 01 Jan 2000 00:00:00 GMT"])
+def test_no_other_condition_keeps_anybody_from_reading(api, path, name, value):
+    assert api.get(path, headers={name: value}).status_code == 200
+
+
 def test_what_was_asked_for_with_a_token_is_kept_by_nobody_else(api, path):
     answer = api.get(path, headers={"Authorization": f"Bearer {make_token()}"})
 

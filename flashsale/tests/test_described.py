@@ -4,9 +4,11 @@ import json
 import subprocess
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from catalog.tests.factories import ProductFactory
 from checkout.models import Order
+from flashsale.core.http import Pages
 from flashsale.management.commands.describe_api import files
 from flashsale.tests.browser import tool
 from flashsale.tests.processes import PROJECT
@@ -18,6 +20,21 @@ SECRET = "whsec_c2VjcmV0LW9mLXRoaXMtdGVzdC0wMDE="
 @pytest.mark.parametrize(("name", "text"), files().items(), ids=files().keys())
 def test_what_is_committed_is_what_the_code_says(name, text):
     assert (PROJECT / "docs" / name).read_text() == text, "run manage.py describe_api"
+
+
+@pytest.mark.parametrize("page", ["first", "middle", "last"])
+def test_a_page_of_products_is_what_the_document_says(api, db, monkeypatch, page):
+    monkeypatch.setattr(Pages, "page_size", 1)
+    [ProductFactory() for _ in range(3)]
+    document = json.loads((PROJECT / "docs" / "openapi.json").read_text())
+    described = {"$ref": "#/components/schemas/PaginatedProductList", "components": document["components"]}
+
+    answer = api.get("/api/v1/products").json()
+    for _ in range(["first", "middle", "last"].index(page)):
+        answer = api.get(answer["next"]).json()
+
+    Draft202012Validator(described).validate(answer)
+    assert [answer["previous"] is None, answer["next"] is None] == [page == "first", page == "last"]
 
 
 @pytest.mark.django_db(transaction=True)
