@@ -5,7 +5,6 @@ given. Everything else is production and refuses to start with a missing or defa
 """
 
 import os
-import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -56,6 +55,13 @@ def _secret_key() -> str:
             " value (see .env.example), or start a local system with `make run`."
         )
     return key
+
+
+def _broker_of(redis_url: str) -> str:
+    """Return Celery's way to name this Redis; it has one of its own for Unix sockets."""
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    return redis_url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 
 
 def _database() -> dict:
@@ -206,8 +212,7 @@ if EMBEDDED_VALKEY:
     CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=embedded.urls(STATE_DIR).broker)
 else:
     REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-    # Celery has a name of its own for a Redis that is reached by a Unix socket.
-    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=re.sub("^unix:", "redis+socket:", REDIS_URL))
+    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=_broker_of(REDIS_URL))
 # Nothing waits long for Redis: it is never the truth.
 REDIS_TIMEOUT_SECONDS = 0.25
 # What a living worker or beat touches, for health checks; none by default.

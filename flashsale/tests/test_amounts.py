@@ -9,6 +9,9 @@ from checkout.tests.factories import OrderFactory
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import PATH
 
+# Beyond what Decimal can tell apart.
+FAR = "1e99999999999999999999"
+
 
 def pay(api, order: Order, amount: str) -> dict:
     """Send a success whose amount is written like this; returns the answer."""
@@ -19,7 +22,7 @@ def pay(api, order: Order, amount: str) -> dict:
 
 
 @pytest.mark.parametrize(
-    "amount", ["1e-9999999", "1e-999999999999", "59.98" + "0" * 30 + "1", "1e21", "5998e-3", "1e400"]
+    "amount", ["1e-9999999", "1e-999999999999", "59.98" + "0" * 30 + "1", "1e21", "5998e-3", "1e400", FAR, "9" * 5_000]
 )
 def test_an_amount_that_nobody_can_have_meant_needs_review(api, order, amount):
     assert pay(api, order, amount)["outcome"] == "needs_review"
@@ -32,6 +35,20 @@ def test_an_amount_that_nobody_can_have_meant_needs_review(api, order, amount):
 @pytest.mark.parametrize("amount", ["59.98", "59.980", '"59.980000000"', "5998e-2", "5.998e1", "59.98" + "0" * 60])
 def test_an_amount_may_be_written_in_many_ways(api, order, amount):
     assert pay(api, order, amount)["outcome"] == "applied"
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, FAR, f"-{FAR}", "1e-99999999999999999999"])
+def test_a_number_that_nobody_asked_for_is_no_obstacle(api, order, number):
+    assert pay(api, order, f'"59.98", "points": {number}')["order_status"] == "paid"
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, FAR])
+def test_a_quantity_that_long_is_invalid(api, product, number):
+    body = f'{{"product_id": {product.pk}, "quantity": {number}}}'
+
+    response = api.generic("POST", "/api/v1/holds", body.encode(), content_type="application/json")
+
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "#/quantity")
 
 
 def test_the_amount_of_the_largest_order_is_right(api, db):

@@ -25,8 +25,6 @@ UNPARSABLE = {
     "deep arrays": b"[" * 5_000 + b"]" * 5_000,
     "deep objects": b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
     "deep in an unknown field": b'{"product_id": 1, "quantity": 1, "x": ' + b"[" * 50 + b"]" * 50 + b"}",
-    "an integer of 5000 digits": b'{"product_id": 1, "quantity": ' + b"9" * 5_000 + b"}",
-    "an absurd exponent": b'{"product_id": 1, "quantity": 1e99999999999999999999}',
 }
 NOT_OBJECTS = {"an array": b"[]", "a string": b'"x"', "a number": b"1", "null": b"null", "true": b"true"}
 QUANTITIES = {

@@ -133,3 +133,17 @@ def test_a_worker_does_not_start_either(run, tmp_path):
 
     assert refused.returncode != 0
     assert "SECRET_KEY_FILE cannot be read: [Errno 2] No such file or directory" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("redis", "broker"),
+    [
+        ("redis://db:6379/3", "redis://db:6379/3"),
+        ("unix:///run/valkey.sock?db=2", "redis+socket:///run/valkey.sock?virtual_host=2"),
+    ],
+)
+def test_the_broker_is_the_same_redis_where_nothing_else_is_said(run, redis, broker):
+    settings = {"DJANGO_SETTINGS_MODULE": "flashsale.settings", "SECRET_KEY": SECRET_KEY, "DATABASE_URL": URL}
+    show = "from django.conf import settings; print(settings.CELERY_BROKER_URL)"
+
+    assert run("-c", show, REDIS_URL=redis, **settings).stdout.strip() == broker
