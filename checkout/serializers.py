@@ -22,7 +22,7 @@ from flashsale.core.http import (
 
 
 class PlaceHold(Body):
-    """`quantity` may be called `qty`."""
+    """`quantity` may be called `qty`; no `ttl` says the same as its default."""
 
     product_id = StrictIntegerField(min_value=-MAX_ID, max_value=MAX_ID)
     quantity = StrictIntegerField(min_value=1)
@@ -35,7 +35,10 @@ class PlaceHold(Body):
     customer_id = StrictTextField(max_length=CUSTOMER_ID_LENGTH, required=False)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        return super().to_internal_value(one_of_two_names(data, name="quantity", alias="qty"))
+        wanted = super().to_internal_value(one_of_two_names(data, name="quantity", alias="qty"))
+        if wanted.get("ttl_seconds") == settings.HOLD_TTL_SECONDS:
+            del wanted["ttl_seconds"]
+        return wanted
 
 
 class PlaceOrder(Body):
