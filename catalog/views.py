@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.http import parse_etags
 from rest_framework import mixins, viewsets
 from rest_framework.renderers import JSONRenderer
@@ -60,7 +60,7 @@ def _sent(request: Request, page: Page) -> HttpResponse:
     headers = {"ETag": page.etag}
     known = parse_etags(request.headers.get("If-None-Match", ""))
     if "*" in known or page.etag in [tag.removeprefix("W/") for tag in known]:
-        return HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return HttpResponseNotModified(headers=headers)
     return HttpResponse(page.body, content_type=JSONRenderer.media_type, headers=headers)
 
 

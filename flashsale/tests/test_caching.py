@@ -3,6 +3,7 @@
 import pytest
 
 from checkout.tests.factories import HoldFactory
+from flashsale import security
 from flashsale.tests.test_tokens import make_token
 
 ORIGIN = "https://shop.example.com"
@@ -29,6 +30,8 @@ def test_what_did_not_change_is_not_sent_again(api, path, form):
 
     assert (answer.status_code, answer.content) == (304, b"")
     assert (answer.headers["ETag"], answer.headers["Cache-Control"]) == (etag, "public, max-age=1")
+    assert "Content-Type" not in answer.headers
+    assert answer.headers["Content-Security-Policy"] == security.API
 
 
 @pytest.mark.django_db(transaction=True)

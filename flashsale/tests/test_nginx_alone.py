@@ -37,7 +37,8 @@ def test_the_bodies_of_one_client_fit_into_the_place_for_them():
     text = (PROJECT / "deploy" / "nginx.conf").read_text()
     compose = (PROJECT / "docker-compose.yml").read_text()
     [api, admin] = [int(size) for size in re.findall(r"client_max_body_size (\d+)[km];", text)]
-    [connections, of_staff] = [int(count) for count in re.findall(r"limit_conn connections (\d+);", text)]
+    [connections] = {int(count) for count in re.findall(r"limit_conn connections (\d+);", text)}
+    [of_staff] = [int(count) for count in re.findall(r"limit_conn staff (\d+);", text)]
     [room, pages] = re.search(r'tmpfs: \["/tmp:size=(\d+)m", "/tmp/products:size=(\d+)m"\]', compose).groups()
 
     assert api * 1024 > settings.MAX_BODY_BYTES

@@ -14,7 +14,7 @@ from payments.providers.base import UnusableBody
 
 # As long as the amounts of orders.
 MAX_AMOUNT = Decimal(10) ** (money.MAX_DIGITS - money.DECIMAL_PLACES)
-_DECIMAL = re.compile(r"[0-9]{1,21}(\.[0-9]{1,9})?", re.ASCII)
+_DECIMAL = re.compile(rf"[0-9]{{1,{money.MAX_DIGITS - money.DECIMAL_PLACES}}}(\.[0-9]{{1,9}})?", re.ASCII)
 
 
 def members_of(body: bytes) -> dict[str, Any]:
