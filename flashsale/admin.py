@@ -1,9 +1,11 @@
 """Other packages' admin pages in the same theme."""
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db import transaction
 from django_celery_beat.admin import PeriodicTaskAdmin as BasePeriodicTaskAdmin
 from django_celery_beat.admin import PeriodicTaskForm
 from django_celery_beat.models import (
@@ -19,7 +21,11 @@ from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from flashsale import tokens
+from flashsale.core import scopes
+from flashsale.models import Token
 
 for model in (
     User,
@@ -68,8 +74,32 @@ class ScheduleAdmin(ModelAdmin):
     pass
 
 
+class TokenForm(forms.ModelForm):
+    """An API token and what it may do."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=[(name, f"{name}: {meaning}") for name, meaning in scopes.MEANINGS.items()],
+        initial=sorted(scopes.DEFAULT),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text=f"What the token may do, from its next request on; none is {', '.join(scopes.DEFAULT)}.",
+    )
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["scopes"] = sorted(Token.objects.get(pk=self.instance.pk).scopes)
+
+
 @admin.register(APIKey)
 class APIKeyAdmin(APIKeyModelAdmin, ModelAdmin):
+    form = TokenForm
+
+    @transaction.atomic
+    def save_model(self, request, obj, form, change) -> None:
+        super().save_model(request, obj, form, change)
+        tokens.set_scopes(obj, form.cleaned_data["scopes"] or scopes.DEFAULT)
+
     def has_delete_permission(self, request, obj=None) -> bool:
         """Keys are revoked, not deleted: holds and orders name them."""
         return False

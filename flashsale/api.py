@@ -20,7 +20,7 @@ from rest_framework import exceptions, views
 
 from catalog import inventory, sales
 from checkout import holds, idempotency, order_requests, orders
-from flashsale import counts
+from flashsale import counts, tokens
 from flashsale.core import events, refusals
 from flashsale.core.http import PayloadTooLarge, answer
 from flashsale.core.transactions import Busy, OutcomeUnknown, is_passing
@@ -48,6 +48,7 @@ STATUS_OF_REFUSAL: dict[type[refusals.Refusal], HTTPStatus] = {
     order_requests.PaymentIdInUse: HTTPStatus.CONFLICT,
     idempotency.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     inbox.SignatureInvalid: HTTPStatus.UNAUTHORIZED,
+    tokens.ScopeMissing: HTTPStatus.FORBIDDEN,
 }
 
 # What somebody who wanted units was refused with; staff see how many.

@@ -1,6 +1,12 @@
 """What the project itself remembers."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from rest_framework_api_key.models import APIKey, APIKeyManager
+
+from flashsale.core import scopes
+
+SCOPE_LENGTH = 32
 
 
 class RolesMade(models.Model):
@@ -10,3 +16,35 @@ class RolesMade(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class TokenScopes(models.Model):
+    """What an API token may do; a token without such a row has `scopes.DEFAULT`."""
+
+    token = models.OneToOneField(APIKey, on_delete=models.CASCADE, primary_key=True, related_name="granted")
+    scopes = ArrayField(models.CharField(max_length=SCOPE_LENGTH))
+
+    def __str__(self) -> str:
+        return ", ".join(self.scopes)
+
+
+class ScopedTokenManager(APIKeyManager):
+    def get_usable_keys(self) -> models.QuerySet:
+        """Return the tokens that are not revoked, with their scopes."""
+        return super().get_usable_keys().select_related("granted")
+
+
+class Token(APIKey):
+    """An API token with its scopes."""
+
+    objects = ScopedTokenManager()
+
+    class Meta:
+        proxy = True
+        verbose_name = "API token"
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the token may do (see `flashsale.core.scopes`)."""
+        granted = getattr(self, "granted", None)
+        return scopes.DEFAULT if granted is None else frozenset(granted.scopes)

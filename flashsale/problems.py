@@ -41,6 +41,10 @@ PROBLEMS = (
         "forbidden", 403, "The request is not allowed.", "Do not repeat it; ask the people who run the shop.",
     ),
     Problem(
+        "scope_missing", 403, "The API token lacks a scope that this call needs; `scope` says which.",
+        "Use a token with this scope: staff make it in the admin, or `manage.py make_token`.",
+    ),
+    Problem(
         "not_found", 404,
         "Nothing is at this path or has this id: it never existed, is not published, or the id is malformed.",
         "Check the id. Holds and orders have UUIDs, products integers.",

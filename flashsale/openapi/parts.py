@@ -13,7 +13,7 @@ from flashsale.problems import BY_CODE
 # What any request may be answered with, whatever it asks for.
 ANYWHERE = ("not_acceptable", "internal_error", "busy")
 # What any request that is not a provider's may be answered with.
-FROM_CLIENTS = (*ANYWHERE, "not_authenticated")
+FROM_CLIENTS = (*ANYWHERE, "not_authenticated", "scope_missing")
 WITH_A_BODY = ("invalid", "payload_too_large", "unsupported_media_type")
 
 

@@ -1,0 +1,13 @@
+"""What an API token may do. A token that was given no scopes has `DEFAULT`.
+
+Where nothing else is declared, the API needs `STOREFRONT`.
+"""
+
+STOREFRONT = "storefront"
+PAYMENTS_CLAIM = "payments:claim"
+
+MEANINGS = {
+    STOREFRONT: "products, holds and orders, as every caller of a public shop has them",
+    PAYMENTS_CLAIM: "the payment ids it places orders with are proved, so that they pay these orders",
+}
+DEFAULT = frozenset({STOREFRONT})
