@@ -21,11 +21,18 @@ def order_story(order: Order) -> list[tuple[datetime, str]]:
         told.append((event.received_at, f"Event {event.event_id} received: {event.type}"))
         if event.processed_at:
             told.append((event.processed_at, f"Event {event.event_id} {event.status}: {event.reason or '-'}"))
-    for payment in order.payments.prefetch_related("refunds"):
+    for payment in order.payments.prefetch_related("refunds", "disputes"):
         amount = f"{money.render(payment.amount, payment.currency)} {payment.currency}"
         told.append((payment.created_at, f"Payment {payment.payment_id} of {amount}, now {payment.status}"))
         told += [
             (r.answered_at or r.created_at, f"Refund of {payment.payment_id} {r.status}") for r in payment.refunds.all()
+        ]
+        told += [
+            (
+                d.created_at,
+                f"Dispute {d.dispute_id} of {payment.payment_id} ({d.reason or 'no reason given'}), now {d.status}",
+            )
+            for d in payment.disputes.all()
         ]
     if order.paid_at:
         told.append((order.paid_at, "Paid"))

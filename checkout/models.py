@@ -170,7 +170,9 @@ class Order(MadeOnce):
     currency = models.CharField(max_length=money.CURRENCY_LENGTH)
     customer_id = models.CharField(max_length=CUSTOMER_ID_LENGTH, blank=True)
     status = models.CharField(max_length=15, choices=Status.choices, default=Status.PENDING_PAYMENT)
-    payment_id = models.CharField(max_length=PAYMENT_ID_LENGTH, null=True, blank=True, unique=True)
+    payment_id = models.CharField(
+        max_length=PAYMENT_ID_LENGTH, null=True, blank=True, help_text="The one that is proved, else the buyer's claim."
+    )
     refund = models.CharField(max_length=4, choices=Refund.choices, default=Refund.NONE, blank=True)
     refunded_amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=0)
     created_at = models.DateTimeField()
@@ -227,6 +229,8 @@ class Order(MadeOnce):
             ),
             # Read by: staff (orders a minute, newest first).
             models.Index(name="order_by_creation", fields=["created_at"]),
+            # Read by: staff (search, and which orders claim the payment of an event).
+            models.Index(name="order_by_payment_id", fields=["payment_id"], condition=Q(payment_id__isnull=False)),
             # Read by: the audit (units sold).
             models.Index(
                 name="order_paid_by_product", fields=["product"], include=["quantity"], condition=Q(status="paid")
@@ -246,3 +250,35 @@ class Order(MadeOnce):
         """Return the status everybody sees at `now`: an overdue order is expired, tidied up or not."""
         is_overdue = self.status == self.Status.PENDING_PAYMENT and self.payment_due_at <= now
         return self.Status.EXPIRED if is_overdue else self.Status(self.status)
+
+
+class ProvedPaymentId(models.Model):
+    """A provider's payment id that is proved to pay for an order; an order may have several.
+
+    event   a provider's event that names the order brought it
+    token   an API token with the scope `payments:claim` placed the order with it
+
+    `checkout.proved_payments` is the only writer.
+    """
+
+    class By(models.TextChoices):
+        EVENT = "event"
+        TOKEN = "token"  # noqa: S105  it is a word
+
+    payment_id = models.CharField(max_length=PAYMENT_ID_LENGTH, primary_key=True)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="proved_payment_ids", db_index=False)
+    proved_by = models.CharField(max_length=8, choices=By.choices)
+    proved_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="proved_payment_id_is_not_empty", condition=~Q(payment_id="")),
+            models.CheckConstraint(name="proved_by_is_known", condition=Q(proved_by__in=["event", "token"])),
+        ]
+        indexes = [
+            # Read by: failures of a payment (which ids are the order's own), and the order's page.
+            models.Index(name="proved_payment_id_by_order", fields=["order"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payment_id}, proved by {self.proved_by}"

@@ -10,6 +10,7 @@ from django.conf import settings
 from checkout import holds
 from checkout.idempotency import Once
 from checkout.models import Hold, Order
+from checkout.proved_payments import Proof
 from flashsale.core import events
 from flashsale.core.refusals import Refusal
 
@@ -21,13 +22,22 @@ class PaymentIdInUse(Refusal):
 
 @dataclass(frozen=True, kw_only=True)
 class OrderRequest:
-    """What an order is to be made of, its id when it is, and the request that wants it (for the log)."""
+    """What an order is to be made of, its id when it is, and the request that wants it (for the log).
+
+    A payment id that is not proved by the caller's right to say so is the buyer's claim.
+    """
 
     hold_id: UUID
     payment_id: str | None = None
+    is_payment_id_proved: bool = False
     once: Once | None = None
     order_id: UUID = field(default_factory=uuid4)
     request_id: str = field(default_factory=events.request_id)
+
+    @property
+    def proved_payment_id(self) -> str | None:
+        """The payment id, where it is more than a claim."""
+        return self.payment_id if self.is_payment_id_proved else None
 
     @property
     def names(self) -> tuple[UUID, UUID, str | None]:
@@ -45,7 +55,7 @@ def decide(
     request: OrderRequest,
     answers: list[Settle | Refusal | None],
     hold: Hold | None,
-    owners: dict[str, UUID],
+    proofs: dict[str, Proof],
     *,
     now: datetime,
 ) -> Order | Refusal:
@@ -53,7 +63,7 @@ def decide(
     refusal = next((answer for answer in answers if isinstance(answer, Refusal)), None)
     if refusal is None:
         refusal = holds.refusal_to_convert(hold, now=now)
-    if refusal is None and request.payment_id in owners:
+    if refusal is None and request.payment_id in proofs:
         refusal = PaymentIdInUse()
     return refusal or _new_order(request, hold, now=now)
 

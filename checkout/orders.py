@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from catalog import inventory, overdue
 from catalog.models import Product
-from checkout import holds, idempotency, limits, references
+from checkout import holds, idempotency, limits, proved_payments, references
 from checkout.idempotency import Once
 from checkout.models import Hold, Order
 from checkout.order_requests import CreationHook, OrderRequest, Settle, decide
@@ -23,7 +23,7 @@ EXPIRY_BATCH_ROWS = 2_000
 
 _PAY = """
 UPDATE checkout_order AS ours
-SET status = 'paid', paid_at = %s, payment_id = coalesce(ours.payment_id, each.payment_id)
+SET status = 'paid', paid_at = %s, payment_id = coalesce(each.payment_id, ours.payment_id)
 FROM unnest(%s::uuid[], %s::text[]) AS each (id, payment_id)
 WHERE ours.id = each.id AND ours.status = 'pending_payment'
 """
@@ -53,13 +53,20 @@ def register_creation_hook(hook: CreationHook) -> None:
     _creation_hooks.append(hook)
 
 
-def place(*, hold_id: UUID, payment_id: str | None = None, once: Once | None = None) -> Order:
+def place(
+    *,
+    hold_id: UUID,
+    payment_id: str | None = None,
+    is_payment_id_proved: bool = False,
+    once: Once | None = None,
+) -> Order:
     """Turn an active hold into an order, to be paid within `ORDER_PAYMENT_SECONDS`; parked events apply at once.
 
-    With `once` the same request makes one order, however often it comes. Raises `IdempotencyKeyReused`, `NotFound`,
-    `HoldAlreadyUsed`, `HoldReleased`, `HoldExpired`, `PaymentIdInUse`.
+    A payment id that is not proved is a claim. With `once` the same request makes one order, however often it comes.
+    Raises `IdempotencyKeyReused`, `NotFound`, `HoldAlreadyUsed`, `HoldReleased`, `HoldExpired`, `PaymentIdInUse`.
     """
-    [result] = place_batch([OrderRequest(hold_id=hold_id, payment_id=payment_id, once=once)])
+    request = OrderRequest(hold_id=hold_id, payment_id=payment_id, is_payment_id_proved=is_payment_id_proved, once=once)
+    [result] = place_batch([request])
     if isinstance(result, Refusal):
         raise result
     return result
@@ -76,12 +83,12 @@ def place_batch(requests: Sequence[OrderRequest]) -> list[Order | Refusal]:
     references.lock_all(request.names for request in fresh)
     waiting = [hook(fresh) for hook in _creation_hooks]
     found = holds.lock_all(request.hold_id for request in fresh)
-    owners = by_payment_id(request.payment_id for request in fresh)
+    proofs = proved_payments.find(request.payment_id for request in fresh)
     now = clock.now()
     decided: dict[UUID, Order | Refusal] = {}
     for request, *answers in zip(fresh, *waiting, strict=True):
-        decided[request.order_id] = decide(request, answers, found.get(request.hold_id), owners, now=now)
-    _create([order for order in decided.values() if isinstance(order, Order)], found, now=now)
+        decided[request.order_id] = decide(request, answers, found.get(request.hold_id), proofs, now=now)
+    _create(fresh, decided, found, now=now)
     # Payments that waited write to stocks at once, which are locked in ascending id.
     by_product = sorted(
         zip(fresh, *waiting, strict=True), key=lambda one: getattr(decided[one[0].order_id], "product_id", 0)
@@ -123,12 +130,6 @@ def lock_stocks(order_ids: Iterable[UUID]) -> None:
     inventory.lock_all(rows.values_list("product_id", flat=True))
 
 
-def by_payment_id(payment_ids: Iterable[str | None]) -> dict[str, UUID]:
-    """Return which order has which of these payment ids."""
-    rows = Order.objects.filter(payment_id__in=[payment_id for payment_id in payment_ids if payment_id is not None])
-    return dict(rows.values_list("payment_id", "pk"))
-
-
 @durable
 def cancel(order_id: UUID) -> Order:
     """Cancel a pending order and give its units back; a cancelled one stays as it is. Returns the order.
@@ -165,7 +166,7 @@ def mark_cancelled(order: Order) -> None:
 
 
 def mark_paid(order: Order, *, payment_id: str | None) -> None:
-    """Mark an order, locked by this transaction, as paid and sell its units; it keeps the first payment id it learns.
+    """Mark an order, locked by this transaction, as paid and sell its units; it then shows the payment id that paid it.
 
     After its payment window the order is paid only when the units can be had again and the customer's limit allows
     it; then it is at least expired when this raises. Raises `OrderAlreadyPaid`, `OrderNotPending` (cancelled),
@@ -177,7 +178,7 @@ def mark_paid(order: Order, *, payment_id: str | None) -> None:
         raise OrderAlreadyPaid
     if status == Order.Status.CANCELLED:
         raise OrderNotPending("The order is cancelled.")
-    learned = {} if order.payment_id else {"payment_id": payment_id}
+    learned = {"payment_id": payment_id} if payment_id else {}
     if status == Order.Status.PENDING_PAYMENT:
         _move(order, to=Order.Status.PAID, paid_at=now, **learned)
         inventory.sell(order.product_id, units=order.quantity)
@@ -189,20 +190,32 @@ def mark_paid(order: Order, *, payment_id: str | None) -> None:
 def mark_all_paid(paid: Sequence[tuple[Order, str | None]], *, now: datetime) -> None:
     """Mark orders that this transaction has locked, and that are pending at `now`, as paid, and sell their units.
 
-    Each keeps its payment id, or learns the one beside it. The caller notes them (`note_paid`).
+    The payment id beside an order is proved by that, and shown from then on. The caller notes them (`note_paid`).
     """
+    own = [(payment_id, order.pk) for order, payment_id in paid if payment_id is not None]
+    proved_payments.prove_by_events(own, now=now)
     with connection.cursor() as cursor:
         cursor.execute(_PAY, [now, [order.pk for order, _ in paid], [payment_id for _, payment_id in paid]])
         if cursor.rowcount != len(paid):
             raise NotPending(f"{len(paid) - cursor.rowcount} of {len(paid)} orders were no longer pending")
     for order, payment_id in paid:
-        order.status, order.paid_at, order.payment_id = Order.Status.PAID, now, order.payment_id or payment_id
+        order.status, order.paid_at, order.payment_id = Order.Status.PAID, now, payment_id or order.payment_id
         inventory.sell(order.product_id, units=order.quantity)
 
 
 def note_paid(order: Order, *, late: bool = False) -> None:
     """Log and count, when this transaction is committed, that the order was paid; `late`: after its window."""
     _note("order_paid", order, late=late)
+
+
+def prove_payment(order: Order, payment_id: str) -> None:
+    """Record, for a locked order, that a provider's event which names it brought this payment id.
+
+    The order shows it unless it shows a proved one already.
+    """
+    proved_payments.prove_by_events([(payment_id, order.pk)], now=clock.now())
+    if order.payment_id not in proved_payments.of_order(order.pk):
+        _write(order, payment_id=payment_id)
 
 
 def note_refund(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -> None:
@@ -232,12 +245,23 @@ def take_back(product_id: int) -> int:
     return _expire(due.order_by("pk")[: overdue.BATCH_ROWS], now=now)
 
 
-def _create(made: list[Order], found: dict[UUID, Hold], *, now: datetime) -> None:
-    """Store the orders, and mark the locked holds that they are made of."""
+def _create(
+    fresh: list[OrderRequest], decided: dict[UUID, Order | Refusal], found: dict[UUID, Hold], *, now: datetime
+) -> None:
+    """Store the orders with their proved payment ids, and mark the locked holds that they are made of."""
+    made = [order for order in decided.values() if isinstance(order, Order)]
     if not made:
         return
     holds.convert([found[order.hold_id] for order in made], now=now)
     Order.objects.bulk_create(made)
+    proved_payments.prove_by_tokens(
+        [
+            (request.payment_id, request.order_id)
+            for request in fresh
+            if request.proved_payment_id is not None and isinstance(decided[request.order_id], Order)
+        ],
+        now=now,
+    )
 
 
 def _settled(order: Order | Refusal, answers: list[Settle | Refusal | None]) -> Order | Refusal:

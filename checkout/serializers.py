@@ -93,7 +93,10 @@ class OrderOut(Answer):
     status = serializers.SerializerMethodField(
         help_text="`pending_payment`, then `paid`, `cancelled` or `expired`. An expired order may still become paid."
     )
-    payment_id = serializers.CharField(allow_null=True, help_text="The provider's id of its payment, once known.")
+    payment_id = serializers.CharField(
+        allow_null=True,
+        help_text="The provider's id of its payment: the proved one, else what was given with the order.",
+    )
     payment_due_at = serializers.DateTimeField(help_text="Until when the units stay set aside for the payment.")
     paid_at = serializers.DateTimeField(allow_null=True)
     refund = serializers.SerializerMethodField(help_text="Null; `due`: money goes back; `done`: it went back.")

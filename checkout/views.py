@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
 from rest_framework import viewsets
@@ -14,7 +15,7 @@ from checkout import batching, holds, idempotency, orders
 from checkout.idempotency import Once
 from checkout.models import Hold, Order
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder
-from flashsale.core import events
+from flashsale.core import events, scopes
 from flashsale.core.http import HTTP_METHODS, answer, idempotency_key_of, parse_uuid
 from flashsale.core.refusals import NotFound, Refusal
 
@@ -60,7 +61,9 @@ class OrderViewSet(UncachedViewSet):
 
     def create(self, request) -> HttpResponse:
         wanted = PlaceOrder.checked(request.data)
-        order = batching.place_order(**wanted, once=_once(request, wanted))
+        order = batching.place_order(
+            **wanted, is_payment_id_proved=_may_prove_payments(request), once=_once(request, wanted)
+        )
         return _created(OrderOut.of(order), "order-list", order)
 
     def retrieve(self, request, pk: str) -> HttpResponse:
@@ -76,6 +79,12 @@ _refusals = events.Often("hold_refused")
 def _note_refusal(refusal: Refusal, *, product_id: int) -> None:
     known = {} if isinstance(refusal, NotFound) else {"product_id": product_id}
     _refusals.note(code=refusal.code, **known)
+
+
+def _may_prove_payments(request: Request) -> bool:
+    """Say whether this caller's payment ids are proved; anybody else's are claims."""
+    has_scope = request.auth is not None and scopes.PAYMENTS_CLAIM in request.auth.scopes
+    return has_scope or settings.TRUST_CLAIMED_PAYMENT_IDS
 
 
 def _once(request: Request, validated: dict[str, Any]) -> Once | None:

@@ -15,7 +15,7 @@ from catalog.models import Product
 from checkout import audit
 from checkout.models import Hold, Order
 from flashsale import counts, heartbeat
-from payments.models import Payment, WebhookEvent
+from payments.models import Dispute, Payment, WebhookEvent
 
 KEPT_SECONDS = 2
 SALES_SHOWN = 12
@@ -106,10 +106,15 @@ def _needs() -> list[dict[str, Any]]:
     return [
         _need("Refunds due", due, reverse("admin:payments_payment_changelist") + "?status__exact=refund_due"),
         _need("Events to review", of_status.get("needs_review", 0), f"{listed}?status__exact=needs_review"),
+        _need("Disputes", _disputes(), reverse("admin:payments_dispute_changelist") + "?status__in=open,lost"),
         _need("Dead events", of_status.get("dead", 0), f"{listed}?status__exact=dead"),
         _need("Products with wrong counters", drift, reverse("admin:catalog_stock_changelist")),
         _need("Silent workers", _silent(), reverse("admin:django_celery_beat_periodictask_changelist")),
     ]
+
+
+def _disputes() -> int:
+    return Dispute.objects.filter(status__in=[Dispute.Status.OPEN, Dispute.Status.LOST]).count()
 
 
 def _need(name: str, n: int | None, url: str) -> dict[str, Any]:

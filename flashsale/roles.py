@@ -1,6 +1,7 @@
 """Roles of staff: groups that are made once, after the first migration, when the permissions they need exist.
 
-What staff change about a group afterwards, or that they deleted it, stays as they left it.
+What staff change about a group afterwards, or that they deleted it, stays as they left it; what is new in a later
+version is added to the groups once.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from django.apps.registry import Apps
 
 VIEWED = (
     "catalog.product", "catalog.stock", "catalog.stockadjustment", "checkout.hold", "checkout.order",
-    "payments.webhookevent", "payments.payment", "payments.refund", "admin.logentry",
+    "payments.webhookevent", "payments.payment", "payments.refund", "payments.dispute", "admin.logentry",
 )  # fmt: skip
 SCHEDULED = tuple(f"django_celery_beat.{name}" for name in ("periodictask", "intervalschedule", "crontabschedule"))
 
@@ -28,6 +29,8 @@ MANAGER = (
     | {label.replace(".", f".{verb}_") for verb in ("view", "change") for label in SCHEDULED}
 )
 ROLES = {"viewer": VIEWER, "operator": OPERATOR, "manager": MANAGER}
+# What roles that were made before got later, once.
+ADDED_LATER = {"disputes": {"payments.view_dispute"}}
 
 
 def make_roles(using: str, apps: Apps = present_apps, **_: Any) -> None:
@@ -44,3 +47,7 @@ def make_roles(using: str, apps: Apps = present_apps, **_: Any) -> None:
     for name, wanted in ROLES.items():
         if made.get_or_create(name=name)[1]:
             groups.get_or_create(name=name)[0].permissions.add(*(everything[codename] for codename in wanted))
+    for step, wanted in ADDED_LATER.items():
+        if made.get_or_create(name=step)[1]:
+            for group in groups.filter(name__in=ROLES):
+                group.permissions.add(*(everything[codename] for codename in wanted))

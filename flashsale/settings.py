@@ -332,6 +332,12 @@ STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")
 STRIPE_LIVEMODE = env.bool(
     "STRIPE_LIVEMODE", default=not LOCAL_MODE and (not STRIPE_API_KEY or "_live_" in STRIPE_API_KEY)
 )
+# Payment Links that name orders in `client_reference_id`; with any other link the buyer may have put it there.
+STRIPE_PAYMENT_LINKS = env.list("STRIPE_PAYMENT_LINKS", default=[])
+# Whether anybody's payment ids are proved, or only those that tokens with the scope payments:claim give.
+TRUST_CLAIMED_PAYMENT_IDS = env.bool("TRUST_CLAIMED_PAYMENT_IDS", default=LOCAL_MODE)
+# How long after an order's payment window a payment still buys it, if units are left; later it is due for refund.
+LATE_PAYMENT_HOURS = env.int("LATE_PAYMENT_HOURS", default=72)
 # Whether what is due for refund is refunded through Stripe's API, and how often within an hour.
 STRIPE_AUTO_REFUND = env.bool("STRIPE_AUTO_REFUND", default=False)
 STRIPE_REFUNDS_PER_HOUR = env.int("STRIPE_REFUNDS_PER_HOUR", default=100)

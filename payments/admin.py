@@ -8,12 +8,15 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
+from checkout import proved_payments
 from flashsale.core import money
 from flashsale.core.admin import BigTableAdmin, NoteForm, ReadOnlyAdmin, TimeRange, money_column
 from payments import inbox, refunds, settlement
-from payments.models import Payment, Refund, WebhookEvent
+from payments.models import Dispute, Payment, Refund, WebhookEvent
 
 WARNINGS = {
     "accept": "They are applied with their own amounts and currencies, whatever their orders say.",
@@ -62,7 +65,7 @@ class WebhookEventAdmin(BigTableAdmin):
     search_fields = ("event_id", "payment_ref", "order_ref")
     ordering = ("-received_at",)
     exclude = ("body",)
-    readonly_fields = ("raw_body",)
+    readonly_fields = ("raw_body", "orders_with_its_payment_id")
     actions = ("retry", "accept", "refund", "dismiss", "export_csv")
 
     @admin.action(description="Retry dead events", permissions=["decide"])
@@ -105,6 +108,28 @@ class WebhookEventAdmin(BigTableAdmin):
             request, queryset, action=action, verb=verb, form_class=form_class, warning=WARNINGS.get(action, "")
         )
 
+    @admin.display(description="Orders with this payment id")
+    def orders_with_its_payment_id(self, event: WebhookEvent) -> str:
+        """Name the orders that carry the event's payment id: which of them it pays for, a human has to find out."""
+        if not event.payment_ref:
+            return "-"
+        proofs = proved_payments.find([event.payment_ref])
+        return (
+            format_html_join(
+                ", ",
+                '<a href="{}">{}</a> ({})',
+                (
+                    (
+                        reverse("admin:checkout_order_change", args=[order.pk]),
+                        order.pk,
+                        "proved" if proofs and proofs[event.payment_ref].order_id == order.pk else "claimed",
+                    )
+                    for order in proved_payments.claimants_of(event.payment_ref)
+                ),
+            )
+            or "None"
+        )
+
     @admin.display(description="Body")
     def raw_body(self, event: WebhookEvent) -> str:
         return event.body_text
@@ -136,3 +161,14 @@ class RefundAdmin(ReadOnlyAdmin):
     list_select_related = ("payment",)
     search_fields = ("refund_id", "payment__payment_id")
     ordering = ("-created_at",)
+
+
+@admin.register(Dispute)
+class DisputeAdmin(BigTableAdmin):
+    list_display = ("dispute_id", "payment", money_column("amount"), "status", "reason", "created_at", "as_of")
+    list_filter = ("status", ("created_at", TimeRange))
+    list_filter_submit = True
+    list_select_related = ("payment",)
+    search_fields = ("dispute_id", "payment__payment_id")
+    ordering = ("-created_at",)
+    actions = ("export_csv",)

@@ -8,7 +8,7 @@ and so is each of a batch that failed.
 
 from collections.abc import Mapping, Sequence
 
-from checkout import orders, references
+from checkout import orders, proved_payments, references
 from flashsale.core import clock, events
 from flashsale.core.together import Batch, Together, all_or_each
 from flashsale.core.transactions import durable
@@ -42,7 +42,7 @@ def process_payments(seen: Sequence[WebhookEvent]) -> list[WebhookEvent]:
 
     Raises what one of them raises: then nothing was done.
     """
-    references.lock_all((event.order_ref, event.hold_ref, event.payment_ref) for event in seen)
+    references.lock_all(inbox.references_of(event) for event in seen)
     locked = inbox.lock_all(event.pk for event in seen)
     left_open = [event for event in locked.values() if event.status in inbox.OPEN]
     paid = _pay_plain(left_open)
@@ -60,13 +60,14 @@ def _pay_plain(left_open: list[WebhookEvent]) -> set[int]:
     """Let the events pay their orders about which there is nothing to decide; return the ids of these events."""
     found = orders.lock_all(event.order_ref for event in left_open)
     known = ledger.known_names(left_open)
-    owners = orders.by_payment_id(event.payment_ref for event in left_open)
+    proofs = proved_payments.find(event.payment_ref for event in left_open)
     now = clock.now()
     plain = []
     for event in left_open:
         # One event for each order, and one for each payment.
         order, name = found.pop(event.order_ref, None), (event.provider, ledger.payment_id_of(event))
-        is_theirs = order is not None and owners.get(event.payment_ref, event.order_ref) == event.order_ref
+        proof = proofs.get(event.payment_ref)
+        is_theirs = order is not None and (proof is None or proof.order_id == order.pk)
         if is_theirs and name not in known and rules.is_plain_payment(event, order, now=now):
             known.add(name)
             plain.append((event, order))

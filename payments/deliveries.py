@@ -84,6 +84,8 @@ def _new_event(delivery: Delivery, *, is_id_reused: bool, now: datetime) -> Webh
         amount=message.amount,
         amount_is_total=message.amount_is_total,
         currency=message.currency,
+        occurred_at=message.occurred_at,
+        **_dispute_columns(message),
         malformed=message.malformed,
         status=verdict.status,
         reason=verdict.reason,
@@ -93,3 +95,13 @@ def _new_event(delivery: Delivery, *, is_id_reused: bool, now: datetime) -> Webh
         processed_at=None if is_open else now,
         request_id=delivery.request_id,
     )
+
+
+def _dispute_columns(message: Message) -> dict[str, str]:
+    if (dispute := message.dispute) is None:
+        return {}
+    return {
+        "dispute_ref": dispute.dispute_id,
+        "dispute_status": dispute.status,
+        "dispute_reason": dispute.reason,
+    }

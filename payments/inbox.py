@@ -7,6 +7,7 @@ provider had no 2xx and sends it again) or stored and open (the worker finishes 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import F
@@ -17,16 +18,15 @@ from checkout.models import Order
 from flashsale.core import backoff, clock, events
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import durable
-from payments import deliveries, matching, rules
+from payments import deliveries, ledger, matching, rules
 from payments.deliveries import LEASE_SECONDS, Delivery, note_decision
 from payments.models import WebhookEvent
 from payments.providers.base import Provider, SignatureMismatch
-from payments.rules import Verdict
+from payments.verdicts import Verdict
 
 MAX_ATTEMPTS = 12
 BACKOFF_BASE_SECONDS = 2
 BACKOFF_CAP_SECONDS = 3600
-PARKED_MAX_HOURS = 24
 DUE_BATCH_ROWS = 500
 ERROR_LENGTH = 500
 
@@ -108,19 +108,19 @@ def process(event_id: int, *, seen: WebhookEvent | None = None) -> WebhookEvent:
 
 
 def process_due(*, limit: int = DUE_BATCH_ROWS) -> int:
-    """Work off what is due: unfinished events whose time has come, parked ones whose order exists or that are too old.
+    """Work off what is due: unfinished events whose time has come, parked ones whose order exists or never comes.
 
     An event that fails is put off and holds up no other. Returns how many were tried.
     """
     now = clock.now()
     unfinished = WebhookEvent.objects.filter(status__in=UNFINISHED, next_attempt_at__lte=now)
-    too_old = WebhookEvent.objects.filter(status=Status.PARKED, parked_at__lte=now - timedelta(hours=PARKED_MAX_HOURS))
     tried = 0
     for event in unfinished.order_by("next_attempt_at")[:limit]:
         if _claim(event.pk):
             _attempt(event)
             tried += 1
-    waiting = [*matching.parked_with_order().order_by("pk")[:limit], *too_old.order_by("parked_at")[:limit]]
+    in_vain = matching.parked_in_vain(now).order_by("parked_at")
+    waiting = [*matching.parked_with_order().order_by("pk")[:limit], *in_vain[:limit]]
     for event in waiting:
         _attempt(event)
     return tried + len(waiting)
@@ -170,11 +170,17 @@ def write_payments(paid: Sequence[tuple[WebhookEvent, Order]], *, now: datetime)
 def lock(event_id: int, *, seen: WebhookEvent | None = None) -> WebhookEvent:
     """Lock an event, after its references, until the transaction ends; raises `NotFound`. See `process` for `seen`."""
     if seen is None:
-        seen = WebhookEvent.objects.filter(pk=event_id).only("order_ref", "hold_ref", "payment_ref").first()
+        names = ("order_ref", "hold_ref", "payment_ref", "event_id")
+        seen = WebhookEvent.objects.filter(pk=event_id).only(*names).first()
     if seen is None:
         raise NotFound("There is no such event.")
-    references.lock(order_id=seen.order_ref, hold_id=seen.hold_ref, payment_id=seen.payment_ref)
+    references.lock_all([references_of(seen)])
     return _lock(event_id)
+
+
+def references_of(event: WebhookEvent) -> tuple[UUID | None, UUID | None, str]:
+    """Return what is locked before an event: its order's and hold's id, and what its payment is known by."""
+    return event.order_ref, event.hold_ref, ledger.payment_id_of(event)
 
 
 def put_off(event: WebhookEvent, error: Exception) -> None:
@@ -269,6 +275,8 @@ def _lock(event_pk: int) -> WebhookEvent:
 
 
 def _judge(event: WebhookEvent, *, may_take_back: bool) -> Verdict:
+    if event.kind == WebhookEvent.Kind.DISPUTE:
+        return rules.record_dispute(event) or _without_order(event, now=clock.now())
     try:
         order_id = matching.find_order_id(event)
     except matching.Unmatched as unmatched:
@@ -281,6 +289,7 @@ def _judge(event: WebhookEvent, *, may_take_back: bool) -> Verdict:
 
 def _without_order(event: WebhookEvent, *, now: datetime) -> Verdict:
     event.parked_at = event.parked_at or now
-    if now - event.parked_at >= timedelta(hours=PARKED_MAX_HOURS):
-        return Verdict(Status.DEAD, "order_never_came")
-    return Verdict(Status.PARKED, "order_not_found")
+    if matching.may_still_come(event, now=now):
+        return Verdict(Status.PARKED, "order_not_found")
+    is_money = event.kind == WebhookEvent.Kind.SUCCESS
+    return Verdict(Status.NEEDS_REVIEW if is_money else Status.IGNORED, "order_never_came")

@@ -1,11 +1,17 @@
 """Which order does an event speak of?"""
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from checkout.models import Order
+from checkout import proved_payments
+from checkout.models import Hold, Order, ProvedPaymentId
 from payments.models import Payment, WebhookEvent
+
+PARKED_MAX_HOURS = 24
+# A hold that ended in one of these states never becomes an order.
+_ENDED = (Hold.Status.RELEASED, Hold.Status.EXPIRED)
 
 
 class Unmatched(Exception):
@@ -16,34 +22,73 @@ class Unmatched(Exception):
         self.reason = reason
 
 
-def has_reference(event: WebhookEvent) -> bool:
-    """Say whether the event names an order, a hold or a payment at all."""
-    return bool(event.order_ref or event.hold_ref or event.payment_ref)
-
-
 def find_order_id(event: WebhookEvent) -> UUID | None:
     """Return the id of the one order that the event's references name, or None when there is none yet.
 
-    Raises `Unmatched` when they name different orders, or the payment belongs to another order.
+    An order's or a hold's id outweighs what an API token said about the payment, as long as the payment is unknown; a
+    buyer's claim counts for nothing. Raises `Unmatched` when the references name different orders, or the payment
+    belongs to another order.
     """
+    owner_id, is_tokens_word = _owner_of_payment(event)
+    if not (event.order_ref or event.hold_ref):
+        return owner_id
+    if is_tokens_word:
+        owner_id = None
     found = dict(_named_by(event).values_list("pk", "hold_id"))
-    if not found:
-        return None
-    if len(found) > 1:
+    if len(found) > 1 or (not found and owner_id is not None):
         raise Unmatched("references_differ")
-    [(order_id, hold_id)] = found.items()
-    if event.order_ref not in (None, order_id) or event.hold_ref not in (None, hold_id):
-        raise Unmatched("references_differ")
-    return order_id
+    for order_id, hold_id in found.items():
+        if event.order_ref not in (None, order_id) or event.hold_ref not in (None, hold_id):
+            raise Unmatched("references_differ")
+        if owner_id not in (None, order_id):
+            raise Unmatched("payment_of_another_order")
+        return order_id
+    return None
 
 
 def parked_with_order() -> QuerySet[WebhookEvent]:
     """Parked events whose order exists by now, or whose payment is known."""
+    orders = Order.objects.filter(Q(pk=OuterRef("order_ref")) | Q(hold_id=OuterRef("hold_ref")))
     payments = Payment.objects.filter(provider=OuterRef("provider"), payment_id=OuterRef("payment_ref"))
-    orders = Order.objects.filter(
-        Q(pk=OuterRef("order_ref")) | Q(hold_id=OuterRef("hold_ref")) | Q(payment_id=OuterRef("payment_ref"))
-    )
-    return WebhookEvent.objects.filter(Exists(orders) | Exists(payments), status=WebhookEvent.Status.PARKED)
+    proofs = ProvedPaymentId.objects.filter(payment_id=OuterRef("payment_ref"))
+    names_payment_only = Q(order_ref=None, hold_ref=None)
+    return _parked().filter(Exists(orders) | Exists(payments) | (names_payment_only & Exists(proofs)))
+
+
+def parked_in_vain(now: datetime) -> QuerySet[WebhookEvent]:
+    """Parked events whose order does not come any more: their hold ended without one, or they waited too long."""
+    is_too_old = Q(parked_at__lte=now - timedelta(hours=PARKED_MAX_HOURS))
+    return _parked().filter(is_too_old | Exists(_ended_holds(now).filter(pk=OuterRef("hold_ref"))))
+
+
+def may_still_come(event: WebhookEvent, *, now: datetime) -> bool:
+    """Say whether the order of an event may still be made.
+
+    Runs inside a transaction that holds the event's reference locks, so that no order is being made meanwhile; `now` is
+    read after that.
+    """
+    if now - event.parked_at >= timedelta(hours=PARKED_MAX_HOURS):
+        return False
+    return event.hold_ref is None or not _ended_holds(now).filter(pk=event.hold_ref).exists()
+
+
+def _parked() -> QuerySet[WebhookEvent]:
+    return WebhookEvent.objects.filter(status=WebhookEvent.Status.PARKED)
+
+
+def _ended_holds(now: datetime) -> QuerySet[Hold]:
+    return Hold.objects.filter(Q(status__in=_ENDED) | Q(status=Hold.Status.ACTIVE, expires_at__lte=now))
+
+
+def _owner_of_payment(event: WebhookEvent) -> tuple[UUID | None, bool]:
+    """Return whose payment the event names, if that is known or proved, and whether that is only a token's word."""
+    if not event.payment_ref:
+        return None, False
+    known = Payment.objects.filter(provider=event.provider, payment_id=event.payment_ref, order__isnull=False)
+    if order_id := known.values_list("order_id", flat=True).first():
+        return order_id, False
+    proof = proved_payments.find([event.payment_ref]).get(event.payment_ref)
+    return (proof.order_id, proof.is_a_tokens_word) if proof else (None, False)
 
 
 def _named_by(event: WebhookEvent) -> QuerySet[Order]:
@@ -52,7 +97,4 @@ def _named_by(event: WebhookEvent) -> QuerySet[Order]:
         named |= Q(pk=event.order_ref)
     if event.hold_ref:
         named |= Q(hold_id=event.hold_ref)
-    if event.payment_ref:
-        paid = Payment.objects.filter(provider=event.provider, payment_id=event.payment_ref)
-        named |= Q(payment_id=event.payment_ref) | Q(pk__in=paid.values("order_id"))
     return Order.objects.filter(named)

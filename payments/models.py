@@ -1,5 +1,7 @@
 """What payment providers said, kept before it is believed, and the money they say they took."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -11,6 +13,8 @@ EVENT_ID_LENGTH = 255
 TYPE_LENGTH = 100
 PROVIDER_LENGTH = 32
 REFUND_ID_LENGTH = 255
+DISPUTE_ID_LENGTH = 255
+REASON_LENGTH = 64
 NOTE_LENGTH = 500
 
 
@@ -22,7 +26,7 @@ class WebhookEvent(models.Model):
              -> parked         its order does not exist yet
              -> needs_review   money that cannot be matched
              -> failed         an error; tried again at `next_attempt_at`
-    parked   -> as received, when the order is created; -> dead after a day
+    parked   -> as received, when the order is created; -> needs_review (a success) or ignored when it never comes
     failed   -> as received, when it is tried again; -> dead after the last try
     needs_review, dead -> applied   staff accepted it, or made its money refundable
                        -> ignored   staff dismissed it
@@ -45,6 +49,7 @@ class WebhookEvent(models.Model):
         FAILURE = "failure"
         REFUNDED = "refunded"
         REFUND_FAILED = "refund_failed"
+        DISPUTE = "dispute"
         NOTED = "noted"
         UNKNOWN = "unknown"
 
@@ -64,6 +69,9 @@ class WebhookEvent(models.Model):
     )
     amount_is_total = models.BooleanField(default=False, help_text="A refund's amount is what was given back so far.")
     currency = models.CharField(max_length=money.CURRENCY_LENGTH, blank=True)
+    dispute_ref = models.CharField(max_length=DISPUTE_ID_LENGTH, null=True, blank=True)
+    dispute_status = models.CharField(max_length=4, blank=True, default="", db_default="")
+    dispute_reason = models.CharField(max_length=REASON_LENGTH, blank=True, default="", db_default="")
     malformed = models.CharField(max_length=32, blank=True, help_text="The first field that could not be used.")
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.RECEIVED)
     reason = models.CharField(max_length=64, blank=True, help_text="Why it has this status, in a word.")
@@ -77,6 +85,7 @@ class WebhookEvent(models.Model):
         max_length=32, blank=True, default="", db_default="", help_text="Names the request that brought it, in the log."
     )
     received_at = models.DateTimeField()
+    occurred_at = models.DateTimeField(null=True, blank=True, help_text="When it happened, by the provider's clock.")
     parked_at = models.DateTimeField(null=True, blank=True, help_text="Since when it waits for its order.")
     processed_at = models.DateTimeField(null=True, blank=True)
     settled_by = models.ForeignKey(
@@ -122,6 +131,11 @@ class WebhookEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.event_id}: {self.kind}, {self.status}"
+
+    @property
+    def happened_at(self) -> datetime:
+        """When it happened: by the provider's clock where that is known, but never after the receipt."""
+        return self.received_at if self.occurred_at is None else min(self.occurred_at, self.received_at)
 
     @property
     def body_text(self) -> str:
@@ -243,3 +257,43 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} of {self.payment_id}: {self.status}"
+
+
+class Dispute(models.Model):
+    """A customer's bank asks for a payment back (a chargeback, or an inquiry that may become one).
+
+    open -> won    the money stays, or the inquiry was closed
+         -> lost   the money is gone
+    won, lost -> open   the provider took it up again
+
+    It changes neither the order nor its units: staff decide what follows. `payments.disputes` is the only writer.
+    """
+
+    class Status(models.TextChoices):
+        OPEN = "open"
+        WON = "won"
+        LOST = "lost"
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
+    dispute_id = models.CharField(max_length=DISPUTE_ID_LENGTH, help_text="The provider's id.")
+    amount = models.DecimalField(
+        max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, null=True, blank=True
+    )
+    currency = models.CharField(max_length=money.CURRENCY_LENGTH, blank=True)
+    reason = models.CharField(max_length=REASON_LENGTH, blank=True, help_text="The provider's word for it.")
+    status = models.CharField(max_length=4, choices=Status.choices)
+    created_at = models.DateTimeField()
+    as_of = models.DateTimeField(help_text="When the provider last said so.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="dispute_is_known_once", fields=["payment", "dispute_id"]),
+            models.CheckConstraint(name="dispute_status_is_known", condition=Q(status__in=["open", "won", "lost"])),
+        ]
+        indexes = [
+            # Read by: staff (what needs a human, the newest first).
+            models.Index(name="dispute_for_staff", fields=["created_at"], condition=Q(status__in=["open", "lost"])),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dispute_id} about {self.payment_id}: {self.status}"

@@ -17,18 +17,18 @@ from payments.models import Payment, WebhookEvent
 def take(requests: Sequence[OrderRequest]) -> list[Settle | Refusal | None]:
     """Lock the parked events that wait for these orders; return for each what applies them to it, if any.
 
-    Runs inside the transaction that creates the orders, which holds the references' locks. The answer is
+    An event that names a payment only waits for an order whose payment id is proved, not for one that claims it. Runs
+    inside the transaction that creates the orders, which holds the references' locks. The answer is
     `PaymentIdInUse` where the payment is known for another order.
     """
-    order_ids, hold_ids, payment_ids = (
-        zip(*(request.names for request in requests), strict=True) if requests else ((),) * 3
+    waits_for_them = Q(order_ref__in=[request.order_id for request in requests]) | Q(
+        hold_ref__in=[request.hold_id for request in requests]
     )
-    payment_ids = [payment_id for payment_id in payment_ids if payment_id is not None]
-    waits_for_them = Q(order_ref__in=order_ids) | Q(hold_ref__in=hold_ids)
-    known = set()
-    if payment_ids:
-        waits_for_them |= Q(payment_ref__in=payment_ids)
-        known = set(Payment.objects.filter(payment_id__in=payment_ids).values_list("payment_id", flat=True))
+    proved = [request.proved_payment_id for request in requests if request.proved_payment_id is not None]
+    if proved:
+        waits_for_them |= Q(payment_ref__in=proved)
+    given = [request.payment_id for request in requests if request.payment_id is not None]
+    known = set(Payment.objects.filter(payment_id__in=given).values_list("payment_id", flat=True)) if given else set()
     waiting = WebhookEvent.objects.filter(waits_for_them, status=WebhookEvent.Status.PARKED)
     parked = list(waiting.select_for_update(no_key=True, of=("self",)).order_by("pk"))
     return [
@@ -51,7 +51,8 @@ def _settle(request: OrderRequest, parked: list[WebhookEvent]) -> Settle | None:
 
 
 def _waits_for(event: WebhookEvent, request: OrderRequest) -> bool:
-    names_payment = request.payment_id is not None and event.payment_ref == request.payment_id
+    proved = request.proved_payment_id
+    names_payment = proved is not None and event.payment_ref == proved
     return names_payment or event.order_ref == request.order_id or event.hold_ref == request.hold_id
 
 

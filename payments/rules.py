@@ -3,25 +3,26 @@
 Every function runs inside a transaction that holds the event's and the order's row locks, and returns a verdict.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.conf import settings
 
 from catalog import overdue
 from catalog.inventory import InsufficientStock
 from catalog.sales import LimitExceeded
-from checkout import orders
+from checkout import orders, proved_payments
 from checkout.models import Order
 from flashsale.core import clock
 from flashsale.core.refusals import Refusal
-from payments import ledger, refunds
-from payments.models import Payment, Refund, WebhookEvent
+from payments import disputes, ledger, refund_rules
+from payments.models import Payment, WebhookEvent
+from payments.providers import PROVIDERS
 from payments.providers.base import Message
+from payments.verdicts import Verdict, review
 
 Status = WebhookEvent.Status
-ABOUT_REFUNDS = frozenset({WebhookEvent.Kind.REFUNDED, WebhookEvent.Kind.REFUND_FAILED})
+# Members that name an order; what another shop on the same account puts there cannot be read here.
+NAMES_OF_ORDERS = frozenset({"order_id", "hold_id", "client_reference_id"})
 # Why money that was taken cannot buy the order, by what refused it.
 REFUND_REASONS: dict[type[Refusal], str] = {
     orders.OrderAlreadyPaid: "order_already_paid",
@@ -37,15 +38,6 @@ IGNORED_KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What became of an event, and why, in a word; and when, where that was read from the database's clock already."""
-
-    status: WebhookEvent.Status
-    reason: str = ""
-    at: datetime | None = None
-
-
 class TakeBackFirst(Exception):
     """A late payment finds too few units, or its customer has too many, and some are overdue: take those back first."""
 
@@ -57,22 +49,23 @@ class TakeBackFirst(Exception):
 def on_receipt(message: Message, *, is_id_reused: bool) -> Verdict:
     """Return what can be said without looking for the order; an event that is to be processed is `received`."""
     if is_id_reused:
-        return _review("event_id_reused")
+        return review("event_id_reused")
     if message.kind in IGNORED_KINDS:
         return Verdict(Status.IGNORED, IGNORED_KINDS[message.kind])
     if message.malformed:
-        return _review("malformed_field")
+        is_of_others = message.kind == WebhookEvent.Kind.FAILURE and message.malformed in NAMES_OF_ORDERS
+        return Verdict(Status.IGNORED, "not_our_order") if is_of_others else review("malformed_field")
     if message.order_id or message.hold_id or message.payment_id:
         return Verdict(Status.RECEIVED)
     if message.kind == WebhookEvent.Kind.FAILURE:
         return Verdict(Status.IGNORED, "no_reference")
-    return _review("no_reference")
+    return review("no_reference")
 
 
 def is_plain_payment(event: WebhookEvent, order: Order, *, now: datetime) -> bool:
     """Say whether a success pays its order without anything to decide: what `apply` would do then is `order_paid`.
 
-    The caller has seen that the payment is unknown and that no other order has its id.
+    The caller has seen that the payment is unknown and that its id is proved for no other order.
     """
     return (
         event.kind == WebhookEvent.Kind.SUCCESS
@@ -86,44 +79,94 @@ def is_plain_payment(event: WebhookEvent, order: Order, *, now: datetime) -> boo
 def apply(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
     """Apply the event to its order, or leave it to staff when something about it is in doubt.
 
-    Raises `TakeBackFirst` where that may help and `may_take_back` is set.
+    Money that was taken too long after the payment window is due for refund. Raises `TakeBackFirst` where that may help
+    and `may_take_back` is set.
     """
-    if event.currency and event.currency != order.currency:
-        return _review("currency_differs")
-    is_of_refund = event.kind in ABOUT_REFUNDS
-    if not is_of_refund and event.amount is not None and event.amount != order.total_amount:
-        return _review("amount_differs")
-    if is_of_refund and (doubt := _doubt_about_refund(event, order.payments.all())):
+    if doubt := _doubt_about(event, order):
+        if event.kind == WebhookEvent.Kind.SUCCESS and event.payment_ref:
+            orders.prove_payment(order, event.payment_ref)
         return doubt
+    if event.kind == WebhookEvent.Kind.SUCCESS and _is_too_late(event, order):
+        return _known_already(event, order) or _take_for_refund(event, order, reason="too_late")
     return act(event, order, may_take_back=may_take_back)
+
+
+def record_dispute(event: WebhookEvent) -> Verdict | None:
+    """Link a dispute to its payment; None while that is unknown. Neither order nor units change."""
+    found = ledger.find(event)
+    if found is None:
+        return None
+    payment = ledger.lock(found)
+    event.order = payment.order
+    try:
+        disputes.record(event, payment)
+    except disputes.Outdated:
+        return Verdict(Status.IGNORED, "outdated")
+    return Verdict(Status.APPLIED, "dispute_recorded")
 
 
 def apply_without_order(event: WebhookEvent) -> Verdict | None:
     """Apply an event to money that belongs to no order; None when it speaks of none."""
-    if event.kind not in ABOUT_REFUNDS or not event.payment_ref:
+    if event.kind == WebhookEvent.Kind.DISPUTE:
+        return record_dispute(event)
+    if event.kind not in refund_rules.KINDS or not event.payment_ref:
         return None
     payments = Payment.objects.filter(order=None)
-    if not _named_in(event, payments):
+    if not refund_rules.payment_named_in(event, payments):
         return None
-    return _doubt_about_refund(event, payments) or _act_on_refund(event, payments)
+    return refund_rules.doubt_about(event, payments) or refund_rules.act_on(event, payments)
 
 
 def act(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
     """Apply the event to its order, whatever doubts there were. Raises as `apply` does."""
-    if event.kind in ABOUT_REFUNDS:
-        return _act_on_refund(event, order.payments.all())
+    if event.kind == WebhookEvent.Kind.DISPUTE:
+        return record_dispute(event) or review("payment_unknown")
+    if event.kind in refund_rules.KINDS:
+        return refund_rules.act_on(event, order.payments.all())
     if event.kind == WebhookEvent.Kind.FAILURE:
         return _failed(event, order)
     return _succeeded(event, order, may_take_back=may_take_back)
 
 
-def _succeeded(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
+def _doubt_about(event: WebhookEvent, order: Order) -> Verdict | None:
+    """Return what makes an event a matter for staff, or what became of it already, if anything."""
+    if event.currency and event.currency != order.currency:
+        return review("currency_differs")
+    if event.kind in refund_rules.KINDS:
+        return refund_rules.doubt_about(event, order.payments.all())
+    is_other_amount = event.amount is not None and event.amount != order.total_amount
+    return review("amount_differs") if is_other_amount else None
+
+
+def _is_too_late(event: WebhookEvent, order: Order) -> bool:
+    """Say whether the money was taken more than `LATE_PAYMENT_HOURS` after the order's payment window."""
+    if order.status_at(clock.now()) != Order.Status.EXPIRED:
+        return False
+    return event.happened_at > order.payment_due_at + timedelta(hours=settings.LATE_PAYMENT_HOURS)
+
+
+def _known_already(event: WebhookEvent, order: Order) -> Verdict | None:
+    """Return what becomes of a success whose payment is known, or is the one that paid the order; else None."""
     known = ledger.find(event)
     if known is not None:
         is_ours = known.order_id == order.pk
-        return Verdict(Status.IGNORED, "payment_already_known") if is_ours else _review("payment_of_another_order")
+        return Verdict(Status.IGNORED, "payment_already_known") if is_ours else review("payment_of_another_order")
     if order.status == Order.Status.PAID and _is_the_orders_one_payment(event, order):
         return Verdict(Status.IGNORED, "order_already_paid")
+    return None
+
+
+def _take_for_refund(event: WebhookEvent, order: Order, *, reason: str) -> Verdict:
+    """Record money that cannot buy its order."""
+    if event.payment_ref:
+        orders.prove_payment(order, event.payment_ref)
+    ledger.record(event, order, status=Payment.Status.REFUND_DUE, reason=reason, now=clock.now())
+    return Verdict(Status.APPLIED, "refund_due")
+
+
+def _succeeded(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
+    if verdict := _known_already(event, order):
+        return verdict
     try:
         orders.mark_paid(order, payment_id=event.payment_ref)
     except Refusal as refusal:
@@ -131,10 +174,9 @@ def _succeeded(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Ver
             raise
         if may_take_back and _may_pass_without_overdue(refusal, order):
             raise TakeBackFirst(order.product_id) from None
-        ledger.record(
-            event, order, status=Payment.Status.REFUND_DUE, reason=REFUND_REASONS[type(refusal)], now=clock.now()
-        )
-        return Verdict(Status.APPLIED, "refund_due")
+        return _take_for_refund(event, order, reason=REFUND_REASONS[type(refusal)])
+    if event.payment_ref:
+        orders.prove_payment(order, event.payment_ref)
     ledger.record(event, order, status=Payment.Status.APPLIED, now=order.paid_at)
     return Verdict(Status.APPLIED, "order_paid", at=order.paid_at)
 
@@ -148,20 +190,19 @@ def _may_pass_without_overdue(refusal: Refusal, order: Order) -> bool:
 def _is_the_orders_one_payment(event: WebhookEvent, order: Order) -> bool:
     """Say whether this success on a paid order may be the very payment it was paid with.
 
-    It is, when it names no payment, or names the order's while the one that paid it named none.
+    It is, when it names no payment, or names the one that the order was placed with, which the caller was trusted to
+    say, while the event that paid it named none.
     """
     if event.payment_ref is None:
         return True
-    paid_by_unnamed = order.payments.filter(status=Payment.Status.APPLIED, event__payment_ref__isnull=True).exists()
-    return event.payment_ref == order.payment_id and paid_by_unnamed
-
-
-def _review(reason: str) -> Verdict:
-    return Verdict(Status.NEEDS_REVIEW, reason)
+    proof = proved_payments.of_order(order.pk).get(event.payment_ref)
+    if proof is None or not proof.is_a_tokens_word:
+        return False
+    return order.payments.filter(status=Payment.Status.APPLIED, event__payment_ref__isnull=True).exists()
 
 
 def _failed(event: WebhookEvent, order: Order) -> Verdict:
-    if event.payment_ref and order.payment_id and event.payment_ref != order.payment_id:
+    if not _ends_its_order(event, order):
         return Verdict(Status.IGNORED, "other_payment")
     try:
         orders.mark_cancelled(order)
@@ -172,66 +213,10 @@ def _failed(event: WebhookEvent, order: Order) -> Verdict:
     return Verdict(Status.APPLIED, "order_cancelled")
 
 
-def _named_in(event: WebhookEvent, payments: QuerySet[Payment]) -> Payment | None:
-    """Return the one payment that an event about a refund can mean."""
-    if event.payment_ref:
-        payments = payments.filter(provider=event.provider, payment_id=event.payment_ref)
-    candidates = list(payments[:2])
-    return candidates[0] if len(candidates) == 1 else None
-
-
-def _doubt_about_refund(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict | None:
-    """Return what becomes of an event about a refund that may be out of date or not ours to act on, else None."""
-    payment = _named_in(event, payments)
-    if payment is None:
-        return _review("payment_unknown")
-    if event.currency and event.currency != payment.currency:
-        return _review("currency_differs")
-    if event.kind == WebhookEvent.Kind.REFUND_FAILED:
-        # Part of the price of a good order was to go back and did not: whether it is still owed, only staff know.
-        return _review("refund_failed") if payment.status == Payment.Status.APPLIED else None
-    # A running total may have been counted before a refund failed, and arrive after it.
-    may_be_outdated = event.amount_is_total and payment.refunds.filter(status=Refund.Status.FAILED).exists()
-    if not may_be_outdated or not _given_back(event, payment) > 0:
-        return None
-    if payment.refunds.filter(status=Refund.Status.SENT).exists():
-        return Verdict(Status.IGNORED, "own_refund_under_way")
-    return _review("refund_after_a_failed_one")
-
-
-def _act_on_refund(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict:
-    payment = _named_in(event, payments)
-    if payment is None:
-        return _review("payment_unknown")
-    payment = ledger.lock(payment)
-    act = _refund_failed if event.kind == WebhookEvent.Kind.REFUND_FAILED else _refunded
-    return act(event, payment)
-
-
-def _refund_failed(event: WebhookEvent, payment: Payment) -> Verdict:
-    if event.refund_ref is None:
-        return _review("refund_unknown")
-    amount = payment.amount if event.amount is None else event.amount
-    try:
-        refunds.note_failure(payment, refund_id=event.refund_ref, amount=amount)
-    except refunds.AlreadyFailed:
-        return Verdict(Status.IGNORED, "already_failed")
-    return Verdict(Status.APPLIED, "refund_failed")
-
-
-def _refunded(event: WebhookEvent, payment: Payment) -> Verdict:
-    amount = _given_back(event, payment)
-    if payment.status == Payment.Status.REFUNDED or amount <= 0:
-        return Verdict(Status.IGNORED, "already_refunded")
-    try:
-        ledger.give_back(payment, amount=amount)
-    except ledger.RefundTooLarge:
-        return _review("refund_exceeds_payment")
-    return Verdict(Status.APPLIED, "refunded")
-
-
-def _given_back(event: WebhookEvent, payment: Payment) -> Decimal:
-    """Return by how much this event raises what was given back; without an amount, by the rest."""
-    if event.amount is None:
-        return payment.amount - payment.refunded_amount
-    return event.amount - payment.refunded_amount if event.amount_is_total else event.amount
+def _ends_its_order(event: WebhookEvent, order: Order) -> bool:
+    """Say whether a failure speaks of the order's own payment, and not of a try that another one replaced."""
+    proved = proved_payments.of_order(order.pk)
+    if event.payment_ref in proved:
+        return True
+    speaks_of_the_whole = event.payment_ref is None or not proved
+    return speaks_of_the_whole and PROVIDERS[event.provider].failures_end_orders

@@ -15,7 +15,7 @@ from flashsale.core.refusals import Refusal
 from flashsale.core.transactions import durable
 from payments import inbox, ledger, matching, rules
 from payments.models import Payment, WebhookEvent
-from payments.rules import Verdict
+from payments.verdicts import Verdict
 
 SETTLEABLE = frozenset({WebhookEvent.Status.NEEDS_REVIEW, WebhookEvent.Status.DEAD})
 SAYS_NOTHING = frozenset({WebhookEvent.Kind.NOTED, WebhookEvent.Kind.UNKNOWN})

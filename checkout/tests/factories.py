@@ -25,7 +25,7 @@ class HoldFactory(factory.django.DjangoModelFactory):
 
 
 class OrderFactory(factory.django.DjangoModelFactory):
-    """An order that waits for its payment, of a hold made for it."""
+    """An order that waits for its payment, of a hold made for it; a payment id that is given is proved."""
 
     class Meta:
         model = Order
@@ -37,7 +37,7 @@ class OrderFactory(factory.django.DjangoModelFactory):
     @classmethod
     def _create(cls, model_class, *args, payment_id, **kwargs):
         hold = HoldFactory(**kwargs)
-        return orders.place(hold_id=hold.pk, payment_id=payment_id)
+        return orders.place(hold_id=hold.pk, payment_id=payment_id, is_payment_id_proved=True)
 
 
 def let_hold_pass(hold: Hold, *, seconds: float = 1_000) -> None:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def order_requests(product) -> dict[str, OrderRequest]:
     """Requests of every kind that may come together, by what is special about them."""
     ordered, released, late = (HoldFactory(product=product) for _ in range(3))
-    orders.place(hold_id=ordered.pk, payment_id=(taken := f"pay_{uuid4().hex}"))
+    orders.place(hold_id=ordered.pk, payment_id=(taken := f"pay_{uuid4().hex}"), is_payment_id_proved=True)
     holds.release(released.pk)
     let_hold_pass(late)
     known = Once(client="", key=uuid4().hex, body_hash="same")

@@ -1,13 +1,15 @@
 """Many at once, over real connections: units are sold once, and every loser hears a named refusal."""
 
+import functools
+
 import pytest
 from django.db import DataError
 
 from catalog import inventory
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
-from checkout import audit, holds, limits, orders
-from checkout.models import Hold, Order
+from checkout import audit, holds, limits, orders, proved_payments
+from checkout.models import Hold, Order, ProvedPaymentId
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
 from flashsale.tests.racing import (
     Meeting,
@@ -102,14 +104,30 @@ def test_twenty_orders_of_one_hold_make_one_order():
     assert audit.find_drift() == []
 
 
-def test_twenty_orders_with_one_payment_id_make_one_order():
+def _orders_with_one_payment_id(count: int, *, is_proved: bool) -> list:
     product = ProductFactory(stock=20)
-    ids = [HoldFactory(product=product).pk for _ in range(20)]
+    ids = [HoldFactory(product=product).pk for _ in range(count)]
+    place = functools.partial(orders.place, payment_id="pay_1", is_payment_id_proved=is_proved)
+    return at_once(*(functools.partial(place, hold_id=pk) for pk in ids))
 
-    results = at_once(*(lambda pk=pk: orders.place(hold_id=pk, payment_id="pay_1") for pk in ids))
+
+def test_twenty_orders_with_one_proved_payment_id_make_one_order():
+    results = _orders_with_one_payment_id(20, is_proved=True)
 
     assert counts(results) == {"Order": 1, "PaymentIdInUse": 19}
     assert audit.find_drift() == []
+
+
+def test_control_without_the_lock_on_the_payment_id_a_second_proof_hits_the_unique_key(monkeypatch):
+    without_advisory_locks(monkeypatch)
+    monkeypatch.setattr(proved_payments, "find", Meeting(2).after(proved_payments.find))
+
+    assert counts(_orders_with_one_payment_id(2, is_proved=True)) == {"Order": 1, "IntegrityError": 1}
+
+
+def test_any_number_of_orders_may_claim_one_payment_id():
+    assert counts(_orders_with_one_payment_id(5, is_proved=False)) == {"Order": 5}
+    assert not ProvedPaymentId.objects.exists()
 
 
 def _order_and_release(monkeypatch) -> list:

@@ -7,7 +7,7 @@ import pytest
 from catalog import inventory
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
-from checkout import audit, holds, orders
+from checkout import audit, holds, orders, proved_payments
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
 from flashsale.core.refusals import NotFound
@@ -130,13 +130,23 @@ def test_a_late_payment_is_refused_when_the_units_are_gone(product):
     assert Stock.objects.get().sold == 0
 
 
-def test_an_order_learns_its_payment_id_once(product):
-    known, unknown = OrderFactory(product=product, payment_id="pay_0"), OrderFactory(product=product)
+@pytest.mark.parametrize(("paid_by", "shown"), [("pay_2", "pay_2"), (None, "pay_0")])
+def test_a_paid_order_shows_the_payment_that_paid_it_where_that_is_known(product, paid_by, shown):
+    order = OrderFactory(product=product, payment_id="pay_0")
 
-    mark_paid(unknown)
-    orders.mark_paid(orders.lock(known.pk), payment_id="pay_2")
+    orders.mark_paid(orders.lock(order.pk), payment_id=paid_by)
 
-    assert set(Order.objects.values_list("payment_id", flat=True)) == {"pay_0", "pay_1"}
+    assert orders.get(order.pk).payment_id == shown
+
+
+def test_an_order_that_is_not_paid_keeps_showing_its_first_proved_payment(product):
+    order = OrderFactory(product=product)
+
+    for payment_id in ("pay_1", "pay_2"):
+        orders.prove_payment(orders.lock(order.pk), payment_id)
+
+    assert orders.get(order.pk).payment_id == "pay_1"
+    assert set(proved_payments.of_order(order.pk)) == {"pay_1", "pay_2"}
 
 
 @pytest.mark.parametrize("verb", [holds.release, holds.get, orders.cancel, orders.get])

@@ -37,7 +37,11 @@ PLACE_ORDER = {
     "type": "object",
     "properties": {
         "hold_id": UUID,
-        "payment_id": PAYMENT_ID | {"description": "The provider's id for the payment, if there is one already."},
+        "payment_id": PAYMENT_ID
+        | {
+            "description": "The provider's id for the payment, if there is one already. It is a claim, kept and echoed,"
+            " unless a token with the scope `payments:claim` gives it."
+        },
         "payment_intent_id": PAYMENT_ID | {"description": "The same as `payment_id`."},
     },
     "required": ["hold_id"],

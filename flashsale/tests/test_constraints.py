@@ -10,7 +10,7 @@ from catalog.models import Product, Stock
 from checkout import holds
 from checkout.models import Hold, Order
 from checkout.tests.factories import OrderFactory
-from payments.models import Payment, Refund, WebhookEvent
+from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
 
 OURS = ("catalog", "checkout", "payments")
@@ -61,6 +61,13 @@ ATTACKS = {
     "payment_refunded_when_all_is_back": "UPDATE payments_payment SET status = 'refunded'",
     "event_settled_with_a_note": "UPDATE payments_webhookevent SET settled_by_id = (SELECT id FROM auth_user)",
     "payment_refunded_by_staff_with_a_note": "UPDATE payments_payment SET refunded_by_id = (SELECT id FROM auth_user)",
+    "proved_payment_id_is_not_empty": "UPDATE checkout_provedpaymentid SET payment_id = ''",
+    "proved_by_is_known": "UPDATE checkout_provedpaymentid SET proved_by = 'buyer'",
+    "dispute_is_known_once": (
+        "INSERT INTO payments_dispute (payment_id, dispute_id, currency, reason, status, created_at, as_of)"
+        " SELECT payment_id, dispute_id, currency, reason, status, created_at, as_of FROM payments_dispute"
+    ),
+    "dispute_status_is_known": "UPDATE payments_dispute SET status = 'kept'",
     "refund_attempt_is_one": "UPDATE payments_refund SET attempt = 1",
     "refund_is_known_once": "UPDATE payments_refund SET refund_id = 're_1'",
     "refund_is_sent_alone": "UPDATE payments_refund SET status = 'sent'",
@@ -69,19 +76,26 @@ ATTACKS = {
 }
 UNIQUE_COLUMNS = {
     "one order for each hold": "UPDATE checkout_order SET hold_id = (SELECT hold_id FROM checkout_order LIMIT 1)",
-    "one order for each payment id": "UPDATE checkout_order SET payment_id = 'pay_1'",
+    "one order for each proved payment id": (
+        "INSERT INTO checkout_provedpaymentid (payment_id, order_id, proved_by, proved_at)"
+        " SELECT 'pay_1', id, 'token', now() FROM checkout_order WHERE status = 'pending_payment'"
+    ),
 }
 
 
 @pytest.fixture
 def books(order, admin_user):
-    """Rows in every table: a paid order with its hold, event and payment, two tries to refund it, and another order."""
+    """Rows in every table: a paid order with its hold, event, payment and dispute, two refunds of it, another order."""
     OrderFactory(product=order.product)
     receive(order_id=order.pk, payment_id="pay_1")
     for attempt in (1, 2):
         Refund.objects.create(
             payment=Payment.objects.get(), attempt=attempt, amount=1, status="refused", created_at=order.created_at
         )
+    Dispute.objects.create(
+        payment=Payment.objects.get(), dispute_id="dp_1", status="open", created_at=order.created_at,
+        as_of=order.created_at,
+    )  # fmt: skip
     return order
 
 

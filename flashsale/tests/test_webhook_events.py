@@ -76,15 +76,17 @@ def test_a_parked_event_waits_for_its_own_order_only(api, product, hold):
     assert outcomes() == ["parked"]
 
 
-def test_a_parked_event_whose_references_part_needs_review(api, product, hold):
+def test_a_parked_event_pays_the_order_of_its_hold_and_not_one_that_was_placed_with_its_payment(api, product, hold):
     other = HoldFactory(product=product)
     send(api, hold_id=str(hold.pk), payment_id="pay_1")
 
-    order = place_order(api, other, payment_id="pay_1")
+    placed_with_it = place_order(api, other, payment_id="pay_1")
+    assert (placed_with_it["status"], outcomes()) == ("pending_payment", ["parked"])
+    rightful = place_order(api, hold)
 
-    assert order["status"] == "pending_payment"
-    assert outcomes() == ["needs_review"]
-    assert payments() == {}
+    assert (rightful["status"], rightful["payment_id"]) == ("paid", "pay_1")
+    assert outcomes() == ["applied"]
+    assert api.get(f"/api/v1/orders/{placed_with_it['order_id']}").json()["status"] == "pending_payment"
 
 
 def test_a_refused_order_leaves_its_event_parked(api, hold):

@@ -4,12 +4,22 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol
 from uuid import UUID
 
-from payments.models import WebhookEvent
+from payments.models import Dispute, WebhookEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisputeNews:
+    """How a dispute about a payment stands: its id, and its reason in the provider's word."""
+
+    dispute_id: str
+    status: Dispute.Status
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +29,8 @@ class Message:
     `type` is the provider's own name for what happened. A reference, amount or currency that was given but cannot be
     used is None and `malformed` names the first such field. `amount` is in units of `currency`, not in minor units;
     of a refund it is what this refund gave back, or with `amount_is_total` what all refunds did so far.
-    `fingerprint` is equal for two messages that say the same.
+    `occurred_at` is when it happened, where the provider says so. `fingerprint` is equal for two messages that say the
+    same.
     """
 
     event_id: str
@@ -33,6 +44,8 @@ class Message:
     amount: Decimal | None = None
     amount_is_total: bool = False
     currency: str = ""
+    dispute: DisputeNews | None = None
+    occurred_at: datetime | None = None
     malformed: str = ""
 
 
@@ -52,6 +65,9 @@ class Provider(Protocol):
     """A payment provider. `name` is the last part of its webhook's path."""
 
     name: str
+    # Whether a failure that names an order ends it although the order has no proved payment id: true where a provider
+    # tells of whole payments, false where it tells of single tries.
+    failures_end_orders: bool
     # Request headers worth keeping beside the raw body; never one that carries a signature.
     kept_headers: tuple[str, ...]
 

@@ -24,6 +24,7 @@ KIND_OF_STATUS = {
 
 class StandardProvider:
     name = "standard"
+    failures_end_orders = True
     kept_headers = (ID_HEADER, TIMESTAMP_HEADER, "user-agent")
 
     def verify(self, body: bytes, headers: Mapping[str, str]) -> None:

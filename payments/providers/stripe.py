@@ -6,14 +6,17 @@ Source: https://docs.stripe.com/api/events/types and https://docs.stripe.com/web
 import re
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from stripe import SignatureVerificationError, WebhookSignature
 
 from flashsale.core import money
-from payments.models import REFUND_ID_LENGTH, WebhookEvent
-from payments.providers.base import Message, SignatureMismatch, fingerprint_of
+from flashsale.core.http import parse_uuid
+from payments.models import DISPUTE_ID_LENGTH, REASON_LENGTH, REFUND_ID_LENGTH, Dispute, WebhookEvent
+from payments.providers.base import DisputeNews, Message, SignatureMismatch, fingerprint_of
 from payments.providers.reading import Reader, event_id_of, members_of, plain, type_of
 
 Kind = WebhookEvent.Kind
@@ -43,7 +46,20 @@ REFUNDS = {
     "charge.refund.updated": (Kind.REFUND_FAILED, "amount"),
 }
 REFUND_FAILED_STATUSES = frozenset({"failed", "canceled"})
-TYPES = PAYMENT_INTENTS | SESSIONS | CHARGES | REFUNDS
+DISPUTES = {
+    f"charge.dispute.{what}": (Kind.DISPUTE, "amount")
+    for what in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
+}
+TYPES = PAYMENT_INTENTS | SESSIONS | CHARGES | REFUNDS | DISPUTES
+# How a dispute can end: https://docs.stripe.com/api/disputes/object#dispute_object-status; anything else is open.
+ENDS_OF_DISPUTES = {
+    "won": Dispute.Status.WON,
+    "warning_closed": Dispute.Status.WON,
+    "prevented": Dispute.Status.WON,
+    "lost": Dispute.Status.LOST,
+}
+# Later times cannot be told from nonsense.
+MAX_TIMESTAMP = 32503680000
 
 # Where Stripe's minor units are not those of ISO 4217: https://docs.stripe.com/currencies#minor-units
 EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
@@ -51,6 +67,8 @@ EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
 
 class StripeProvider:
     name = "stripe"
+    # An intent or session is one try: an order that lost one may be paid by the next.
+    failures_end_orders = False
     kept_headers = ("user-agent",)
 
     def verify(self, body: bytes, headers: Mapping[str, str]) -> None:
@@ -93,8 +111,11 @@ def _known(event_id: str, event_type: str, event: dict[str, Any]) -> Message:
     thing = _object_in(event)
     is_noted = _changes_nothing(event_type, thing)
     reader = Reader(thing)
-    named = Reader(_mapping(thing.get("metadata")))
+    named = Reader({} if kind == Kind.DISPUTE else _mapping(thing.get("metadata")))
     order_id, hold_id = named.uuid("order_id"), named.uuid("hold_id")
+    if event_type in SESSIONS and not (order_id or hold_id or named.unusable):
+        order_id = _order_of_link(thing, reader)
+    dispute = _dispute_in(thing, reader) if kind == Kind.DISPUTE else None
     payment_id = reader.checked("payment_intent", *_payment_id(event_type, thing))
     refund_id = reader.text("id", max_length=REFUND_ID_LENGTH) if event_type in REFUNDS else None
     currency = reader.currency("currency")
@@ -117,6 +138,7 @@ def _known(event_id: str, event_type: str, event: dict[str, Any]) -> Message:
             hold_id,
             payment_id,
             *([refund_id] if refund_id else []),
+            *([dispute.dispute_id, dispute.status] if dispute else []),
             plain(amount),
             currency,
             sorted(unusable.items()),
@@ -128,6 +150,8 @@ def _known(event_id: str, event_type: str, event: dict[str, Any]) -> Message:
         amount=amount,
         amount_is_total=kind == Kind.REFUNDED,
         currency=currency,
+        dispute=dispute,
+        occurred_at=_time_of(event.get("created")),
         malformed=next(iter(unusable), ""),
     )
 
@@ -141,6 +165,40 @@ def _changes_nothing(event_type: str, thing: dict[str, Any]) -> bool:
 
 def _object_in(event: dict[str, Any]) -> dict[str, Any]:
     return _mapping(_mapping(event.get("data")).get("object"))
+
+
+def _order_of_link(session: dict[str, Any], reader: Reader) -> UUID | None:
+    """Return the order that a session's `client_reference_id` names.
+
+    With a Payment Link the buyer can set it in the address, so it counts for the links in `STRIPE_PAYMENT_LINKS` only;
+    without a link the shop's server set it, perhaps to something that is no order.
+    """
+    given, link = session.get("client_reference_id"), session.get("payment_link")
+    link = link.get("id") if isinstance(link, dict) else link
+    if given is None:
+        return None
+    order_id = parse_uuid(given) if isinstance(given, str) else None
+    if link is None:
+        return order_id
+    return reader.checked("client_reference_id", given, order_id if link in settings.STRIPE_PAYMENT_LINKS else None)
+
+
+def _dispute_in(thing: dict[str, Any], reader: Reader) -> DisputeNews | None:
+    dispute_id = reader.text("id", max_length=DISPUTE_ID_LENGTH)
+    if dispute_id is None:
+        reader.unusable.setdefault("id", "missing")
+        return None
+    status, reason = thing.get("status"), thing.get("reason")
+    status = ENDS_OF_DISPUTES.get(status, Dispute.Status.OPEN) if isinstance(status, str) else Dispute.Status.OPEN
+    return DisputeNews(
+        dispute_id=dispute_id, status=status, reason=type_of(reason)[:REASON_LENGTH] if isinstance(reason, str) else ""
+    )
+
+
+def _time_of(given: Any) -> datetime | None:
+    """Return the moment that seconds since 1970 name, or None for what is no such number."""
+    is_usable = type(given) is int and 0 < given < MAX_TIMESTAMP
+    return datetime.fromtimestamp(given, tz=UTC) if is_usable else None
 
 
 def _mapping(given: Any) -> dict[str, Any]:

@@ -229,7 +229,7 @@ def test_many_events_racing_with_their_orders_all_arrive(reference):
 
     at_once(
         *(lambda m=m: receive(**m) for m in named),
-        *(lambda h=h: orders.place(hold_id=h.pk, payment_id=f"pay_{h.pk}") for h in made),
+        *(lambda h=h: orders.place(hold_id=h.pk, payment_id=f"pay_{h.pk}", is_payment_id_proved=True) for h in made),
     )
 
     assert set(WebhookEvent.objects.values_list("status", flat=True)) == {"applied"}

@@ -13,7 +13,10 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit
 from checkout.models import Order
 from checkout.tests.factories import OrderFactory
+from payments import inbox
 from payments.models import Payment, WebhookEvent
+from payments.providers import stripe as stripe_provider
+from payments.tests.factories import let_event_pass
 
 PATH = "/api/v1/payments/webhooks/stripe"
 OLD, NEW = "whsec_old0000000000000000000000000000", "whsec_new0000000000000000000000000000"
@@ -134,19 +137,87 @@ def test_a_session_counts_only_when_it_is_paid(api, order, payment_status):
     assert status_of(order) == "pending_payment"
 
 
-@pytest.mark.parametrize(
-    ("kind", "after"),
-    [
-        ("checkout.session.async_payment_succeeded", "paid"),
-        ("checkout.session.async_payment_failed", "cancelled"),
-        ("checkout.session.expired", "cancelled"),
-    ],
-)
-def test_a_session_ends_later(api, order, kind, after):
-    payment = {} if after == "paid" else {"payment_intent": None, "payment_status": "unpaid"}
+def test_a_session_is_paid_later(api, order):
+    assert outcome(send(api, event("checkout.session.async_payment_succeeded", session(order)))) == "applied"
+    assert status_of(order) == "paid"
 
-    assert outcome(send(api, event(kind, session(order, **payment)))) == "applied"
-    assert status_of(order) == after
+
+ENDS_OF_TRIES = ["checkout.session.async_payment_failed", "checkout.session.expired", "payment_intent.canceled"]
+
+
+def try_that_ended(kind: str, order: Order, *, payment_intent: str | None) -> dict:
+    if kind in stripe_provider.PAYMENT_INTENTS:
+        return event(kind, intent(order, id=payment_intent, amount_received=0, status="canceled"))
+    return event(kind, session(order, payment_intent=payment_intent, payment_status="unpaid"))
+
+
+@pytest.mark.parametrize("kind", ENDS_OF_TRIES)
+def test_the_end_of_the_orders_own_payment_cancels_it(api, product, kind):
+    order = OrderFactory(product=product, quantity=2, payment_id=INTENT)
+
+    assert outcome(send(api, try_that_ended(kind, order, payment_intent=INTENT))) == "applied"
+    assert status_of(order) == "cancelled"
+
+
+@pytest.mark.parametrize("payment_intent", ["pi_older", None])
+@pytest.mark.parametrize("kind", ENDS_OF_TRIES)
+@pytest.mark.parametrize("known", [INTENT, None])
+def test_the_end_of_another_try_changes_nothing_and_the_order_can_be_paid(api, product, kind, payment_intent, known):
+    if payment_intent is None and kind in stripe_provider.PAYMENT_INTENTS:
+        payment_intent = "pi_unknown"
+    order = OrderFactory(product=product, quantity=2, payment_id=known)
+
+    ended = send(api, try_that_ended(kind, order, payment_intent=payment_intent))
+
+    assert (outcome(ended), status_of(order)) == ("ignored", "pending_payment")
+    assert WebhookEvent.objects.get().order_id == order.pk
+    send(api, event("payment_intent.succeeded", intent(order)))
+    assert status_of(order) == "paid"
+    assert Payment.objects.get().status == "applied"
+
+
+@pytest.mark.parametrize("kind", ENDS_OF_TRIES)
+@pytest.mark.parametrize("metadata", [{"order_id": "1234"}, {"hold_id": "cart-7"}, {"order_id": str(uuid4())}])
+def test_another_shops_abandoned_tries_are_nothing_for_staff(api, order, kind, metadata):
+    thing = try_that_ended(kind, order, payment_intent="pi_other")
+    thing["data"]["object"]["metadata"] = metadata
+
+    answer = send(api, thing).json()["outcome"]
+    let_event_pass(WebhookEvent.objects.get(), seconds=25 * 3600)
+    inbox.process_due()
+
+    assert answer == ("parked" if len(metadata.get("order_id", "")) == 36 else "ignored")
+    assert WebhookEvent.objects.get().status == "ignored"
+    assert status_of(order) == "pending_payment"
+
+
+@pytest.mark.parametrize("link", [None, "plink_1", {"id": "plink_1", "object": "payment_link"}])
+def test_a_payment_links_reference_names_the_order(api, order, settings, link):
+    settings.STRIPE_PAYMENT_LINKS = ["plink_1"]
+    paid = session(order, metadata={}, client_reference_id=str(order.pk), payment_link=link)
+
+    assert outcome(send(api, event("checkout.session.completed", paid))) == "applied"
+    assert status_of(order) == "paid"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"payment_link": "plink_other"}, {"payment_link": "plink_1", "client_reference_id": "cart-7"}],
+)
+def test_a_reference_that_the_buyer_may_have_set_needs_review(api, order, settings, members):
+    settings.STRIPE_PAYMENT_LINKS = ["plink_1"]
+    paid = session(order, metadata={}, **{"client_reference_id": str(order.pk)} | members)
+
+    assert outcome(send(api, event("checkout.session.completed", paid))) == "needs_review"
+    assert outcome(send(api, event("checkout.session.expired", paid | {"payment_intent": None}))) == "ignored"
+    assert status_of(order) == "pending_payment"
+
+
+def test_metadata_outweighs_the_reference_of_a_payment_link(api, order):
+    paid = session(order, client_reference_id="cart-7", payment_link="plink_other")
+
+    assert outcome(send(api, event("checkout.session.completed", paid))) == "applied"
+    assert status_of(order) == "paid"
 
 
 def test_a_declined_try_leaves_the_order_open_and_the_next_one_pays_it(api, order):
@@ -155,11 +226,6 @@ def test_a_declined_try_leaves_the_order_open_and_the_next_one_pays_it(api, orde
 
     assert (outcome(declined), outcome(paid)) == ("ignored", "applied")
     assert status_of(order) == "paid"
-
-
-def test_a_canceled_payment_intent_cancels_the_order(api, order):
-    assert outcome(send(api, event("payment_intent.canceled", intent(order, amount_received=0)))) == "applied"
-    assert status_of(order) == "cancelled"
 
 
 def test_refunds_are_a_running_total_in_any_order(api, order):

@@ -1,0 +1,48 @@
+"""Payment ids that are proved, apart from those that buyers claim: several orders may claim the same one."""
+
+import django.db.models.deletion
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("checkout", "0003_by_creation")]
+    operations = [
+        migrations.CreateModel(
+            name="ProvedPaymentId",
+            fields=[
+                ("payment_id", models.CharField(max_length=255, primary_key=True, serialize=False)),
+                ("proved_by", models.CharField(choices=[("event", "Event"), ("token", "Token")], max_length=8)),
+                ("proved_at", models.DateTimeField()),
+                (
+                    "order",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="proved_payment_ids",
+                        to="checkout.order",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [models.Index(fields=["order"], name="proved_payment_id_by_order")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("payment_id", ""), _negated=True), name="proved_payment_id_is_not_empty"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("proved_by__in", ["event", "token"])), name="proved_by_is_known"
+                    ),
+                ],
+            },
+        ),
+        migrations.AlterField(
+            model_name="order",
+            name="payment_id",
+            field=models.CharField(
+                blank=True,
+                help_text="The one that is proved, else the buyer's claim.",
+                max_length=255,
+                null=True,
+            ),
+        ),
+    ]

@@ -1,0 +1,79 @@
+"""Payment ids that are proved to belong to an order; any other id that an order carries is a claim of its buyer.
+
+A buyer can name every payment id that it has seen, so a claim is echoed and decides nothing. A proof blocks other
+orders, and lets an event that names nothing else find its order. Who changes proofs of an id holds its reference lock
+(`checkout.references`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from checkout.models import Order, ProvedPaymentId
+
+# A provider's event that names its order moves an id that a token had put down for another order.
+_PROVE = """
+INSERT INTO checkout_provedpaymentid (payment_id, order_id, proved_by, proved_at)
+SELECT payment_id, order_id, 'event', %s FROM unnest(%s::text[], %s::uuid[]) AS brought (payment_id, order_id)
+ON CONFLICT (payment_id) DO UPDATE SET order_id = excluded.order_id, proved_by = excluded.proved_by,
+    proved_at = excluded.proved_at
+WHERE checkout_provedpaymentid.order_id <> excluded.order_id
+"""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Which order a payment id belongs to, and who said so."""
+
+    order_id: UUID
+    proved_by: str
+
+    @property
+    def is_a_tokens_word(self) -> bool:
+        """Say whether only an API token said so: an event that names another order outweighs it."""
+        return self.proved_by == ProvedPaymentId.By.TOKEN
+
+
+def find(payment_ids: Iterable[str | None]) -> dict[str, Proof]:
+    """Return the proofs of those of these payment ids that are proved."""
+    wanted = [payment_id for payment_id in payment_ids if payment_id is not None]
+    if not wanted:
+        return {}
+    rows = ProvedPaymentId.objects.filter(payment_id__in=wanted).values_list("payment_id", "order_id", "proved_by")
+    return {payment_id: Proof(order_id, proved_by) for payment_id, order_id, proved_by in rows}
+
+
+def of_order(order_id: UUID) -> dict[str, Proof]:
+    """Return the proofs of an order's payment ids; it may have several."""
+    rows = ProvedPaymentId.objects.filter(order_id=order_id).values_list("payment_id", "proved_by")
+    return {payment_id: Proof(order_id, proved_by) for payment_id, proved_by in rows}
+
+
+def prove_by_tokens(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> None:
+    """Store payment ids with the new orders that tokens placed with them; none of them is proved yet."""
+    ProvedPaymentId.objects.bulk_create(
+        ProvedPaymentId(payment_id=payment_id, order_id=order_id, proved_by=ProvedPaymentId.By.TOKEN, proved_at=now)
+        for payment_id, order_id in proved
+    )
+
+
+def prove_by_events(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> None:
+    """Store payment ids with the orders that events named beside them, in place of others they were proved for.
+
+    Runs inside a transaction that holds the ids' reference locks. Whether another order's proof may be replaced is the
+    caller's decision. An id that is proved for the same order keeps its first proof.
+    """
+    rows = list(proved)
+    if not rows:
+        return
+    payment_ids, order_ids = zip(*rows, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(_PROVE, [now, list(payment_ids), list(order_ids)])
+
+
+def claimants_of(payment_id: str) -> list[Order]:
+    """Return the orders that carry a payment id, proved or claimed: at most ten, the newest first."""
+    return list(Order.objects.filter(payment_id=payment_id).order_by("-created_at")[:10])
