@@ -190,10 +190,8 @@ def mark_paid(order: Order, *, payment_id: str | None) -> None:
 def mark_all_paid(paid: Sequence[tuple[Order, str | None]], *, now: datetime) -> None:
     """Mark orders that this transaction has locked, and that are pending at `now`, as paid, and sell their units.
 
-    The payment id beside an order is proved by that, and shown from then on. The caller notes them (`note_paid`).
+    The order shows the payment id beside it from then on, which is proved. The caller notes them (`note_paid`).
     """
-    own = [(payment_id, order.pk) for order, payment_id in paid if payment_id is not None]
-    proved_payments.prove_by_events(own, now=now)
     with connection.cursor() as cursor:
         cursor.execute(_PAY, [now, [order.pk for order, _ in paid], [payment_id for _, payment_id in paid]])
         if cursor.rowcount != len(paid):

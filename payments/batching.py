@@ -72,6 +72,8 @@ def _pay_plain(left_open: list[WebhookEvent]) -> set[int]:
             known.add(name)
             plain.append((event, order))
     if plain:
+        brought = [(event.payment_ref, order.pk) for event, order in plain if event.payment_ref]
+        proved_payments.prove_by_events([one for one in brought if one[0] not in proofs], now=now)
         orders.mark_all_paid([(order, event.payment_ref) for event, order in plain], now=now)
         ledger.record_all(plain, now=now)
         inbox.write_payments(plain, now=now)

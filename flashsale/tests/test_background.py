@@ -172,11 +172,12 @@ def test_a_wrong_product_is_refused_in_words_and_nothing_is_added(db, wrong):
     assert not Product.objects.exists()
 
 
-def test_payments_due_lists_what_must_be_given_back(order):
+@pytest.mark.parametrize("name", ["payments_due", "refunds_due"])
+def test_refunds_due_lists_what_must_be_given_back(order, name):
     orders.cancel(order.pk)
     receive(order_id=order.pk, payment_id="pay_1")
 
-    lines = run("payments_due").splitlines()
+    lines = run(name).splitlines()
 
     assert len(lines) == 2
     assert lines[1].split("\t")[:4] == ["pay_1", str(order.pk), "59.98", "USD"]
