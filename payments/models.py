@@ -217,8 +217,10 @@ class Refund(models.Model):
     sent     -> failed     the same, when that is heard before the answer
 
     `attempt` is null for a refund that somebody began elsewhere; of those only failures are kept.
-    `payments.refunds` is the only writer. It is committed as `sent` before anything is sent, and whatever is sent again
-    carries the same idempotency key, so that a lost answer is asked for again and never paid twice.
+    `payments.refunds` is the only writer. An attempt is committed as `sent` before anything is sent. Before it is sent
+    again the provider's own list is consulted. When that does not show the attempt, it is sent under the same
+    idempotency key, so that a lost answer is asked for again and never paid twice. It gets another key when the
+    provider would repeat a saved fault to this one, or could have forgotten it.
     """
 
     class Status(models.TextChoices):
@@ -235,6 +237,15 @@ class Refund(models.Model):
     tries = models.PositiveSmallIntegerField(default=0, help_text="How often this attempt was sent.")
     next_try_at = models.DateTimeField(
         null=True, blank=True, help_text="When it is sent again, or the next attempt begins; empty: not by itself."
+    )
+    key_number = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="Which idempotency key of this attempt is in use."
+    )
+    key_used_at = models.DateTimeField(
+        null=True, blank=True, help_text="When this key was first used; empty: when the attempt began."
+    )
+    key_is_spent = models.BooleanField(
+        default=False, db_default=False, help_text="The provider would repeat a saved fault to this key."
     )
     last_error = models.CharField(max_length=NOTE_LENGTH, blank=True)
     created_at = models.DateTimeField()

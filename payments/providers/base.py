@@ -88,9 +88,29 @@ class RefundOutcome(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class RefundAnswer:
+    """A provider's answer; `key_is_spent` when it would repeat this answer to the same key, whatever happened since."""
+
     outcome: RefundOutcome
     refund_id: str | None = None
     detail: str = ""
+    key_is_spent: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedRefund:
+    """One refund of a payment as its provider lists it; `is_alive` unless it failed or was canceled.
+
+    `attempt` is what the request named as its attempt, empty for a refund that was made elsewhere.
+    """
+
+    refund_id: str
+    amount: Decimal
+    is_alive: bool
+    attempt: str = ""
+
+
+class LookUpFailed(Exception):
+    """The provider did not say which refunds a payment has."""
 
 
 class Refunder(Protocol):
@@ -99,8 +119,14 @@ class Refunder(Protocol):
     def is_enabled(self) -> bool:
         """Say whether this deployment lets it refund by itself."""
 
-    def refund(self, payment_id: str, *, amount: Decimal, currency: str, key: str) -> RefundAnswer:
-        """Give `amount` (in units of `currency`) of a payment back; equal keys give back once. Raises nothing."""
+    def refund(self, payment_id: str, *, amount: Decimal, currency: str, key: str, attempt: str) -> RefundAnswer:
+        """Give `amount` (in units of `currency`) of a payment back; equal keys give back once. Raises nothing.
+
+        `attempt` is kept with the refund and comes back in `look_up`.
+        """
+
+    def look_up(self, payment_id: str, *, currency: str) -> list[ListedRefund]:
+        """Return every refund of a payment, those made elsewhere included. Raises `LookUpFailed`."""
 
 
 def fingerprint_of(*says: Any) -> str:

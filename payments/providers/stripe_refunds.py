@@ -1,7 +1,7 @@
 """Refunds through Stripe's API.
 
-Source: https://docs.stripe.com/api/refunds/create, https://docs.stripe.com/api/idempotent_requests and
-https://docs.stripe.com/error-low-level.
+Source: https://docs.stripe.com/api/refunds/create, https://docs.stripe.com/api/refunds/list,
+https://docs.stripe.com/api/idempotent_requests and https://docs.stripe.com/error-low-level.
 """
 
 from decimal import Decimal
@@ -10,12 +10,14 @@ from http import HTTPStatus
 import stripe
 from django.conf import settings
 
-from payments.providers.base import RefundAnswer, RefundOutcome
+from payments.providers.base import ListedRefund, LookUpFailed, RefundAnswer, RefundOutcome
 from payments.providers.stripe import exponent_of
 
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 20
 ALREADY_REFUNDED = "charge_already_refunded"
+ATTEMPT = "refund_attempt"
+LISTED_REFUNDS = 100
 NOT_GIVEN_BACK = frozenset({"failed", "canceled"})
 # A refusal of the request itself. Wrong keys, conflicts, rate limits and faults of the server are no answer to it.
 DEFINITE = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.NOT_FOUND})
@@ -25,8 +27,12 @@ class StripeRefunds:
     def is_enabled(self) -> bool:
         return settings.STRIPE_AUTO_REFUND
 
-    def refund(self, payment_id: str, *, amount: Decimal, currency: str, key: str) -> RefundAnswer:
-        params = {"payment_intent": payment_id, "amount": int(amount.scaleb(exponent_of(currency)))}
+    def refund(self, payment_id: str, *, amount: Decimal, currency: str, key: str, attempt: str) -> RefundAnswer:
+        params = {
+            "payment_intent": payment_id,
+            "amount": int(amount.scaleb(exponent_of(currency))),
+            "metadata": {ATTEMPT: attempt},
+        }
         try:
             refund = _client().v1.refunds.create(params, {"idempotency_key": key})
         except stripe.StripeError as error:
@@ -35,6 +41,23 @@ class StripeRefunds:
             detail = f"The refund is {refund.status}: {refund.failure_reason or 'no reason given'}."
             return RefundAnswer(outcome=RefundOutcome.REFUSED, refund_id=refund.id, detail=detail)
         return RefundAnswer(outcome=RefundOutcome.ACCEPTED, refund_id=refund.id)
+
+    def look_up(self, payment_id: str, *, currency: str) -> list[ListedRefund]:
+        try:
+            page = _client().v1.refunds.list({"payment_intent": payment_id, "limit": LISTED_REFUNDS})
+        except stripe.StripeError as error:
+            raise LookUpFailed(_describe(error)) from error
+        if page.has_more:
+            raise LookUpFailed(f"The payment has more than {LISTED_REFUNDS} refunds.")
+        return [
+            ListedRefund(
+                refund_id=refund.id,
+                amount=Decimal(refund.amount).scaleb(-exponent_of(currency)),
+                is_alive=refund.status not in NOT_GIVEN_BACK,
+                attempt=refund.metadata.to_dict().get(ATTEMPT, "") if refund.metadata else "",
+            )
+            for refund in page.data
+        ]
 
 
 def _client() -> stripe.StripeClient:
@@ -47,9 +70,17 @@ def _client() -> stripe.StripeClient:
     )
 
 
+def _describe(error: stripe.StripeError) -> str:
+    return f"{type(error).__name__} {error.http_status or ''}: {error.user_message or error}"
+
+
 def _answer_in(error: stripe.StripeError) -> RefundAnswer:
-    detail = f"{type(error).__name__} {error.http_status or ''}: {error.user_message or error}"
+    detail, status = _describe(error), error.http_status or 0
     if error.code == ALREADY_REFUNDED:
         return RefundAnswer(outcome=RefundOutcome.ACCEPTED, detail=detail)
-    is_definite = error.http_status in DEFINITE and not isinstance(error, stripe.IdempotencyError)
-    return RefundAnswer(outcome=RefundOutcome.REFUSED if is_definite else RefundOutcome.UNKNOWN, detail=detail)
+    is_about_the_key = isinstance(error, stripe.IdempotencyError)
+    if status in DEFINITE and not is_about_the_key:
+        return RefundAnswer(outcome=RefundOutcome.REFUSED, detail=detail)
+    # A saved fault of the server, or a key that was used before with other parameters.
+    is_spent = status >= HTTPStatus.INTERNAL_SERVER_ERROR or (is_about_the_key and status in DEFINITE)
+    return RefundAnswer(outcome=RefundOutcome.UNKNOWN, detail=detail, key_is_spent=is_spent)

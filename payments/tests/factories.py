@@ -42,7 +42,9 @@ def let_event_pass(event: WebhookEvent, *, seconds: float) -> None:
 def let_refund_pass(refund: Refund, *, seconds: float = 100_000) -> None:
     """Move a refund into the past, so that by the database's clock it is older by `seconds`."""
     past = timedelta(seconds=seconds)
-    Refund.objects.filter(pk=refund.pk).update(created_at=F("created_at") - past, next_try_at=F("next_try_at") - past)
+    Refund.objects.filter(pk=refund.pk).update(
+        created_at=F("created_at") - past, next_try_at=F("next_try_at") - past, key_used_at=F("key_used_at") - past
+    )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,253 @@
+"""Refunds without a definite answer: looked up at the provider before they are sent again, and under which key."""
+
+from datetime import timedelta
+
+import pytest
+
+from flashsale.core import clock
+from payments import refunds, tasks
+from payments.models import Refund
+from payments.tests.factories import let_refund_pass
+from payments.tests.refunding import attempts, run_after_the_wait, state
+from payments.tests.stripe_server import DONE_AND_FAILED
+from payments.tests.test_stripe import INTENT, charge, event, send
+
+pytestmark = pytest.mark.usefixtures("live")
+
+NOT_DONE = ["conflict", "rate limit", "lock timeout", "forbidden"]
+LOST_AFTER_IT_WAS_DONE = ["reset", DONE_AND_FAILED]
+SPENT = ["server error", "bad gateway"]
+# Long enough for the first wait, and short enough for a key to be remembered.
+A_LITTLE = 600
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture
+def die_in(monkeypatch):
+    """Let the process die when it calls one of the module's functions, once it has or before it does."""
+
+    def die(name: str, *, afterwards: bool) -> None:
+        real = getattr(refunds, name)
+
+        def killed(*args, **kwargs):
+            if afterwards:
+                real(*args, **kwargs)
+            raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(refunds, name, killed)
+            with pytest.raises(Killed):
+                run_after_the_wait(seconds=A_LITTLE)
+
+    return die
+
+
+def keys_of(*numbers: int) -> list[str]:
+    return [f"{INTENT}:1" if number == 1 else f"{INTENT}:1:{number}" for number in numbers]
+
+
+@pytest.mark.parametrize("fault", ["hang", *NOT_DONE])
+def test_what_the_list_does_not_show_is_sent_again_under_the_same_key(stripe, due, fault):
+    stripe.faults = [fault]
+
+    tasks.refund_payments()
+    before = state(due)
+    tasks.refund_payments()
+    asked_at_once = len(stripe.requests)
+    run_after_the_wait(seconds=A_LITTLE)
+
+    assert (before, asked_at_once) == (("refund_due", "due", "0"), 1)
+    assert (stripe.keys(), stripe.listings) == (keys_of(1, 1), [INTENT])
+    assert (state(due), attempts()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
+    assert stripe.given_back(INTENT) == 5998
+
+
+@pytest.mark.parametrize("fault", LOST_AFTER_IT_WAS_DONE)
+def test_what_the_list_shows_as_ours_is_not_sent_again(stripe, due, fault):
+    stripe.faults = [fault]
+
+    tasks.refund_payments()
+    run_after_the_wait(seconds=A_LITTLE)
+
+    assert (stripe.keys(), stripe.listings) == (keys_of(1), [INTENT])
+    assert (state(due), attempts()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
+    assert Refund.objects.get().refund_id == "re_1"
+
+
+@pytest.mark.parametrize("fault", SPENT)
+def test_after_a_fault_of_the_server_another_key_is_used_once_the_list_shows_nothing(stripe, due, fault):
+    stripe.faults = [fault]
+
+    tasks.refund_payments()
+    run_after_the_wait(seconds=A_LITTLE)
+
+    assert (stripe.keys(), stripe.listings) == (keys_of(1, 2), [INTENT])
+    assert (state(due), attempts()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
+    assert stripe.given_back(INTENT) == 5998
+
+
+def test_a_fault_of_the_server_at_each_try_uses_a_key_each_and_ends_with_staff(stripe, due):
+    stripe.faults = ["server error"] * 50
+
+    for _ in range(refunds.MAX_TRIES + 3):
+        run_after_the_wait(seconds=8 * 3600)
+
+    assert stripe.keys() == keys_of(*range(1, refunds.MAX_TRIES + 1))
+    assert attempts() == [(1, "sent", refunds.MAX_TRIES)]
+    assert state(due) == ("refund_due", "due", "0")
+
+
+@pytest.mark.parametrize("fault", ["reset", "server error"])
+def test_a_look_up_without_an_answer_sends_nothing(stripe, due, fault):
+    stripe.faults, stripe.list_faults = ["conflict"], [fault]
+
+    tasks.refund_payments()
+    run_after_the_wait(seconds=A_LITTLE)
+    between = (stripe.keys(), attempts(), Refund.objects.get().key_is_spent)
+    run_after_the_wait(seconds=A_LITTLE)
+
+    assert between == (keys_of(1), [(1, "sent", 2)], False)
+    assert (stripe.keys(), stripe.given_back(INTENT)) == (keys_of(1, 1), 5998)
+
+
+def test_a_refund_of_ours_that_failed_begins_another_attempt(stripe, due):
+    stripe.faults = ["server error"]
+    tasks.refund_payments()
+    stripe.add_refund(INTENT, 5998, status="failed", metadata={"refund_attempt": f"{INTENT}:1"})
+
+    run_after_the_wait(seconds=A_LITTLE)
+    run_after_the_wait()
+
+    assert attempts() == [(1, "refused", 2), (2, "accepted", 1)]
+    assert stripe.keys() == [f"{INTENT}:1", f"{INTENT}:2"]
+
+
+@pytest.mark.parametrize("metadata", [{}, {"refund_attempt": f"{INTENT}:2"}, {"refund_attempt": "of another shop"}])
+@pytest.mark.parametrize("amount", [5998, 1000])
+def test_a_refund_that_is_not_ours_stops_the_tries_and_leaves_it_to_staff(stripe, due, admin_user, metadata, amount):
+    stripe.faults = ["server error"]
+    tasks.refund_payments()
+    stripe.add_refund(INTENT, amount, metadata=metadata)
+
+    for _ in range(3):
+        run_after_the_wait()
+    left = Refund.objects.get()
+    of_the_provider = state(due)
+    refunds.mark_refunded(due, staff=admin_user, note="the provider's list shows it")
+
+    assert (stripe.keys(), stripe.given_back(INTENT)) == (keys_of(1), amount)
+    assert (left.status, left.next_try_at, of_the_provider) == ("sent", None, ("refund_due", "due", "0"))
+    assert "re_1" in left.last_error
+    assert state(due) == ("refunded", "done", "59.98")
+
+
+def test_refunds_that_events_told_of_before_do_not_stop_it(api, stripe, due):
+    stripe.add_refund(INTENT, 1000)
+    send(api, event("charge.refunded", charge(1000)))
+    stripe.faults = ["server error"]
+
+    tasks.refund_payments()
+    run_after_the_wait(seconds=A_LITTLE)
+
+    assert (stripe.keys(), stripe.given_back(INTENT)) == (keys_of(1, 2), 5998)
+    assert state(due) == ("refunded", "done", "59.98")
+
+
+def test_a_key_that_is_a_day_old_is_not_used_again(stripe, due):
+    stripe.faults = ["conflict"]
+    tasks.refund_payments()
+    stripe.let_a_day_pass()
+
+    run_after_the_wait(seconds=24 * 3600)
+
+    assert (stripe.keys(), stripe.listings) == (keys_of(1, 2), [INTENT])
+    assert stripe.given_back(INTENT) == 5998
+
+
+def test_a_refund_that_was_made_a_day_ago_is_found(stripe, due):
+    stripe.faults = ["reset"]
+    tasks.refund_payments()
+    stripe.let_a_day_pass()
+
+    run_after_the_wait(seconds=24 * 3600)
+
+    assert (stripe.keys(), stripe.given_back(INTENT)) == (keys_of(1), 5998)
+    assert state(due) == ("refunded", "done", "59.98")
+
+
+def test_an_attempt_that_the_version_before_began_is_looked_up_and_gets_a_key_that_fits(stripe, due):
+    now = clock.now()
+    due.refunds.create(attempt=1, amount=due.amount, status="sent", tries=1, created_at=now, next_try_at=now)
+    stripe.answers[f"{INTENT}:1"] = (500, {"error": {"type": "api_error"}}, {"amount": "5998"})
+
+    run_after_the_wait(seconds=A_LITTLE)
+    run_after_the_wait(seconds=A_LITTLE)
+
+    assert (stripe.keys(), stripe.given_back(INTENT)) == (keys_of(1, 2), 5998)
+
+
+@pytest.mark.parametrize("afterwards", [True, False])
+@pytest.mark.parametrize("function", ["_may_send_again", "_ask", "_own"])
+@pytest.mark.parametrize("fault", [*SPENT, *LOST_AFTER_IT_WAS_DONE, "conflict"])
+def test_a_process_that_dies_on_the_way_gives_back_once(stripe, due, die_in, fault, function, afterwards):
+    stripe.faults = [fault]
+    tasks.refund_payments()
+    if fault in LOST_AFTER_IT_WAS_DONE and function != "_own":
+        function = "_finish"
+
+    die_in(function, afterwards=afterwards)
+    for _ in range(3):
+        run_after_the_wait(seconds=A_LITTLE)
+
+    assert stripe.given_back(INTENT) == 5998
+    assert [one["status"] for one in stripe.refunds] == ["succeeded"]
+    assert state(due) == ("refunded", "done", "59.98")
+
+
+def taken_over(due, die_in) -> Refund:
+    """Return the attempt as a worker knew it that slept from its look-up on, while another sent it under a new key."""
+    die_in("_may_send_again", afterwards=False)
+    asleep = Refund.objects.get()
+    run_after_the_wait(seconds=A_LITTLE)
+    return asleep
+
+
+def test_a_worker_that_slept_through_its_lease_sends_nothing(stripe, due, die_in):
+    stripe.faults = ["server error", "conflict"]
+    tasks.refund_payments()
+    asleep = taken_over(due, die_in)
+
+    may_send = refunds._may_send_again(due, asleep, [])
+
+    assert (may_send, stripe.keys()) == (False, keys_of(1, 2))
+    assert Refund.objects.get().key_number == 2
+
+
+def test_the_answer_of_a_worker_that_slept_does_not_spend_the_key_of_another(stripe, due, die_in):
+    stripe.faults = ["server error", "conflict"]
+    tasks.refund_payments()
+    asleep = taken_over(due, die_in)
+    unknown = refunds.RefundAnswer(outcome=refunds.RefundOutcome.UNKNOWN, key_is_spent=True)
+    refused = refunds.RefundAnswer(outcome=refunds.RefundOutcome.REFUSED)
+
+    for answer in (unknown, refused):
+        refunds._finish(due, asleep, answer)
+
+    kept = Refund.objects.get()
+    assert (kept.status, kept.key_number, kept.key_is_spent) == ("sent", 2, False)
+
+
+def test_after_a_fault_of_the_server_its_list_gets_time_to_show_what_was_made(stripe, due):
+    stripe.faults = ["server error"]
+    before = clock.now()
+
+    tasks.refund_payments()
+    waits = Refund.objects.get().next_try_at - before
+    let_refund_pass(Refund.objects.get(), seconds=refunds.SETTLING_SECONDS - 1)
+    tasks.refund_payments()
+
+    assert waits >= timedelta(seconds=refunds.SETTLING_SECONDS)
+    assert stripe.listings == []
