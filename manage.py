@@ -3,7 +3,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 NEEDS_NO_SERVER = frozenset({"help", "version", "collectstatic"})
 HELP_OPTIONS = frozenset({"--help", "-h", "--version"})
@@ -38,10 +37,10 @@ def main() -> None:
 
 def _start_servers(command: str):
     """Return a lease on the embedded servers when the settings ask for them; the command `up` chooses those first."""
-    from flashsale import embedded, local
+    from flashsale import embedded, environment, local
 
     if command == "up":
-        state_dir = Path(os.environ.get("STATE_DIR") or Path(__file__).resolve().parent / ".state").absolute()
+        state_dir = environment.state_dir()
         try:
             local.prepare(state_dir)
         except OSError as error:

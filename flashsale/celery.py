@@ -1,11 +1,25 @@
 """The Celery application; what runs when is in django-celery-beat's tables (see `flashsale/migrations`)."""
 
 import os
+import sys
 
 from celery import Celery
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
 
 app = Celery("flashsale")
+
+
+def load_settings(**_kwargs) -> None:
+    """End a worker or a beat with a sentence where the settings cannot be used."""
+    try:
+        _ = settings.SECRET_KEY
+    except ImproperlyConfigured as error:
+        sys.exit(f"celery: {error}")
+
+
+app.on_configure.connect(load_settings)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

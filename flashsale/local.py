@@ -8,6 +8,7 @@ from flashsale import embedded
 
 FILE_NAME = "local.env"
 DEFAULT_PORT = 8000
+MAX_DIGITS = 5
 SECRET_BYTES = 48
 
 
@@ -29,7 +30,7 @@ def prepare(state_dir: Path) -> None:
         "SECRET_KEY": chosen.get("SECRET_KEY") or secrets.token_urlsafe(SECRET_BYTES),
         "PORT": str(_wanted_port(chosen)),
     }
-    if not os.environ.get("PORT"):
+    if not os.environ.get("PORT", "").strip():
         # An empty variable would hide what the files say.
         os.environ.pop("PORT", None)
     if values != chosen:
@@ -56,9 +57,9 @@ def already_running(state_dir: Path) -> str:
 
 
 def _wanted_port(chosen: dict[str, str]) -> int:
-    port = os.environ.get("PORT") or chosen.get("PORT") or str(DEFAULT_PORT)
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
-        raise CannotStart(f"PORT={port} is not a port: it must be a number from 1 to 65535.")
+    port = os.environ.get("PORT", "").strip() or chosen.get("PORT") or str(DEFAULT_PORT)
+    if not (port.isascii() and port.isdigit() and len(port) <= MAX_DIGITS and 0 < int(port) < 2**16):
+        raise CannotStart("PORT must be a whole number from 1 to 65535.")
     return int(port)
 
 

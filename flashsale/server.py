@@ -8,6 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
 # Measured on two cores (benchmarks/RESULTS.md). A worker process for each core: one more gains nothing.
 WORKERS = 2
 # Threads mostly wait for their turn, so that many can share a transaction; they cost little while they wait.
@@ -30,17 +33,24 @@ def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS
 
 
 def main() -> None:
-    """Become the server that the environment describes. Its processes count together (see `flashsale.core.metrics`)."""
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="flashsale-metrics-"))
-    command = argv(
-        host=os.environ.get("WEB_HOST", "0.0.0.0"),  # noqa: S104 - inside a container, behind nginx
-        port=int(os.environ.get("PORT", "8000")),
-        workers=int(os.environ.get("WEB_WORKERS", WORKERS)),
-        threads=int(os.environ.get("WEB_THREADS", THREADS)),
-    )
-    if os.environ.get("LOG_FORMAT", "json") == "json":
-        command += ["--log-config", str(Path(__file__).with_name("server_log.json"))]
+    """Become the server that the settings describe. Its processes count together (see `flashsale.core.metrics`)."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
+    try:
+        command = _command()
+    except ImproperlyConfigured as error:
+        sys.exit(f"flashsale.server: {error}")
+    if not settings.PROMETHEUS_MULTIPROC_DIR:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="flashsale-metrics-")
     os.execv(command[0], command)  # noqa: S606 - the command is our own
+
+
+def _command() -> list[str]:
+    command = argv(
+        host=settings.WEB_HOST, port=settings.PORT, workers=settings.WEB_WORKERS, threads=settings.WEB_THREADS
+    )
+    if settings.LOG_FORMAT == "json":
+        command += ["--log-config", str(Path(__file__).with_name("server_log.json"))]
+    return command
 
 
 if __name__ == "__main__":

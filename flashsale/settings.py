@@ -4,50 +4,31 @@ Local mode (`LOCAL_MODE=1`, written by `make run` to `STATE_DIR/local.env`) uses
 given. Everything else is production and refuses to start with a missing or default secret or without a database.
 """
 
-import os
+import re
 from datetime import timedelta
-from pathlib import Path
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
-from environ.fileaware_mapping import FileAwareMapping
 
-from flashsale import embedded, logs
+from flashsale import embedded, logs, server
+from flashsale import environment as env
 from flashsale.core import standard_webhooks
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-STATE_DIR = Path(os.environ.get("STATE_DIR") or BASE_DIR / ".state").absolute()
+BASE_DIR = env.BASE_DIR
+STATE_DIR = env.state_dir()
+for file in (env.env_file(), STATE_DIR / "local.env"):
+    env.read_env_file(file)
 
+LOCAL_MODE = env.flag("LOCAL_MODE", default=False)
+DEBUG = env.flag("DEBUG", default=False)
 
-class _Environment(FileAwareMapping):
-    """The environment; where NAME_FILE is set, NAME is what that file holds, without the newlines at its end."""
-
-    def __getitem__(self, key: str) -> str:
-        try:
-            return super().__getitem__(key).rstrip("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ImproperlyConfigured(f"{key}_FILE cannot be read: {error}.") from error
-
-
-class _Env(environ.Env):
-    ENVIRON = _Environment()
-
-
-env = _Env()
-for file in (Path(os.environ.get("ENV_FILE", BASE_DIR / ".env")), STATE_DIR / "local.env"):
-    if file.is_file():
-        env.read_env(file)
-
-LOCAL_MODE = env.bool("LOCAL_MODE", default=False)
-DEBUG = env.bool("DEBUG", default=False)
-
+HOUR_MS, DAY_SECONDS = 3_600_000, 24 * 3_600
 MIN_SECRET_LENGTH = 32
 PLACEHOLDER_SECRETS = frozenset({"change-me", "changeme", "secret", "insecure"})
 
 
 def _secret_key() -> str:
-    key = env.str("SECRET_KEY", default="")
+    key = env.text("SECRET_KEY")
     weak = key.lower().startswith(("django-insecure", *PLACEHOLDER_SECRETS)) or len(key) < MIN_SECRET_LENGTH
     if weak:
         raise ImproperlyConfigured(
@@ -65,22 +46,27 @@ def _broker_of(redis_url: str) -> str:
 
 
 def _database() -> dict:
-    if env.str("DATABASE_URL", default=""):
-        config = env.db_url("DATABASE_URL")
+    config, password = env.database("DATABASE_URL"), env.text("DATABASE_PASSWORD")
+    if config:
         # A password of its own can come from a file while the URL is no secret.
-        config["PASSWORD"] = env.str("DATABASE_PASSWORD", default="") or config["PASSWORD"]
-    elif LOCAL_MODE:
-        config = {"ENGINE": "django.db.backends.postgresql", **embedded.database_settings(STATE_DIR)}
-    else:
-        raise ImproperlyConfigured("DATABASE_URL is not set. Only local mode (`make run`) brings its own PostgreSQL.")
-    if config["ENGINE"] != "django.db.backends.postgresql":
-        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgresql://...).")
-    return config
+        return config | {"PASSWORD": password or config["PASSWORD"]}
+    if LOCAL_MODE:
+        return {"ENGINE": env.POSTGRESQL, **embedded.database_settings(STATE_DIR)}
+    raise ImproperlyConfigured("DATABASE_URL is not set. Only local mode (`make run`) brings its own PostgreSQL.")
 
 
 SECRET_KEY = _secret_key()
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if LOCAL_MODE else [])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS = env.items(
+    "ALLOWED_HOSTS",
+    default=["localhost", "127.0.0.1", "[::1]"] if LOCAL_MODE else [],
+    like=env.HOST_OR_PATTERN,
+    expected="host names without scheme and port, such as shop.example.com",
+)
+CSRF_TRUSTED_ORIGINS = env.items(
+    "CSRF_TRUSTED_ORIGINS",
+    like=env.ORIGIN_OR_PATTERN,
+    expected="origins without a path, such as https://shop.example.com",
+)
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
@@ -131,8 +117,8 @@ MIDDLEWARE = [
 # --- Staff sign in ----------------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 # After so many wrong passwords a name is locked for the address they came from, not for its owner elsewhere.
-AXES_FAILURE_LIMIT = env.int("SIGN_IN_FAILURES", default=5)
-AXES_COOLOFF_TIME = timedelta(minutes=env.int("SIGN_IN_LOCKED_MINUTES", default=15))
+AXES_FAILURE_LIMIT = env.whole("SIGN_IN_FAILURES", default=5, least=1, most=1_000)
+AXES_COOLOFF_TIME = timedelta(minutes=env.whole("SIGN_IN_LOCKED_MINUTES", default=15, least=1, most=365 * 24 * 60))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "flashsale.rate_limits.address_or_none"
 AXES_RESET_ON_SUCCESS = True
@@ -171,11 +157,11 @@ TEMPLATES = [
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------
 # A lock, a statement or a forgotten transaction never waits without end: a frozen worker loses its locks after
 # DATABASE_IDLE_TRANSACTION_MS, so it cannot stop a sale.
-DATABASE_LOCK_TIMEOUT_MS = env.int("DATABASE_LOCK_TIMEOUT_MS", default=2_000)
-DATABASE_STATEMENT_TIMEOUT_MS = env.int("DATABASE_STATEMENT_TIMEOUT_MS", default=10_000)
-DATABASE_IDLE_TRANSACTION_MS = env.int("DATABASE_IDLE_TRANSACTION_MS", default=5_000)
+DATABASE_LOCK_TIMEOUT_MS = env.whole("DATABASE_LOCK_TIMEOUT_MS", default=2_000, least=1, most=HOUR_MS)
+DATABASE_STATEMENT_TIMEOUT_MS = env.whole("DATABASE_STATEMENT_TIMEOUT_MS", default=10_000, least=1, most=HOUR_MS)
+DATABASE_IDLE_TRANSACTION_MS = env.whole("DATABASE_IDLE_TRANSACTION_MS", default=5_000, least=1, most=HOUR_MS)
 # Connections one web process keeps at most; 0 opens one connection a thread (commands, workers). wsgi.py sets it.
-DATABASE_POOL_MAX = env.int("DATABASE_POOL_MAX", default=0)
+DATABASE_POOL_MAX = env.whole("DATABASE_POOL_MAX", default=0, least=0, most=1_000)
 DATABASE_POOL_WAIT_SECONDS = 2
 
 DATABASES = {"default": _database()}
@@ -202,21 +188,21 @@ if DATABASE_POOL_MAX:
         # connection double, and a pool full of those stays without any long after PostgreSQL is back.
         "reconnect_timeout": 1,
     }
-EMBEDDED_POSTGRES = LOCAL_MODE and not env.str("DATABASE_URL", default="")
+EMBEDDED_POSTGRES = LOCAL_MODE and not env.text("DATABASE_URL")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey/Redis and Celery ------------------------------------------------------------------------------------------
-EMBEDDED_VALKEY = LOCAL_MODE and not env.str("REDIS_URL", default="")
+EMBEDDED_VALKEY = LOCAL_MODE and not env.text("REDIS_URL")
 if EMBEDDED_VALKEY:
     REDIS_URL = embedded.urls(STATE_DIR).redis
-    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=embedded.urls(STATE_DIR).broker)
+    CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", default=embedded.urls(STATE_DIR).broker)
 else:
-    REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-    CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=_broker_of(REDIS_URL))
+    REDIS_URL = env.redis_url("REDIS_URL", default="redis://127.0.0.1:6379/0")
+    CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", default=_broker_of(REDIS_URL))
 # Nothing waits long for Redis: it is never the truth.
 REDIS_TIMEOUT_SECONDS = 0.25
 # What a living worker or beat touches, for health checks; none by default.
-ALIVE_FILE = env.str("ALIVE_FILE", default="")
+ALIVE_FILE = env.new_file("ALIVE_FILE")
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ROUTES = {"checkout.tasks.expire_*": {"queue": "expiry"}}
@@ -275,25 +261,30 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Who may use the API, from where, how often -----------------------------------------------------------------------
-API_ACCESS = env.str("API_ACCESS", default="public")
-if API_ACCESS not in ("public", "token"):
-    raise ImproperlyConfigured("API_ACCESS must be public or token.")
+API_ACCESS = env.choice("API_ACCESS", "public", "token", default="public")
+
+
+def _a_minute(name: str, production: int) -> int:
+    return env.whole(name, default=0 if LOCAL_MODE else production, least=0, most=1_000_000_000)
+
 
 # Requests a minute for each address, and for each API token; 0 is no limit.
 RATE_LIMITS = {
-    "holds": env.int("HOLDS_PER_MINUTE", default=0 if LOCAL_MODE else 30),
-    "changes": env.int("CHANGES_PER_MINUTE", default=0 if LOCAL_MODE else 120),
-    "reads": env.int("READS_PER_MINUTE", default=0 if LOCAL_MODE else 600),
+    "holds": _a_minute("HOLDS_PER_MINUTE", 30),
+    "changes": _a_minute("CHANGES_PER_MINUTE", 120),
+    "reads": _a_minute("READS_PER_MINUTE", 600),
 }
 TOKEN_RATE_LIMITS = {
-    "holds": env.int("TOKEN_HOLDS_PER_MINUTE", default=0 if LOCAL_MODE else 6_000),
-    "changes": env.int("TOKEN_CHANGES_PER_MINUTE", default=0 if LOCAL_MODE else 12_000),
-    "reads": env.int("TOKEN_READS_PER_MINUTE", default=0 if LOCAL_MODE else 60_000),
+    "holds": _a_minute("TOKEN_HOLDS_PER_MINUTE", 6_000),
+    "changes": _a_minute("TOKEN_CHANGES_PER_MINUTE", 12_000),
+    "reads": _a_minute("TOKEN_READS_PER_MINUTE", 60_000),
 }
 # How many proxies stand before this server and append to X-Forwarded-For.
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", default=0, least=0, most=100)
 
-CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_ALLOWED_ORIGINS = env.items(
+    "CORS_ALLOWED_ORIGINS", like=env.ORIGIN, expected="origins without a path, such as https://shop.example.com"
+)
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_METHODS = ["GET", "POST", "DELETE"]
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-none-match"]
@@ -303,33 +294,34 @@ CORS_EXPOSE_HEADERS = [
 
 # --- The sale ---------------------------------------------------------------------------------------------------------
 # How many requests for holds one web process has inside at once; fewer than its threads leave some for other requests.
-HOLDS_AT_ONCE = env.int("HOLDS_AT_ONCE", default=32)
+HOLDS_AT_ONCE = env.whole("HOLDS_AT_ONCE", default=32, least=1, most=10_000)
 HOLD_TTL_MIN_SECONDS = 10
-HOLD_TTL_SECONDS = env.int("HOLD_TTL_SECONDS", default=120)
-HOLD_TTL_MAX_SECONDS = env.int("HOLD_TTL_MAX_SECONDS", default=600)
-ORDER_PAYMENT_SECONDS = env.int("ORDER_PAYMENT_SECONDS", default=15 * 60)
-if not HOLD_TTL_MIN_SECONDS <= HOLD_TTL_SECONDS <= HOLD_TTL_MAX_SECONDS or ORDER_PAYMENT_SECONDS < 1:
-    raise ImproperlyConfigured(
-        f"HOLD_TTL_SECONDS must lie between {HOLD_TTL_MIN_SECONDS} and HOLD_TTL_MAX_SECONDS,"
-        " and ORDER_PAYMENT_SECONDS must be positive."
-    )
+HOLD_TTL_MAX_SECONDS = env.whole("HOLD_TTL_MAX_SECONDS", default=600, least=HOLD_TTL_MIN_SECONDS, most=7 * DAY_SECONDS)
+HOLD_TTL_SECONDS = env.whole(
+    "HOLD_TTL_SECONDS",
+    default=min(120, HOLD_TTL_MAX_SECONDS),
+    least=HOLD_TTL_MIN_SECONDS,
+    most=HOLD_TTL_MAX_SECONDS,
+)
+ORDER_PAYMENT_SECONDS = env.whole("ORDER_PAYMENT_SECONDS", default=15 * 60, least=1, most=30 * DAY_SECONDS)
 
 
 # --- Payment providers ------------------------------------------------------------------------------------------------
-def _standard_webhook_keys() -> list[bytes]:
-    try:
-        return [standard_webhooks.key_of(secret) for secret in env.list("STANDARD_WEBHOOK_SECRETS", default=[])]
-    except ValueError as error:
-        raise ImproperlyConfigured(f"STANDARD_WEBHOOK_SECRETS: {error}.") from error
-
-
-STANDARD_WEBHOOK_KEYS = _standard_webhook_keys()
-STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
-if not all(secret.startswith("whsec_") and len(secret) > len("whsec_") for secret in STRIPE_WEBHOOK_SECRETS):
-    raise ImproperlyConfigured("STRIPE_WEBHOOK_SECRETS: a webhook secret of Stripe begins with whsec_.")
-STRIPE_API_KEY = env.str("STRIPE_API_KEY", default="")
+STANDARD_WEBHOOK_KEYS = env.each(
+    "STANDARD_WEBHOOK_SECRETS",
+    env.items("STANDARD_WEBHOOK_SECRETS", like=env.PRINTABLE, expected="webhook secrets (whsec_ and base64)"),
+    standard_webhooks.key_of,
+)
+STRIPE_WEBHOOK_SECRETS = env.items(
+    "STRIPE_WEBHOOK_SECRETS", like=re.compile(r"whsec_[!-~]+"), expected="signing secrets of Stripe (whsec_...)"
+)
+STRIPE_API_KEY = env.text(
+    "STRIPE_API_KEY",
+    like=re.compile(r"[sr]k_\w+", re.ASCII),
+    expected="a key of Stripe (sk_... or rk_...)",
+)
 # Which of Stripe's events belong here: those of live mode, or those of its test mode.
-STRIPE_LIVEMODE = env.bool(
+STRIPE_LIVEMODE = env.flag(
     "STRIPE_LIVEMODE", default=not LOCAL_MODE and (not STRIPE_API_KEY or "_live_" in STRIPE_API_KEY)
 )
 # Payment Links that name orders in `client_reference_id`; with any other link the buyer may have put it there.
@@ -339,9 +331,9 @@ TRUST_CLAIMED_PAYMENT_IDS = env.bool("TRUST_CLAIMED_PAYMENT_IDS", default=LOCAL_
 # How long after an order's payment window a payment still buys it, if units are left; later it is due for refund.
 LATE_PAYMENT_HOURS = env.int("LATE_PAYMENT_HOURS", default=72)
 # Whether what is due for refund is refunded through Stripe's API, and how often within an hour.
-STRIPE_AUTO_REFUND = env.bool("STRIPE_AUTO_REFUND", default=False)
-STRIPE_REFUNDS_PER_HOUR = env.int("STRIPE_REFUNDS_PER_HOUR", default=100)
-STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
+STRIPE_AUTO_REFUND = env.flag("STRIPE_AUTO_REFUND", default=False)
+STRIPE_REFUNDS_PER_HOUR = env.whole("STRIPE_REFUNDS_PER_HOUR", default=100, least=0, most=1_000_000)
+STRIPE_API_BASE = env.http_url("STRIPE_API_BASE", default="https://api.stripe.com", is_secure=not LOCAL_MODE)
 if STRIPE_AUTO_REFUND and (not STRIPE_API_KEY or ("_live_" in STRIPE_API_KEY) is not STRIPE_LIVEMODE):
     raise ImproperlyConfigured("STRIPE_AUTO_REFUND needs a STRIPE_API_KEY of the mode that STRIPE_LIVEMODE says.")
 
@@ -349,7 +341,7 @@ if STRIPE_AUTO_REFUND and (not STRIPE_API_KEY or ("_live_" in STRIPE_API_KEY) is
 LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+TIME_ZONE = env.time_zone("TIME_ZONE", default="UTC")
 STATIC_URL = "static/"
 STATIC_ROOT = None if LOCAL_MODE else BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = LOCAL_MODE
@@ -372,22 +364,33 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # --- Transport security -----------------------------------------------------------------------------------------------
-SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=not LOCAL_MODE)
+SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=not LOCAL_MODE)
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
-SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if LOCAL_MODE else 365 * 24 * 3600)
+SECURE_HSTS_SECONDS = env.whole(
+    "SECURE_HSTS_SECONDS", default=0 if LOCAL_MODE else 365 * DAY_SECONDS, least=0, most=3_650 * DAY_SECONDS
+)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL_MODE
 X_FRAME_OPTIONS = "DENY"
-if env.bool("TRUST_FORWARDED_PROTO", default=False):
+if env.flag("TRUST_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- Logs and metrics -------------------------------------------------------------------------------------------------
 # json: a line of JSON for each record, for programs; text: for people at a terminal.
-LOG_FORMAT = env.str("LOG_FORMAT", default="text" if LOCAL_MODE else "json")
-LOGGING = logs.configuration(LOG_FORMAT, level=env.str("LOG_LEVEL", default="INFO"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "json", "text", default="text" if LOCAL_MODE else "json")
+LOG_LEVEL = env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", default="INFO")
+LOGGING = logs.configuration(LOG_FORMAT, level=LOG_LEVEL)
 LOGGING_CONFIG = "flashsale.logs.configure"
 
 # Who may read /metrics; without a token nobody may, except in local mode.
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_TOKEN = env.text("METRICS_TOKEN", like=env.PRINTABLE, expected="printable ASCII characters without blanks")
 # Where a worker answers what it counted, for Prometheus; 0 is nowhere.
-METRICS_PORT = env.int("METRICS_PORT", default=0)
+METRICS_PORT = env.whole("METRICS_PORT", default=0, least=0, most=env.MAX_PORT)
+# Where the processes of one machine or container add up what they count (see `flashsale.core.metrics`).
+PROMETHEUS_MULTIPROC_DIR = env.folder("PROMETHEUS_MULTIPROC_DIR")
+
+# --- The web server (see `flashsale.server`) --------------------------------------------------------------------------
+PORT = env.whole("PORT", default=8000, least=1, most=env.MAX_PORT)
+WEB_HOST = env.address("WEB_HOST", default="0.0.0.0")  # noqa: S104 - inside a container, behind nginx
+WEB_WORKERS = env.whole("WEB_WORKERS", default=server.WORKERS, least=1, most=256)
+WEB_THREADS = env.whole("WEB_THREADS", default=server.THREADS, least=1, most=1_024)

@@ -132,7 +132,7 @@ def test_a_worker_does_not_start_either(run, tmp_path):
     refused = run("-m", "celery", "-A", "flashsale", "beat", SECRET_KEY_FILE=str(tmp_path / "no"), DATABASE_URL=URL)
 
     assert refused.returncode != 0
-    assert "SECRET_KEY_FILE cannot be read: [Errno 2] No such file or directory" in refused.stderr
+    assert "SECRET_KEY_FILE cannot be read: No such file or directory." in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_bad_port_in_the_env_file_is_said_in_words(system, tmp_path):
     result = system.manage("up")
 
     assert result.returncode == 1
-    assert "PORT=http is not a port" in result.stderr
+    assert "PORT must be a whole number from 1 to 65535." in result.stderr
     assert "Traceback" not in result.stderr
 
 
