@@ -42,6 +42,13 @@ return 1
 """
 
 
+class StoreSilent(Exception):
+    """Redis did not answer."""
+
+    def __init__(self) -> None:
+        super().__init__("Redis did not answer: the product answers kept there were not refreshed.")
+
+
 class _Store:
     """The Redis connections of this process."""
 
@@ -51,14 +58,17 @@ class _Store:
         self._write_through = self._redis.register_script(_WRITE_THROUGH)
         self._breaker = kv.Breaker(without="PostgreSQL answers for products")
 
+    def is_reachable(self) -> bool:
+        return self._breaker.tried(self._redis.ping) is not None
+
     def read(self, product_id: int) -> list[str | None] | None:
         return self._breaker.tried(
             lambda: self._redis.hmget(_keys(product_id)[0], "answer", "total", "free", "follows")
         )
 
-    def keep(self, product_id: int, version: int, life_ms: int, *kept: str | int) -> None:
+    def keep(self, product_id: int, version: int, life_ms: int, *kept: str | int) -> bool:
         arguments = [version, MAX_AGE_MS, life_ms, *kept]
-        self._breaker.tried(lambda: self._keep(keys=_keys(product_id), args=arguments))
+        return self._breaker.tried(lambda: self._keep(keys=_keys(product_id), args=arguments)) is not None
 
     def write_through(self, stock: Stock) -> None:
         arguments = [stock.version, MAX_AGE_MS, stock.total, stock.free]
@@ -69,6 +79,11 @@ class _Store:
 
 
 _store = _Store()
+
+
+def is_reachable() -> bool:
+    """Say whether Redis answers."""
+    return _store.is_reachable()
 
 
 def read(product_id: int) -> dict[str, Any] | None:
@@ -89,19 +104,20 @@ def read_alone(product_id: int) -> dict[str, Any] | None:
     return members or None
 
 
-def keep(product: Product, answer: dict[str, Any], *, read_since: float) -> None:
+def keep(product: Product, answer: dict[str, Any], *, read_since: float) -> bool:
     """Keep the answer made of a product that was read after `read_since` (monotonic, in seconds).
 
     The product carries its availability and outlook (see `ProductQuerySet`). It is not kept when the clock alone, a
-    deadline or the sale's window, changes it before it would be too old.
+    deadline or the sale's window, changes it before it would be too old. Returns False when Redis did not answer.
     """
     if connection.in_atomic_block or _changes_soon(product):
-        return
+        return True
     life_ms = MAX_AGE_MS - int((time.monotonic() - read_since) * 1000)
-    if life_ms > 0:
-        follows = int(product.available_stock == product.free_stock)
-        units = product.total_stock, product.free_stock
-        _store.keep(product.pk, product.stock_version, life_ms, json.dumps(answer), *units, follows)
+    if life_ms <= 0:
+        return True
+    follows = int(product.available_stock == product.free_stock)
+    units = product.total_stock, product.free_stock
+    return _store.keep(product.pk, product.stock_version, life_ms, json.dumps(answer), *units, follows)
 
 
 def write_through(stock: Stock) -> None:

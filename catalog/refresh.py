@@ -24,7 +24,12 @@ def refresh_product(product_id: int) -> dict[str, Any] | None:
 
 
 def refresh_availability() -> int:
-    """Keep a fresh answer for every published product; returns how many there are."""
+    """Keep a fresh answer for every published product; returns how many there are.
+
+    Raises `availability.StoreSilent` when Redis does not answer, also when there is nothing to keep.
+    """
+    if not availability.is_reachable():
+        raise availability.StoreSilent
     refreshed = 0
     last_id = 0
     while True:
@@ -33,7 +38,8 @@ def refresh_availability() -> int:
         if not products:
             return refreshed
         for product in products:
-            availability.keep(product, ProductOut.of(product), read_since=read_since)
+            if not availability.keep(product, ProductOut.of(product), read_since=read_since):
+                raise availability.StoreSilent
         refreshed += len(products)
         last_id = products[-1].pk
 

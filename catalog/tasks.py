@@ -7,5 +7,5 @@ from catalog import refresh
 
 @shared_task
 def refresh_availability() -> None:
-    """Rebuild the kept product answers from PostgreSQL."""
+    """Rebuild the kept product answers from PostgreSQL. Fails, for the log, when Redis does not answer."""
     refresh.refresh_availability()

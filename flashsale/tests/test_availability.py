@@ -8,12 +8,12 @@ from io import StringIO
 import pytest
 import redis
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from catalog import availability, products, refresh
+from catalog import availability, products, refresh, tasks
 from catalog.models import Product, Stock
 from catalog.tests.factories import ProductFactory
 from checkout import holds
@@ -222,3 +222,28 @@ def test_the_refresh_keeps_every_published_product(api, monkeypatch):
 
     assert out.getvalue() == "5 products refreshed\n"
     assert [left(api, product) for product in made] == [(10, 0)] * 5
+
+
+@pytest.mark.parametrize("dies", ["before it", "in the middle"])
+@pytest.mark.parametrize("published", [0, 3])
+def test_a_refresh_that_redis_did_not_take_is_no_success(monkeypatch, dies, published):
+    for _ in range(published):
+        ProductFactory()
+    dead = _dead_store(monkeypatch)
+    if dies == "in the middle" and published:
+        monkeypatch.setattr(dead, "is_reachable", lambda: True)
+    monkeypatch.setattr(availability, "_store", dead)
+    out = StringIO()
+
+    with pytest.raises(CommandError, match="Redis did not answer"):
+        call_command("refresh_availability", stdout=out)
+    with pytest.raises(availability.StoreSilent):
+        tasks.refresh_availability()
+
+    assert out.getvalue() == ""
+
+
+def _dead_store(monkeypatch) -> availability._Store:
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:9/0")
+        return availability._Store()

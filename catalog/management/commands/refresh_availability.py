@@ -1,12 +1,16 @@
 """`manage.py refresh_availability`: rebuild what Redis keeps."""
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
-from catalog import refresh
+from catalog import availability, refresh
 
 
 class Command(BaseCommand):
-    help = "Rebuild the product answers kept in Redis from PostgreSQL."
+    help = "Rebuild the product answers kept in Redis from PostgreSQL. Exit 1 when Redis does not answer."
 
     def handle(self, **options) -> None:
-        self.stdout.write(f"{refresh.refresh_availability()} products refreshed")
+        try:
+            refreshed = refresh.refresh_availability()
+        except availability.StoreSilent as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{refreshed} products refreshed")
