@@ -2,9 +2,11 @@
 
 import os
 import secrets
+import shlex
+import sys
 from pathlib import Path
 
-from flashsale import embedded
+from flashsale import embedded, environment
 
 FILE_NAME = "local.env"
 DEFAULT_PORT = 8000
@@ -48,6 +50,24 @@ def settle_port(state_dir: Path) -> int:
     if chosen.get("PORT") != str(port):
         _write(state_dir / FILE_NAME, chosen | {"PORT": str(port)})
     return port
+
+
+def command(name: str) -> str:
+    """Return a command of `manage.py` for the present system, as it can be pasted into a shell, whatever its folder."""
+    words = [sys.executable, str(environment.BASE_DIR / "manage.py"), name]
+    return " ".join([*_chosen("STATE_DIR", "ENV_FILE"), shlex.join(words)])
+
+
+def make_run(*, port: int | None = None) -> str:
+    """Return the command that starts the present system, on another port when one is given."""
+    chosen = _chosen("STATE_DIR") if port is None else [f"PORT={port}", *_chosen("STATE_DIR")]
+    return " ".join(["make run", *chosen])
+
+
+def _chosen(*names: str) -> list[str]:
+    """Return those of the variables that the environment has, as a shell reads them."""
+    given = {name: os.environ.get(name, "").strip() for name in names}
+    return [f"{name}={shlex.quote(str(Path(value).absolute()))}" for name, value in given.items() if value]
 
 
 def already_running(state_dir: Path) -> str:

@@ -266,8 +266,12 @@ def test_the_access_log_is_json_without_queries_and_tokens(shop, client):
 
 
 def test_a_simulated_sale_through_nginx_keeps_every_promise(shop):
-    sale = shop.deployed.manage("simulate_sale", "--shoppers", "60", "--stock", "120", "--url", shop.proxy.url)
+    options = ("--shoppers", "60", "--stock", "120", "--url", shop.proxy.url)
+    unasked = shop.deployed.manage("simulate_sale", *options)
+    sale = shop.deployed.manage("simulate_sale", *options, "--yes-really")
 
+    assert (unasked.returncode, unasked.stdout) == (1, "")
+    assert "Nothing was done" in unasked.stderr
     assert sale.returncode == 0, sale.stdout + sale.stderr
     assert "Every promise held" in sale.stdout
 

@@ -230,6 +230,7 @@ def test_a_busy_port_is_said_in_words(tmp_path):
 
     assert result.returncode == 1
     assert f"Port {other.port} cannot be used" in result.stderr
+    assert f"make run PORT={other.port + 1} STATE_DIR={other.state_dir}\n" in result.stderr
     assert "Traceback" not in result.stderr
     embedded.wait_until_stopped(other.state_dir)
     wait_until(lambda: not other.leftovers(), what="no process is left")
@@ -243,7 +244,7 @@ def test_a_bad_port_is_said_in_words(tmp_path, port):
     result = other.manage("up")
 
     assert result.returncode == 1
-    assert "is not a port" in result.stderr
+    assert result.stderr == "manage.py: PORT must be a whole number from 1 to 65535.\n"
 
 
 def test_production_refuses_to_start_without_secret_or_database(tmp_path):

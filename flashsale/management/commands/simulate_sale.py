@@ -1,13 +1,13 @@
 """`manage.py simulate_sale`: a crowd against the running server, then the audit."""
 
 import asyncio
-import os
 import statistics
 import sys
 import time
 from decimal import Decimal
 
 import httpx
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from catalog import products
+from flashsale import local
 from flashsale.simulation import verdict
 from flashsale.simulation.client import Journal
 from flashsale.simulation.crowd import MAX_UNITS, Crowd
@@ -29,9 +30,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--shoppers", type=int, default=2000)
         parser.add_argument("--stock", type=int, default=100, help="Units for sale.")
-        parser.add_argument("--url", default=f"http://127.0.0.1:{os.environ.get('PORT', '8000')}")
+        parser.add_argument("--url", default=f"http://127.0.0.1:{settings.PORT}")
+        parser.add_argument(
+            "--yes-really", action="store_true", help="Outside local mode too: it sells a new product there."
+        )
 
-    def handle(self, *, shoppers: int, stock: int, url: str, **options) -> None:
+    def handle(self, *, shoppers: int, stock: int, url: str, yes_really: bool = False, **options) -> None:
+        if not settings.LOCAL_MODE and not yes_really:
+            raise CommandError(
+                "This is no system of local mode: a crowd would buy a made-up product from the real shop. Nothing was"
+                " done; --yes-really does it."
+            )
         if shoppers < 1 or stock < 0:
             raise CommandError("There must be at least one shopper, and no fewer than 0 units.")
         _check_server(url)
@@ -58,7 +67,7 @@ def _check_server(url: str) -> None:
     try:
         httpx.get(f"{url}/livez", timeout=5, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
-        raise CommandError(f"No server answers at {url} ({error}). Start one with `make run`.") from error
+        raise CommandError(f"No server answers at {url} ({error}). Start one with `{local.make_run()}`.") from error
 
 
 def _rush(console: Console, url: str, product_id: int, shoppers: int) -> Journal:

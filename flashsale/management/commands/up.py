@@ -87,8 +87,8 @@ class Command(BaseCommand):
             try:
                 probe.bind((HOST, port))
             except OSError as error:
-                message = f"Port {port} cannot be used ({error.strerror}). Choose another: make run PORT={port + 1}"
-                raise CommandError(message) from error
+                other = local.make_run(port=port + 1)
+                raise CommandError(f"Port {port} cannot be used ({error.strerror}). Choose another: {other}") from error
         return port
 
     def _prepare(self) -> None:
@@ -116,7 +116,7 @@ class Command(BaseCommand):
         self._say(
             f"\nThe sale is open:\n  products  {url}/api/v1/products\n  admin     {url}/admin/\n"
             f"  metrics   {url}/metrics\n  logs      {settings.STATE_DIR}/logs\n\n"
-            f"In another terminal: {sys.executable} manage.py simulate_sale\nCtrl-C stops everything.\n"
+            f"{_elsewhere()}: {local.command('simulate_sale')}\nCtrl-C stops everything.\n"
         )
         while True:
             interrupts.check()
@@ -134,6 +134,12 @@ def _count_from_zero() -> None:
     folder = settings.STATE_DIR / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def _elsewhere() -> str:
+    """Return where a command for this system can be given; the addresses of other servers are in no file."""
+    own = [name for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL") if os.environ.get(name)]
+    return f"In another terminal, with the same {' and '.join(own)}" if own else "In another terminal"
 
 
 def _check_servers() -> None:

@@ -1,7 +1,6 @@
 """`manage.py send_webhook`: an event as a payment provider would send it, for people who try it out."""
 
 import json
-import os
 import time
 from decimal import Decimal, InvalidOperation
 from uuid import uuid4
@@ -31,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--key", default=None, help="The event's id; random unless given.")
         for name in MEMBERS:
             parser.add_argument(f"--{name.replace('_', '-')}", default=None)
-        parser.add_argument("--url", default=f"http://127.0.0.1:{os.environ.get('PORT', '8000')}")
+        parser.add_argument("--url", default=f"http://127.0.0.1:{settings.PORT}")
 
     def handle(self, *, url: str, provider: str, status: str, key: str | None, **options) -> None:
         key = key or str(uuid4())
