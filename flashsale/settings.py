@@ -325,11 +325,13 @@ STRIPE_LIVEMODE = env.flag(
     "STRIPE_LIVEMODE", default=not LOCAL_MODE and (not STRIPE_API_KEY or "_live_" in STRIPE_API_KEY)
 )
 # Payment Links that name orders in `client_reference_id`; with any other link the buyer may have put it there.
-STRIPE_PAYMENT_LINKS = env.list("STRIPE_PAYMENT_LINKS", default=[])
+STRIPE_PAYMENT_LINKS = env.items(
+    "STRIPE_PAYMENT_LINKS", like=env.PRINTABLE, expected="ids of Payment Links (plink_...)"
+)
 # Whether anybody's payment ids are proved, or only those that tokens with the scope payments:claim give.
-TRUST_CLAIMED_PAYMENT_IDS = env.bool("TRUST_CLAIMED_PAYMENT_IDS", default=LOCAL_MODE)
+TRUST_CLAIMED_PAYMENT_IDS = env.flag("TRUST_CLAIMED_PAYMENT_IDS", default=LOCAL_MODE)
 # How long after an order's payment window a payment still buys it, if units are left; later it is due for refund.
-LATE_PAYMENT_HOURS = env.int("LATE_PAYMENT_HOURS", default=72)
+LATE_PAYMENT_HOURS = env.whole("LATE_PAYMENT_HOURS", default=72, least=0, most=24 * 365)
 # Whether what is due for refund is refunded through Stripe's API, and how often within an hour.
 STRIPE_AUTO_REFUND = env.flag("STRIPE_AUTO_REFUND", default=False)
 STRIPE_REFUNDS_PER_HOUR = env.whole("STRIPE_REFUNDS_PER_HOUR", default=100, least=0, most=1_000_000)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0003_request_ids'),
+        ('payments', '0005_prove_known_payments'),
     ]
 
     operations = [
