@@ -7,6 +7,10 @@ from iso4217 import Currency
 MAX_DIGITS = 24
 DECIMAL_PLACES = 3
 CURRENCY_LENGTH = 3
+# As long as the amounts of orders.
+MAX_AMOUNT = Decimal(10) ** (MAX_DIGITS - DECIMAL_PLACES)
+# An amount written with more digits than this, zeros included, is not one that a provider or a person means.
+MAX_WRITTEN_DIGITS = 100
 
 _EXPONENTS = {currency.code: currency.exponent for currency in Currency if currency.exponent is not None}
 
@@ -22,10 +26,31 @@ def exponent_of(currency: str) -> int:
 
 
 def fits(amount: Decimal, currency: str) -> bool:
-    """Say whether the amount has no more decimals than the currency."""
-    return amount == amount.quantize(Decimal(1).scaleb(-exponent_of(currency)))
+    """Say whether the amount has no more decimals than the currency; false for NaN and infinity."""
+    return amount.is_finite() and _decimals_of(amount) <= exponent_of(currency)
+
+
+def as_stored(amount: Decimal) -> Decimal | None:
+    """Return a positive amount exactly as a column of amounts keeps it, or None where no such column can.
+
+    None for what is not finite, not positive, too large, more precise than `DECIMAL_PLACES`, or written with more than
+    `MAX_WRITTEN_DIGITS` digits: PostgreSQL and `Decimal` arithmetic each refuse or round such numbers in their own way.
+    """
+    if not amount.is_finite() or not 0 < amount < MAX_AMOUNT or len(amount.as_tuple().digits) > MAX_WRITTEN_DIGITS:
+        return None
+    if _decimals_of(amount) > DECIMAL_PLACES:
+        return None
+    return amount.quantize(Decimal(1).scaleb(-DECIMAL_PLACES))
 
 
 def render(amount: Decimal, currency: str) -> str:
     """Return the amount as a decimal string with the currency's decimals, such as "29.90"."""
     return f"{amount:.{exponent_of(currency)}f}"
+
+
+def _decimals_of(amount: Decimal) -> int:
+    """Count the decimals as written, less trailing zeros: arithmetic would round long amounts and lose tiny ones."""
+    _, digits, exponent = amount.as_tuple()
+    written = "".join(map(str, digits))
+    significant = written.rstrip("0")
+    return max(0, -exponent - (len(written) - len(significant))) if significant else 0

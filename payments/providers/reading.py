@@ -12,8 +12,6 @@ from flashsale.core.http import parse_uuid
 from payments.models import EVENT_ID_LENGTH, TYPE_LENGTH
 from payments.providers.base import UnusableBody
 
-# As long as the amounts of orders.
-MAX_AMOUNT = Decimal(10) ** (money.MAX_DIGITS - money.DECIMAL_PLACES)
 _DECIMAL = re.compile(rf"[0-9]{{1,{money.MAX_DIGITS - money.DECIMAL_PLACES}}}(\.[0-9]{{1,9}})?", re.ASCII)
 
 
@@ -82,15 +80,13 @@ class Reader:
         given = self._members.get(name)
         is_number = isinstance(given, (int, Decimal)) and not isinstance(given, bool)
         is_decimal_text = isinstance(given, str) and _DECIMAL.fullmatch(given)
-        value = Decimal(given) if is_number or is_decimal_text else None
-        is_usable = value is not None and value.is_finite() and 0 < value < MAX_AMOUNT and _has_few_decimals(value)
-        return self.checked(name, given, value if is_usable else None)
+        return self.checked(name, given, money.as_stored(Decimal(given)) if is_number or is_decimal_text else None)
 
     def minor_units(self, name: str, *, exponent: int) -> Decimal | None:
         """Return a positive amount, given as an integer of units of 10 to the minus `exponent`."""
         given = self._members.get(name)
-        is_usable = type(given) is int and 0 < given < MAX_AMOUNT
-        return self.checked(name, given, Decimal(given).scaleb(-exponent) if is_usable else None)
+        is_usable = type(given) is int and 0 < given < money.MAX_AMOUNT
+        return self.checked(name, given, money.as_stored(Decimal(given).scaleb(-exponent)) if is_usable else None)
 
     def currency(self, name: str) -> str:
         """Return an ISO 4217 code in upper case, or ""."""
@@ -107,10 +103,3 @@ class Reader:
 
 def _is_text(given: Any, max_length: int) -> bool:
     return isinstance(given, str) and 1 <= len(given) <= max_length and strict_json.is_storable(given)
-
-
-def _has_few_decimals(value: Decimal) -> bool:
-    """Count them as they were written: arithmetic would round what is too long, and take what is tiny for zero."""
-    _, digits, exponent = value.as_tuple()
-    written = "".join(map(str, digits))
-    return exponent + len(written) - len(written.rstrip("0")) >= -money.DECIMAL_PLACES
