@@ -12,9 +12,10 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from catalog import overdue
-from flashsale.core import money
+from flashsale.core import moments, money
 
 DEFAULT_MAX_PER_HOLD = 10
+ENDS_BEFORE_IT_STARTS = "The sale must end after it starts."
 # How far ahead it is asked whether the clock alone will change an answer.
 OUTLOOK = timedelta(seconds=1)
 
@@ -60,8 +61,8 @@ class Product(models.Model):
     )
     currency = models.CharField(max_length=money.CURRENCY_LENGTH, help_text="ISO 4217 code, such as USD.")
     is_published = models.BooleanField(default=False, help_text="Unpublished products are not found by customers.")
-    sale_starts_at = models.DateTimeField(null=True, blank=True)
-    sale_ends_at = models.DateTimeField(null=True, blank=True)
+    sale_starts_at = models.DateTimeField(null=True, blank=True, validators=[moments.validate])
+    sale_ends_at = models.DateTimeField(null=True, blank=True, validators=[moments.validate])
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     max_per_hold = models.PositiveIntegerField(default=DEFAULT_MAX_PER_HOLD, validators=[MinValueValidator(1)])
     max_per_customer = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
@@ -74,12 +75,40 @@ class Product(models.Model):
         ordering = ("id",)
         permissions = [("pause_product", "Can pause and resume a sale")]
         constraints = [
-            models.CheckConstraint(name="product_price_is_positive", condition=Q(price__gt=0)),
-            models.CheckConstraint(name="product_currency_is_a_code", condition=Q(currency__regex=r"^[A-Z]{3}$")),
-            models.CheckConstraint(name="product_max_per_hold_is_positive", condition=Q(max_per_hold__gte=1)),
-            models.CheckConstraint(name="product_max_per_customer_is_positive", condition=Q(max_per_customer__gte=1)),
             models.CheckConstraint(
-                name="product_sale_starts_before_it_ends", condition=Q(sale_starts_at__lt=F("sale_ends_at"))
+                name="product_price_is_positive",
+                condition=Q(price__gt=0),
+                violation_error_message="The price must be more than 0.",
+            ),
+            models.CheckConstraint(
+                name="product_currency_is_a_code",
+                condition=Q(currency__regex=r"^[A-Z]{3}$"),
+                violation_error_message="The currency must be an ISO 4217 code, such as USD.",
+            ),
+            models.CheckConstraint(
+                name="product_max_per_hold_is_positive",
+                condition=Q(max_per_hold__gte=1),
+                violation_error_message="A hold must be allowed at least 1 unit.",
+            ),
+            models.CheckConstraint(
+                name="product_max_per_customer_is_positive",
+                condition=Q(max_per_customer__gte=1),
+                violation_error_message="A customer must be allowed at least 1 unit.",
+            ),
+            models.CheckConstraint(
+                name="product_sale_starts_before_it_ends",
+                condition=Q(sale_starts_at__lt=F("sale_ends_at")),
+                violation_error_message=ENDS_BEFORE_IT_STARTS,
+            ),
+            models.CheckConstraint(
+                name="product_sale_starts_at_is_in_range",
+                condition=Q(sale_starts_at__gte=moments.FIRST, sale_starts_at__lt=moments.END),
+                violation_error_message=f"Start of the sale: {moments.OUT_OF_RANGE}",
+            ),
+            models.CheckConstraint(
+                name="product_sale_ends_at_is_in_range",
+                condition=Q(sale_ends_at__gte=moments.FIRST, sale_ends_at__lt=moments.END),
+                violation_error_message=f"End of the sale: {moments.OUT_OF_RANGE}",
             ),
         ]
         indexes = [
@@ -91,13 +120,18 @@ class Product(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Raise `ValidationError` for a currency that does not exist or a price with too many decimals for it."""
+        """Raise `ValidationError` for an unknown currency, a price too precise for it, a sale that ends too early."""
         self.currency = self.currency.upper()
+        wrong = {}
         if not money.is_currency(self.currency):
-            raise ValidationError({"currency": f"{self.currency} is not an ISO 4217 currency."})
-        if self.price is not None and not money.fits(self.price, self.currency):
+            wrong["currency"] = f"{self.currency} is not an ISO 4217 currency."
+        elif self.price is not None and not money.fits(self.price, self.currency):
             decimals = money.exponent_of(self.currency)
-            raise ValidationError({"price": f"A price in {self.currency} has at most {decimals} decimals."})
+            wrong["price"] = f"A price in {self.currency} has at most {decimals} decimals."
+        if self.sale_starts_at and self.sale_ends_at and self.sale_starts_at >= self.sale_ends_at:
+            wrong["sale_ends_at"] = ENDS_BEFORE_IT_STARTS
+        if wrong:
+            raise ValidationError(wrong)
 
 
 class Stock(models.Model):

@@ -19,12 +19,12 @@ from django_otp.plugins.otp_totp.admin import TOTPDeviceAdmin as BaseTOTPDeviceA
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from flashsale import tokens
 from flashsale.core import scopes
+from flashsale.core.admin import BaseAdmin
 from flashsale.models import Token
 
 for model in (
@@ -42,14 +42,14 @@ for model in (
 
 
 @admin.register(User)
-class UserAdmin(BaseUserAdmin, ModelAdmin):
+class UserAdmin(BaseUserAdmin, BaseAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class GroupAdmin(BaseGroupAdmin, ModelAdmin):
+class GroupAdmin(BaseGroupAdmin, BaseAdmin):
     pass
 
 
@@ -63,14 +63,14 @@ class ScheduleForm(PeriodicTaskForm):
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(BasePeriodicTaskAdmin, ModelAdmin):
+class PeriodicTaskAdmin(BasePeriodicTaskAdmin, BaseAdmin):
     form = ScheduleForm
     # The package's own adds a script to the page, which the pages' policy forbids.
     change_form_template = None
 
 
 @admin.register(IntervalSchedule, CrontabSchedule)
-class ScheduleAdmin(ModelAdmin):
+class ScheduleAdmin(BaseAdmin):
     pass
 
 
@@ -92,7 +92,7 @@ class TokenForm(forms.ModelForm):
 
 
 @admin.register(APIKey)
-class APIKeyAdmin(APIKeyModelAdmin, ModelAdmin):
+class APIKeyAdmin(APIKeyModelAdmin, BaseAdmin):
     form = TokenForm
 
     @transaction.atomic
@@ -106,5 +106,5 @@ class APIKeyAdmin(APIKeyModelAdmin, ModelAdmin):
 
 
 @admin.register(TOTPDevice)
-class TOTPDeviceAdmin(BaseTOTPDeviceAdmin, ModelAdmin):
+class TOTPDeviceAdmin(BaseTOTPDeviceAdmin, BaseAdmin):
     """Authenticator apps: made by an administrator, whose page shows the code to scan."""

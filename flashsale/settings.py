@@ -326,7 +326,7 @@ STRIPE_LIVEMODE = env.flag(
 )
 # Payment Links that name orders in `client_reference_id`; with any other link the buyer may have put it there.
 STRIPE_PAYMENT_LINKS = env.items(
-    "STRIPE_PAYMENT_LINKS", like=env.PRINTABLE, expected="ids of Payment Links (plink_...)"
+    "STRIPE_PAYMENT_LINKS", like=env.PAYMENT_LINK, expected="ids of Payment Links (plink_...)"
 )
 # Whether anybody's payment ids are proved, or only those that tokens with the scope payments:claim give.
 TRUST_CLAIMED_PAYMENT_IDS = env.flag("TRUST_CLAIMED_PAYMENT_IDS", default=LOCAL_MODE)

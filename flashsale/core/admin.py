@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import Model, QuerySet
+from django.db.models import DateTimeField, Field, Model, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -18,7 +18,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from flashsale.core import csv_export, money
+from flashsale.core import csv_export, moments, money
 from flashsale.core.refusals import Refusal
 
 MAX_ROWS_AT_ONCE = 500
@@ -59,7 +59,17 @@ class TimeRange(RangeDateTimeFilter):
         return timezone.make_aware(moment) if moment and timezone.is_naive(moment) else moment
 
 
-class DecidingAdmin(ModelAdmin):
+class BaseAdmin(ModelAdmin):
+    """The theme's admin, whose forms take only times that can be shown (`flashsale.core.moments`)."""
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(db_field, DateTimeField) and moments.validate not in field.validators:
+            field.validators.append(moments.validate)
+        return field
+
+
+class DecidingAdmin(BaseAdmin):
     """Rows about which staff decide: an action shows what was chosen, asks why, and makes one domain call a row."""
 
     @admin.action(description="Export as CSV", permissions=["view"])

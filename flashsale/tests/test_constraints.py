@@ -20,6 +20,8 @@ ATTACKS = {
     "product_max_per_hold_is_positive": "UPDATE catalog_product SET max_per_hold = 0",
     "product_max_per_customer_is_positive": "UPDATE catalog_product SET max_per_customer = 0",
     "product_sale_starts_before_it_ends": "UPDATE catalog_product SET sale_starts_at = now(), sale_ends_at = now()",
+    "product_sale_starts_at_is_in_range": "UPDATE catalog_product SET sale_starts_at = '1999-12-31T23:59:59Z'",
+    "product_sale_ends_at_is_in_range": "UPDATE catalog_product SET sale_ends_at = 'infinity'",
     "stock_reserved_is_not_negative": "UPDATE catalog_stock SET reserved = -1",
     "stock_sold_is_not_negative": "UPDATE catalog_stock SET sold = -1",
     "stock_is_not_oversold": "UPDATE catalog_stock SET reserved = total, sold = 1",

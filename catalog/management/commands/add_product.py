@@ -1,14 +1,14 @@
 """`manage.py add_product`: adds and publishes a product and prints its id."""
 
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from catalog import products
 from catalog.models import DEFAULT_MAX_PER_HOLD
+from flashsale.core import moments
 
 
 class Command(BaseCommand):
@@ -53,16 +53,11 @@ def _price(text: str) -> Decimal:
     return price
 
 
-def _moment(text: str | None, option: str):
-    if text is None:
-        return None
+def _moment(text: str | None, option: str) -> datetime | None:
     try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise CommandError(f"{option} {text!r} is not a time such as 2030-01-31T12:00:00+00:00.")
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+        return None if text is None else moments.parse(text)
+    except ValidationError as error:
+        raise CommandError(f"{option} {text!r}: {' '.join(error.messages)}") from error
 
 
 def _sentences(error: ValidationError) -> str:
