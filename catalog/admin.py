@@ -75,11 +75,13 @@ class AdjustingAdmin(DecidingAdmin):
 
     @admin.action(description="Adjust stock", permissions=["adjust"])
     def adjust_stock(self, request: HttpRequest, queryset: QuerySet):
-        def adjust(row: Product | Stock, *, delta: int, note: str) -> str:
-            made = inventory.adjust(product_id=row.pk, delta=delta, reason=note, made_by=request.user)
-            return f"{row}: {delta:+d} units, {made.total_after} in all."
+        def adjust(row: Product | Stock, *, delta: int, note: str) -> StockAdjustment:
+            return inventory.adjust(product_id=row.pk, delta=delta, reason=note, made_by=request.user)
 
-        return self.decide(request, queryset, action="adjust_stock", verb=adjust, form_class=AdjustForm)
+        def tell(row: Product | Stock, made: StockAdjustment) -> str:
+            return f"{row}: {made.delta:+d} units, {made.total_after} in all."
+
+        return self.decide(request, queryset, action="adjust_stock", verb=adjust, tell=tell, form_class=AdjustForm)
 
     def has_adjust_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("catalog.add_stockadjustment")
@@ -137,10 +139,10 @@ class ProductAdmin(AdjustingAdmin):
         return self._edit(request, queryset, "resume", products.resume, "goes on")
 
     def _edit(self, request: HttpRequest, queryset: QuerySet[Product], action: str, verb, outcome: str):
-        def edit(product: Product, *, note: str) -> str:
-            return f"{verb(product.pk)} {outcome}."
+        def edit(product: Product, *, note: str) -> Product:
+            return verb(product.pk)
 
-        return self.decide(request, queryset, action=action, verb=edit)
+        return self.decide(request, queryset, action=action, verb=edit, tell=lambda _, result: f"{result} {outcome}.")
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context=None):
         product = self.get_object(request, object_id)

@@ -21,7 +21,8 @@ from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core import events, metrics
 from flashsale.core.http import MAX_INTEGER
 from flashsale.core.refusals import Refusal
-from flashsale.core.transactions import at_the_end, durable, finish
+from flashsale.core.submissions.once import durable_once
+from flashsale.core.transactions import at_the_end, finish
 
 OPENING_REASON = "Opening stock"
 
@@ -132,7 +133,7 @@ def sell_unreserved(stock: Stock, *, units: int) -> None:
     _write(stock.product_id, sold=units)
 
 
-@durable
+@durable_once
 def adjust(*, product_id: int, delta: int, reason: str, made_by: AbstractBaseUser | None = None) -> StockAdjustment:
     """Change a product's total by `delta` units and record why and by whom.
 

@@ -11,6 +11,7 @@ from catalog.models import Product
 from flashsale.core import clock
 from flashsale.core.http import MAX_INTEGER
 from flashsale.core.refusals import NotFound, Refusal
+from flashsale.core.submissions.once import durable_once
 from flashsale.core.transactions import durable
 
 
@@ -30,7 +31,7 @@ def add(*, stock: int, made_by: AbstractBaseUser | None = None, **columns: Any) 
     return _add(stock=stock, made_by=made_by, **columns)
 
 
-@durable
+@durable_once
 def add_all(rows: Iterable[dict[str, Any]], *, made_by: AbstractBaseUser | None = None) -> list[Product]:
     """Add and publish products, all of them or none; each row is what `add` takes. Raises `ValidationError`."""
     return [_add(made_by=made_by, **row) for row in rows]
@@ -46,19 +47,19 @@ def _add(*, stock: int, made_by: AbstractBaseUser | None, **columns: Any) -> Pro
     return product
 
 
-@durable
+@durable_once
 def publish(product_id: int) -> Product:
     """Let customers find a product. Raises `NotFound`, `NothingToDo`."""
     return _set_published(product_id, to=True)
 
 
-@durable
+@durable_once
 def withdraw(product_id: int) -> Product:
     """Let customers find a product no more; holds and orders stay as they are. Raises `NotFound`, `NothingToDo`."""
     return _set_published(product_id, to=False)
 
 
-@durable
+@durable_once
 def pause(product_id: int) -> Product:
     """Refuse new holds until `resume`; holds and orders stay as they are. Raises `NotFound`, `NothingToDo`."""
     product = _lock(product_id)
@@ -68,7 +69,7 @@ def pause(product_id: int) -> Product:
     return _save(product, "paused_at")
 
 
-@durable
+@durable_once
 def resume(product_id: int) -> Product:
     """Let a paused sale go on. Raises `NotFound`, `NothingToDo`."""
     product = _lock(product_id)

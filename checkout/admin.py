@@ -57,11 +57,14 @@ class HoldAdmin(BigTableAdmin):
 
     @admin.action(description="Release holds", permissions=["decide"])
     def release(self, request: HttpRequest, queryset: QuerySet[Hold]):
-        def release(hold: Hold, *, note: str) -> str:
-            return f"Hold {hold.pk}: {holds.revoke(hold.pk)}."
+        def release(hold: Hold, *, note: str) -> Hold:
+            return holds.revoke(hold.pk)
+
+        def tell(_: Hold, result: Hold) -> str:
+            return f"Hold {result.pk}: {result}."
 
         warning = "Their buyers lose these units; they are available to everybody at once."
-        return self.decide(request, queryset, action="release", verb=release, warning=warning)
+        return self.decide(request, queryset, action="release", verb=release, tell=tell, warning=warning)
 
 
 @admin.register(Order)
@@ -83,8 +86,11 @@ class OrderAdmin(BigTableAdmin):
 
     @admin.action(description="Cancel orders", permissions=["decide"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]):
-        def cancel(order: Order, *, note: str) -> str:
-            return f"Order {order.pk}: {orders.revoke(order.pk)}."
+        def cancel(order: Order, *, note: str) -> Order:
+            return orders.revoke(order.pk)
+
+        def tell(_: Order, result: Order) -> str:
+            return f"Order {result.pk}: {result}."
 
         warning = "Their units are available to everybody at once. A payment that comes later is due for refund."
-        return self.decide(request, queryset, action="cancel", verb=cancel, warning=warning)
+        return self.decide(request, queryset, action="cancel", verb=cancel, tell=tell, warning=warning)

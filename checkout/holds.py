@@ -18,6 +18,7 @@ from checkout.idempotency import Once
 from checkout.models import Hold
 from flashsale.core import clock, events
 from flashsale.core.refusals import NotFound, Refusal
+from flashsale.core.submissions.once import durable_once
 from flashsale.core.transactions import durable
 
 EXPIRY_BATCH_ROWS = 2_000
@@ -129,7 +130,7 @@ def release(hold_id: UUID) -> None:
         _note_end("holds_expired" if is_overdue else "hold_released", hold)
 
 
-@durable
+@durable_once
 def revoke(hold_id: UUID) -> Hold:
     """Take an active hold back from its buyer, for staff; returns it as it then stands.
 

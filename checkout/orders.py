@@ -17,6 +17,7 @@ from checkout.models import Hold, Order
 from checkout.order_requests import CreationHook, OrderRequest, Settle, decide
 from flashsale.core import clock, events
 from flashsale.core.refusals import NotFound, Refusal
+from flashsale.core.submissions.once import durable_once
 from flashsale.core.transactions import durable
 
 EXPIRY_BATCH_ROWS = 2_000
@@ -142,7 +143,7 @@ def cancel(order_id: UUID) -> Order:
     return get(order_id)
 
 
-@durable
+@durable_once
 def revoke(order_id: UUID) -> Order:
     """Cancel a pending order, for staff, who hear when there was nothing to cancel; returns it as it then stands.
 

@@ -67,6 +67,8 @@ class PeriodicTaskAdmin(BasePeriodicTaskAdmin, BaseAdmin):
     form = ScheduleForm
     # The package's own adds a script to the page, which the pages' policy forbids.
     change_form_template = None
+    # Without `toggle_tasks`: pressed twice it undoes itself.
+    actions = ("enable_tasks", "disable_tasks", "run_tasks")
 
 
 @admin.register(IntervalSchedule, CrontabSchedule)
@@ -103,6 +105,12 @@ class APIKeyAdmin(APIKeyModelAdmin, BaseAdmin):
     def has_delete_permission(self, request, obj=None) -> bool:
         """Keys are revoked, not deleted: holds and orders name them."""
         return False
+
+    def told_about(self, obj: APIKey) -> str:
+        return (
+            f'The API token "{obj}" was added. It was shown once, in the first answer: if you did not see it, revoke it'
+            " and add another."
+        )
 
 
 @admin.register(TOTPDevice)

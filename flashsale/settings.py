@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "pgtrigger",
     "pghistory",
+    "flashsale.core.submissions",
     "catalog",
     "checkout",
     "payments",

@@ -17,6 +17,7 @@ from checkout import orders, references
 from checkout.models import Order
 from flashsale.core import backoff, clock, events
 from flashsale.core.refusals import NotFound, Refusal
+from flashsale.core.submissions.once import durable_once
 from flashsale.core.transactions import durable
 from payments import deliveries, ledger, matching, rules
 from payments.deliveries import LEASE_SECONDS, Delivery, note_decision
@@ -233,7 +234,7 @@ def _process(event_pk: int, seen: WebhookEvent | None, *, may_take_back: bool) -
     return event
 
 
-@durable
+@durable_once
 def _revive(event_pk: int) -> WebhookEvent:
     event = _lock(event_pk)
     if event.status != Status.DEAD:

@@ -19,6 +19,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from flashsale.core import advisory, backoff, clock
 from flashsale.core.refusals import Refusal
+from flashsale.core.submissions.once import durable_once
 from flashsale.core.transactions import durable
 from payments import ledger
 from payments.models import Payment, Refund
@@ -63,7 +64,7 @@ class LimitReached(Exception):
     """As many automatic refunds as an hour may have were begun in the last one."""
 
 
-@durable
+@durable_once
 def mark_refunded(payment: Payment, *, staff: Any, note: str) -> Payment:
     """Record that staff gave the rest of a payment back by other means; `note` says how.
 

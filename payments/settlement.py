@@ -12,7 +12,7 @@ from checkout import orders
 from checkout.models import Order
 from flashsale.core import clock
 from flashsale.core.refusals import Refusal
-from flashsale.core.transactions import durable
+from flashsale.core.submissions.once import durable_once
 from payments import inbox, ledger, matching, rules
 from payments.models import Payment, WebhookEvent
 from payments.verdicts import Verdict
@@ -64,7 +64,7 @@ def accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None = None
         return _accept(event_id, staff=staff, note=note, order_id=order_id, may_take_back=False)
 
 
-@durable
+@durable_once
 def refund(
     event_id: int,
     *,
@@ -101,7 +101,7 @@ def refund(
     return event
 
 
-@durable
+@durable_once
 def dismiss(event_id: int, *, staff: Any, note: str) -> WebhookEvent:
     """Close an event that changes nothing here, such as a test event. Raises `NotFound`, `NotSettleable`."""
     event = _lock(event_id, staff=staff, note=note)
@@ -109,7 +109,7 @@ def dismiss(event_id: int, *, staff: Any, note: str) -> WebhookEvent:
     return event
 
 
-@durable
+@durable_once
 def _accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None, may_take_back: bool) -> WebhookEvent:
     event = _lock(event_id, staff=staff, note=note)
     if event.kind in SAYS_NOTHING:

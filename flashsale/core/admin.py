@@ -1,5 +1,6 @@
 """What the admin pages of several apps share."""
 
+import functools
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import OperationalError
 from django.db.models import DateTimeField, Field, Model, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.template.response import TemplateResponse
@@ -20,9 +22,13 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from flashsale.core import csv_export, moments, money
 from flashsale.core.refusals import Refusal
+from flashsale.core.submissions import once
+from flashsale.core.submissions.pages import AddsOnce
+from flashsale.core.transactions import OutcomeUnknown
 
 MAX_ROWS_AT_ONCE = 500
 NOTE_LENGTH = 500
+BUSY = "the database did not answer in time. Go back and press again: what was done already is not done twice."
 
 
 class NoteForm(forms.Form):
@@ -59,8 +65,8 @@ class TimeRange(RangeDateTimeFilter):
         return timezone.make_aware(moment) if moment and timezone.is_naive(moment) else moment
 
 
-class BaseAdmin(ModelAdmin):
-    """The theme's admin, whose forms take only times that can be shown (`flashsale.core.moments`)."""
+class BaseAdmin(AddsOnce, ModelAdmin):
+    """The theme's admin, whose forms add once and take only times that can be shown (`flashsale.core.moments`)."""
 
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -86,19 +92,27 @@ class DecidingAdmin(BaseAdmin):
         *,
         action: str,
         verb: Callable[..., Any],
+        tell: Callable[[Any, Any], str] = lambda _row, result: str(result),
         form_class: type[forms.Form] = NoteForm,
         warning: str = "",
     ) -> TemplateResponse | None:
         """Ask for confirmation, or, confirmed, call `verb(row, **what_was_given)` for each row and say what happened.
 
-        At most `MAX_ROWS_AT_ONCE` rows. A refusal of one row does not stop the others.
+        `verb` is `durable_once`, and `tell(row, result)` says what it did; sent a second time the form does nothing and
+        repeats that. At most `MAX_ROWS_AT_ONCE` rows. A refusal of one row does not stop the others.
         """
-        rows = list(queryset[:MAX_ROWS_AT_ONCE])
         form = form_class(request.POST if "confirmed" in request.POST else None)
         if "confirmed" not in request.POST or not form.is_valid():
+            rows = list(queryset[:MAX_ROWS_AT_ONCE])
             return self._asked(request, rows, form, action=action, warning=warning)
-        for row in rows:
-            self._call(request, row, verb, form.cleaned_data, action=action)
+        # What was shown, also when a row has left the list's filter since.
+        chosen = self.get_queryset(request).filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME))
+        token = once.token_of(request.POST)
+        for row in chosen[:MAX_ROWS_AT_ONCE]:
+            name = f"{self.opts.label_lower}.{action}/{row.pk}"
+            step = once.Step(token, name, functools.partial(tell, row))
+            if not self._call(request, row, verb, form.cleaned_data, step=step, action=action):
+                break
         return None
 
     def _asked(
@@ -108,19 +122,36 @@ class DecidingAdmin(BaseAdmin):
         context = self.admin_site.each_context(request) | {
             "title": title, "content_title": title, "opts": self.opts, "rows": rows, "form": form, "action": action,
             "warning": warning, "checkbox": ACTION_CHECKBOX_NAME, "most": MAX_ROWS_AT_ONCE,
+            once.FIELD: once.token_of(request.POST),
         }  # fmt: skip
         return TemplateResponse(request, "flashsale/decide.html", context)
 
     def _call(
-        self, request: HttpRequest, row: Model, verb: Callable[..., Any], given: dict[str, Any], *, action: str
-    ) -> None:
+        self,
+        request: HttpRequest,
+        row: Model,
+        verb: Callable[..., Any],
+        given: dict[str, Any],
+        *,
+        step: once.Step,
+        action: str,
+    ) -> bool:
+        """Call the verb for one row and say what came of it; False when the database is too busy to go on."""
         try:
-            result = verb(row, **given)
+            with once.taking(step):
+                result = verb(row, **given)
+        except once.AlreadyDone as done:
+            self.message_user(request, f"Already done: {done.detail}", messages.WARNING)
+            return True
         except Refusal as refusal:
             self.message_user(request, f"{row}: {refusal}", messages.WARNING)
-            return
-        self.message_user(request, str(result), messages.SUCCESS)
+            return True
+        except (OperationalError, OutcomeUnknown):
+            self.message_user(request, f"{row}: {BUSY}", messages.ERROR)
+            return False
+        self.message_user(request, step.tell(result), messages.SUCCESS)
         self.log_change(request, row, f"{self.get_action(action)[2]}: {given['note']}")
+        return True
 
 
 class ReadOnlyAdmin(DecidingAdmin):

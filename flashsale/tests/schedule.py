@@ -4,10 +4,14 @@ from importlib import import_module
 
 from django.apps import apps
 
-MADE_BY = (("0001_beat_schedule", "create_defaults"), ("0002_refund_schedule", "create_default"))
+MADE_BY = (
+    ("flashsale.migrations.0001_beat_schedule", "create_defaults"),
+    ("flashsale.migrations.0002_refund_schedule", "create_default"),
+    ("flashsale.core.submissions.migrations.0002_purge_schedule", "create_default"),
+)
 
 
 def fill_schedule() -> None:
     """Do again what the migrations did; what is there stays."""
     for migration, function in MADE_BY:
-        getattr(import_module(f"flashsale.migrations.{migration}"), function)(apps, None)
+        getattr(import_module(migration), function)(apps, None)

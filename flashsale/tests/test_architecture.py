@@ -95,7 +95,7 @@ def test_a_module_is_small(path):
     assert len(path.read_text().splitlines()) <= limit
 
 
-@pytest.mark.parametrize("app", ["catalog", "checkout", "payments"])
+@pytest.mark.parametrize("app", ["catalog", "checkout", "payments", "flashsale/core/submissions"])
 def test_the_domain_sends_no_messages_and_every_index_names_its_reader(app):
     for path in (PROJECT / app).glob("*.py"):
         assert ".delay(" not in path.read_text()
@@ -113,7 +113,7 @@ def test_every_refusal_has_an_answer():
     answered_in_words = {
         "stock_below_commitments", "event_not_dead", "event_not_settleable", "event_is_not_money",
         "event_cannot_be_accepted", "order_needed", "amount_needed", "payment_already_known",
-        "payment_already_refunded", "refund_under_way", "nothing_to_do", "unreadable_file",
+        "payment_already_refunded", "already_done", "refund_under_way", "nothing_to_do", "unreadable_file",
     }  # fmt: skip
 
     def below(kind):
@@ -125,7 +125,11 @@ def test_every_refusal_has_an_answer():
 
 
 def test_l14_no_foreign_key_cascades():
-    ours = [model for app in ("catalog", "checkout", "payments") for model in apps.get_app_config(app).get_models()]
+    ours = [
+        model
+        for app in ("submissions", "catalog", "checkout", "payments")
+        for model in apps.get_app_config(app).get_models()
+    ]
 
     rules = {
         field.remote_field.on_delete.__name__ for model in ours for field in model._meta.fields if field.remote_field

@@ -114,7 +114,7 @@ def test_the_beat_knows_every_task_and_lets_stale_runs_go(schedule):
 
     celery_app.loader.import_default_modules()
     assert {task.task for task in scheduled} == {
-        name for name in celery_app.tasks if name.startswith(("catalog.", "checkout.", "payments."))
+        name for name in celery_app.tasks if name.startswith(("catalog.", "checkout.", "payments.", "flashsale."))
     }
     assert all(task.expire_seconds for task in scheduled)
     assert {task.task for task in scheduled if task.queue == "expiry"} == {

@@ -1,5 +1,7 @@
 """The database keeps the promises by itself: every CHECK and UNIQUE constraint is attacked with raw SQL."""
 
+from uuid import uuid4
+
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, transaction
@@ -10,10 +12,11 @@ from catalog.models import Product, Stock
 from checkout import holds
 from checkout.models import Hold, Order
 from checkout.tests.factories import OrderFactory
+from flashsale.core.submissions.models import Submission
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
 
-OURS = ("catalog", "checkout", "payments")
+OURS = ("submissions", "catalog", "checkout", "payments")
 ATTACKS = {
     "product_price_is_positive": "UPDATE catalog_product SET price = 0",
     "product_currency_is_a_code": "UPDATE catalog_product SET currency = 'us'",
@@ -25,6 +28,10 @@ ATTACKS = {
     "stock_reserved_is_not_negative": "UPDATE catalog_stock SET reserved = -1",
     "stock_sold_is_not_negative": "UPDATE catalog_stock SET sold = -1",
     "stock_is_not_oversold": "UPDATE catalog_stock SET reserved = total, sold = 1",
+    "submission_acts_once": (
+        "INSERT INTO submissions_submission (token, step, outcome, made_at)"
+        " SELECT token, step, 'again', now() FROM submissions_submission"
+    ),
     "adjustment_changes_something": "UPDATE catalog_stockadjustment SET delta = 0",
     "adjustment_has_a_reason": "UPDATE catalog_stockadjustment SET reason = ''",
     "hold_is_made_once": "UPDATE checkout_hold SET idempotency_key = 'the same key', client = ''",
@@ -89,6 +96,7 @@ UNIQUE_COLUMNS = {
 def books(order, admin_user):
     """Rows in every table: a paid order with its hold, event, payment and dispute, two refunds of it, another order."""
     OrderFactory(product=order.product)
+    Submission.objects.create(token=uuid4(), step="catalog.product.add", outcome="Added.")
     receive(order_id=order.pk, payment_id="pay_1")
     for attempt in (1, 2):
         Refund.objects.create(

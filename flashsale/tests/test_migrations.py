@@ -15,7 +15,7 @@ from django.db.models.signals import post_migrate
 
 from flashsale.tests.test_http import database_url
 
-OWN = ("flashsale", "catalog", "checkout", "payments")
+OWN = ("flashsale", "submissions", "catalog", "checkout", "payments")
 TAKES_AWAY = (ops.RemoveField, ops.RenameField, ops.DeleteModel, ops.RenameModel, ops.AlterModelTable)
 # Ran on empty tables: there was no release before them.
 BEFORE_THE_FIRST_RELEASE = {

@@ -1,0 +1,135 @@
+"""A form acts once, however often it is sent.
+
+The form carries a random token. The transaction that does what the form asks for stores the token first, under a
+UNIQUE constraint, and with it what came of it. A second press waits for that transaction, does nothing, and is told the
+outcome of the first one. A step that was refused or undone leaves no token, so that pressing again tries again.
+"""
+
+import contextlib
+import functools
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import connection
+
+from flashsale.core import clock
+from flashsale.core.http import parse_uuid
+from flashsale.core.refusals import Refusal
+from flashsale.core.submissions.models import Submission
+from flashsale.core.transactions import durable
+
+# The name of the form's hidden field.
+FIELD = "submission"
+KEPT_DAYS = 7
+PURGE_BATCH_ROWS = 5_000
+
+# Waits for another transaction that is storing the same token, at most for `lock_timeout`.
+_CLAIM = """
+INSERT INTO submissions_submission (token, step, outcome, made_at) VALUES (%s, %s, '', clock_timestamp())
+ON CONFLICT (token, step) DO NOTHING
+"""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AlreadyDone(Refusal):
+    """The form was sent before; `detail` says what came of it."""
+
+    code = "already_done"
+    title = "This was done already"
+
+
+@dataclass
+class Step:
+    """What one press does to one row: the form's token, the step's name, and how its result is told to people."""
+
+    token: uuid.UUID
+    name: str
+    tell: Callable[[Any], str]
+    is_claimed: bool = field(default=False, init=False)
+    is_done: bool = field(default=False, init=False)
+
+
+_under_way: ContextVar[Step | None] = ContextVar("submission_step", default=None)
+
+
+def token_of(sent: Mapping[str, Any]) -> uuid.UUID:
+    """Return the token that was sent, or a new one for a form that is shown for the first time or sent without."""
+    return parse_uuid(str(sent.get(FIELD, ""))) or uuid.uuid4()
+
+
+@contextlib.contextmanager
+def taking(step: Step) -> Iterator[None]:
+    """Let the verb called inside claim the step's token in its own transaction (see `durable_once`).
+
+    Raises `AlreadyDone`, and `RuntimeError` when a verb was called that claims nothing.
+    """
+    reset = _under_way.set(step)
+    try:
+        yield
+    finally:
+        _under_way.reset(reset)
+    if not step.is_claimed:
+        raise RuntimeError(f"{step.name}: the verb must be `durable_once`")
+
+
+def durable_once(verb: Callable[P, R]) -> Callable[P, R]:
+    """Run the verb as `durable` does; its transaction also stores the token of the step under way and the outcome.
+
+    Where no form asked for the verb it is only durable. Raises `AlreadyDone`, and what `durable` raises.
+    """
+
+    @durable
+    @functools.wraps(verb)
+    def claiming(*args: P.args, **kwargs: P.kwargs) -> R:
+        if _under_way.get() is None:
+            return verb(*args, **kwargs)
+        claim()
+        result = verb(*args, **kwargs)
+        keep(result)
+        return result
+
+    return claiming
+
+
+def claim() -> None:
+    """Store the token of the step under way, as the first statement of its transaction. Raises `AlreadyDone`."""
+    step = _step()
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [step.token, step.name])
+        is_new = cursor.rowcount == 1
+    if not is_new:
+        raise AlreadyDone(outcome_of(step.token, step.name) or "")
+    step.is_claimed = True
+
+
+def keep(result: Any) -> None:
+    """Store what came of the step under way, in the transaction that claimed it."""
+    step = _step()
+    Submission.objects.filter(token=step.token, step=step.name).update(outcome=step.tell(result))
+    step.is_done = True
+
+
+def outcome_of(token: uuid.UUID, name: str) -> str | None:
+    """Return what came of a step that was taken; None when it was not."""
+    return Submission.objects.filter(token=token, step=name).values_list("outcome", flat=True).first()
+
+
+def _step() -> Step:
+    step = _under_way.get()
+    if step is None:
+        raise RuntimeError("no step of a form is under way: see `taking`")
+    return step
+
+
+@durable
+def purge(*, limit: int = PURGE_BATCH_ROWS) -> int:
+    """Delete at most `limit` tokens older than `KEPT_DAYS`; return how many."""
+    old = Submission.objects.filter(made_at__lt=clock.now() - timedelta(days=KEPT_DAYS))
+    ids = list(old.order_by("made_at").values_list("pk", flat=True)[:limit])
+    return Submission.objects.filter(pk__in=ids).delete()[0]

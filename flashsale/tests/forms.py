@@ -1,0 +1,38 @@
+"""Forms of the admin as a browser sends them: every field that the page holds, with what a person fills in."""
+
+from html.parser import HTMLParser
+
+
+class _Fields(HTMLParser):
+    """Collects the fields of every form whose method is POST."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[dict[str, list[str]]] = []
+        self._is_inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._is_inside = given.get("method", "get").lower() == "post"
+            if self._is_inside:
+                self.forms.append({})
+        elif tag == "input" and self._is_inside and given.get("name") and _is_sent(given):
+            self.forms[-1].setdefault(given["name"], []).append(given.get("value", ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._is_inside = False
+
+
+def _is_sent(given: dict[str, str]) -> bool:
+    """Say whether a browser sends this input by itself: no file, and a box only when it is ticked."""
+    return given.get("type") != "file" and (given.get("type") != "checkbox" or "checked" in given)
+
+
+def filled_in(page, *, holding: str, **given: str) -> dict[str, object]:
+    """Return the fields of the page's form that has one named `holding`, and `given` instead of what stands there."""
+    reader = _Fields()
+    reader.feed(page.content.decode())
+    [fields] = [form for form in reader.forms if holding in form]
+    return {name: values[0] if len(values) == 1 else values for name, values in fields.items()} | given
