@@ -5,16 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from unfold.decorators import action
-from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminIntegerFieldWidget
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-from catalog import availability, imports, inventory, products
+from catalog import availability, inventory, products
+from catalog.import_page import ImportsProducts
 from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core.admin import DecidingAdmin, NoteForm, ReadOnlyAdmin, money_column
 from flashsale.core.http import MAX_INTEGER
@@ -43,31 +41,6 @@ class AdjustForm(NoteForm):
         if self.cleaned_data["delta"] == 0:
             raise forms.ValidationError("A change of 0 units changes nothing.")
         return self.cleaned_data["delta"]
-
-
-class ImportForm(forms.Form):
-    """A CSV file, or the text of one that was looked at before."""
-
-    MAX_BYTES = 1024 * 1024
-
-    file = forms.FileField(required=False, label="CSV file", widget=UnfoldAdminFileFieldWidget())
-    text = forms.CharField(required=False, widget=forms.HiddenInput, strip=False)
-
-    def clean(self) -> dict[str, Any]:
-        given = super().clean()
-        upload = given.get("file")
-        if upload and upload.size > self.MAX_BYTES:
-            self.add_error("file", "The file is larger than 1 MiB.")
-        elif upload:
-            try:
-                given["content"] = upload.read().decode("utf-8")
-            except UnicodeDecodeError:
-                self.add_error("file", "The file is not UTF-8.")
-        elif given.get("text"):
-            given["content"] = given["text"]
-        else:
-            self.add_error("file", "Choose a file.")
-        return given
 
 
 class AdjustingAdmin(DecidingAdmin):
@@ -113,9 +86,8 @@ def changes_of(product: Product) -> list[Change]:
 
 
 @admin.register(Product)
-class ProductAdmin(AdjustingAdmin):
+class ProductAdmin(ImportsProducts, AdjustingAdmin):
     change_form_after_template = "catalog/product_history.html"
-    actions_list = ("import_csv",)
     list_display = ("name", money_column("price"), "is_published", "sale_starts_at", "sale_ends_at", "paused_at")
     list_filter = ("is_published", "currency")
     search_fields = ("name",)
@@ -151,27 +123,6 @@ class ProductAdmin(AdjustingAdmin):
             adjustments = product.stock_adjustments.select_related("made_by")
             history = {"changes": changes_of(product), "adjustments": adjustments}
         return super().change_view(request, object_id, form_url, (extra_context or {}) | history)
-
-    @action(description="Import from CSV", url_path="import", permissions=["add"])
-    def import_csv(self, request: HttpRequest) -> HttpResponse:
-        """Take a file, show what it would add and what is wrong with it, and add it once that was confirmed."""
-        form = ImportForm(request.POST or None, request.FILES or None)
-        rows: list[imports.Row] = []
-        if form.is_valid():
-            try:
-                rows = imports.read(form.cleaned_data["content"])
-            except imports.UnreadableFile as refusal:
-                form.add_error("file", str(refusal))
-        is_right = rows and not any(row.faults for row in rows)
-        if is_right and "confirmed" in request.POST:
-            added = products.add_all([row.columns for row in rows], made_by=request.user)
-            self.message_user(request, f"{len(added)} products were added and published.", messages.SUCCESS)
-            return redirect("admin:catalog_product_changelist")
-        context = self.admin_site.each_context(request) | {
-            "title": "Import products", "content_title": "Import products", "opts": self.opts, "form": form,
-            "rows": rows, "is_right": is_right, "required": imports.REQUIRED, "optional": imports.OPTIONAL,
-        }  # fmt: skip
-        return TemplateResponse(request, "catalog/import.html", context)
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("catalog.pause_product")

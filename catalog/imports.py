@@ -1,79 +1,99 @@
-"""Products from a CSV file: read, shown with what is wrong, and added all at once or not at all."""
+"""Products from a CSV file: read, shown as they were understood, and added all at once or not at all."""
 
-import csv
-import io
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
-from django import forms
+from catalog.import_fields import RowForm, understood
+from catalog.models import Product
+from flashsale.core import spreadsheets
+from flashsale.core.spreadsheets import Line, Sheet, UnreadableFile
 
-from catalog.models import DEFAULT_MAX_PER_HOLD, Product
-from flashsale.core.http import MAX_INTEGER
-from flashsale.core.refusals import Refusal
-
-MAX_ROWS = 1_000
+MAX_ROWS = 5_000
+MAX_BYTES = 2 * 1024 * 1024
 REQUIRED = ("name", "price", "currency", "stock")
 OPTIONAL = ("description", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at")
-
-
-class UnreadableFile(Refusal):
-    code = "unreadable_file"
-    title = "This is not a CSV file of products"
-
-
-class RowForm(forms.ModelForm):
-    """One line: text becomes columns, or sentences about what is wrong."""
-
-    stock = forms.IntegerField(min_value=0, max_value=MAX_INTEGER)
-    max_per_hold = forms.IntegerField(min_value=1, max_value=MAX_INTEGER, required=False)
-
-    class Meta:
-        model = Product
-        fields = ("name", "price", "currency", *OPTIONAL)
-
-    def clean_max_per_hold(self) -> int:
-        given = self.cleaned_data["max_per_hold"]
-        return DEFAULT_MAX_PER_HOLD if given is None else given
+COLUMNS = (*REQUIRED, *OPTIONAL)
+WRONG_COUNT = "It has not as many values as columns."
+_DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the file: its number, its text by column, what it means, and what is wrong with it."""
+    """One product of the file: its line, what it means, how that reads, by column, and what is wrong with it."""
 
     number: int
-    text: dict[str, str]
     columns: dict[str, Any]
-    faults: list[str]
+    shown: dict[str, str]
+    faults: list[str] = field(default_factory=list)
 
 
-def read(content: str) -> list[Row]:
-    """Return every line after the header; writes nothing.
+@dataclass(frozen=True)
+class File:
+    """The products of a file, and how its bytes were understood."""
 
-    Times are ISO 8601; without an offset they are in the server's time zone. Raises `UnreadableFile`.
+    rows: list[Row]
+    understood_as: str
+
+    @property
+    def is_right(self) -> bool:
+        return not any(row.faults for row in self.rows)
+
+
+def read(raw: bytes) -> File:
+    """Return every product of a file; writes nothing.
+
+    Times are ISO 8601; without an offset they are in `TIME_ZONE`. Raises `UnreadableFile`.
     """
-    reader = csv.DictReader(io.StringIO(content.removeprefix("\ufeff")), strict=True)
-    try:
-        given = [name.strip().lower() for name in reader.fieldnames or []]
-        reader.fieldnames = given
-        lines = list(reader)
-    except csv.Error as error:
-        raise UnreadableFile(f"Line {reader.line_num + 1}: {error}.") from error
-    unknown = sorted(set(given) - {*REQUIRED, *OPTIONAL})
-    missing = [name for name in REQUIRED if name not in given]
-    if missing or unknown or len(set(given)) != len(given):
-        raise UnreadableFile(
-            f"The first line must name the columns {', '.join(REQUIRED)} and may name {', '.join(OPTIONAL)}, each once."
-            f" Missing: {', '.join(missing) or '-'}; unknown: {', '.join(unknown) or '-'}."
-        )
+    if len(raw) > MAX_BYTES:
+        raise UnreadableFile(f"The file is larger than {MAX_BYTES // 1024**2} MiB.")
+    sheet = spreadsheets.read(raw, columns=set(COLUMNS))
+    header, lines = (sheet.lines[0], sheet.lines[1:]) if sheet.lines else (Line(1, []), [])
+    names = _names(header)
     if not 1 <= len(lines) <= MAX_ROWS:
-        raise UnreadableFile(f"There must be 1 to {MAX_ROWS} products; there are {len(lines)}.")
-    return [_row(number, line) for number, line in enumerate(lines, start=2)]
+        raise UnreadableFile(f"There must be 1 to {MAX_ROWS:,} products; there are {len(lines):,}.")
+    return File([_row(line, names, sheet) for line in lines], sheet.understood_as)
 
 
-def _row(number: int, line: dict[Any, Any]) -> Row:
-    if None in line or None in line.values():
-        return Row(number, {str(k): str(v) for k, v in line.items()}, {}, ["It has not as many values as columns."])
-    form = RowForm(line)
+def names_in_use(rows: Iterable[Row]) -> set[str]:
+    """Return the names in the file that products have already."""
+    return set(
+        Product.objects.filter(name__in=[row.columns.get("name", "") for row in rows]).values_list("name", flat=True)
+    )
+
+
+def _names(header: Line) -> list[str]:
+    """Return the name of each column, empty for one without."""
+    names = [spreadsheets.name_of(cell) for cell in header.cells]
+    named = [name for name in names if name]
+    missing = [name for name in REQUIRED if name not in named]
+    unknown = sorted(set(named) - set(COLUMNS))
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if header.fault or missing or unknown or twice:
+        raise UnreadableFile(
+            f"Line {header.number}: {header.fault or 'It is not the line that names the columns.'}"
+            f" It must name {', '.join(REQUIRED)} and may name {', '.join(OPTIONAL)}, each once."
+            f" Missing: {', '.join(missing) or '-'}; unknown: {', '.join(unknown) or '-'};"
+            f" more than once: {', '.join(twice) or '-'}."
+        )
+    return names
+
+
+def _row(line: Line, names: list[str], sheet: Sheet) -> Row:
+    text = {name: cell.strip() for name, cell in zip(names, line.cells, strict=False) if name}
+    nameless = [cell for name, cell in zip(names, line.cells, strict=False) if not name] + line.cells[len(names) :]
+    if line.fault or any(cell.strip() for cell in nameless) or len(text) < sum(map(bool, names)):
+        return Row(line.number, {}, text, [line.fault or WRONG_COUNT])
+    if sheet.delimiter != ",":
+        text["price"] = _DECIMAL_COMMA.sub(r"\1.\2", text["price"])
+    form = RowForm(text)
     if form.is_valid():
-        return Row(number, line, form.cleaned_data, [])
-    return Row(number, line, {}, [f"{name}: {' '.join(texts)}" for name, texts in form.errors.items()])
+        return Row(line.number, form.cleaned_data, understood(form.cleaned_data))
+    return Row(line.number, {}, text, list(_faults(form)))
+
+
+def _faults(form: RowForm) -> Iterable[str]:
+    for name, texts in form.errors.items():
+        said = " ".join(texts)
+        yield said if name == "__all__" else f"{name}: {said}"

@@ -25,6 +25,8 @@ from flashsale.core.submissions.once import durable_once
 from flashsale.core.transactions import at_the_end, finish
 
 OPENING_REASON = "Opening stock"
+# Rows of one INSERT, so that none runs long.
+BATCH_ROWS = 500
 
 _ADD = """
 UPDATE catalog_stock
@@ -66,8 +68,17 @@ def open_stock(product: Product, *, units: int, made_by: AbstractBaseUser | None
     """Create the counters of a new product with a total of `units`, recorded as its first adjustment."""
     stock = Stock.objects.create(product=product, total=units)
     if units:
-        _record(stock, delta=units, reason=OPENING_REASON, made_by=made_by)
+        _opening(stock, made_by=made_by).save()
     return stock
+
+
+def open_all(products: Iterable[tuple[Product, int]], *, made_by: AbstractBaseUser | None = None) -> None:
+    """Create the counters of new products, each with a total of so many units, as `open_stock` does for one."""
+    opened = [Stock(product=product, total=units) for product, units in products]
+    Stock.objects.bulk_create(opened, batch_size=BATCH_ROWS)
+    StockAdjustment.objects.bulk_create(
+        [_opening(stock, made_by=made_by) for stock in opened if stock.total], batch_size=BATCH_ROWS
+    )
 
 
 def lock(product_id: int) -> Stock:
@@ -157,6 +168,12 @@ def adjust(*, product_id: int, delta: int, reason: str, made_by: AbstractBaseUse
 def _record(stock: Stock, *, delta: int, reason: str, made_by: AbstractBaseUser | None) -> StockAdjustment:
     return StockAdjustment.objects.create(
         product_id=stock.product_id, delta=delta, reason=reason, made_by=made_by, total_after=stock.total
+    )
+
+
+def _opening(stock: Stock, *, made_by: AbstractBaseUser | None) -> StockAdjustment:
+    return StockAdjustment(
+        product_id=stock.product_id, delta=stock.total, reason=OPENING_REASON, made_by=made_by, total_after=stock.total
     )
 
 

@@ -6,6 +6,7 @@ from iso4217 import Currency
 
 MAX_DIGITS = 24
 DECIMAL_PLACES = 3
+SMALLEST = Decimal("0.001")
 CURRENCY_LENGTH = 3
 # As long as the amounts of orders.
 MAX_AMOUNT = Decimal(10) ** (MAX_DIGITS - DECIMAL_PLACES)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from catalog import imports
 from flashsale.tests.deployed import nginx
 from flashsale.tests.processes import PROJECT, free_port
 from flashsale.tests.test_nginx import problem_of
@@ -42,6 +43,7 @@ def test_the_bodies_of_one_client_fit_into_the_place_for_them():
     [room, pages] = re.search(r'tmpfs: \["/tmp:size=(\d+)m", "/tmp/products:size=(\d+)m"\]', compose).groups()
 
     assert api * 1024 > settings.MAX_BODY_BYTES
+    assert admin * 1024**2 > 1.2 * imports.MAX_BYTES
     assert connections * api / 1024 + of_staff * admin < int(room)
     assert int(re.search(r"max_size=(\d+)m", text)[1]) < int(pages)
 
