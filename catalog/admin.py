@@ -15,6 +15,7 @@ from catalog import availability, inventory, products
 from catalog.import_page import ImportsProducts
 from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core.admin import DecidingAdmin, NoteForm, ReadOnlyAdmin, money_column
+from flashsale.core.csv_export import Export
 from flashsale.core.http import MAX_INTEGER
 
 
@@ -93,6 +94,15 @@ class ProductAdmin(ImportsProducts, AdjustingAdmin):
     search_fields = ("name",)
     readonly_fields = ("is_published", "paused_at", "created_at", "updated_at")
     actions = ("publish", "withdraw", "pause", "resume", "adjust_stock", "export_csv")
+    export = Export(
+        {
+            "id": "id", "name": "name", "price": "price", "currency": "currency", "published": "is_published",
+            "total": "stock.total", "reserved": "stock.reserved", "sold": "stock.sold",
+            "sale_starts_at": "sale_starts_at", "sale_ends_at": "sale_ends_at", "paused_at": "paused_at",
+            "max_per_hold": "max_per_hold", "max_per_customer": "max_per_customer", "description": "description",
+            "created_at": "created_at", "updated_at": "updated_at",
+        }
+    )  # fmt: skip
 
     @admin.action(description="Publish", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Product]):
@@ -151,6 +161,12 @@ class StockAdmin(AdjustingAdmin, ReadOnlyAdmin):
     list_select_related = ("product",)
     search_fields = ("product__name",)
     actions = ("adjust_stock", "export_csv")
+    export = Export(
+        {
+            "product_id": "product_id", "product": "product.name", "total": "total", "free": "free",
+            "reserved": "reserved", "sold": "sold",
+        }
+    )  # fmt: skip
 
     @admin.display(description="free")
     def free_units(self, stock: Stock) -> int:
@@ -162,3 +178,10 @@ class StockAdjustmentAdmin(ReadOnlyAdmin):
     list_display = ("product", "delta", "total_after", "reason", "made_by", "made_at")
     list_select_related = ("product", "made_by")
     search_fields = ("product__name", "reason")
+    actions = ("export_csv",)
+    export = Export(
+        {
+            "made_at": "made_at", "product_id": "product_id", "product": "product.name", "delta": "delta",
+            "total_after": "total_after", "reason": "reason", "made_by": "made_by.username",
+        }
+    )  # fmt: skip

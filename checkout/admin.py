@@ -12,6 +12,7 @@ from checkout import holds, orders
 from checkout.models import Hold, Order
 from flashsale.core import money
 from flashsale.core.admin import BigTableAdmin, TimeRange, money_column
+from flashsale.core.csv_export import Export
 
 
 def order_story(order: Order) -> list[tuple[datetime, str]]:
@@ -54,6 +55,14 @@ class HoldAdmin(BigTableAdmin):
     search_fields = ("id", "customer_id")
     ordering = ("-created_at",)
     actions = ("release", "export_csv")
+    export = Export(
+        {
+            "id": "id", "created_at": "created_at", "product_id": "product_id", "product": "product.name",
+            "quantity": "quantity", "unit_price": "unit_price", "currency": "currency", "customer_id": "customer_id",
+            "status": "status", "expires_at": "expires_at", "ended_at": "ended_at",
+        },
+        order="created_at",
+    )  # fmt: skip
 
     @admin.action(description="Release holds", permissions=["decide"])
     def release(self, request: HttpRequest, queryset: QuerySet[Hold]):
@@ -76,6 +85,16 @@ class OrderAdmin(BigTableAdmin):
     search_fields = ("id", "customer_id", "payment_id")
     ordering = ("-created_at",)
     actions = ("cancel", "export_csv")
+    export = Export(
+        {
+            "id": "id", "created_at": "created_at", "product_id": "product_id", "product": "product.name",
+            "quantity": "quantity", "unit_price": "unit_price", "total_amount": "total_amount", "currency": "currency",
+            "customer_id": "customer_id", "status": "status", "payment_id": "payment_id", "paid_at": "paid_at",
+            "refund": "refund", "refunded_amount": "refunded_amount", "payment_due_at": "payment_due_at",
+            "closed_at": "closed_at", "hold_id": "hold_id",
+        },
+        order="created_at",
+    )  # fmt: skip
     exclude = ("client", "idempotency_key", "body_hash")
     change_form_after_template = "checkout/order_story.html"
 

@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWi
 from checkout import proved_payments
 from flashsale.core import money
 from flashsale.core.admin import BigTableAdmin, NoteForm, ReadOnlyAdmin, TimeRange, money_column
+from flashsale.core.csv_export import Export
 from payments import inbox, refunds, settlement
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 
@@ -67,6 +68,15 @@ class WebhookEventAdmin(BigTableAdmin):
     exclude = ("body",)
     readonly_fields = ("raw_body", "orders_with_its_payment_id")
     actions = ("retry", "accept", "refund", "dismiss", "export_csv")
+    export = Export(
+        {
+            "event_id": "event_id", "provider": "provider", "received_at": "received_at", "type": "type",
+            "kind": "kind", "status": "status", "reason": "reason", "payment": "payment_ref", "amount": "amount",
+            "currency": "currency", "order_id": "order_id", "names_order": "order_ref", "names_hold": "hold_ref",
+            "names_refund": "refund_ref", "attempts": "attempts", "processed_at": "processed_at",
+            "settled_by": "settled_by.username", "settled_note": "settled_note",
+        }
+    )  # fmt: skip
 
     @admin.action(description="Retry dead events", permissions=["decide"])
     def retry(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
@@ -144,6 +154,14 @@ class PaymentAdmin(BigTableAdmin):
     search_fields = ("payment_id", "order__id")
     ordering = ("-created_at",)
     actions = ("mark_refunded", "export_csv")
+    export = Export(
+        {
+            "payment_id": "payment_id", "provider": "provider", "created_at": "created_at", "amount": "amount",
+            "currency": "currency", "status": "status", "reason": "reason", "order_id": "order_id",
+            "refunded_amount": "refunded_amount", "refunded_by": "refunded_by.username",
+            "refunded_note": "refunded_note",
+        }
+    )  # fmt: skip
 
     @admin.action(description="Mark as refunded by other means", permissions=["decide"])
     def mark_refunded(self, request: HttpRequest, queryset: QuerySet[Payment]):
@@ -161,6 +179,15 @@ class RefundAdmin(ReadOnlyAdmin):
     list_select_related = ("payment",)
     search_fields = ("refund_id", "payment__payment_id")
     ordering = ("-created_at",)
+    actions = ("export_csv",)
+    export = Export(
+        {
+            "payment_id": "payment.payment_id", "provider": "payment.provider", "created_at": "created_at",
+            "amount": "amount", "currency": "payment.currency", "status": "status", "refund_id": "refund_id",
+            "attempt": "attempt", "tries": "tries", "next_try_at": "next_try_at", "answered_at": "answered_at",
+        },
+        currency="payment.currency",
+    )  # fmt: skip
 
 
 @admin.register(Dispute)
@@ -172,3 +199,10 @@ class DisputeAdmin(BigTableAdmin):
     search_fields = ("dispute_id", "payment__payment_id")
     ordering = ("-created_at",)
     actions = ("export_csv",)
+    export = Export(
+        {
+            "dispute_id": "dispute_id", "payment_id": "payment.payment_id", "order_id": "payment.order_id",
+            "created_at": "created_at", "amount": "amount", "currency": "currency", "status": "status",
+            "reason": "reason", "as_of": "as_of",
+        }
+    )  # fmt: skip

@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import OperationalError
 from django.db.models import DateTimeField, Field, Model, QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -20,7 +20,8 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from flashsale.core import csv_export, moments, money
+from flashsale.core import moments, money
+from flashsale.core.export_pages import Exports
 from flashsale.core.refusals import Refusal
 from flashsale.core.submissions import once
 from flashsale.core.submissions.pages import AddsOnce
@@ -75,15 +76,8 @@ class BaseAdmin(AddsOnce, ModelAdmin):
         return field
 
 
-class DecidingAdmin(BaseAdmin):
+class DecidingAdmin(Exports, BaseAdmin):
     """Rows about which staff decide: an action shows what was chosen, asks why, and makes one domain call a row."""
-
-    @admin.action(description="Export as CSV", permissions=["view"])
-    def export_csv(self, request: HttpRequest, queryset: QuerySet) -> StreamingHttpResponse:
-        """Answer every column of the chosen rows, in chunks, however many they are."""
-        response = StreamingHttpResponse(csv_export.lines(queryset), content_type="text/csv; charset=utf-8")
-        response.headers["Content-Disposition"] = f'attachment; filename="{self.opts.model_name}.csv"'
-        return response
 
     def decide(
         self,

@@ -158,11 +158,13 @@ def test_rows_are_downloaded_and_products_are_uploaded(live_server, ann, viewpor
         sign_in(page)
         with page.expect_download() as download:
             choose(page, "checkout/hold/", hold, "export_csv")
-        rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+        rows = list(csv.DictReader(Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()))
         page.goto("/admin/catalog/product/import")
         page.set_input_files("input[type=file]", upload)
         page.click("text=Look at it")
         page.wait_for_selector("text=1 products would be added")
+        assert "12.50 EUR" in page.inner_text(".live-table")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         page.click("text=Add and publish them")
         page.wait_for_selector("text=1 products were added and published.")
 

@@ -1,17 +1,12 @@
 """The staff's pages in a browser, at desktop and phone width: no console error, no request to another host."""
 
-import csv
-import io
-
 import pytest
 from django.core.cache import cache
-from django.urls import reverse
 
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.core import csv_export
 from flashsale.tests.browser import DESKTOP, PHONE, open_page
 from flashsale.tests.test_docs_page import beside_a_browser  # noqa: F401 - used by every test here
 from payments.tests.factories import receive
@@ -109,22 +104,6 @@ def test_every_page_is_whole(live_server, shop, viewport):
         sign_in(page)
         for path in PAGES:
             assert page.goto(f"/admin/{path}").status == 200, path
-
-
-def test_rows_are_exported_whole_and_without_formulas(admin_client, product, monkeypatch):
-    monkeypatch.setattr(csv_export, "CHUNK_ROWS", 2)
-    dangerous = ["=1+1", "+1", "-1", "@SUM(A1)", "plain", 'with "quotes", and commas']
-    made = [HoldFactory(product=product, customer_id=name) for name in dangerous]
-    chosen = {"action": "export_csv", "_selected_action": [hold.pk for hold in made]}
-
-    answer = admin_client.post(reverse("admin:checkout_hold_changelist"), chosen)
-
-    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="hold.csv"'
-    assert sorted(row["customer_id"] for row in rows) == sorted(
-        ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "plain", 'with "quotes", and commas']
-    )
-    assert {row["id"] for row in rows} == {str(hold.pk) for hold in made}
 
 
 def test_every_list_and_the_first_page_ask_the_database_a_bounded_number_of_times(
