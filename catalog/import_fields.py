@@ -125,7 +125,6 @@ def understood(columns: dict[str, Any]) -> dict[str, str]:
     return {
         "name": columns["name"],
         "price": f"{money.render(columns['price'], currency)} {currency}",
-        "currency": currency,
         "stock": str(columns["stock"]),
         "description": columns["description"],
         "max_per_hold": str(columns["max_per_hold"]),

@@ -56,7 +56,8 @@ class ImportsProducts(ModelAdmin):
                 form.add_error("file", refusal.detail)
         context = self.admin_site.each_context(request) | found | {
             "title": "Import products", "content_title": "Import products", "opts": self.opts, "form": form,
-            "required": imports.REQUIRED, "optional": imports.OPTIONAL, "columns": imports.COLUMNS,
+            "required": imports.REQUIRED, "optional": imports.OPTIONAL,
+            "headings": [name.replace("_", " ") for name in imports.SHOWN],
             "most_rows": imports.MAX_ROWS, "most_mib": imports.MAX_BYTES // 1024**2,
             "zone": timezone.get_current_timezone_name(),
             "default_max_per_hold": DEFAULT_MAX_PER_HOLD, "most_names": MOST_NAMES_SHOWN,
@@ -69,7 +70,7 @@ class ImportsProducts(ModelAdmin):
         kept = {once.FIELD: uploads.keep(content, made_by=request.user)} if file.is_right else {}
         return kept | {
             "file": file,
-            "rows": [(row, [row.shown.get(name, "") for name in imports.COLUMNS]) for row in file.rows],
+            "rows": [(row, [row.shown.get(name, "") for name in imports.SHOWN]) for row in file.rows],
             "wrong": [row for row in file.rows if row.faults],
             "in_use": sorted(imports.names_in_use(file.rows))[:MOST_NAMES_SHOWN],
         }

@@ -15,6 +15,8 @@ MAX_BYTES = 2 * 1024 * 1024
 REQUIRED = ("name", "price", "currency", "stock")
 OPTIONAL = ("description", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at")
 COLUMNS = (*REQUIRED, *OPTIONAL)
+# What is shown of each product; a price comes with its currency.
+SHOWN = tuple(name for name in COLUMNS if name != "currency")
 WRONG_COUNT = "It has not as many values as columns."
 _DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$", re.ASCII)
 
@@ -84,13 +86,17 @@ def _row(line: Line, names: list[str], sheet: Sheet) -> Row:
     text = {name: cell.strip() for name, cell in zip(names, line.cells, strict=False) if name}
     nameless = [cell for name, cell in zip(names, line.cells, strict=False) if not name] + line.cells[len(names) :]
     if line.fault or any(cell.strip() for cell in nameless) or len(text) < sum(map(bool, names)):
-        return Row(line.number, {}, text, [line.fault or WRONG_COUNT])
+        return Row(line.number, {}, _as_given(text), [line.fault or WRONG_COUNT])
     if sheet.delimiter != ",":
         text["price"] = _DECIMAL_COMMA.sub(r"\1.\2", text["price"])
     form = RowForm(text)
     if form.is_valid():
         return Row(line.number, form.cleaned_data, understood(form.cleaned_data))
-    return Row(line.number, {}, text, list(_faults(form)))
+    return Row(line.number, {}, _as_given(text), list(_faults(form)))
+
+
+def _as_given(text: dict[str, str]) -> dict[str, str]:
+    return text | {"price": f"{text.get('price', '')} {text.get('currency', '')}".strip()}
 
 
 def _faults(form: RowForm) -> Iterable[str]:

@@ -18,7 +18,7 @@ class Exports(ModelAdmin):
     """A mixin: what goes into the file is declared in `export`."""
 
     export: Export
-    list_after_template = "flashsale/export_all.html"
+    list_before_template = "flashsale/export_all.html"
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_csv(self, request: HttpRequest, queryset: QuerySet) -> StreamingHttpResponse:

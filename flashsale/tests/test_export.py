@@ -172,7 +172,7 @@ def test_only_what_matches_is_exported(admin_client, books):
     assert exported(admin_client, StockAdjustment, q="no such reason") == []
 
 
-def test_the_link_below_a_list_keeps_its_filters(admin_client, books):
+def test_the_link_above_a_list_keeps_its_filters(admin_client, books):
     page = admin_client.get(_url(Order, "changelist"), {"status__exact": "paid", "q": "x", "p": "1"}).content.decode()
 
     [link] = re.findall(r'href="(export/[^"]*)"', page)

@@ -244,9 +244,9 @@ def test_the_preview_shows_every_value_as_it_was_understood(admin_client):
     cells = [re.findall(r"<td>(.*?)</td>", row) for row in table.split("</tr>")[:2]]
     assert "Read as UTF-8, separated by semicolons." in shown
     assert cells == [
-        ["2", "Widget", "29.90 USD", "USD", "100", "&lt;b&gt;Bold&lt;/b&gt;", "3", "2", "2030-01-31 12:00:00 UTC",
+        ["2", "Widget", "29.90 USD", "100", "&lt;b&gt;Bold&lt;/b&gt;", "3", "2", "2030-01-31 12:00:00 UTC",
          "2030-02-01 00:00:00 UTC"],
-        ["3", "Gadget", "1000 JPY", "JPY", "5", "", "10", "no limit", "at once", "never"],
+        ["3", "Gadget", "1000 JPY", "5", "", "10", "no limit", "at once", "never"],
     ]  # fmt: skip
 
 
