@@ -7,7 +7,6 @@ Source of the headers: draft-ietf-httpapi-ratelimit-headers-10.
 """
 
 import functools
-import ipaddress
 import math
 import time
 from collections.abc import Callable
@@ -23,14 +22,12 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from flashsale.core import kv
+from flashsale.core.client_address import UNKNOWN, address_of
 
 if TYPE_CHECKING:  # this class is loaded while the views' module is
     from rest_framework.views import APIView
 
 WINDOW_SECONDS = 60
-# An IPv6 customer has at least this much of the address space to choose addresses from.
-IPV6_PREFIX = 64
-UNKNOWN = "unknown"
 
 _breaker = kv.Breaker(without="requests are not rate limited")
 
@@ -92,25 +89,6 @@ class RateLimitHeaders:
 def client_of(request: Request) -> str:
     """Return whom a request is counted for."""
     return f"token:{request.auth.prefix}" if request.auth else f"address:{address_of(request._request)}"
-
-
-def address_of(request: HttpRequest) -> str:
-    """Return the client's address; of IPv6 its network.
-
-    `X-Forwarded-For` is believed only for `TRUSTED_PROXIES` hops, counted from the nearest: each proxy appends the
-    address it was called from, and whatever stands before those was written by the client.
-    """
-    address = request.META.get("REMOTE_ADDR", "")
-    if settings.TRUSTED_PROXIES:
-        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
-        address = hops[-min(settings.TRUSTED_PROXIES, len(hops))] or address
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return UNKNOWN
-    if parsed.version == 6:
-        return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False).network_address)
-    return str(parsed)
 
 
 def address_or_none(request: HttpRequest) -> str | None:

@@ -254,6 +254,20 @@ def test_behind_a_load_balancer_each_ipv6_network_has_a_limit_of_its_own(shop):
     assert shop.proxy.logged(lied)["client"] == "127.0.0.4"
 
 
+def test_behind_a_load_balancer_each_ipv4_client_has_a_limit_of_its_own_also_as_a_mapped_address(shop):
+    with shop.proxy.client("127.0.0.9") as balancer:
+
+        def ask(address: str) -> httpx.Response:
+            return balancer.get("/livez", headers={"X-Forwarded-For": address})
+
+        with ThreadPoolExecutor(8) as pool:
+            same = list(pool.map(ask, ["::ffff:203.0.113.7", "203.0.113.7"] * BURST))
+        stranger = ask("::ffff:203.0.113.8")
+
+    assert {answer.status_code for answer in same} == {200, 429}
+    assert stranger.status_code == 200
+
+
 def test_the_access_log_is_json_without_queries_and_tokens(shop, client):
     answer = client.get('/api/v1/holds/nothing"?cursor=hidden', headers={"Authorization": f"Bearer {shop.token}"})
 

@@ -1,0 +1,62 @@
+"""The client's address: read in this one place for rate limits, log-ins and logs.
+
+Proxies and servers write one address in several ways: with a port, in brackets, with a zone, or an IPv4 address inside
+an IPv6 one. Every spelling has to mean the same client, or strangers share a quota.
+"""
+
+import ipaddress
+import re
+
+from django.conf import settings
+from django.http import HttpRequest
+
+# An IPv6 customer has at least this much of the address space to choose addresses from.
+IPV6_PREFIX = 64
+UNKNOWN = "unknown"
+# RFC 6052, section 2.1: what an IPv6-only server sees of IPv4 clients behind a translator.
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+# RFC 7239, section 6: an IPv6 address with a port stands in brackets; a port is up to five digits.
+_BRACKETED = re.compile(r"\[([^\[\]]*)\](?::\d{1,5})?")
+_IPV4_WITH_PORT = re.compile(r"([^:]*):\d{1,5}")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return the client's address; of IPv6 its network; `UNKNOWN` where what was given is no address.
+
+    `X-Forwarded-For` is believed only for `TRUSTED_PROXIES` hops, counted from the nearest: each proxy appends the
+    address it was called from, and whatever stands before those was written by the client.
+    """
+    text = request.META.get("REMOTE_ADDR", "")
+    if settings.TRUSTED_PROXIES:
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+        text = hops[-min(settings.TRUSTED_PROXIES, len(hops))] or text
+    address = parse(text)
+    if address is None:
+        return UNKNOWN
+    if address.version == 6:
+        return str(ipaddress.ip_network((address, IPV6_PREFIX), strict=False).network_address)
+    return str(address)
+
+
+def parse(text: str) -> Address | None:
+    """Return the address that `text` spells, without port, brackets, quotes and zone; None where it is none.
+
+    An IPv4 address inside an IPv6 one (mapped, RFC 4291, section 2.5.5.2, or translated, RFC 6052) is the IPv4 address.
+    """
+    text = text.strip().removeprefix('"').removesuffix('"')
+    match = _BRACKETED.fullmatch(text) or _IPV4_WITH_PORT.fullmatch(text)
+    host, _, _zone = (match[1] if match else text).partition("%")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return address if address.version == 4 else _inner_ipv4(address) or address
+
+
+def _inner_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if address in NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped
