@@ -1,11 +1,13 @@
 """Other packages' admin pages in the same theme."""
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django_celery_beat.admin import PeriodicTaskAdmin as BasePeriodicTaskAdmin
 from django_celery_beat.admin import PeriodicTaskForm
 from django_celery_beat.models import (
@@ -24,8 +26,9 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminS
 
 from flashsale import tokens
 from flashsale.core import scopes
-from flashsale.core.admin import BaseAdmin
-from flashsale.models import Token
+from flashsale.core.admin import MAX_ROWS_AT_ONCE, BaseAdmin, CappedPaginator, ReadOnlyAdmin
+from flashsale.models import LoginFailure, Token
+from flashsale.staff import login_attempts
 
 for model in (
     User,
@@ -111,6 +114,31 @@ class APIKeyAdmin(APIKeyModelAdmin, BaseAdmin):
             f'The API token "{obj}" was added. It was shown once, in the first answer: if you did not see it, revoke it'
             " and add another."
         )
+
+
+@admin.register(LoginFailure)
+class LoginFailureAdmin(ReadOnlyAdmin):
+    """Who failed to log in, from where; a locked name is unlocked by forgetting its failures."""
+
+    paginator = CappedPaginator
+    list_display = ("name", "source", "failures", "is_locked", "last_at")
+    search_fields = ("name", "source")
+    ordering = ("-last_at",)
+    actions = ("unlock",)
+
+    @admin.display(description="locked", boolean=True)
+    def is_locked(self, failure: LoginFailure) -> bool:
+        return login_attempts.is_locked(failure)
+
+    @admin.action(description="Unlock", permissions=["unlock"])
+    def unlock(self, request: HttpRequest, queryset: QuerySet[LoginFailure]) -> None:
+        for failure in queryset[:MAX_ROWS_AT_ONCE]:
+            self.log_change(request, failure, f"Unlocked {failure.name} from {failure.source}")
+            login_attempts.unlock(name=failure.name, source=failure.source)
+            self.message_user(request, f"{failure.name} may log in again from {failure.source}.", messages.SUCCESS)
+
+    def has_unlock_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("flashsale.delete_loginfailure")
 
 
 @admin.register(TOTPDevice)

@@ -1,5 +1,6 @@
 """What the project itself remembers."""
 
+from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from rest_framework_api_key.models import APIKey, APIKeyManager
@@ -7,6 +8,7 @@ from rest_framework_api_key.models import APIKey, APIKeyManager
 from flashsale.core import scopes
 
 SCOPE_LENGTH = 32
+SOURCE_LENGTH = 64
 
 
 class RolesMade(models.Model):
@@ -48,3 +50,27 @@ class Token(APIKey):
         """What the token may do (see `flashsale.core.scopes`)."""
         granted = getattr(self, "granted", None)
         return scopes.DEFAULT if granted is None else frozenset(granted.scopes)
+
+
+class LoginFailure(models.Model):
+    """How often log-ins with this name failed from this source since the last successful one.
+
+    `flashsale.staff.login_attempts` is the only writer. From `SIGN_IN_FAILURES` on the name is locked for the source,
+    until `SIGN_IN_LOCKED_MINUTES` after `last_at`; deleting the row unlocks it.
+    """
+
+    name = models.CharField(max_length=User._meta.get_field("username").max_length)
+    source = models.CharField(
+        max_length=SOURCE_LENGTH, help_text="An address (of IPv6 its network), or a browser that logged in before."
+    )
+    failures = models.PositiveIntegerField()
+    last_at = models.DateTimeField(help_text="The last failure before the lock; later ones do not prolong it.")
+
+    class Meta:
+        verbose_name = "failed log-in"
+        constraints = [models.UniqueConstraint(name="login_failure_is_one_row", fields=["name", "source"])]
+        # Read by: the purge, and the list for staff.
+        indexes = [models.Index(name="login_failure_by_age", fields=["last_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.name} from {self.source}: {self.failures} failed"

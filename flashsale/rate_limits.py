@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from flashsale.core import kv
-from flashsale.core.client_address import UNKNOWN, address_of
+from flashsale.core.client_address import address_of
 
 if TYPE_CHECKING:  # this class is loaded while the views' module is
     from rest_framework.views import APIView
@@ -89,12 +89,6 @@ class RateLimitHeaders:
 def client_of(request: Request) -> str:
     """Return whom a request is counted for."""
     return f"token:{request.auth.prefix}" if request.auth else f"address:{address_of(request._request)}"
-
-
-def address_or_none(request: HttpRequest) -> str | None:
-    """Return the client's address where it is one."""
-    address = address_of(request)
-    return None if address == UNKNOWN else address
 
 
 def _count(scope: str, quota: int, client: str) -> tuple[bool, State]:

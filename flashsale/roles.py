@@ -25,6 +25,7 @@ OPERATOR = VIEWER | {
 MANAGER = (
     OPERATOR
     | {"catalog.add_product", "catalog.change_product", "catalog.add_stockadjustment"}
+    | {"flashsale.view_loginfailure", "flashsale.delete_loginfailure"}
     | {f"rest_framework_api_key.{verb}_apikey" for verb in ("view", "add", "change")}
     | {label.replace(".", f".{verb}_") for verb in ("view", "change") for label in SCHEDULED}
 )

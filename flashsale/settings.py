@@ -5,7 +5,6 @@ given. Everything else is production and refuses to start with a missing or defa
 """
 
 import re
-from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
@@ -84,7 +83,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
-    "axes",
     "django_otp",
     "django_otp.plugins.otp_totp",
     "pgtrigger",
@@ -112,20 +110,20 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "flashsale.history.AdminHistory",
-    "axes.middleware.AxesMiddleware",
+    "flashsale.staff.refusals.StaffRefusals",
 ]
 
 # --- Staff sign in ----------------------------------------------------------------------------------------------------
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Bounds how many hashes run at once, and holds no database connection meanwhile (flashsale/staff/passwords.py).
+PASSWORD_HASHERS = ["flashsale.staff.passwords.BoundedPasswordHasher"]
 # After so many wrong passwords a name is locked for the address they came from, not for its owner elsewhere.
-AXES_FAILURE_LIMIT = env.whole("SIGN_IN_FAILURES", default=5, least=1, most=1_000)
-AXES_COOLOFF_TIME = timedelta(minutes=env.whole("SIGN_IN_LOCKED_MINUTES", default=15, least=1, most=365 * 24 * 60))
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "flashsale.rate_limits.address_or_none"
-AXES_RESET_ON_SUCCESS = True
-AXES_ENABLE_ADMIN = False
-AXES_LOCKOUT_TEMPLATE = "flashsale/locked.html"
-AXES_VERBOSE = False
+SIGN_IN_FAILURES = env.whole("SIGN_IN_FAILURES", default=5, least=1, most=1_000)
+SIGN_IN_LOCKED_MINUTES = env.whole("SIGN_IN_LOCKED_MINUTES", default=15, least=1, most=365 * 24 * 60)
+# Log-ins a minute for each address or known browser, and for all unknown browsers together; 0 is no limit.
+LOGINS_PER_MINUTE = env.whole("LOGINS_PER_MINUTE", default=30, least=0, most=1_000_000)
+LOGINS_PER_MINUTE_OVERALL = env.whole("LOGINS_PER_MINUTE_OVERALL", default=120, least=0, most=1_000_000)
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 OTP_TOTP_ISSUER = "Flash sale"
 
 UNFOLD = {

@@ -1,11 +1,18 @@
 """The admin's site: its first page shows live numbers (`flashsale.dashboard`)."""
 
+from typing import Any
+
+from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from unfold.sites import UnfoldAdminSite
 
 from flashsale import dashboard
+from flashsale.core import events
+from flashsale.core.client_address import address_of
+from flashsale.sign_in import OwnPasswordForm
+from flashsale.staff import known_browsers, login_limits
 
 
 class SaleAdminSite(UnfoldAdminSite):
@@ -18,6 +25,27 @@ class SaleAdminSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         return [path("live/", self.admin_view(self.live), name="live")]
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Log in. Raises what `flashsale.staff.refusals` answers: `TooManyLogins`, `NameLocked`, `HashingBusy`."""
+        if request.method == "POST":
+            login_limits.count(request)
+        response = super().login(request, extra_context)
+        if request.method == "POST" and response.status_code == 302:
+            name = request.user.get_username()
+            known_browsers.remember(response, name=name)
+            events.note("login_succeeded", account=name, address=address_of(request))
+        return response
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The theme's page with a form that counts wrong old passwords."""
+        request.current_app = self.name
+        return PasswordChangeView.as_view(
+            form_class=OwnPasswordForm,
+            success_url=reverse("admin:password_change_done"),
+            template_name=self.password_change_template or "registration/password_change_form.html",
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )(request)
 
     def live(self, request: HttpRequest) -> HttpResponse:
         """Answer the part of the page that refreshes itself."""

@@ -1,0 +1,15 @@
+"""`manage.py unlock_logins [--name ann]`: forget failed log-ins, so that locked names may try again."""
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from flashsale.staff import login_attempts
+
+
+class Command(BaseCommand):
+    help = "Unlocks user names that were locked after too many wrong passwords: all of them, or one."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--name", help="Only this user name.")
+
+    def handle(self, *args, name: str | None, **options) -> None:
+        self.stdout.write(f"{login_attempts.unlock(name=name)} forgotten.")
