@@ -1,7 +1,8 @@
 """How many log-ins a minute: for each address, for all strangers together, and for each known browser.
 
-What strangers do in all is bounded because each log-in costs a quarter of a second of processor time. Known browsers
-are counted outside of that bound, so that a flood from many addresses does not keep staff out.
+What strangers do in all is bounded because each log-in costs a quarter of a second of processor time. Two things keep
+a flood from shutting staff out: known browsers are counted outside of that bound, and each address has its first few
+log-ins of a minute counted apart, so that only very many addresses together could use those up.
 """
 
 import functools
@@ -17,6 +18,7 @@ from flashsale.core import kv
 from flashsale.core.client_address import address_of
 from flashsale.staff import known_browsers
 
+FIRST_LOGINS = 3
 # The one client that all unknown browsers are together.
 STRANGERS = "all"
 
@@ -37,20 +39,29 @@ def count(request: HttpRequest) -> None:
     if browser:
         _hit(settings.LOGINS_PER_MINUTE, "browser", browser)
         return
-    _hit(settings.LOGINS_PER_MINUTE, "address", address_of(request))
-    _hit(settings.LOGINS_PER_MINUTE_OVERALL, "strangers", STRANGERS)
+    address = address_of(request)
+    _hit(settings.LOGINS_PER_MINUTE, "address", address)
+    overall = settings.LOGINS_PER_MINUTE_OVERALL
+    if _refused_for(FIRST_LOGINS, "first", address):
+        _hit(overall // 2, "repeating", STRANGERS)
+    else:
+        _hit(overall, "strangers", STRANGERS)
 
 
 def _hit(quota: int, kind: str, client: str) -> None:
-    """Count against one quota; 0 is no limit."""
-    if not quota:
-        return
+    """Count against one quota; 0 is no limit. Raises `TooManyLogins`."""
+    seconds = _refused_for(quota, kind, client) if quota else 0
+    if seconds:
+        raise TooManyLogins(seconds)
+
+
+def _refused_for(quota: int, kind: str, client: str) -> float:
+    """Count against one quota; return for how many seconds a client over it is refused, or 0."""
     item = RateLimitItemPerMinute(quota)
     reset_at = _breaker.tried(lambda: _refused_until(_shared(settings.REDIS_URL), item, kind, client))
     if reset_at is None:
         reset_at = _refused_until(_own(), item, kind, client)
-    if reset_at:
-        raise TooManyLogins(max(1.0, reset_at - time.time()))
+    return max(1.0, reset_at - time.time()) if reset_at else 0
 
 
 def _refused_until(limiter: MovingWindowRateLimiter, item: RateLimitItemPerMinute, kind: str, client: str) -> float:

@@ -316,6 +316,22 @@ def test_strangers_of_all_addresses_share_a_quota(client, ann, flooded):
     assert log_in(client, address=next(_addresses)).status_code == 429
 
 
+def test_addresses_that_try_again_and_again_take_nothing_from_those_that_begin(
+    client, ann, settings, address, monkeypatch
+):
+    settings.LOGINS_PER_MINUTE_OVERALL = 2 * login_limits.FIRST_LOGINS + 1
+    monkeypatch.setattr(login_limits, "STRANGERS", address)
+
+    flood = [
+        log_in(client, "wrong", name=f"name-{number}", address=from_).status_code
+        for from_ in (next(_addresses), next(_addresses))
+        for number in range(6)
+    ]
+
+    assert flood == [200] * 6 + [200] * 3 + [429] * 3
+    assert log_in(client, address=next(_addresses)).status_code == 302
+
+
 def test_who_logged_in_from_a_browser_before_passes_a_flood_and_a_lock_of_the_address(
     client, ann, settings, address, request
 ):
