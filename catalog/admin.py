@@ -81,7 +81,8 @@ def changes_of(product: Product) -> list[Change]:
     changes = []
     for before, after, context in zip(versions, versions[1:], contexts[1:], strict=False):
         pairs = [(name, getattr(before, name), getattr(after, name)) for name in tracked]
-        by = str(people.get(context.get("user"), ""))
+        user = context.get("user")
+        by = str(people.get(user, f"deleted account {user}")) if user else ""
         changes.append(Change(after.pgh_created_at, by, [pair for pair in pairs if pair[1] != pair[2]]))
     return changes[::-1]
 

@@ -171,7 +171,7 @@ class StockAdjustment(models.Model):
     delta = models.IntegerField(help_text="Units to add; negative to take away.")
     reason = models.CharField(max_length=500)
     made_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="+"
     )
     total_after = models.PositiveIntegerField()
     made_at = models.DateTimeField(auto_now_add=True)

@@ -1,5 +1,7 @@
 """Other packages' admin pages in the same theme."""
 
+from collections.abc import Iterable
+
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
@@ -29,6 +31,7 @@ from flashsale.core import scopes
 from flashsale.core.admin import MAX_ROWS_AT_ONCE, BaseAdmin, CappedPaginator, ReadOnlyAdmin
 from flashsale.models import LoginFailure, Token
 from flashsale.staff import login_attempts
+from flashsale.staff.deleted_accounts import Account
 
 for model in (
     User,
@@ -49,6 +52,15 @@ class UserAdmin(BaseUserAdmin, BaseAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def get_deleted_objects(self, objs: Iterable[User], request: HttpRequest) -> tuple[list, dict, set, list]:
+        """Say what deleting these accounts does: what they did stays, so that no long list of it is shown."""
+        accounts = [Account(user) for user in objs]
+        kept = [account for account in accounts if account.has_history]
+        lines = [str(account.user) for account in accounts if account not in kept]
+        lines += [f"{account.user}; what it did stays, as “{account.stand_in_name}”" for account in kept]
+        protected = [f"{account.user}: nothing but what it did is left" for account in kept if account.is_stand_in]
+        return lines, {User._meta.verbose_name_plural: len(accounts)}, set(), protected
 
 
 @admin.register(Group)

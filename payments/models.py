@@ -89,7 +89,7 @@ class WebhookEvent(models.Model):
     parked_at = models.DateTimeField(null=True, blank=True, help_text="Since when it waits for its order.")
     processed_at = models.DateTimeField(null=True, blank=True)
     settled_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="+"
     )
     settled_note = models.CharField(
         max_length=NOTE_LENGTH, blank=True, default="", db_default="", help_text="Why staff settled it so."
@@ -172,7 +172,7 @@ class Payment(models.Model):
     refunded_amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=0)
     created_at = models.DateTimeField()
     refunded_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="+"
     )
     refunded_note = models.CharField(
         max_length=NOTE_LENGTH, blank=True, default="", db_default="", help_text="How staff gave it back."
