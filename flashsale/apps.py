@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate, pre_delete, pre_migrate
 
 from flashsale.roles import make_roles
@@ -18,11 +19,12 @@ class FlashsaleConfig(AppConfig):
         from django.contrib.auth.models import User
 
         from flashsale import heartbeat, metrics
-        from flashsale.staff import deleted_accounts
+        from flashsale.staff import deleted_accounts, sessions
 
         heartbeat.register()
         metrics.register()
         pre_delete.connect(deleted_accounts.keep_history, sender=User, dispatch_uid="flashsale.keep_history")
+        user_logged_in.connect(sessions.begin, dispatch_uid="flashsale.begin_session")
         pre_migrate.connect(_let_migrations_run, sender=self, dispatch_uid="flashsale.let_migrations_run")
         # The last app's turn: the permissions of all others exist by now.
         post_migrate.connect(make_roles, sender=self, dispatch_uid="flashsale.make_roles")

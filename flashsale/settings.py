@@ -109,6 +109,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "flashsale.staff.sessions.StaffSessions",
     "flashsale.history.AdminHistory",
     "flashsale.staff.refusals.StaffRefusals",
 ]
@@ -122,6 +123,9 @@ SIGN_IN_LOCKED_MINUTES = env.whole("SIGN_IN_LOCKED_MINUTES", default=15, least=1
 # Log-ins a minute for each address or known browser, and for all unknown browsers together; 0 is no limit.
 LOGINS_PER_MINUTE = env.whole("LOGINS_PER_MINUTE", default=30, least=0, most=1_000_000)
 LOGINS_PER_MINUTE_OVERALL = env.whole("LOGINS_PER_MINUTE_OVERALL", default=120, least=0, most=1_000_000)
+# Staff are logged out after so long without doing anything, and after so long in any case.
+STAFF_IDLE_MINUTES = env.whole("STAFF_IDLE_MINUTES", default=60, least=1, most=365 * 24 * 60)
+SESSION_COOKIE_AGE = env.whole("STAFF_SESSION_HOURS", default=12, least=1, most=365 * 24) * 3600
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 OTP_TOTP_ISSUER = "Flash sale"

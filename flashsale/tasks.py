@@ -1,0 +1,19 @@
+"""What the beat does for the project itself; each task may run twice, late, or on several workers at once."""
+
+from celery import shared_task
+
+from flashsale.staff import login_attempts, sessions
+
+MAX_BATCHES = 100
+
+
+@shared_task
+def purge_logins() -> None:
+    """Delete expired sessions and failed log-ins that lock nothing any more, batch after batch."""
+    for purge, rows in (
+        (sessions.purge, sessions.PURGE_BATCH_ROWS),
+        (login_attempts.purge, login_attempts.PURGE_BATCH_ROWS),
+    ):
+        for _ in range(MAX_BATCHES):
+            if purge() < rows:
+                break
