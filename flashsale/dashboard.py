@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import redis
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db.models import Count, Model, Q, QuerySet
 from django.db.models.functions import Now, TruncMinute
@@ -21,15 +22,39 @@ KEPT_SECONDS = 2
 SALES_SHOWN = 12
 MINUTES_SHOWN = 60
 
+VIEW_PRODUCT, VIEW_STOCK = "catalog.view_product", "catalog.view_stock"
+VIEW_HOLD, VIEW_ORDER = "checkout.view_hold", "checkout.view_order"
+VIEW_EVENT, VIEW_PAYMENT = "payments.view_webhookevent", "payments.view_payment"
+VIEW_DISPUTE = "payments.view_dispute"
+SILENT_WORKERS = "Silent workers"
+VIEW_SCHEDULE = "django_celery_beat.view_periodictask"
+NEEDED_FOR_PART = {
+    "sales": (VIEW_PRODUCT, VIEW_STOCK), "more_sales": (VIEW_PRODUCT, VIEW_STOCK), "next_sale": (VIEW_PRODUCT,),
+}  # fmt: skip
+NEEDED_FOR_SERIES = {"labels": (), "holds": (VIEW_HOLD,), "refusals": (VIEW_HOLD,), "orders": (VIEW_ORDER,)}
+
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the numbers to the page's context (unfold's `DASHBOARD_CALLBACK`)."""
-    return context | numbers()
+    return context | numbers(request.user)
 
 
-def numbers() -> dict[str, Any]:
-    """Return everything the page shows, at most `KEPT_SECONDS` old."""
-    return cache.get_or_set("dashboard", _numbers, KEPT_SECONDS)
+def numbers(user: User) -> dict[str, Any]:
+    """Return what this member of staff may see of the page, at most `KEPT_SECONDS` old.
+
+    Each part needs the permission to view the models that it is counted from. A part that may not be seen is missing,
+    or empty where the page would list something.
+    """
+    everything = cache.get_or_set("dashboard", _numbers, KEPT_SECONDS)
+    shown = {name: part for name, part in everything.items() if user.has_perms(NEEDED_FOR_PART.get(name, ()))}
+    steps = [step for step in everything["funnel"] if user.has_perm(step["needs"])]
+    shown["funnel"] = steps
+    shown["funnel_percent"] = user.has_perm(VIEW_HOLD)
+    shown["needs"] = [_linked(need, user) for need in everything["needs"] if user.has_perm(need["needs"])]
+    series = {name: values for name, values in everything["chart"].items() if user.has_perms(NEEDED_FOR_SERIES[name])}
+    shown["chart"] = series if len(series) > 1 else None
+    shown["has_parts"] = bool(shown["needs"] or steps or {"sales", "next_sale"} & shown.keys())
+    return shown
 
 
 def _numbers() -> dict[str, Any]:
@@ -93,7 +118,15 @@ def _funnel(holds: int) -> list[dict[str, Any]]:
     since = _moment(_last_minutes()[0])
     made = Order.objects.filter(created_at__gte=since).aggregate(all=Count("pk"), paid=Count("pk", Q(status="paid")))
     steps = {"holds": holds, "orders": made["all"], "paid": made["paid"]}
-    return [{"name": name, "n": n, "percent": round(100 * n / holds) if holds else 0} for name, n in steps.items()]
+    return [
+        {
+            "name": name,
+            "n": n,
+            "percent": round(100 * n / holds) if holds else 0,
+            "needs": VIEW_HOLD if name == "holds" else VIEW_ORDER,
+        }
+        for name, n in steps.items()
+    ]
 
 
 def _needs() -> list[dict[str, Any]]:
@@ -101,15 +134,18 @@ def _needs() -> list[dict[str, Any]]:
     events = WebhookEvent.objects.filter(status__in=["needs_review", "dead"]).values("status").annotate(n=Count("pk"))
     of_status = {row["status"]: row["n"] for row in events.order_by()}
     listed = reverse("admin:payments_webhookevent_changelist")
+    payments = reverse("admin:payments_payment_changelist")
+    disputes = reverse("admin:payments_dispute_changelist")
     due = Payment.objects.filter(status=Payment.Status.REFUND_DUE).count()
     drift = audit.last_result()
     return [
-        _need("Refunds due", due, reverse("admin:payments_payment_changelist") + "?status__exact=refund_due"),
-        _need("Events to review", of_status.get("needs_review", 0), f"{listed}?status__exact=needs_review"),
-        _need("Disputes", _disputes(), reverse("admin:payments_dispute_changelist") + "?status__in=open,lost"),
-        _need("Dead events", of_status.get("dead", 0), f"{listed}?status__exact=dead"),
-        _need("Products with wrong counters", drift, reverse("admin:catalog_stock_changelist")),
-        _need("Silent workers", _silent(), reverse("admin:django_celery_beat_periodictask_changelist")),
+        _need("Refunds due", VIEW_PAYMENT, due, f"{payments}?status__exact=refund_due"),
+        _need("Events to review", VIEW_EVENT, of_status.get("needs_review", 0), f"{listed}?status__exact=needs_review"),
+        _need("Disputes", VIEW_DISPUTE, _disputes(), f"{disputes}?status__in=open,lost"),
+        _need("Dead events", VIEW_EVENT, of_status.get("dead", 0), f"{listed}?status__exact=dead"),
+        _need("Products with wrong counters", VIEW_STOCK, drift, reverse("admin:catalog_stock_changelist")),
+        # It concerns all who look after orders; the page behind it, only some of them.
+        _need(SILENT_WORKERS, VIEW_ORDER, _silent(), reverse("admin:django_celery_beat_periodictask_changelist")),
     ]
 
 
@@ -117,8 +153,14 @@ def _disputes() -> int:
     return Dispute.objects.filter(status__in=[Dispute.Status.OPEN, Dispute.Status.LOST]).count()
 
 
-def _need(name: str, n: int | None, url: str) -> dict[str, Any]:
-    return {"name": name, "n": n, "url": url, "is_urgent": n != 0}
+def _need(name: str, needs: str, n: int | None, url: str) -> dict[str, Any]:
+    return {"name": name, "needs": needs, "n": n, "url": url, "is_urgent": n != 0}
+
+
+def _linked(need: dict[str, Any], user: User) -> dict[str, Any]:
+    """Return the need, without its link where the page behind it may not be seen."""
+    may_follow = need["name"] != SILENT_WORKERS or user.has_perm(VIEW_SCHEDULE)
+    return need if may_follow else need | {"url": ""}
 
 
 def _silent() -> int | None:

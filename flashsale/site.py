@@ -49,4 +49,4 @@ class SaleAdminSite(UnfoldAdminSite):
 
     def live(self, request: HttpRequest) -> HttpResponse:
         """Answer the part of the page that refreshes itself."""
-        return TemplateResponse(request, "flashsale/live.html", dashboard.numbers())
+        return TemplateResponse(request, "flashsale/live.html", dashboard.numbers(request.user))

@@ -3,12 +3,15 @@
   let chart;
 
   function draw() {
-    const data = JSON.parse(document.getElementById("live-chart-data").textContent);
+    const source = document.getElementById("live-chart-data");
+    if (!source) return;
+    const data = JSON.parse(source.textContent);
+    // Those that this member of staff may see.
     const series = [
       ["Holds", data.holds, "#2563eb"],
       ["Orders", data.orders, "#16a34a"],
       ["Refusals", data.refusals, "#dc2626"],
-    ];
+    ].filter(([, values]) => values);
     const datasets = series.map(([label, values, color]) => ({
       label, data: values, borderColor: color, backgroundColor: color, borderWidth: 2, pointRadius: 0, tension: 0,
     }));
