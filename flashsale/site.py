@@ -1,6 +1,7 @@
 """The admin's site: its first page shows live numbers (`flashsale.dashboard`)."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest, HttpResponse
@@ -35,6 +36,9 @@ class SaleAdminSite(UnfoldAdminSite):
             name = request.user.get_username()
             known_browsers.remember(response, name=name)
             events.note("login_succeeded", account=name, address=address_of(request))
+            if urlsplit(response.url).path in (reverse("admin:login"), reverse("admin:logout")):
+                # Pages that lead out again, or take no GET.
+                response.headers["Location"] = reverse("admin:index")
         return response
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
