@@ -167,6 +167,23 @@ class ReadOnlyAdmin(DecidingAdmin):
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
 
+class MoreThan(int):
+    """A number of rows that nobody counted: so large that every page exists, and in words what is known of it."""
+
+    def __new__(cls, counted: int, *, as_if: int) -> "MoreThan":
+        number = super().__new__(cls, as_if)
+        number.counted = counted
+        return number
+
+    def __str__(self) -> str:
+        return f"more than {self.counted:,}"
+
+    __repr__ = __str__
+
+    def __format__(self, _spec: str) -> str:
+        return str(self)
+
+
 class CappedPaginator(InfinitePaginator):
     """Counts to `MOST_COUNTED` and no further; what is beyond is reached page by page."""
 
@@ -174,8 +191,8 @@ class CappedPaginator(InfinitePaginator):
 
     @cached_property
     def count(self) -> int:
-        counted = self.object_list.order_by()[: self.MOST_COUNTED].count()
-        return counted if counted < self.MOST_COUNTED else super().count
+        counted = self.object_list.order_by()[: self.MOST_COUNTED + 1].count()
+        return counted if counted <= self.MOST_COUNTED else MoreThan(self.MOST_COUNTED, as_if=super().count)
 
 
 class BigTableAdmin(ReadOnlyAdmin):
