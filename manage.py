@@ -2,37 +2,61 @@
 """Django's command line. In local mode it runs on the embedded servers and starts them when they do not run."""
 
 import os
+import signal
 import sys
+
+# Before anything is imported that takes long: the kernel keeps these signals until `interrupts.hold` asks for them.
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 NEEDS_NO_SERVER = frozenset({"help", "version", "collectstatic"})
 HELP_OPTIONS = frozenset({"--help", "-h", "--version"})
-INTERRUPTED = 128 + 2
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> None:
+    from flashsale.core.interrupts import Interrupted, interrupts
+
+    interrupts.hold()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
 
     from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
 
     from flashsale import embedded, local
 
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
-    lease = None
     try:
-        if command not in NEEDS_NO_SERVER and not HELP_OPTIONS.intersection(sys.argv):
-            lease = _start_servers(command)
-        execute_from_command_line(sys.argv)
+        _run(command)
     except (ImproperlyConfigured, embedded.EmbeddedError, local.CannotStart) as error:
         sys.exit(f"manage.py: {error}")
+    except Interrupted as interrupted:
+        if command != "up":
+            sys.exit(interrupted.exit_code)
+        sys.stdout.write("Stopped.\n")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read the output, such as `head`, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(command: str) -> None:
+    """Run the command on servers that it needs. Until they are ready an interrupt is held; `up` holds it to its end."""
+    from django.core.management import execute_from_command_line
+
+    from flashsale.core.interrupts import interrupts
+
+    lease = None
+    try:
+        interrupts.check()
+        if command not in NEEDS_NO_SERVER and not HELP_OPTIONS.intersection(sys.argv):
+            lease = _start_servers(command)
+        if command != "up":
+            interrupts.release()
+        execute_from_command_line(sys.argv)
     finally:
         if lease:
             lease.close()
+        interrupts.finish()
 
 
 def _start_servers(command: str):

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from flashsale.core.interrupts import interrupts
+
 DATABASE = USER = "flashsale"
 PG_PORT = "5432"
 START_SECONDS = 60
@@ -131,33 +133,50 @@ def locked(path: Path, *, seconds: float = START_SECONDS) -> Iterator[int]:
 
 def _lock_file(path: Path, kind: int, seconds: float) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait_for_lock(descriptor, kind, path, seconds)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _wait_for_lock(descriptor: int, kind: int, path: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                os.close(descriptor)
                 raise EmbeddedError(f"{path} is still locked by another process after {seconds:g} s.") from None
-            time.sleep(POLL_SECONDS)
-        else:
-            return descriptor
+            _pause()
+
+
+def _pause() -> None:
+    interrupts.check()
+    time.sleep(POLL_SECONDS)
 
 
 def _make_ready(state_dir: Path, *, fast: bool) -> None:
     """Return when a living keeper has ready servers; this process holds the start lock and is a user."""
-    deadline = time.monotonic() + START_SECONDS
-    keeper: subprocess.Popen | None = None
-    while time.monotonic() < deadline:
-        is_kept = is_locked(state_dir / "keeper.lock")
-        if is_kept and (state_dir / "ready").exists():
-            return
-        if keeper is None and not is_kept:
-            keeper = _start_keeper(state_dir, fast=fast)
-        elif keeper is not None and keeper.poll() is not None:
-            raise EmbeddedError(_why_it_failed(state_dir))
-        time.sleep(POLL_SECONDS)
-    raise EmbeddedError(f"The embedded servers were not ready after {START_SECONDS} s; see {state_dir}/keeper.log.")
+    with contextlib.ExitStack() as undoing:
+        deadline = time.monotonic() + START_SECONDS
+        keeper: subprocess.Popen | None = None
+        while time.monotonic() < deadline:
+            if _is_ready(state_dir):
+                undoing.pop_all()
+                return
+            if keeper is None and not is_running(state_dir):
+                keeper = _start_keeper(state_dir, fast=fast)
+                undoing.callback(_stop_keeper, keeper)
+            elif keeper is not None and keeper.poll() is not None:
+                raise EmbeddedError(_why_it_failed(state_dir))
+            _pause()
+        raise EmbeddedError(f"The embedded servers were not ready after {START_SECONDS} s; see {state_dir}/keeper.log.")
+
+
+def _is_ready(state_dir: Path) -> bool:
+    return is_running(state_dir) and (state_dir / "ready").exists()
 
 
 def _start_keeper(state_dir: Path, *, fast: bool) -> subprocess.Popen:
@@ -169,6 +188,16 @@ def _start_keeper(state_dir: Path, *, fast: bool) -> subprocess.Popen:
         return subprocess.Popen(
             argv, cwd=PROJECT_DIR, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
+
+
+def _stop_keeper(keeper: subprocess.Popen) -> None:
+    """Stop a keeper whose start failed or was interrupted: the start lock is held, so that it has no other user."""
+    keeper.terminate()
+    try:
+        keeper.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        keeper.kill()
+        keeper.wait()
 
 
 def _why_it_failed(state_dir: Path) -> str:

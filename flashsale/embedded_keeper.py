@@ -1,7 +1,7 @@
 """The keeper of one state folder's servers: `python -m flashsale.embedded_keeper STATE_DIR [--fast]`.
 
 It starts PostgreSQL and Valkey, says `ready`, and stops them when their last user is gone, or one of them dies, or it
-is told to (SIGTERM). The servers die with it.
+is told to (Ctrl-C, SIGTERM, SIGHUP). The servers die with it.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from psycopg import sql
 
 from flashsale import embedded
 from flashsale.core import processes
+from flashsale.core.interrupts import interrupts
 from flashsale.embedded import DATABASE, PG_PORT, POLL_SECONDS, START_SECONDS, STOP_SECONDS, USER, EmbeddedError
 
 PG_MAJOR = "18"
@@ -37,7 +38,7 @@ FAST_OPTIONS = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_p
 
 def main(state_dir: Path, *, fast: bool) -> int:
     """Keep the servers until nobody uses them; returns the exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    interrupts.hold()
     os.umask(0o077)
     try:
         with (
@@ -45,6 +46,8 @@ def main(state_dir: Path, *, fast: bool) -> int:
             embedded.locked(state_dir / "servers.lock", seconds=STOP_SECONDS) as servers_lock,
         ):
             return Keeper(state_dir, servers_lock, fast=fast).run()
+    except KeyboardInterrupt:
+        return 0
     except (EmbeddedError, OSError, psycopg.Error, subprocess.SubprocessError) as error:
         (state_dir / "keeper.error").write_text(f"The embedded servers could not be started: {error}")
         raise
@@ -86,6 +89,7 @@ class Keeper:
                 (self._state_dir / "ready").unlink(missing_ok=True)
                 self._stop()
                 return 0
+            interrupts.check()
             time.sleep(WATCH_SECONDS)
 
     def _stop(self) -> None:
@@ -160,7 +164,10 @@ class Keeper:
         argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         argv += ["--auth-local=trust", "--auth-host=reject"]
         server = self._start(argv, log="postgres.log", stop_signal=signal.SIGTERM)
-        if server.wait(timeout=START_SECONDS) != 0:
+        deadline = time.monotonic() + START_SECONDS
+        while server.poll() is None and time.monotonic() < deadline:
+            _pause()
+        if server.poll() != 0:
             raise EmbeddedError(f"initdb failed; see {self._state_dir}/postgres.log.")
         self._servers.pop()
         unfinished.rename(self._data)
@@ -251,7 +258,12 @@ def _wait_for(is_ready: Callable[[], bool], server: subprocess.Popen, name: str,
             raise EmbeddedError(f"{name} ended with {server.returncode} while starting; see {log}.")
         if time.monotonic() > deadline:
             raise EmbeddedError(f"{name} was not ready after {START_SECONDS} s; see {log}.")
-        time.sleep(POLL_SECONDS)
+        _pause()
+
+
+def _pause() -> None:
+    interrupts.check()
+    time.sleep(POLL_SECONDS)
 
 
 if __name__ == "__main__":

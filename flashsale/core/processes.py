@@ -30,6 +30,8 @@ class _Data(ctypes.Structure):
 def child_setup(death_signal: signal.Signals, *, account: pwd.struct_passwd | None = None) -> Callable[[], None]:
     """Return what a child does before exec: become `account` if given, and get `death_signal` when its parent dies.
 
+    No signal is blocked in it, whatever its parent has blocked.
+
     A child of root that becomes another account keeps the right to pass through and read folders which that account
     could not, such as a checkout below root's home; it may not write there. The parent must start it from its main
     thread: the signal is sent when that thread ends.
@@ -39,6 +41,7 @@ def child_setup(death_signal: signal.Signals, *, account: pwd.struct_passwd | No
     parent = os.getpid()
 
     def set_up() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if account:
             _become(account)
         # Last, because a change of user clears it.

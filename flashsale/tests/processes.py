@@ -47,6 +47,16 @@ def processes_naming(text: str, *, within: str = "cmdline") -> list[int]:
     return found
 
 
+def held_signals(pid: int) -> set[signal.Signals]:
+    """Return the signals that a living process has blocked or handles itself."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    mask = 0
+    for line in lines:
+        if line.startswith(("SigBlk:", "SigCgt:")):
+            mask |= int(line.split()[1], 16)
+    return {number for number in signal.Signals if mask >> (number - 1) & 1}
+
+
 def free_port() -> int:
     """Return a TCP port that nobody uses at the moment."""
     with socket.socket() as probe:

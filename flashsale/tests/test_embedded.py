@@ -13,9 +13,10 @@ import psycopg
 import pytest
 
 from flashsale import embedded
+from flashsale.core.interrupts import SIGNALS
 from flashsale.core.processes import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, child_setup
 from flashsale.embedded_keeper import find_postgres
-from flashsale.tests.processes import processes_naming, start, wait_until
+from flashsale.tests.processes import WAIT_SECONDS, processes_naming, start, wait_until
 
 HOLD_OPEN = "import sys, pathlib; from flashsale import embedded; lease = embedded.use(pathlib.Path(sys.argv[1]));"
 WAIT_FOR_INPUT = HOLD_OPEN + "print('ready', flush=True); sys.stdin.read()"
@@ -97,6 +98,42 @@ def test_a_killed_keeper_takes_the_servers_with_it_and_the_next_user_starts_them
     assert query(state_dir, "SELECT 1") == (1,)
     for process in (user, again):
         process.communicate("")
+
+
+INTERRUPTED_WHILE_STARTING = (
+    "import sys, pathlib; from flashsale import embedded; from flashsale.core.interrupts import interrupts\n"
+    "interrupts.hold()\ntry:\n    embedded.use(pathlib.Path(sys.argv[1]))\n    interrupts.check()\n"
+    "except KeyboardInterrupt:\n    print('interrupted')"
+)
+
+
+@pytest.mark.parametrize("started", ["keeper.log", "valkey.log", "postgres.log", "postgres/PG_VERSION"])
+def test_an_interrupted_start_has_stopped_what_it_started_when_it_ends(state_dir, started):
+    user = start(
+        sys.executable, "-c", INTERRUPTED_WHILE_STARTING, str(state_dir), environment=dict(os.environ), stdout=-1
+    )
+    wait_until((state_dir / started).exists, what=f"{started} is there")
+
+    user.send_signal(signal.SIGTERM)
+
+    assert user.communicate(timeout=WAIT_SECONDS)[0] == "interrupted\n"
+    embedded.wait_until_stopped(state_dir)
+    assert processes_naming(str(state_dir)) == []
+    assert not embedded.socket_dir(state_dir).exists()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_keeper_that_is_told_to_stop_stops_the_servers(state_dir, number):
+    user = user_of(state_dir)
+    [keeper] = processes_naming("flashsale.embedded_keeper\0" + str(state_dir))
+
+    os.kill(keeper, number)
+
+    wait_until(lambda: not processes_naming(str(state_dir / "postgres")), what="servers gone")
+    wait_until(lambda: not embedded.is_running(state_dir), what="keeper gone")
+    assert not embedded.socket_dir(state_dir).exists()
+    assert "Traceback" not in (state_dir / "keeper.log").read_text()
+    user.communicate("")
 
 
 def test_a_killed_server_ends_the_keeper(state_dir):

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from flashsale import embedded
-from flashsale.tests.processes import processes_naming, wait_until
+from flashsale.tests.processes import WAIT_SECONDS, held_signals, processes_naming, wait_until
 from flashsale.tests.test_up import System
 
 
@@ -61,21 +61,31 @@ def test_a_bad_port_in_the_env_file_is_said_in_words(system, tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_ctrl_c_at_any_moment_of_the_start_stops_everything(system):
-    system.up()
-    wait_until((system.state_dir / "keeper.log").exists, what="the servers start")
-    system.process.send_signal(signal.SIGINT)
-    assert system.process.wait(60) == 128 + signal.SIGINT
-    assert system.text() == ""
+# What shows that a start has come so far, in order.
+MOMENTS = {
+    "the first line": lambda system: signal.SIGTERM in held_signals(system.process.pid),
+    "the servers start": lambda system: (system.state_dir / "keeper.log").exists(),
+    "the database is prepared": lambda system: "Preparing the database" in system.text(),
+    "programs start": lambda system: _web_server_of(system) != [],
+}
 
-    # Several times, because an interrupt is easily lost while processes are being started.
-    for _ in range(4):
+
+@pytest.mark.parametrize(
+    "numbers",
+    [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP], [signal.SIGINT, signal.SIGTERM, signal.SIGINT]],
+    ids=lambda numbers: "+".join(number.name for number in numbers),
+)
+def test_an_interrupt_at_any_moment_of_the_start_stops_everything(system, numbers):
+    for what, has_come in MOMENTS.items():
         system.up()
-        wait_until(lambda: _web_server_of(system), what="processes start")
-        system.process.send_signal(signal.SIGINT)
-        assert system.process.wait(60) == 0, system.text()
-        assert "Traceback" not in system.text()
+        wait_until(lambda has_come=has_come: has_come(system), what=what)
 
+        for number in numbers:
+            system.process.send_signal(number)
+
+        assert system.process.wait(WAIT_SECONDS) == 0, f"{what}: {system.text()}"
+        assert system.text().endswith("Stopped.\n")
+        assert "Traceback" not in system.text()
     embedded.wait_until_stopped(system.state_dir)
     wait_until(lambda: not system.leftovers(), what="no process is left")
 

@@ -5,7 +5,6 @@ import http.client
 import logging
 import os
 import shutil
-import signal
 import socket
 import sys
 import time
@@ -15,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from flashsale import embedded, local, server
+from flashsale.core.interrupts import interrupts
 from flashsale.stack import Program, Stack, StackError, tail
 
 HOST = "127.0.0.1"
@@ -22,31 +22,6 @@ START_SECONDS = 60
 WATCH_SECONDS = 0.2
 ANSWER_SECONDS = 2
 SERVER_LOGS = ("keeper.log", "postgres.log", "valkey.log")
-
-
-class _Interrupts:
-    """Ctrl-C, SIGTERM and SIGHUP: raised while the database is prepared, only remembered as soon as processes start.
-
-    Python loses an exception that a signal raises inside a callback of fork, and a second Ctrl-C must not cut the
-    orderly stop short.
-    """
-
-    def __init__(self) -> None:
-        self.are_held = False
-        self._came = False
-        # SIGINT too: a shell that starts this in the background lets it ignore Ctrl-C.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
-
-    def check(self) -> None:
-        """Raise `KeyboardInterrupt` when one came."""
-        if self._came:
-            raise KeyboardInterrupt
-
-    def _on_signal(self, *_) -> None:
-        self._came = True
-        if not self.are_held:
-            raise KeyboardInterrupt
 
 
 class Command(BaseCommand):
@@ -57,15 +32,14 @@ class Command(BaseCommand):
     def handle(self, **options) -> None:
         if not settings.LOCAL_MODE:
             raise CommandError("LOCAL_MODE is off (see .env): `up` is for a system on your own machine.")
-        interrupts = _Interrupts()
+        interrupts.hold()
         # What the demo's own orders say belongs into no terminal.
         logging.getLogger("flashsale.events").setLevel(logging.WARNING)
         try:
             with contextlib.ExitStack() as closing:
                 port = self._alone(closing)
                 self._prepare()
-                interrupts.are_held = True
-                self._run(closing, port, interrupts)
+                self._run(closing, port)
         except KeyboardInterrupt:
             self.stdout.write("Stopped.")
         except StackError as error:
@@ -92,16 +66,20 @@ class Command(BaseCommand):
         return port
 
     def _prepare(self) -> None:
+        # Neither is cut short: an index that was being built, or a password that was not shown yet, would stay behind.
+        interrupts.check()
         self._say("Preparing the database")
         call_command("migrate", interactive=False, verbosity=0)
+        interrupts.check()
         call_command("seed_demo", stdout=self.stdout)
 
-    def _run(self, closing: contextlib.ExitStack, port: int, interrupts: _Interrupts) -> None:
+    def _run(self, closing: contextlib.ExitStack, port: int) -> None:
         stack = Stack(settings.STATE_DIR / "logs", cwd=settings.BASE_DIR)
         _count_from_zero()
         closing.callback(stack.stop)
         closing.callback(lambda: self._say("Stopping"))
         for program in _programs(port):
+            interrupts.check()
             stack.start(program)
         self._say("Starting web server, workers and beat")
         url = f"http://{HOST}:{port}"
