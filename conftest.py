@@ -9,6 +9,8 @@ from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.tests.schedule import fill_schedule
 
+pytest_plugins = ["flashsale.tests.leftovers"]
+
 # What takes longest goes first, so that no process has to do it alone at the end.
 SLOW = ("test_up.py", "test_start.py", "test_storms.py", "test_property.py", "test_admin_actions.py", "test_restore.py")
 

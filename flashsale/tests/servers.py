@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from flashsale import embedded
+from flashsale.tests.processes import RUN
 
 STATE = pytest.StashKey[tuple[Path, embedded.Lease | None]]()
 
@@ -27,6 +28,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         "SECRET_KEY": secrets.token_urlsafe(48),
         "ENV_FILE": str(no_env_file),
         "STATE_DIR": str(state_dir),
+        RUN: str(state_dir),
     }
     asks = early_config.known_args_namespace
     is_served = os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")
