@@ -5,9 +5,10 @@ VENV := .venv
 TEST_PROCESSES ?= 3
 export PORT STATE_DIR
 
-# A virtual environment whose Python is gone or too old is made again.
+# A virtual environment whose Python is gone or too old, or whose making was cut short, is made again.
+UNFINISHED := $(VENV)/.unfinished
 IS_USABLE := import sys; sys.exit(sys.version_info < (3, 11))
-_ := $(shell $(VENV)/bin/python -c '$(IS_USABLE)' 2>/dev/null || rm -rf $(VENV))
+_ := $(shell test ! -e $(UNFINISHED) && $(VENV)/bin/python -c '$(IS_USABLE)' 2>/dev/null || rm -rf $(VENV))
 
 .PHONY: run test bench chaos lint clean
 
@@ -37,14 +38,22 @@ clean:
 $(VENV)/bin/python:
 	@$(PYTHON) -c '$(IS_USABLE)' \
 	    || { echo "Python 3.11 or newer is needed; name one with PYTHON=python3.11"; exit 1; }
+	@mkdir -p $(VENV) && touch $(UNFINISHED)
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv failed: on Debian, apt install python3-venv"; exit 1; }
+	@rm -f $(UNFINISHED)
+
+# What pip refuses leaves the environment as it was; only what was cut short leaves the mark.
+define install
+	@echo "Installing $(1)"
+	@touch $(UNFINISHED)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(1) || { rm -f $(UNFINISHED); exit 1; }
+	@rm -f $(UNFINISHED)
+endef
 
 $(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
-	@echo "Installing requirements.txt"
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(call install,requirements.txt)
 	@touch $@
 
 $(VENV)/.development: requirements.txt requirements-dev.txt | $(VENV)/bin/python
-	@echo "Installing requirements-dev.txt"
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(call install,requirements-dev.txt)
 	@touch $@ $(VENV)/.runtime

@@ -2,11 +2,15 @@
 
 import os
 
+import httpx
 import pytest
+from django.conf import settings
 from rest_framework.test import APIClient
 
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
+from flashsale.core import kv
+from flashsale.tests.processes import WAIT_SECONDS
 from flashsale.tests.schedule import fill_schedule
 
 pytest_plugins = ["flashsale.tests.leftovers"]
@@ -20,6 +24,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the tests for several processes (pytest-xdist); one process keeps pytest-django's order."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: SLOW.index(item.path.name) if item.path.name in SLOW else len(SLOW))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_clients() -> None:
+    """Wait for Redis and for HTTP servers as long as a test waits: on a busy machine a second is soon over."""
+    httpx.Client.__init__.__kwdefaults__["timeout"].read = WAIT_SECONDS
+    settings.REDIS_TIMEOUT_SECONDS = WAIT_SECONDS
+    kv.client().connection_pool.connection_kwargs.update(kv.connect_options())
 
 
 @pytest.fixture

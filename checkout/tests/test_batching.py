@@ -12,8 +12,8 @@ from checkout.idempotency import Once
 from checkout.models import Hold
 from flashsale.core import together
 from flashsale.core.transactions import Busy, OutcomeUnknown
-from flashsale.tests.processes import wait_until
-from flashsale.tests.racing import counts
+from flashsale.tests.processes import WAIT_SECONDS, wait_until
+from flashsale.tests.racing import counts, patient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,6 +27,8 @@ class Queue:
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> "Queue":
+        self._patience = patient()
+        self._patience.__enter__()
         self._lock = transaction.atomic()
         self._lock.__enter__()
         Stock.objects.select_for_update().get(pk=self.product.pk)
@@ -53,7 +55,8 @@ class Queue:
     def __exit__(self, *_) -> None:
         self._lock.__exit__(None, None, None)
         for thread in self._threads:
-            thread.join(30)
+            thread.join(WAIT_SECONDS)
+        self._patience.__exit__(None, None, None)
         assert not any(thread.is_alive() for thread in self._threads)
 
 
@@ -256,7 +259,7 @@ def test_different_products_do_not_wait_for_each_other():
         outcome: list = []
         thread = threading.Thread(target=lambda: outcome.append(_elsewhere(other)))
         thread.start()
-        thread.join(10)
+        thread.join(WAIT_SECONDS)
 
     assert isinstance(outcome[0], Hold)
 

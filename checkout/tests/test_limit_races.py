@@ -1,17 +1,18 @@
 """The limit per customer holds at a deadline: who looked before it and who looks after it count the same units."""
 
 import threading
-import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from catalog import inventory
 from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, limits, orders
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory
 from flashsale.core import clock
-from flashsale.tests.racing import JOIN_SECONDS, at_once, counts
+from flashsale.tests.processes import WAIT_SECONDS, wait_until
+from flashsale.tests.racing import at_once, blocked, counts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,21 +20,35 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _a_claim_comes_while_the_customers_last_hold_is_ordered_at_its_deadline(monkeypatch) -> list:
     product = ProductFactory(stock=10, max_per_customer=2)
     hold = HoldFactory(product=product, quantity=2, customer_id="ada")
-    now = clock.now()
-    Hold.objects.update(created_at=now, expires_at=now + timedelta(seconds=0.4))
-    convert, is_decided = holds.convert, threading.Event()
+    convert, is_decided, has_looked = holds.convert, threading.Event(), threading.Event()
+    claimant: list[int] = []
+    now, lock = clock.now, inventory.lock_for_claims
+
+    def of_this_thread(moment: datetime) -> datetime:
+        """Return the time as the claim sees it: after the hold's deadline, and before its order's."""
+        return moment + timedelta(minutes=5) if threading.get_ident() in claimant else moment
+
+    def lock_late(product_id: int) -> tuple:
+        stock, locked = lock(product_id)
+        locked.locked_at = of_this_thread(locked.locked_at)
+        return stock, locked
 
     def convert_slowly(ordered, *, now) -> None:
         is_decided.set()
-        # The deadline passes, and whoever comes then waits for this row, or does not see it.
-        time.sleep(1)
+        # Until the claim waits for this row, or has not seen it.
+        wait_until(lambda: blocked() or has_looked.is_set(), what="the claim has looked")
         convert(ordered, now=now)
 
     def claim_after_the_deadline() -> Hold:
-        is_decided.wait(JOIN_SECONDS)
-        time.sleep(0.5)
-        return holds.place(product_id=product.pk, quantity=2, customer_id="ada")
+        assert is_decided.wait(WAIT_SECONDS)
+        claimant.append(threading.get_ident())
+        try:
+            return holds.place(product_id=product.pk, quantity=2, customer_id="ada")
+        finally:
+            has_looked.set()
 
+    monkeypatch.setattr(clock, "now", lambda: of_this_thread(now()))
+    monkeypatch.setattr(inventory, "lock_for_claims", lock_late)
     monkeypatch.setattr(holds, "convert", convert_slowly)
     return at_once(lambda: orders.place(hold_id=hold.pk), claim_after_the_deadline)
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, Request, sync_playwright
 
+from flashsale.tests.processes import WAIT_SECONDS
+
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
@@ -36,6 +38,7 @@ def open_page(base_url: str, *, viewport: dict[str, int] = DESKTOP) -> Iterator[
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         page = browser.new_page(viewport=viewport, base_url=base_url)
+        page.set_default_timeout(1000 * WAIT_SECONDS)
         page.on("request", look_at)
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
         page.on("console", lambda line: wrong.append(f"console: {line.text}") if line.type == "error" else None)

@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import connection
 
 from flashsale.tests.browser import tool
-from flashsale.tests.processes import PROJECT, free_port, start, wait_until
+from flashsale.tests.processes import PROJECT, WAIT_SECONDS, free_port, start, stop, wait_until
 from flashsale.tests.schedule import fill_schedule
 
 COMPOSE = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
@@ -138,11 +138,7 @@ def stopping(*programs: subprocess.Popen) -> Iterator[None]:
     try:
         yield
     finally:
-        for program in programs:
-            program.terminate()
-        for program in programs:
-            # As long as Compose waits for whoever runs a task.
-            program.wait(130)
+        stop(*programs)
 
 
 @dataclass(frozen=True)
@@ -156,11 +152,11 @@ class Proxy:
     def client(self, address: str = "127.0.0.1", **headers: str) -> httpx.Client:
         """Return a client that calls from this address: each has limits of its own."""
         transport = httpx.HTTPTransport(local_address=address)
-        return httpx.Client(base_url=self.url, transport=transport, headers=headers, timeout=20)
+        return httpx.Client(base_url=self.url, transport=transport, headers=headers, timeout=WAIT_SECONDS)
 
     def ask_raw(self, path: str, **headers: str) -> http.client.HTTPResponse:
         """Ask for a path as it is written, with these headers only."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS)
         connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
         for name, value in ({"Host": "shop.test"} | headers).items():
             connection.putheader(name, value)
@@ -170,7 +166,7 @@ class Proxy:
     def logged(self, answer: httpx.Response | http.client.HTTPResponse) -> dict:
         """Return the line of the access log that belongs to the answer; it comes a moment later."""
         request_id = answer.headers["X-Request-ID"]
-        wait_until(lambda: request_id in self.log.read_text(), seconds=5, what="the request is written down")
+        wait_until(lambda: request_id in self.log.read_text(), what="the request is written down")
         [line] = [line for line in self.log.read_text().splitlines() if request_id in line]
         return json.loads(line)
 

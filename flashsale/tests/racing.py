@@ -2,16 +2,40 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pytest
 from django.db import connection
 from django.db.models import Model, QuerySet
 
-JOIN_SECONDS = 30
-MEETING_SECONDS = 1.0
+from flashsale.core import together
+from flashsale.tests.processes import WAIT_SECONDS
+
+# As long as a Meeting waits for a thread that neither comes nor waits for a lock of the database.
+MEETING_SECONDS = 5.0
+POLL_SECONDS = 0.02
+BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+NO_TIMEOUTS = "-c lock_timeout=0 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+LINE_SECONDS = {name: getattr(together, name) for name in ("WAIT_SECONDS", "LEAD_SECONDS", "TAKEN_SECONDS")}
+
+_racing: list[threading.Thread] = []
+
+
+@contextlib.contextmanager
+def patient() -> Iterator[None]:
+    """Let new connections wait for locks, and requests for their turn, as long as a test waits.
+
+    A race is decided by its locks, and on a busy machine not by the timeouts of production. What a test has set itself
+    stays.
+    """
+    unset = {name: WAIT_SECONDS for name, usual in LINE_SECONDS.items() if getattr(together, name) == usual}
+    options = connection.settings_dict["OPTIONS"]
+    with mock.patch.multiple(together, **unset), mock.patch.dict(options, {"options": NO_TIMEOUTS}):
+        yield
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
@@ -21,7 +45,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
     def run(index: int, call: Callable[[], Any]) -> None:
         try:
-            start.wait(JOIN_SECONDS)
+            start.wait(WAIT_SECONDS)
             results[index] = call()
         except Exception as error:
             results[index] = error
@@ -29,12 +53,21 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
             connection.close()
 
     threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(JOIN_SECONDS)
+    with patient():
+        _racing.extend(threads)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WAIT_SECONDS)
+        _racing.clear()
     assert not any(thread.is_alive() for thread in threads), "a racing thread did not end"
     return results
+
+
+def blocked() -> int:
+    """Return how many sessions of the test database wait for a lock."""
+    with other_connection(autocommit=True) as watcher:
+        return watcher.execute(BLOCKED).fetchone()[0]
 
 
 def times(count: int, call: Callable[[], Any]) -> list[Callable[[], Any]]:
@@ -43,19 +76,42 @@ def times(count: int, call: Callable[[], Any]) -> list[Callable[[], Any]]:
 
 
 class Meeting:
-    """A place between looking and writing where racing threads wait for each other, for a bounded time.
+    """A place between looking and writing where racing threads wait for each other.
 
-    Where a lock keeps the others away, the one that came waits in vain and goes on alone: the lock has done its work.
-    Where there is none, all of them have looked before any of them writes.
+    Where a lock keeps the others away, the one that came goes on alone as soon as they wait for that lock, or have
+    ended: the lock has done its work. Where there is none, all of them have looked before any of them writes, however
+    slow they are.
     """
 
     def __init__(self, parties: int) -> None:
-        self._barrier = threading.Barrier(parties)
+        self._parties = parties
+        self._changed = threading.Condition()
+        self._here = self._met = 0
+        self._is_over = False
 
     def wait(self) -> None:
-        """Wait for the others, at most `MEETING_SECONDS`; once somebody waited in vain nobody waits any more."""
-        with contextlib.suppress(threading.BrokenBarrierError):
-            self._barrier.wait(MEETING_SECONDS)
+        """Wait for the others; once a thread waited in vain no thread waits any more."""
+        with self._changed:
+            if self._is_over:
+                return
+            self._here, before = self._here + 1, self._met
+            if self._here == self._parties:
+                self._here, self._met = 0, self._met + 1
+                self._changed.notify_all()
+                return
+        self._wait_until(lambda: self._met > before)
+
+    def _wait_until(self, have_met: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + MEETING_SECONDS
+        with other_connection(autocommit=True) as watcher:
+            while not (have_met() or self._is_over):
+                # Counted first: a thread that ends meanwhile has let go of its locks before.
+                alive = sum(thread.is_alive() for thread in _racing)
+                is_stuck = 0 < alive <= self._here + watcher.execute(BLOCKED).fetchone()[0]
+                with self._changed:
+                    if not have_met() and (is_stuck or time.monotonic() > deadline):
+                        self._is_over = True
+                    self._changed.wait_for(have_met, POLL_SECONDS)
 
     def after(self, function: Callable) -> Callable:
         """Return the function with a meeting after it."""

@@ -15,6 +15,7 @@ from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.tests.browser import DESKTOP, PHONE, open_page
+from flashsale.tests.processes import WAIT_SECONDS
 from flashsale.tests.test_docs_page import beside_a_browser  # noqa: F401 - used by every test here
 from flashsale.tests.test_roles import roles  # noqa: F401 - asked for by name
 from payments.models import Payment, WebhookEvent
@@ -189,12 +190,13 @@ def test_the_first_page_follows_a_sale_while_it_runs(live_server, ann):
         sign_in(page)
         before = page.inner_text("#live")
         sale.start()
-        page.wait_for_selector(f"#live .live-sale:has-text('Simulated sale of {UNITS} units')", timeout=20_000)
-        page.wait_for_function("/[1-9]\\d* reserved/.test(document.getElementById('live').innerText)", timeout=20_000)
-        page.wait_for_function("/[1-9]\\d* sold/.test(document.getElementById('live').innerText)", timeout=20_000)
-        sale.join(90)
+        page.wait_for_selector(f"#live .live-sale:has-text('Simulated sale of {UNITS} units')")
+        page.wait_for_function("/[1-9]\\d* reserved/.test(document.getElementById('live').innerText)")
+        page.wait_for_function("/[1-9]\\d* sold/.test(document.getElementById('live').innerText)")
+        sale.join(WAIT_SECONDS)
+        assert not sale.is_alive()
         sold = Stock.objects.get().sold
-        page.wait_for_selector(f"#live .live-sale:has-text('{sold} sold')", timeout=20_000)
+        page.wait_for_selector(f"#live .live-sale:has-text('{sold} sold')")
         refusals = page.evaluate("Chart.getChart('live-chart').data.datasets[2].data.reduce((a, b) => a + b, 0)")
 
     assert "Nothing is on sale." in before

@@ -47,7 +47,7 @@ def test_the_first_page_shows_how_it_goes_without_a_reload(live_server, shop, vi
         sign_in(page)
         before = page.inner_text("#live")
         HoldFactory(product=shop.product, quantity=10)
-        page.wait_for_function("document.getElementById('live').innerText.includes('13 reserved')", timeout=15_000)
+        page.wait_for_function("document.getElementById('live').innerText.includes('13 reserved')")
         chart = page.evaluate("Chart.getChart('live-chart').data.datasets[0].data.reduce((a, b) => a + b, 0)")
         fits = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 

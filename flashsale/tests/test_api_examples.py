@@ -14,7 +14,7 @@ from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
 from flashsale.tests.browser import tool
-from flashsale.tests.processes import PROJECT
+from flashsale.tests.processes import PROJECT, WAIT_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -108,7 +108,7 @@ def test_an_example_buys_once_although_answers_get_lost(lossy, language, program
         text=True,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=WAIT_SECONDS,
     )
 
     assert run.returncode == 0, run.stderr

@@ -13,7 +13,7 @@ from checkout import audit
 from checkout.models import Hold, Order
 from flashsale.tests.chaos.proxy import CutAt
 from flashsale.tests.chaos.shop import open_shop
-from flashsale.tests.processes import wait_until
+from flashsale.tests.processes import WAIT_SECONDS, wait_until
 from payments import inbox
 from payments.models import Payment, WebhookEvent
 
@@ -35,7 +35,7 @@ def shop(django_db_setup, django_db_blocker, tmp_path_factory):
 @pytest.fixture
 def client(shop):
     """A client of that shop."""
-    with httpx.Client(base_url=f"{shop.url}/api/v1", timeout=30, trust_env=False) as opened:
+    with httpx.Client(base_url=f"{shop.url}/api/v1", timeout=WAIT_SECONDS, trust_env=False) as opened:
         yield opened
 
 
@@ -123,7 +123,7 @@ def test_a_payment_is_taken_once_wherever_the_connection_is_cut(shop, client):
         if first.is_success:
             assert second.headers["Idempotent-Replayed"] == "true", "a 2xx means that it was stored"
         assert second.is_success, second.text
-        wait_until(lambda: settle(second.json()["idempotency_key"]), seconds=10, what="the event is settled")
+        wait_until(lambda: settle(second.json()["idempotency_key"]), what="the event is settled")
         event = WebhookEvent.objects.get(event_id=second.json()["idempotency_key"])
         assert (event.status, event.reason) == ("applied", "order_paid")
         assert Payment.objects.filter(event=event).count() == 1

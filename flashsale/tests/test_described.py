@@ -11,7 +11,7 @@ from checkout.models import Order
 from flashsale.core.http import Pages
 from flashsale.management.commands.describe_api import files
 from flashsale.tests.browser import tool
-from flashsale.tests.processes import PROJECT
+from flashsale.tests.processes import PROJECT, WAIT_SECONDS
 
 COLLECTION = PROJECT / "docs" / "postman_collection.json"
 SECRET = "whsec_c2VjcmV0LW9mLXRoaXMtdGVzdC0wMDE="
@@ -52,7 +52,7 @@ def test_newman_runs_the_collection(live_server, settings, tmp_path, secret):
     run = subprocess.run(
         [newman, "run", COLLECTION, *variables, *_with("webhook_secret", secret), "--reporters", "cli,json",
          "--reporter-json-export", report, "--color", "off"],
-        text=True, capture_output=True, check=False, timeout=120,
+        text=True, capture_output=True, check=False, timeout=WAIT_SECONDS,
     )  # fmt: skip
 
     assert run.returncode == 0, run.stdout + run.stderr

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from flashsale import embedded, server
-from flashsale.tests.processes import PROJECT, free_port, start, wait_until
+from flashsale.tests.processes import PROJECT, WAIT_SECONDS, free_port, start, stop, wait_until
 
 DISK = "size=230m"
 # As many holds as there are at most before the tables have to grow.
@@ -54,8 +54,7 @@ def shop(small_disk):
         wait_until(lambda: is_open(url), what="the shop answers")
         yield small_disk, url, manage
     finally:
-        web.terminate()
-        web.wait(20)
+        stop(web)
         lease.close()
         embedded.wait_until_stopped(small_disk)
 
@@ -82,14 +81,14 @@ def test_a_full_disk_is_busy_and_loses_nothing(shop):
             granted.append(response.json()["hold_id"])
         return response
 
-    with httpx.Client(base_url=url, timeout=30) as client:
+    with httpx.Client(base_url=url, timeout=WAIT_SECONDS) as client:
         assert hold(client).status_code == 201
         ballast = folder / "ballast"
         fill(ballast)
         answers = (hold(client) for _ in range(MAX_HOLDS))
         refusals = list(itertools.islice((answer for answer in answers if answer.status_code != 201), REFUSALS))
         ballast.unlink()
-        wait_until(lambda: hold(client).status_code == 201, seconds=30, what="it sells again")
+        wait_until(lambda: hold(client).status_code == 201, what="it sells again")
         kept = [client.get(f"/holds/{hold_id}").status_code for hold_id in granted]
 
     assert refusals, "the disk was never full"

@@ -82,7 +82,7 @@ def test_a_killed_user_leaves_no_orphans(state_dir):
     user = user_of(state_dir)
 
     user.kill()
-    user.wait()
+    user.wait(WAIT_SECONDS)
 
     wait_until(lambda: not processes_naming(str(state_dir)), what="servers stopped")
 

@@ -16,7 +16,16 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.tests.processes import children_of, free_port, parent_of, processes_naming, start, wait_until
+from flashsale.tests.processes import (
+    WAIT_SECONDS,
+    children_of,
+    free_port,
+    parent_of,
+    processes_naming,
+    start,
+    stop,
+    wait_until,
+)
 from payments.models import Payment, WebhookEvent
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
@@ -52,14 +61,13 @@ def url(django_db_setup, tmp_path_factory):
 
     wait_until(answers, what="the server answers")
     yield base
-    server.terminate()
-    server.wait(30)
+    stop(server)
 
 
 @pytest.fixture
 def crowd(url):
     """Returns a function that sends (method, path, body) requests from many clients at once, one answer for each."""
-    clients = [httpx.Client(base_url=f"{url}/api/v1", timeout=60) for _ in range(CLIENTS)]
+    clients = [httpx.Client(base_url=f"{url}/api/v1", timeout=WAIT_SECONDS) for _ in range(CLIENTS)]
 
     def send(number: int, request: tuple) -> httpx.Response | None:
         method, path, body = request
@@ -203,7 +211,7 @@ def test_at_its_deadline_a_hold_is_available_to_the_next_buyer_without_any_worke
         assert left() == 0
         assert client.post("/holds", json=wanted).status_code == 409
 
-        wait_until(lambda: left() == 2, seconds=12, what="the product page shows the units")
+        wait_until(lambda: left() == 2, what="the product page shows the units")
 
         assert client.get(f"/holds/{first['hold_id']}").json()["status"] == "expired"
         assert client.post("/holds", json=wanted).status_code == 201

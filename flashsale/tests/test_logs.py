@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import time
 
 import httpx
 import psycopg
@@ -187,10 +188,12 @@ def test_a_lock_that_comes_too_late_is_told_with_its_request(api, lines):
 def test_a_crowd_that_hears_busy_is_one_line_a_second(api, lines, product, settings):
     settings.HOLDS_AT_ONCE = 0
 
+    begun_at = time.monotonic()
     asked = [api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1}) for _ in range(50)]
+    seconds = time.monotonic() - begun_at
 
     assert {answer.status_code for answer in asked} == {503}
-    assert len(lines.texts) <= 3
+    assert len(lines.texts) <= seconds + 2
     assert {json.loads(text)["event"] for text in lines.texts} == {"request_busy"}
 
 

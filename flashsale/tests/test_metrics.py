@@ -13,7 +13,7 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, orders, tasks
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass
 from flashsale.core.events import EVENTS
-from flashsale.tests.processes import PROJECT, free_port, start, wait_until
+from flashsale.tests.processes import PROJECT, free_port, start, stop, wait_until
 from flashsale.tests.test_http import database_url
 from payments.tests.factories import receive
 
@@ -121,8 +121,7 @@ def test_several_processes_count_together(tmp_path):
             httpx.post(f"{url}/api/v1/holds", json={"product_id": product.pk, "quantity": 1})
         text = httpx.get(f"{url}/metrics", headers={"Authorization": "Bearer a-token"}).text
     finally:
-        server.terminate()
-        server.wait(20)
+        stop(server)
 
     found = numbers(text)
     refused = found['flashsale_holds_refused_total{code="insufficient_stock"}']
@@ -159,5 +158,4 @@ def test_a_worker_answers_what_its_processes_did(tmp_path):
         url = f"http://127.0.0.1:{port}/metrics"
         wait_until(lambda: answers(url) and re.search(expired, httpx.get(url).text, re.MULTILINE), what="its numbers")
     finally:
-        worker.terminate()
-        worker.wait(20)
+        stop(worker)

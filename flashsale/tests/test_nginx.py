@@ -13,7 +13,7 @@ import pytest
 
 from flashsale.core import standard_webhooks
 from flashsale.tests.deployed import Deployment, Proxy, deployment, nginx, stopping
-from flashsale.tests.processes import free_port, wait_until
+from flashsale.tests.processes import WAIT_SECONDS, free_port, stop, wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -74,9 +74,19 @@ def test_a_product_is_kept_for_a_second_and_a_change_is_seen_soon(shop, client):
     product_id = int(shop.cached.rpartition("/")[2])
     client.post("/api/v1/holds", json={"product_id": product_id, "quantity": 3}).raise_for_status()
     held_at = time.monotonic()
-    wait_until(lambda: client.get(shop.cached).json()["available_stock"] == 7, seconds=5, what="the hold is seen")
 
-    assert time.monotonic() - held_at < 2.5
+    def is_seen() -> bool:
+        asked_at = time.monotonic()
+        answer = client.get(shop.cached)
+        # While one request asks the application again, the others are shown the last page.
+        assert asked_at - held_at < 1.5 or answer.headers["X-Cache-Status"] == "UPDATING" or is_new(answer)
+        return is_new(answer)
+
+    def is_new(answer: httpx.Response) -> bool:
+        return answer.json()["available_stock"] == 7
+
+    wait_until(is_seen, what="the hold is seen")
+
     assert [answer.headers["X-Cache-Status"] for answer in (first, again)] == ["MISS", "HIT"]
     assert again.json() == first.json()
     assert again.headers["ETag"] == first.headers["ETag"]
@@ -206,10 +216,10 @@ def test_another_host_is_refused_and_not_kept(shop, client):
 def test_a_client_that_trickles_its_header_is_cut_off_while_others_are_served(shop, client):
     started = time.monotonic()
     with socket.create_connection(("127.0.0.1", shop.proxy.port)) as slow:
-        slow.settimeout(0.2)
+        slow.settimeout(0.2)  # the pace of the trickle
         slow.sendall(b"GET /api/v1/products HTTP/1.1\r\nX: ")
         while True:
-            assert time.monotonic() - started < 5, "nobody cut it off"
+            assert time.monotonic() - started < WAIT_SECONDS, "nobody cut it off"
             assert client.get("/livez").status_code == 200
             try:
                 slow.sendall(b"x")
@@ -220,19 +230,21 @@ def test_a_client_that_trickles_its_header_is_cut_off_while_others_are_served(sh
             except OSError:
                 break
 
-    assert 0.9 < time.monotonic() - started < 3
+    assert time.monotonic() - started > 0.9
 
 
 def test_a_flood_is_refused_and_does_not_touch_the_others(shop):
     with shop.proxy.client("127.0.0.2") as flood, ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: flood.get("/livez"), range(2 * BURST)))
-        refused = flood.get("/api/v1/products")
+        answers = []
+        # More than once where the machine is slower than the limit.
+        while len(answers) < 20 * BURST and not any(answer.status_code != 200 for answer in answers):
+            answers += pool.map(lambda _: flood.get("/livez"), range(2 * BURST))
         with_token = flood.get("/api/v1/products", headers={"Authorization": f"Bearer {shop.token}"})
     with shop.proxy.client("127.0.0.3") as other:
         other_answer = other.get("/api/v1/products")
 
     refused = [answer for answer in answers if answer.status_code != 200]
-    assert 0 < len(refused) <= BURST
+    assert 0 < len(refused) <= len(answers) - BURST
     assert {problem_of(answer) for answer in refused} == {(429, "throttled")}
     assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
     assert (with_token.status_code, other_answer.status_code) == (200, 200)
@@ -293,9 +305,8 @@ def test_a_simulated_sale_through_nginx_keeps_every_promise(shop):
 def test_while_the_application_is_down_the_last_page_is_shown_and_buyers_hear_busy(shop, client):
     before = client.get(shop.cached)
 
-    shop.web.terminate()
-    shop.web.wait(30)
-    wait_until(lambda: client.get(shop.cached).headers["X-Cache-Status"] == "STALE", seconds=5, what="it is stale")
+    stop(shop.web)
+    wait_until(lambda: client.get(shop.cached).headers["X-Cache-Status"] == "STALE", what="it is stale")
     page = client.get(shop.cached)
     refused = client.post("/api/v1/holds", json={"product_id": shop.bought, "quantity": 1})
     order = client.get("/api/v1/orders/00000000-0000-4000-8000-000000000000")

@@ -14,7 +14,7 @@ import pytest
 from flashsale import embedded
 from flashsale.core.processes import child_setup
 from flashsale.embedded_keeper import _account, find_postgres
-from flashsale.tests.processes import PROJECT, free_port, wait_until
+from flashsale.tests.processes import PROJECT, WAIT_SECONDS, free_port, wait_until
 
 BUY = """
 import json, sys
@@ -99,11 +99,11 @@ class Server:
         log = (self.folder / "recovered.log").open("wb")
         server = subprocess.Popen(argv, stdout=log, stderr=log, preexec_fn=self._as_owner())  # noqa: PLW1509
         try:
-            wait_until(lambda: self._takes_writes(port), seconds=30, what=f"recovery ends; see {log.name}")
+            wait_until(lambda: self._takes_writes(port), what=f"recovery ends; see {log.name}")
             yield port
         finally:
             server.send_signal(signal.SIGINT)
-            server.wait(20)
+            server.wait(WAIT_SECONDS)
 
     def _takes_writes(self, port: str) -> bool:
         with (

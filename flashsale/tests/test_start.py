@@ -102,7 +102,7 @@ def test_a_second_ctrl_c_does_not_cut_the_orderly_stop_short(system):
     system.process.send_signal(signal.SIGTERM)
 
     assert web
-    assert system.process.wait(60) == 0, system.text()
+    assert system.process.wait(WAIT_SECONDS) == 0, system.text()
     assert not set(programs) & set(system.leftovers())
 
 
@@ -115,7 +115,7 @@ def test_a_dead_valkey_ends_the_system_with_its_last_lines_when_the_database_is_
 
     os.kill(valkey, signal.SIGKILL)
 
-    assert system.process.wait(60) == 1
+    assert system.process.wait(WAIT_SECONDS) == 1
     assert "An embedded server ended" in system.text()
     assert "valkey-server ended with -9" in system.text()
     elsewhere.close()

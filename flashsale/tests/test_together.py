@@ -1,7 +1,6 @@
 """Lines of requests that are decided together, at moments that are rare: who is woken twice, or dies while it waits."""
 
 import threading
-import time
 from collections.abc import Sequence
 
 import psycopg.errors
@@ -10,6 +9,7 @@ from django.db import OperationalError
 
 from flashsale.core import together
 from flashsale.core.together import Together, all_or_each
+from flashsale.tests.processes import WAIT_SECONDS, wait_until
 
 
 class SlowToWait:
@@ -25,7 +25,7 @@ class SlowToWait:
         if isinstance(until, Exception):
             raise until
         if until is not None:
-            assert until.wait(10)
+            assert until.wait(WAIT_SECONDS)
 
 
 class Shop:
@@ -40,16 +40,21 @@ class Shop:
     def _decide(self, _, batch) -> Sequence[str]:
         if "first" in batch.requests:
             self.begun.set()
-            assert self.may_decide.wait(10)
+            assert self.may_decide.wait(WAIT_SECONDS)
             batch.let_latecomers_in(lambda _: self.lets_latecomers_in)
         return list(batch.requests)
 
     def ask(self, name: str) -> threading.Thread:
-        """Let somebody ask; returns when it waits, or has its answer."""
+        """Let somebody ask; returns when it is in line, or has its answer."""
+        inside = self.line._inside
         asking = threading.Thread(target=self._ask, args=(name,), name=name)
         asking.start()
-        asking.join(0.1)
+        wait_until(lambda: self.line._inside > inside or name in self.answers, what=f"{name} is in line")
         return asking
+
+    def is_led_too_long(self) -> None:
+        """Let the present leader have begun long ago."""
+        self.line._lines["all"].led_since -= 2 * together.LEAD_SECONDS
 
     def _ask(self, name: str) -> None:
         try:
@@ -63,9 +68,8 @@ class Shop:
 
 @pytest.fixture
 def shop(monkeypatch):
-    monkeypatch.setattr(together, "LEAD_SECONDS", 0.2)
-    monkeypatch.setattr(together, "WAIT_SECONDS", 2.0)
-    monkeypatch.setattr(together, "TAKEN_SECONDS", 2.0)
+    for name in ("LEAD_SECONDS", "WAIT_SECONDS", "TAKEN_SECONDS"):
+        monkeypatch.setattr(together, name, WAIT_SECONDS)
     return Shop()
 
 
@@ -73,15 +77,15 @@ def test_who_was_appointed_and_is_taken_along_before_it_noticed_has_its_answer(s
     noticed, shop.lets_latecomers_in = threading.Event(), True
     monkeypatch.setattr(together, "connection", SlowToWait(appointed=noticed))
     asking = [shop.ask("first")]
-    assert shop.begun.wait(5)
+    assert shop.begun.wait(WAIT_SECONDS)
     asking += [shop.ask("appointed"), shop.ask("behind")]
-    time.sleep(0.3)
+    shop.is_led_too_long()
     asking.append(shop.ask("late"))
 
     shop.may_decide.set()
-    asking[0].join(5)
+    asking[0].join(WAIT_SECONDS)
     noticed.set()
-    [one.join(5) for one in asking]
+    [one.join(WAIT_SECONDS) for one in asking]
 
     assert shop.answers == {name: name for name in ("first", "appointed", "behind", "late")}
     assert shop.is_empty()
@@ -91,15 +95,15 @@ def test_who_is_appointed_twice_leads_once(shop, monkeypatch):
     noticed = threading.Event()
     monkeypatch.setattr(together, "connection", SlowToWait(appointed=noticed))
     asking = [shop.ask("first")]
-    assert shop.begun.wait(5)
+    assert shop.begun.wait(WAIT_SECONDS)
     asking.append(shop.ask("appointed"))
     shop.may_decide.set()
-    asking[0].join(5)
-    time.sleep(0.3)
+    asking[0].join(WAIT_SECONDS)
+    shop.is_led_too_long()
 
     asking.append(shop.ask("late"))
     noticed.set()
-    [one.join(5) for one in asking]
+    [one.join(WAIT_SECONDS) for one in asking]
 
     assert shop.answers == {name: name for name in ("first", "appointed", "late")}
     assert shop.is_empty()
@@ -108,11 +112,11 @@ def test_who_is_appointed_twice_leads_once(shop, monkeypatch):
 def test_who_dies_while_it_waits_stops_nobody_behind_it(shop, monkeypatch):
     monkeypatch.setattr(together, "connection", SlowToWait(dying=ValueError("no pool")))
     asking = [shop.ask("first")]
-    assert shop.begun.wait(5)
+    assert shop.begun.wait(WAIT_SECONDS)
     asking += [shop.ask("dying"), shop.ask("behind")]
 
     shop.may_decide.set()
-    [one.join(5) for one in asking]
+    [one.join(WAIT_SECONDS) for one in asking]
 
     assert str(shop.answers.pop("dying")) == "no pool"
     assert shop.answers == {"first": "first", "behind": "behind"}

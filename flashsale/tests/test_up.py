@@ -14,7 +14,7 @@ import pytest
 from django.core.management import call_command
 
 from flashsale import embedded
-from flashsale.tests.processes import PROJECT, free_port, processes_naming, start, wait_until
+from flashsale.tests.processes import PROJECT, WAIT_SECONDS, free_port, processes_naming, start, wait_until
 
 
 class System:
@@ -58,13 +58,13 @@ class System:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=WAIT_SECONDS,
             check=False,
         )
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        return self.process.wait(WAIT_SECONDS)
 
     def leftovers(self) -> list[int]:
         """Processes that were started for this system, its servers among them."""
@@ -168,7 +168,7 @@ def test_a_hold_left_alone_is_expired_by_the_worker(system):
         query = f"from checkout.models import Hold; print(Hold.objects.get(pk='{hold['hold_id']}').status)"
         return system.manage("shell", "-v", "0", "-c", query).stdout.strip() == "expired"
 
-    wait_until(is_tidied_up, seconds=40)
+    wait_until(is_tidied_up)
 
 
 def test_a_simulated_sale_keeps_every_promise(system):
@@ -205,10 +205,10 @@ def test_a_process_killed_in_the_middle_of_a_sale_loses_nothing_that_was_answere
 
     os.kill(victim(system), signal.SIGKILL)
     if victim is not _web_process:
-        assert system.process.wait(60) != 0
+        assert system.process.wait(WAIT_SECONDS) != 0
         system.up()
         system.wait_open()
-    output, _ = sale.communicate(timeout=240)
+    output, _ = sale.communicate(timeout=2 * WAIT_SECONDS)
 
     assert sale.returncode == 0, output
     assert "Every promise held" in output
@@ -269,7 +269,7 @@ def test_a_process_that_dies_takes_the_system_down_and_says_why(system):
 
     os.kill(beat, signal.SIGKILL)
 
-    assert system.process.wait(60) == 128 + signal.SIGKILL
+    assert system.process.wait(WAIT_SECONDS) == 128 + signal.SIGKILL
     assert "beat ended with signal 9. Its last lines" in system.text()
     embedded.wait_until_stopped(system.state_dir)
     wait_until(lambda: not system.leftovers(), what="no process is left")
@@ -296,5 +296,5 @@ def test_a_killed_system_leaves_no_orphans(system):
 
     system.process.kill()
 
-    system.process.wait()
+    system.process.wait(WAIT_SECONDS)
     wait_until(lambda: not system.leftovers(), what="no process is left")

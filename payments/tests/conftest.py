@@ -3,6 +3,7 @@
 import pytest
 
 from checkout import audit, orders
+from flashsale.tests.processes import WAIT_SECONDS
 from payments.models import Payment
 from payments.providers import stripe_refunds
 from payments.tests.stripe_server import API_KEY, stripe_server
@@ -11,13 +12,13 @@ from payments.tests.test_stripe import INTENT, event, intent, outcome, send
 
 @pytest.fixture
 def live(settings, monkeypatch, db):
-    """Live mode with automatic refunds, a provider that does not let one wait long, and right books afterwards."""
+    """Live mode with automatic refunds, and right books afterwards."""
     settings.LOCAL_MODE = False
     settings.SECURE_SSL_REDIRECT = False
     settings.STRIPE_WEBHOOK_SECRETS = ["whsec_new0000000000000000000000000000"]
     settings.STRIPE_LIVEMODE = settings.STRIPE_AUTO_REFUND = True
     settings.STRIPE_API_KEY = API_KEY
-    monkeypatch.setattr(stripe_refunds, "READ_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(stripe_refunds, "READ_TIMEOUT_SECONDS", WAIT_SECONDS)
     yield
     assert audit.find_drift() == []
 

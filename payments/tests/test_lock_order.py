@@ -1,7 +1,5 @@
 """Batches that touch several stocks lock them in ascending id, whatever the order of their events and requests."""
 
-import threading
-
 import pytest
 
 from catalog import inventory
@@ -11,7 +9,7 @@ from checkout.models import Order
 from checkout.order_requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.core import transactions
-from flashsale.tests.racing import at_once
+from flashsale.tests.racing import Meeting, at_once
 from payments import batching, inbox
 from payments.models import WebhookEvent
 from payments.tests.factories import receive
@@ -33,18 +31,8 @@ def products(db):
 
 
 def let_both_have_one(monkeypatch, verb: str) -> None:
-    """Let who has done `verb` to one stock wait a while for the other transaction to do it to another one."""
-    both, do = threading.Barrier(2), getattr(inventory, verb)
-
-    def slowly(*args, **kwargs):
-        done = do(*args, **kwargs)
-        try:
-            both.wait(0.7)
-        except threading.BrokenBarrierError:
-            both.reset()
-        return done
-
-    monkeypatch.setattr(inventory, verb, slowly)
+    """Let who has done `verb` to one stock wait for the other transaction to do it to another one, or to be blocked."""
+    monkeypatch.setattr(inventory, verb, Meeting(2).after(getattr(inventory, verb)))
 
 
 def late_payment(product, number: int, monkeypatch) -> WebhookEvent:

@@ -7,6 +7,7 @@ import pytest
 from catalog.tests.factories import ProductFactory
 from checkout import orders
 from checkout.tests.factories import OrderFactory
+from flashsale.tests.processes import WAIT_SECONDS
 from flashsale.tests.racing import at_once, times
 from payments import ledger, refunds, tasks
 from payments.models import Payment, Refund, WebhookEvent
@@ -203,7 +204,7 @@ def test_control_without_the_look_under_the_lock_two_workers_ask_twice(stripe, a
     both_have_begun, ask = threading.Barrier(2), refunds._ask
 
     def wait_and_ask(*args):
-        both_have_begun.wait(10)
+        both_have_begun.wait(WAIT_SECONDS)
         return ask(*args)
 
     monkeypatch.setattr(refunds, "_ask", wait_and_ask)

@@ -4,6 +4,7 @@ import pytest
 
 from payments import refunds, tasks
 from payments.models import Payment
+from payments.providers import stripe_refunds
 from payments.tests.refunding import attempts, run_after_the_wait, state
 from payments.tests.test_stripe import INTENT, charge, event, intent, outcome, send
 
@@ -113,8 +114,9 @@ def test_of_two_members_of_staff_one_is_told_that_it_was_done(due, admin_user):
     assert due.refunded_note == "by bank transfer"
 
 
-def test_while_the_provider_has_not_answered_nothing_is_marked_by_hand(stripe, due, admin_user):
+def test_while_the_provider_has_not_answered_nothing_is_marked_by_hand(stripe, due, admin_user, monkeypatch):
     stripe.faults = ["hang"]
+    monkeypatch.setattr(stripe_refunds, "READ_TIMEOUT_SECONDS", 0.3)
     tasks.refund_payments()
 
     with pytest.raises(refunds.RefundUnderWay):

@@ -15,10 +15,9 @@ from django.db import connection
 
 from flashsale import embedded
 from flashsale.tests.chaos.proxy import Proxy
-from flashsale.tests.processes import children_of, free_port, start, wait_until
+from flashsale.tests.processes import WAIT_SECONDS, children_of, free_port, held_signals, start, wait_until
 from flashsale.tests.schedule import fill_schedule
 
-STOP_SECONDS = 30
 CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "flashsale")
 
 
@@ -78,6 +77,10 @@ class Shop:
         """One of the processes that answer."""
         return children_of(self.main_process("web").pid)[-1]
 
+    def hears_sigterm(self, name: str) -> bool:
+        """Say whether the first process of a name has come so far that it stops in order."""
+        return signal.SIGTERM in held_signals(self.main_process(name).pid)
+
     def ended(self) -> list[str]:
         """What ended although nobody told it to; faults around it are no reason."""
         running = [(name, process.poll()) for name, processes in self._running.items() for process in processes]
@@ -97,7 +100,7 @@ class Shop:
         codes = []
         for process in processes:
             try:
-                codes.append(process.wait(STOP_SECONDS))
+                codes.append(process.wait(WAIT_SECONDS))
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)

@@ -11,6 +11,7 @@ import httpx
 
 from catalog.models import Product
 from flashsale.tests.chaos.history import BUSY, DONE, REFUSED, UNKNOWN, Answer, History, read
+from flashsale.tests.processes import WAIT_SECONDS
 
 SHOPPERS = 12
 CUSTOMERS = 40
@@ -18,7 +19,7 @@ TTL_SECONDS = 10
 TIMEOUT_SECONDS = 20
 PAUSE_SECONDS = 0.05
 # After the storm everything must get a definite answer within this.
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = WAIT_SECONDS
 
 
 class Crowd:
