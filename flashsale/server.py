@@ -24,7 +24,7 @@ STOP_SECONDS = 10
 def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS) -> list[str]:
     """Return the command line of the server: `workers` processes with `threads` threads each."""
     return [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "flashsale.wsgi:application",
+        sys.executable, "-m", "granian", "--interface", "wsgi", "flashsale.wsgi:application", "--http", "1",
         "--host", host, "--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads),
         "--respawn-failed-workers",
         # A worker process that is told to stop while it still imports the application does not hear it.

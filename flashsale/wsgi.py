@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
-from flashsale import server
+from flashsale import draining, server
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
 os.environ.setdefault("DATABASE_POOL_MAX", str(server.CONNECTIONS))
@@ -39,7 +39,7 @@ def _read(stream: io.RawIOBase, size: int) -> bytes:
     return body
 
 
-application = with_length(get_wsgi_application())
+application = draining.drained(with_length(get_wsgi_application()))
 
 # What is loaded now lives as long as the process: the garbage collector need not look at it again and again, and
 # requests leave little for it to find. Measured: a fifth of the time of a busy process.

@@ -4,12 +4,10 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import httpx
 import pytest
-from django.db import connection
 
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
@@ -26,18 +24,12 @@ from flashsale.tests.processes import (
     stop,
     wait_until,
 )
+from flashsale.tests.web import database_url
 from payments.models import Payment, WebhookEvent
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
 CLIENTS = 50
 WORKERS = 3
-
-
-def database_url() -> str:
-    """The URL of the tests' own database."""
-    settings = connection.settings_dict
-    query = urlencode({"host": settings["HOST"], "port": settings["PORT"]}, quote_via=quote)
-    return f"postgresql://{settings['USER']}:{settings['PASSWORD']}@/{settings['NAME']}?{query}"
 
 
 @pytest.fixture(scope="module")

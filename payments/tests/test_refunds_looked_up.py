@@ -7,6 +7,7 @@ import pytest
 from flashsale.core import clock
 from payments import refunds, tasks
 from payments.models import Refund
+from payments.providers import stripe_refunds
 from payments.tests.factories import let_refund_pass
 from payments.tests.refunding import attempts, run_after_the_wait, state
 from payments.tests.stripe_server import DONE_AND_FAILED
@@ -50,10 +51,13 @@ def keys_of(*numbers: int) -> list[str]:
 
 
 @pytest.mark.parametrize("fault", ["hang", *NOT_DONE])
-def test_what_the_list_does_not_show_is_sent_again_under_the_same_key(stripe, due, fault):
+def test_what_the_list_does_not_show_is_sent_again_under_the_same_key(stripe, due, fault, monkeypatch):
     stripe.faults = [fault]
 
-    tasks.refund_payments()
+    with monkeypatch.context() as patched:
+        if fault == "hang":
+            patched.setattr(stripe_refunds, "READ_TIMEOUT_SECONDS", 0.3)
+        tasks.refund_payments()
     before = state(due)
     tasks.refund_payments()
     asked_at_once = len(stripe.requests)

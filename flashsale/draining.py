@@ -1,0 +1,101 @@
+"""Request bodies that an answer came before: drained or, when they are long, ended with their connection.
+
+A connection with an unread body cannot carry the next request: the web server resets it, sometimes before the client
+has read the answer. nginx then reports a lost upstream connection for a request that was answered.
+
+Source: RFC 9112, section 9.3 (a server reads the whole body or closes the connection); RFC 9110, section 10.1.1.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+DRAIN_BYTES = 256 * 1024
+PART_BYTES = 64 * 1024
+CLOSE = ("Connection", "close")
+
+Application = Callable[..., Iterable[bytes]]
+
+
+class Readable(Protocol):
+    """What a WSGI server gives as `wsgi.input`."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+    def readline(self, size: int = -1, /) -> bytes: ...
+
+
+class Body:
+    """A request's body that knows how much of it is still unread."""
+
+    def __init__(self, stream: Readable, *, length: int | None) -> None:
+        """Read from `stream`; `length` is the announced number of bytes, None for a body in chunks."""
+        self._stream = stream
+        self._unread = length
+        self._is_ended = length == 0
+        self.is_begun = False
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next `size` bytes, all when it is negative, fewer at the end."""
+        return self._noted(self._stream.read(size), wanted=size)
+
+    def readline(self, size: int = -1) -> bytes:
+        """Return the next line, or its first `size` bytes."""
+        return self._noted(self._stream.readline(size), wanted=1)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    def drain(self, limit: int) -> bool:
+        """Read at most `limit` bytes more and say whether that was everything."""
+        if self._unread is not None and self._unread > limit:
+            return False
+        while limit > 0 and not self._is_ended:
+            limit -= len(self.read(min(PART_BYTES, limit)))
+        # A body in chunks may end exactly here: one more byte tells.
+        return self._is_ended or not self.read(1)
+
+    def _noted(self, part: bytes, *, wanted: int) -> bytes:
+        self.is_begun = True
+        if self._unread is not None:
+            self._unread -= len(part)
+        self._is_ended = self._unread == 0 or wanted < 0 or (wanted > 0 and not part)
+        return part
+
+
+def drained(application: Application) -> Application:
+    """Let a WSGI application answer without reading the body: at most `DRAIN_BYTES` of the rest are read and dropped.
+
+    With more to come, or when the client still waits for `100 Continue` before it sends anything, the answer says
+    `Connection: close` instead. Servers that do not end `wsgi.input` by themselves (wsgiref) look after their own
+    connections.
+    """
+
+    @functools.wraps(application)
+    def answered(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        if not _has_body(environ) or not environ.get("wsgi.input_terminated"):
+            return application(environ, start_response)
+        body = environ["wsgi.input"] = Body(environ["wsgi.input"], length=_length_of(environ))
+        started: list[Any] = []
+        answer = application(environ, lambda *given: started.extend(given))
+        status, headers, *error = started
+        if not _is_done(body, environ):
+            headers = [*headers, CLOSE]
+        start_response(status, headers, *error)
+        return answer
+
+    return answered
+
+
+def _has_body(environ: dict[str, Any]) -> bool:
+    return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH") not in (None, "", "0")
+
+
+def _length_of(environ: dict[str, Any]) -> int | None:
+    given = environ.get("CONTENT_LENGTH", "")
+    return int(given) if given.isdecimal() and "HTTP_TRANSFER_ENCODING" not in environ else None
+
+
+def _is_done(body: Body, environ: dict[str, Any]) -> bool:
+    is_awaited = not body.is_begun and environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+    return not is_awaited and body.drain(DRAIN_BYTES)
