@@ -203,7 +203,7 @@ def _of_framework(error: exceptions.APIException) -> Translated:
 
 
 def _headers_of(error: exceptions.APIException) -> dict[str, str]:
-    headers = {}
+    headers = dict(getattr(error, "headers", {}))
     if getattr(error, "wait", None):
         headers["Retry-After"] = str(int(error.wait))
     if getattr(error, "auth_header", None):

@@ -99,8 +99,8 @@ PROBLEMS = (
         "payload_too_large", 413, "The body is larger than 256 KiB.", "Send less; no request needs that much.",
     ),
     Problem(
-        "unsupported_media_type", 415, "The body is not `application/json`.",
-        "Send JSON, with `Content-Type: application/json`.",
+        "unsupported_media_type", 415, "The body is not `application/json`, or it has a `Content-Encoding`.",
+        "Send plain JSON, with `Content-Type: application/json` and no `Content-Encoding`.",
     ),
     Problem(
         "idempotency_key_reused", 422,

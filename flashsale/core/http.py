@@ -6,7 +6,7 @@ import functools
 import re
 import uuid
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 from django.conf import settings
@@ -38,6 +38,18 @@ class PayloadTooLarge(exceptions.APIException):
     default_detail = f"The body is larger than {settings.MAX_BODY_BYTES // 1024} KiB."
 
 
+class UnsupportedContentCoding(exceptions.UnsupportedMediaType):
+    """The body is encoded (`Content-Encoding`); the answer says that only plain ones are read.
+
+    Source: RFC 9110, section 15.5.16.
+    """
+
+    headers: ClassVar = {"Accept-Encoding": "identity"}
+
+    def __init__(self, coding: str) -> None:
+        exceptions.APIException.__init__(self, f"The body's content coding {coding!r} is not supported; send it plain.")
+
+
 class ExactContentNegotiation(DefaultContentNegotiation):
     """Answers are negotiated as usual; a request's own media type must be a parser's, not a pattern that matches it."""
 
@@ -48,6 +60,10 @@ class ExactContentNegotiation(DefaultContentNegotiation):
         return super().select_renderer(request, renderers, format_suffix)
 
     def select_parser(self, request, parsers):
+        """Return the parser of exactly this media type. Raises `UnsupportedContentCoding` for an encoded body."""
+        for coding in request.headers.get("Content-Encoding", "").split(","):
+            if coding.strip().lower() not in ("", "identity"):
+                raise UnsupportedContentCoding(coding.strip())
         given = (request.content_type or "").partition(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == given), None)
 

@@ -191,6 +191,27 @@ def test_application_json_may_be_written_in_other_ways(api, product, content_typ
     assert api.generic("POST", HOLDS, raw, content_type=content_type).status_code == 201
 
 
+@pytest.mark.parametrize("path", [HOLDS, ORDERS, *DOORS])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "GZIP", "identity, gzip", "x", '"'])
+def test_a_body_with_a_content_coding_is_not_read(api, product, path, coding):
+    raw = json.dumps({"product_id": product.pk, "quantity": 1, "idempotency_key": "e", "id": "e", "status": "x"})
+
+    response = api.generic("POST", path, raw, content_type=JSON, headers={"Content-Encoding": coding})
+
+    problem_of(response, 415, "unsupported_media_type")
+    assert response.headers["Accept-Encoding"] == "identity"
+    assert_untouched(product)
+
+
+@pytest.mark.parametrize("coding", ["identity", "", " Identity , identity"])
+def test_a_body_that_says_it_has_no_content_coding_is_read(api, product, coding):
+    raw = json.dumps({"product_id": product.pk, "quantity": 1})
+
+    response = api.generic("POST", HOLDS, raw, content_type=JSON, headers={"Content-Encoding": coding})
+
+    assert response.status_code == 201
+
+
 @pytest.mark.parametrize("accept", ["garbage", ",", ";", "a/b/c", "\xff", "text/html;q=1"])
 @pytest.mark.parametrize("path", ["/api/v1/products/1", f"{HOLDS}/{A_UUID}"])
 def test_an_accept_header_that_names_nothing_of_ours_is_not_acceptable(api, db, path, accept):
