@@ -14,6 +14,7 @@ from catalog import imports
 from flashsale.tests.deployed import nginx
 from flashsale.tests.processes import PROJECT, free_port
 from flashsale.tests.test_nginx import problem_of
+from payments.providers import PROVIDERS
 
 
 @pytest.fixture
@@ -46,6 +47,36 @@ def test_the_bodies_of_one_client_fit_into_the_place_for_them():
     assert admin * 1024**2 > 1.2 * imports.MAX_BYTES
     assert connections * api / 1024 + of_staff * admin < int(room)
     assert int(re.search(r"max_size=(\d+)m", text)[1]) < int(pages)
+
+
+def test_nginx_passes_every_header_that_the_application_reads():
+    text = (PROJECT / "deploy" / "nginx.conf").read_text()
+    passed = {name.lower() for name in re.findall(r"proxy_set_header ([\w-]+)", text)}
+    code = "".join(
+        module.read_text()
+        for app in ("flashsale", "catalog", "checkout", "payments")
+        for module in (PROJECT / app).rglob("*.py")
+        if "tests" not in module.parts
+    )
+
+    read = {name.lower() for name in re.findall(r"""request\.headers(?:\.get\(|\[)"([\w-]+)""", code)}
+    read |= {name.lower().replace("_", "-") for name in re.findall(r"""META(?:\.get\(|\[)"HTTP_(\w+)""", code)}
+    for constants in re.findall(r"^[A-Z][A-Z_, ]*HEADER = (.+)$", code, re.M):
+        read |= {name.lower() for name in re.findall(r'"([\w-]+)"', constants)}
+    read |= {name.lower() for provider in PROVIDERS.values() for name in provider.kept_headers}
+    read |= set(settings.CORS_ALLOW_HEADERS)
+
+    assert {"if-none-match", "accept", "webhook-signature", "stripe-signature", "idempotency-key"} <= read
+    assert read <= passed
+
+
+def test_a_header_that_nginx_passes_is_looked_at_for_control_characters():
+    text = (PROJECT / "deploy" / "nginx.conf").read_text()
+    [looked_at] = re.findall(r'map "([^"]+)" \$has_bad_header', text)
+
+    passed = set(re.findall(r"proxy_set_header [\w-]+ \$(http_\w+);", text))
+
+    assert passed <= set(looked_at.strip("$").split("$"))
 
 
 def test_a_request_whose_answer_was_lost_is_not_called_busy(open_folder):
