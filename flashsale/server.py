@@ -4,6 +4,7 @@
 """
 
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -24,12 +25,25 @@ STOP_SECONDS = 10
 def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS) -> list[str]:
     """Return the command line of the server: `workers` processes with `threads` threads each."""
     return [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "flashsale.wsgi:application", "--http", "1",
+        sys.executable, "-m", "flashsale.granian", "--interface", "wsgi", "flashsale.wsgi:application", "--http", "1",
         "--host", host, "--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads),
         "--respawn-failed-workers",
         # A worker process that is told to stop while it still imports the application does not hear it.
         "--workers-kill-timeout", str(STOP_SECONDS),
     ]  # fmt: skip
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Raise `OSError` when another server answers there, unless `REUSE_PORT=1` asks for both at the same time.
+
+    Granian would share the port without a word: the kernel then gives each of the two servers some of the connections.
+    """
+    if settings.REUSE_PORT:
+        return
+    [(family, kind, _, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    with socket.socket(family, kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
 
 
 def main() -> None:
@@ -39,6 +53,13 @@ def main() -> None:
         command = _command()
     except ImproperlyConfigured as error:
         sys.exit(f"flashsale.server: {error}")
+    try:
+        refuse_taken_port(settings.WEB_HOST, settings.PORT)
+    except OSError as error:
+        sys.exit(
+            f"flashsale.server: Port {settings.PORT} of {settings.WEB_HOST} cannot be used ({error.strerror}): choose"
+            " another PORT, or set REUSE_PORT=1 to run beside the server that has it."
+        )
     if not settings.PROMETHEUS_MULTIPROC_DIR:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="flashsale-metrics-")
     os.execv(command[0], command)  # noqa: S606 - the command is our own

@@ -397,5 +397,7 @@ PROMETHEUS_MULTIPROC_DIR = env.folder("PROMETHEUS_MULTIPROC_DIR")
 # --- The web server (see `flashsale.server`) --------------------------------------------------------------------------
 PORT = env.whole("PORT", default=8000, least=1, most=env.MAX_PORT)
 WEB_HOST = env.address("WEB_HOST", default="0.0.0.0")  # noqa: S104 - inside a container, behind nginx
+# Whether another server may answer on the same port: for restarts that overlap.
+REUSE_PORT = env.flag("REUSE_PORT", default=False)
 WEB_WORKERS = env.whole("WEB_WORKERS", default=server.WORKERS, least=1, most=256)
 WEB_THREADS = env.whole("WEB_THREADS", default=server.THREADS, least=1, most=1_024)

@@ -24,7 +24,8 @@ SECRET_SETTINGS = {
 # What compose decides, or what is for one's own machine only, or a test double's.
 NOT_PASSED_ON = {
     "LOCAL_MODE", "DEBUG", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "WEB_HOST", "ALIVE_FILE", "METRICS_PORT",
-    "TRUSTED_PROXIES", "TRUST_FORWARDED_PROTO", "STRIPE_API_BASE", "PROMETHEUS_MULTIPROC_DIR", *SECRET_SETTINGS,
+    "TRUSTED_PROXIES", "TRUST_FORWARDED_PROTO", "STRIPE_API_BASE", "PROMETHEUS_MULTIPROC_DIR", "REUSE_PORT",
+    *SECRET_SETTINGS,
 }  # fmt: skip
 # Connections for staff at a prompt, backups, and PostgreSQL's own three for superusers.
 RESERVED_CONNECTIONS = 20

@@ -5,7 +5,6 @@ import http.client
 import logging
 import os
 import shutil
-import socket
 import sys
 import time
 
@@ -56,13 +55,11 @@ class Command(BaseCommand):
             port = local.settle_port(settings.STATE_DIR)
         except local.CannotStart as error:
             raise CommandError(str(error)) from error
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError as error:
-                other = local.make_run(port=port + 1)
-                raise CommandError(f"Port {port} cannot be used ({error.strerror}). Choose another: {other}") from error
+        try:
+            server.refuse_taken_port(HOST, port)
+        except OSError as error:
+            other = local.make_run(port=port + 1)
+            raise CommandError(f"Port {port} cannot be used ({error.strerror}). Choose another: {other}") from error
         return port
 
     def _prepare(self) -> None:
