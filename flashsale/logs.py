@@ -4,6 +4,7 @@ Events of the sale (`flashsale.core.events`) and what Django, Celery and librari
 """
 
 import logging.config
+import re
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,11 @@ _SHARED = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+
+
+# What frameworks and servers say of a request: the ids in its path are rights to holds and orders.
+_ABOUT_REQUESTS = ("django", "granian")
+_ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 class NotBusy(logging.Filter):
@@ -67,9 +73,18 @@ def formatter(format_: str) -> logging.Formatter:
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
         ]
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder()],
+        foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder(), _without_rights],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
     )
+
+
+def _without_rights(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Leave out ids in paths, and the request itself, which is shown with its query string."""
+    if event["logger"].partition(".")[0] in _ABOUT_REQUESTS:
+        for name in ("request", "message"):  # the latter is the text again, where another handler made it before
+            event.pop(name, None)
+        event["event"] = _ID.sub("{id}", str(event["event"]))
+    return event
 
 
 def _with_plain_ids(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:

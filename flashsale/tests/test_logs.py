@@ -19,6 +19,7 @@ from checkout import holds, orders, tasks
 from checkout.models import Hold
 from checkout.order_requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
+from checkout.views import HoldViewSet
 from flashsale import logs
 from flashsale.core import events
 from flashsale.core.transactions import durable
@@ -228,6 +229,24 @@ def test_no_line_holds_a_secret_a_token_a_body_or_a_customer(api, lines, product
     assert buy_fails.status_code == 500
     assert any("ZeroDivisionError" in text for text in lines.texts)
     assert [text for text in lines.texts for secret in SECRETS if secret in text] == []
+
+
+def test_a_line_about_a_request_holds_no_id_and_no_query(client, lines, hold, monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(HoldViewSet, "retrieve", fail)
+    client.raise_request_exception = False
+
+    response = client.get(f"/api/v1/holds/{hold.pk}?hidden=1")
+    logging.getLogger("granian.access").info('"GET /api/v1/holds/%s HTTP/1.1" 200', hold.pk.hex.upper())
+
+    failed = next(json.loads(line) for line in lines.texts if '"django.request"' in line)
+    assert response.status_code == 500
+    assert failed["event"] == "Internal Server Error: /api/v1/holds/{id}"
+    assert failed["request_id"] == response.json()["request_id"]
+    assert '"GET /api/v1/holds/{id} HTTP/1.1" 200' in [json.loads(line)["event"] for line in lines.texts]
+    assert not [line for line in lines.texts if str(hold.pk) in line or "hidden" in line]
 
 
 def test_refusals_are_counted_all_and_logged_once_a_second(lines, monkeypatch):
