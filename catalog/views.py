@@ -1,35 +1,24 @@
 """Products over HTTP: read only."""
 
-import hashlib
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseNotModified
-from django.utils.http import parse_etags
-from rest_framework import mixins, viewsets
+from django.http import HttpResponse
+from rest_framework import viewsets
 from rest_framework.renderers import JSONRenderer
-from rest_framework.request import Request
 
 from catalog import availability, refresh
 from catalog.models import Product
 from catalog.serializers import ProductOut
-from flashsale.core.http import HTTP_METHODS, parse_id
+from flashsale.core.http import HTTP_METHODS, AcyclicView, parse_id
+from flashsale.core.pages import Page
 from flashsale.core.refusals import NotFound
 from flashsale.core.together import Batch, Together
 
 NO_SUCH_PRODUCT = "There is no such product."
 
 
-@dataclass(frozen=True)
-class Page:
-    """An answer as it is sent, and its entity tag."""
-
-    body: bytes
-    etag: str
-
-
-class ProductViewSet(mixins.ListModelMixin, viewsets.GenericViewSet):
+class ProductViewSet(AcyclicView, viewsets.GenericViewSet):
     """Published products with what is left of them."""
 
     http_method_names = HTTP_METHODS
@@ -46,27 +35,19 @@ class ProductViewSet(mixins.ListModelMixin, viewsets.GenericViewSet):
         return super().finalize_response(request, response, *args, **kwargs)
 
     def list(self, request, *args, **kwargs) -> HttpResponse:
-        return _sent(request, _page_of(super().list(request, *args, **kwargs).data))
+        products = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        answers = [ProductOut.of(product) for product in products]
+        return _page_of(self.get_paginated_response(answers).data).response(request)
 
     def retrieve(self, request, pk: str) -> HttpResponse:
         product_id = parse_id(pk)
         if product_id is None:
             raise NotFound(NO_SUCH_PRODUCT)
-        return _sent(request, _pages.ask(product_id, None))
-
-
-def _sent(request: Request, page: Page) -> HttpResponse:
-    """Return the page, or 304 to who has it (`If-None-Match`: RFC 9110, section 13.1.2); no other condition counts."""
-    headers = {"ETag": page.etag}
-    known = parse_etags(request.headers.get("If-None-Match", ""))
-    if "*" in known or page.etag in [tag.removeprefix("W/") for tag in known]:
-        return HttpResponseNotModified(headers=headers)
-    return HttpResponse(page.body, content_type=JSONRenderer.media_type, headers=headers)
+        return _pages.ask(product_id, None).response(request)
 
 
 def _page_of(answer: Any) -> Page:
-    body = JSONRenderer().render(answer)
-    return Page(body, f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"')
+    return Page.of(JSONRenderer().render(answer), JSONRenderer.media_type)
 
 
 def _page(product_id: int, batch: Batch[None, Page]) -> list[Page | NotFound]:

@@ -45,7 +45,7 @@ def decide(product: Product, requests: Sequence[HoldRequest], *, free: int, now:
         try:
             _check(product, request, claimed, free=free, now=now)
         except Refusal as refusal:
-            results.append(refusal)
+            results.append(refusal.as_value())
         else:
             free -= request.quantity
             claimed.units[request.customer_id] += request.quantity

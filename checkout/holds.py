@@ -188,7 +188,7 @@ def refusal_to_convert(hold: Hold | None, *, now: datetime) -> Refusal | None:
             raise NotFound(NO_SUCH_HOLD)
         _refuse_ended(hold, now=now)
     except Refusal as refusal:
-        return refusal
+        return refusal.as_value()
     return None
 
 

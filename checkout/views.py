@@ -16,11 +16,11 @@ from checkout.idempotency import Once
 from checkout.models import Hold, Order
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder
 from flashsale.core import events, scopes
-from flashsale.core.http import HTTP_METHODS, answer, idempotency_key_of, parse_uuid
+from flashsale.core.http import HTTP_METHODS, AcyclicView, answer, idempotency_key_of, parse_uuid
 from flashsale.core.refusals import NotFound, Refusal
 
 
-class UncachedViewSet(viewsets.ViewSet):
+class UncachedViewSet(AcyclicView, viewsets.ViewSet):
     """What holds and orders share: their ids are UUIDs, and no cache may keep them."""
 
     http_method_names = HTTP_METHODS

@@ -22,7 +22,7 @@ from catalog import inventory, sales
 from checkout import holds, idempotency, order_requests, orders
 from flashsale import counts, tokens
 from flashsale.core import events, refusals
-from flashsale.core.http import PayloadTooLarge, answer
+from flashsale.core.http import AcyclicView, PayloadTooLarge, answer
 from flashsale.core.transactions import Busy, OutcomeUnknown, is_passing
 from payments import inbox
 
@@ -72,7 +72,7 @@ CODE_OF_STATUS: dict[int, tuple[str, str]] = {
 }
 
 
-class NothingHere(views.APIView):
+class NothingHere(AcyclicView, views.APIView):
     """Answers every path under `/api` that no endpoint has."""
 
     def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:

@@ -142,6 +142,7 @@ UNFOLD = {
     "SIDEBAR": {"show_search": True, "show_all_applications": False},
 }
 ROOT_URLCONF = "flashsale.urls"
+CSRF_FAILURE_VIEW = "flashsale.error_pages.csrf_failure"
 WSGI_APPLICATION = "flashsale.wsgi.application"
 TEMPLATES = [
     {

@@ -11,6 +11,11 @@ from flashsale.api import NothingHere
 from flashsale.openapi.document import DocsView, SchemaView
 from flashsale.problems import problem_list, problem_page
 
+handler400 = "flashsale.error_pages.bad_request"
+handler403 = "flashsale.error_pages.forbidden"
+handler404 = "flashsale.error_pages.not_found"
+handler500 = "flashsale.error_pages.server_error"
+
 api = [
     *catalog.urls.urlpatterns,
     *checkout.urls.urlpatterns,

@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from rest_framework import views
 from rest_framework.parsers import BaseParser
 
-from flashsale.core.http import HTTP_METHODS, answer, read_body
+from flashsale.core.http import HTTP_METHODS, AcyclicView, answer, read_body
 from flashsale.core.refusals import InvalidRequest, NotFound
 from payments import batching
 from payments.providers import PROVIDERS
@@ -21,7 +21,7 @@ class RawJSONParser(BaseParser):
         return read_body(stream)
 
 
-class WebhookView(views.APIView):
+class WebhookView(AcyclicView, views.APIView):
     """One endpoint for each provider; the plain one also answers at `/payments/webhook`."""
 
     http_method_names = HTTP_METHODS

@@ -19,6 +19,13 @@ class Refusal(Exception):
         self.detail = detail or self.title
         self.extra = extra
 
+    def as_value(self) -> "Refusal":
+        """Return this refusal for a list of results, without its traceback.
+
+        The frames of a traceback keep what all their local variables hold, and these hold the list: a reference cycle.
+        """
+        return self.with_traceback(None)
+
 
 class NotFound(Refusal):
     """Nothing has this id."""

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from django.db import connection
 
+from flashsale.core.refusals import Refusal
 from flashsale.core.transactions import LOCK_NOT_AVAILABLE, Busy, OutcomeUnknown, is_passing, sqlstate_of
 
 # How many requests are decided together at most.
@@ -134,9 +135,17 @@ class Together(Generic[Request, Result]):
         finally:
             with self._mutex:
                 self._inside -= 1
-        if isinstance(ticket.result, Exception):
-            raise ticket.result
-        return ticket.result
+        return self._outcome(ticket)
+
+    def _outcome(self, ticket: _Ticket) -> Result:
+        """Return or raise the result. No local variable keeps an exception whose traceback would keep the variable."""
+        result, ticket.result = ticket.result, None
+        try:
+            if isinstance(result, Exception):
+                raise result
+            return result
+        finally:
+            del result
 
     def _join(self, key: Hashable, ticket: _Ticket) -> _Line:
         """Join the line, and lead it when nobody does. Raises `Busy`."""
@@ -190,6 +199,8 @@ class Together(Generic[Request, Result]):
             results = [_own(error) for _ in batch.tickets]
         for ticket, result in zip(batch.tickets, results, strict=True):
             ticket.result = result
+        # This frame is part of the exceptions' tracebacks.
+        del results
 
     def _hand_over(self, key: Hashable, line: _Line, leader: _Ticket) -> None:
         """Let the first in line lead, or forget the line. Who was replaced meanwhile hands nothing over."""
@@ -235,6 +246,8 @@ def result_of(alone: Callable[[Request], Result], request: Request) -> Result | 
     """Return what one request gets alone, or the exception that it raises."""
     try:
         return alone(request)
+    except Refusal as refusal:
+        return refusal.as_value()
     except Exception as error:
         return error
 
@@ -252,7 +265,13 @@ def _wait_for_result(ticket: _Ticket) -> None:
 
 
 def _own(error: Exception) -> Exception:
-    """Return a copy that one thread can raise, while others raise theirs."""
+    """Return a copy that one thread can raise, while others raise theirs.
+
+    A transient error happens to every request of a crowd: its cause goes without the traceback, whose frames would keep
+    the whole batch in memory until the garbage collector runs.
+    """
     own = copy.copy(error)
     own.__cause__ = error.__cause__
+    if own.__cause__ is not None and is_passing(error):
+        own.__cause__.__traceback__ = None
     return own
