@@ -6,8 +6,14 @@ The page at a problem's `type` and docs/errors.md are made of this; a test compa
 from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
+
+from flashsale.core.pages import Page, PageCache
+from flashsale.rate_limits import limited
+
+# How long clients may keep a page: a new version shows it soon.
+MAX_AGE_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -129,17 +135,36 @@ BY_CODE = {problem.code: problem for problem in PROBLEMS}
 
 
 @require_safe
+@limited("reads")
 def problem_page(request: HttpRequest, code: str) -> HttpResponse:
     """Explain one problem code."""
     if code not in BY_CODE:
         raise Http404
-    return render(request, "flashsale/problem.html", {"problem": BY_CODE[code]})
+    return _kept(request, code)
 
 
 @require_safe
+@limited("reads")
 def problem_list(request: HttpRequest) -> HttpResponse:
     """List all problem codes."""
-    return render(request, "flashsale/problems.html", {"problems": PROBLEMS})
+    return _kept(request, None)
+
+
+def _kept(request: HttpRequest, code: str | None) -> HttpResponse:
+    response = _pages.get(code).response(request)
+    response.headers["Cache-Control"] = f"public, max-age={MAX_AGE_SECONDS}"
+    return response
+
+
+def _page(code: str | None) -> Page:
+    if code is None:
+        text = render_to_string("flashsale/problems.html", {"problems": PROBLEMS})
+    else:
+        text = render_to_string("flashsale/problem.html", {"problem": BY_CODE[code]})
+    return Page.of(text.encode(), "text/html; charset=utf-8")
+
+
+_pages: PageCache[str | None] = PageCache(_page)
 
 
 def as_markdown() -> str:

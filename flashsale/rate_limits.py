@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # this class is loaded while the views' module is
     from rest_framework.views import APIView
 
 WINDOW_SECONDS = 60
+
+View = Callable[..., HttpResponse]
 
 _breaker = kv.Breaker(without="requests are not rate limited")
 
@@ -57,19 +59,42 @@ class RateLimit(BaseThrottle):
         """Count the request and say whether it is within the quota."""
         scope = getattr(view, "rate_scopes", {}).get(getattr(view, "action", None))
         limits = settings.TOKEN_RATE_LIMITS if request.auth else settings.RATE_LIMITS
-        quota = limits.get(scope, 0)
-        if not quota:
-            return True
-        counted = _breaker.tried(lambda: _count(scope, quota, client_of(request)))
-        if counted is None:
-            return True
-        is_allowed, self._state = counted
-        request._request.rate_limit = self._state
+        is_allowed, self._state = count(request._request, scope, limits.get(scope, 0), client=client_of(request))
         return is_allowed
 
     def wait(self) -> float:
         """Return the seconds until a request may be allowed again."""
         return max(1, self._state.reset_seconds)
+
+
+def limited(scope: str) -> Callable[[View], View]:
+    """Decorator of a page that is no part of the API: refuse an address that is over its quota of the scope."""
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def within_quota(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            client = f"address:{address_of(request)}"
+            is_allowed, state = count(request, scope, settings.RATE_LIMITS.get(scope, 0), client=client)
+            if is_allowed:
+                return view(request, *args, **kwargs)
+            headers = {"Retry-After": str(max(1, state.reset_seconds))}
+            return HttpResponse("Too many requests", status=429, content_type="text/plain", headers=headers)
+
+        return within_quota
+
+    return decorate
+
+
+def count(request: HttpRequest, scope: str | None, quota: int, *, client: str) -> tuple[bool, State | None]:
+    """Count one request of a client; return whether it is within the quota, and how the client stands, where known.
+
+    A quota of 0 is no limit. The state goes into the answer's headers.
+    """
+    counted = _breaker.tried(lambda: _count(scope, quota, client)) if quota else None
+    if counted is None:
+        return True, None
+    request.rate_limit = counted[1]
+    return counted
 
 
 class RateLimitHeaders:

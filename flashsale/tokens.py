@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.core.exceptions import ValidationError
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import transaction
@@ -70,6 +71,18 @@ class MayUseAPI(BasePermission):
         if scope not in request.auth.scopes:
             raise ScopeMissing(scope)
         return True
+
+
+class MayReadDescription(MayUseAPI):
+    """Everybody who may use the API, and staff who are signed in to the admin."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return super().has_permission(request, view) or self._is_from_staff(request)
+
+    def _is_from_staff(self, request: Request) -> bool:
+        # The framework has replaced the request's user by that of the token.
+        user = get_user(request._request)
+        return user.is_active and user.is_staff
 
 
 @transaction.atomic

@@ -3,12 +3,25 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.loader import render_to_string
+from django.urls import reverse
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2
+from drf_spectacular.views import SpectacularSwaggerSplitView
+from rest_framework.renderers import TemplateHTMLRenderer
+from rest_framework.views import APIView
 
-from flashsale.core.http import HTTP_METHODS
+from flashsale.core.http import HTTP_METHODS, AcyclicView
+from flashsale.core.pages import Page, PageCache
 from flashsale.openapi import operations  # noqa: F401 - its extensions are found once it is imported
 from flashsale.openapi.bodies import EVENT, STRIPE_EVENT
+from flashsale.tokens import MayReadDescription
+
+# How long clients may keep the description: a new version shows it soon.
+MAX_AGE_SECONDS = 300
 
 ALWAYS = {"X-Request-ID": {"schema": {"type": "string"}, "description": "Names the request, as `request_id` does."}}
 CHALLENGE = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "`Bearer`; not with webhooks."}}
@@ -64,15 +77,52 @@ def _told_apart(operation: dict[str, Any], name: str, summary: str, headers: str
     operation["requestBody"]["content"]["application/json"]["schema"] = body
 
 
-class SchemaView(SpectacularJSONAPIView):
+class _DescriptionView(AcyclicView, APIView):
+    """What the schema and its page share: they are made once, counted as reads, and as public as the API is."""
+
+    http_method_names = HTTP_METHODS
+    permission_classes = (MayReadDescription,)
+    rate_scopes = {None: "reads"}
+
+    def finalize_response(self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any):
+        if response.status_code < 400:
+            shared = "private" if settings.API_ACCESS == "token" else "public"
+            response.headers["Cache-Control"] = f"{shared}, max-age={MAX_AGE_SECONDS}"
+        return super().finalize_response(request, response, *args, **kwargs)
+
+
+class SchemaView(_DescriptionView):
     """The OpenAPI document."""
 
-    http_method_names = HTTP_METHODS
-    throttle_classes = ()
+    renderer_classes = (OpenApiJsonRenderer, OpenApiJsonRenderer2)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return _schemas.get(type(request.accepted_renderer)).response(request)
 
 
-class DocsView(SpectacularSwaggerSplitView):
-    """A browsable page of it that loads nothing from elsewhere."""
+class DocsView(_DescriptionView):
+    """A browsable page of it that loads nothing from elsewhere; with `?script` the script that starts it."""
 
-    http_method_names = HTTP_METHODS
-    throttle_classes = ()
+    renderer_classes = (TemplateHTMLRenderer,)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return _docs.get("script" in request.GET).response(request)
+
+
+def _schema(renderer: type[OpenApiJsonRenderer]) -> Page:
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    return Page.of(renderer().render(document), renderer.media_type)
+
+
+def _docs_page(is_script: bool) -> Page:
+    """Return the library's page of the versioned API, whatever the path or the query of the first request was."""
+    view, request = SpectacularSwaggerSplitView(), HttpRequest()
+    view.url, view.url_self = reverse("schema"), reverse("docs")
+    request.GET = QueryDict("script=" if is_script else "")
+    answer = view.get(request)
+    body = render_to_string(answer.template_name, answer.data)
+    return Page.of(body.encode(), "application/javascript" if is_script else "text/html; charset=utf-8")
+
+
+_schemas: PageCache[type[OpenApiJsonRenderer]] = PageCache(_schema)
+_docs: PageCache[bool] = PageCache(_docs_page)
