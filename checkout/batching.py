@@ -8,20 +8,23 @@ everybody in it. Leaders of other processes, and two of this one, are kept apart
 import functools
 from collections.abc import Sequence
 from typing import Any
-
-from django.conf import settings
+from uuid import UUID
 
 from catalog.inventory import InsufficientStock
 from checkout import holds, orders, soldout
 from checkout.claims import HoldRequest
 from checkout.models import Hold, Order
 from checkout.order_requests import OrderRequest
-from flashsale.core import metrics
+from flashsale.core import metrics, shares
+from flashsale.core.bulkheads import Bulkhead
 from flashsale.core.refusals import Refusal
 from flashsale.core.together import Batch, Together, all_or_each, result_of
 from flashsale.core.transactions import OutcomeUnknown, is_passing
 
 Outcome = Hold | Order | Refusal | Exception
+
+# Who waits for a locked row of stock does so with a connection: others are left for everything else.
+_stock_locks = Bulkhead(shares.stock_locks, waiting=shares.lock_waiters, wait_seconds=shares.LOCK_WAIT_SECONDS)
 
 
 def place(*, product_id: int, **wanted: Any) -> Hold:
@@ -37,9 +40,21 @@ def place(*, product_id: int, **wanted: Any) -> Hold:
 def place_order(**wanted: Any) -> Order:
     """Do what `orders.place` does, with those who order at the same moment.
 
-    Raises what `orders.place` raises, `Busy` when there is no turn in time, and `OutcomeUnknown`.
+    Raises what `orders.place` raises, `Busy` when there is no room or no turn in time, and `OutcomeUnknown`.
     """
     return _orders.ask(None, OrderRequest(**wanted))
+
+
+def release(hold_id: UUID) -> None:
+    """Do what `holds.release` does. Raises what that raises, and `Busy` while too many wait for locked rows."""
+    with _stock_locks.entered():
+        holds.release(hold_id)
+
+
+def cancel(order_id: UUID) -> Order:
+    """Do what `orders.cancel` does. Raises what that raises, and `Busy` while too many wait for locked rows."""
+    with _stock_locks.entered():
+        return orders.cancel(order_id)
 
 
 def _place_orders(_, batch: Batch[OrderRequest, Order]) -> Sequence[Outcome]:
@@ -62,7 +77,16 @@ def _fits(request: HoldRequest, others: list[HoldRequest]) -> bool:
 
 
 def _decide(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
-    """Return what each request gets. A failure that is not a matter of time may be one's own: each is tried alone."""
+    """Return what each request gets, while this thread is one of those that may wait for a locked row."""
+    with _stock_locks.entered():
+        outcomes = _place_holds(product_id, batch)
+    if any(isinstance(outcome, InsufficientStock) for outcome in outcomes):
+        soldout.note(product_id)
+    return outcomes
+
+
+def _place_holds(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
+    """Decide all together. A failure that is not a matter of time may be one's own: then each is tried alone."""
     first = len(batch.requests)
 
     def latecomers() -> list[HoldRequest]:
@@ -77,8 +101,6 @@ def _decide(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
             raise
         return [result_of(functools.partial(_alone, product_id), request) for request in batch.requests]
     metrics.BATCH_REQUESTS.observe(len(outcomes))
-    if any(isinstance(outcome, InsufficientStock) for outcome in outcomes):
-        soldout.note(product_id)
     return outcomes
 
 
@@ -86,5 +108,5 @@ def _alone(product_id: int, request: HoldRequest) -> Hold | Refusal:
     return holds.place_batch(product_id=product_id, requests=[request])[0]
 
 
-_orders: Together[OrderRequest, Order] = Together(_place_orders, fits=_shares_nothing)
-_line: Together[HoldRequest, Hold] = Together(_decide, fits=_fits, room=lambda: settings.HOLDS_AT_ONCE)
+_orders: Together[OrderRequest, Order] = Together(_place_orders, fits=_shares_nothing, room=shares.orders)
+_line: Together[HoldRequest, Hold] = Together(_decide, fits=_fits, room=shares.holds)

@@ -50,7 +50,7 @@ class HoldViewSet(UncachedViewSet):
         return answer(HoldOut.of(holds.get(_id(pk))))
 
     def destroy(self, request, pk: str) -> HttpResponse:
-        holds.release(_id(pk))
+        batching.release(_id(pk))
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
@@ -70,7 +70,7 @@ class OrderViewSet(UncachedViewSet):
         return answer(OrderOut.of(orders.get(_id(pk))))
 
     def cancel(self, request, pk: str) -> HttpResponse:
-        return answer(OrderOut.of(orders.cancel(_id(pk))))
+        return answer(OrderOut.of(batching.cancel(_id(pk))))
 
 
 _refusals = events.Often("hold_refused")

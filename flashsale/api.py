@@ -20,7 +20,7 @@ from rest_framework import exceptions, views
 
 from catalog import inventory, sales
 from checkout import holds, idempotency, order_requests, orders
-from flashsale import counts, tokens
+from flashsale import counts, failure_limits, tokens
 from flashsale.core import events, refusals
 from flashsale.core.http import AcyclicView, PayloadTooLarge, answer
 from flashsale.core.transactions import Busy, OutcomeUnknown, is_passing
@@ -105,6 +105,30 @@ class ProblemMiddleware:
         return JsonResponse(body, status=response.status_code, content_type=PROBLEM_JSON)
 
 
+class FailureLimits:
+    """Middleware: count failed requests by address, and let suspect addresses in one at a time."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        seconds = failure_limits.seconds_suspect(request)
+        response = self._of_suspect(request) if seconds else self.get_response(request)
+        if response is not None and not hasattr(request, "failure"):
+            failure_limits.trust(request)
+            return response
+        seconds = seconds or failure_limits.count(request)
+        return answer_to(request, exceptions.Throttled(wait=seconds)) if seconds else response
+
+    def _of_suspect(self, request: HttpRequest) -> HttpResponse | None:
+        """Return the answer, None when too many wait for one already."""
+        try:
+            with failure_limits.suspects.entered():
+                return self.get_response(request)
+        except Busy:
+            return None
+
+
 def _id_of(request: HttpRequest) -> str:
     """Return the id that our own proxy gave the request, so that its log and ours agree, or else a new one."""
     given = request.headers.get("X-Request-ID", "") if settings.TRUSTED_PROXIES else ""
@@ -132,6 +156,12 @@ def problem(
 def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """Translate what a view raised; None lets Django report it as an internal error (DRF's EXCEPTION_HANDLER)."""
     request = context["request"]._request
+    failure_limits.note(request, error, context["view"])
+    return answer_to(request, error)
+
+
+def answer_to(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """Return the problem document that says what happened; None where it is an internal error."""
     translated = _translate(error)
     if translated is None:
         return None

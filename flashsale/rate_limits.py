@@ -57,7 +57,7 @@ class RateLimit(BaseThrottle):
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
         """Count the request and say whether it is within the quota."""
-        scope = getattr(view, "rate_scopes", {}).get(getattr(view, "action", None))
+        scope = scope_of(view)
         limits = settings.TOKEN_RATE_LIMITS if request.auth else settings.RATE_LIMITS
         is_allowed, self._state = count(request._request, scope, limits.get(scope, 0), client=client_of(request))
         return is_allowed
@@ -109,6 +109,11 @@ class RateLimitHeaders:
         for name, value in (state.headers if state else {}).items():
             response.headers[name] = value
         return response
+
+
+def scope_of(view: "APIView") -> str | None:
+    """Return in which scope the view's action counts, None where it is not limited."""
+    return getattr(view, "rate_scopes", {}).get(getattr(view, "action", None))
 
 
 def client_of(request: Request) -> str:

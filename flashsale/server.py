@@ -14,11 +14,16 @@ from django.core.exceptions import ImproperlyConfigured
 
 # Measured on two cores (benchmarks/RESULTS.md). A worker process for each core: one more gains nothing.
 WORKERS = 2
-# Threads mostly wait for their turn, so that many can share a transaction; they cost little while they wait.
-THREADS = 32
+# Threads mostly wait for their turn, so that many can share a transaction; each costs 160 KB once it was used. A
+# worker's share of 1,000 clients who all want holds leaves threads for everything else (flashsale/core/shares.py).
+THREADS = 1024
 # PostgreSQL connections of one worker. Threads that run at the same time fight for the interpreter, each of them in the
-# middle of a transaction: with 16 or 32 connections a worker does less, and holds its locks longer, than with 6.
-CONNECTIONS = 6
+# middle of a transaction: with 16 or 32 connections a worker does less, and holds its locks longer, than with 6. Six
+# are for holds; orders, payments and reading have the others to themselves (flashsale/core/shares.py).
+CONNECTIONS = 10
+# A worker that needs more memory than this for two samples in a row is replaced: a belt, twice what a crowd needs.
+MAX_MEMORY_MIB = 352
+MEMORY_SAMPLE_SECONDS = 5
 STOP_SECONDS = 10
 
 
@@ -28,6 +33,8 @@ def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS
         sys.executable, "-m", "flashsale.granian", "--interface", "wsgi", "flashsale.wsgi:application", "--http", "1",
         "--host", host, "--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads),
         "--respawn-failed-workers",
+        "--workers-max-rss", str(MAX_MEMORY_MIB), "--rss-samples", "2",
+        "--rss-sample-interval", str(MEMORY_SAMPLE_SECONDS),
         # A worker process that is told to stop while it still imports the application does not hear it.
         "--workers-kill-timeout", str(STOP_SECONDS),
     ]  # fmt: skip

@@ -99,6 +99,7 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "flashsale.api.ProblemMiddleware",
     "flashsale.rate_limits.RateLimitHeaders",
+    "flashsale.api.FailureLimits",
     "flashsale.security.ContentSecurityPolicy",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -277,6 +278,9 @@ RATE_LIMITS = {
     "holds": _a_minute("HOLDS_PER_MINUTE", 30),
     "changes": _a_minute("CHANGES_PER_MINUTE", 120),
     "reads": _a_minute("READS_PER_MINUTE", 600),
+    # Failures, counted by address whatever was asked for.
+    "wrong_tokens": _a_minute("WRONG_TOKENS_PER_MINUTE", 60),
+    "refused_deliveries": _a_minute("REFUSED_DELIVERIES_PER_MINUTE", 60),
 }
 TOKEN_RATE_LIMITS = {
     "holds": _a_minute("TOKEN_HOLDS_PER_MINUTE", 6_000),
@@ -297,8 +301,9 @@ CORS_EXPOSE_HEADERS = [
 ]  # fmt: skip
 
 # --- The sale ---------------------------------------------------------------------------------------------------------
-# How many requests for holds one web process has inside at once; fewer than its threads leave some for other requests.
-HOLDS_AT_ONCE = env.whole("HOLDS_AT_ONCE", default=32, least=1, most=10_000)
+# How many requests for holds one web process has inside at once (flashsale/core/shares.py has the other kinds).
+WEB_THREADS = env.whole("WEB_THREADS", default=server.THREADS, least=1, most=4_096)
+HOLDS_AT_ONCE = env.whole("HOLDS_AT_ONCE", default=max(1, WEB_THREADS // 2), least=1, most=max(1, WEB_THREADS // 2))
 HOLD_TTL_MIN_SECONDS = 10
 HOLD_TTL_MAX_SECONDS = env.whole("HOLD_TTL_MAX_SECONDS", default=600, least=HOLD_TTL_MIN_SECONDS, most=7 * DAY_SECONDS)
 HOLD_TTL_SECONDS = env.whole(
@@ -401,4 +406,3 @@ WEB_HOST = env.address("WEB_HOST", default="0.0.0.0")  # noqa: S104 - inside a c
 # Whether another server may answer on the same port: for restarts that overlap.
 REUSE_PORT = env.flag("REUSE_PORT", default=False)
 WEB_WORKERS = env.whole("WEB_WORKERS", default=server.WORKERS, least=1, most=256)
-WEB_THREADS = env.whole("WEB_THREADS", default=server.THREADS, least=1, most=1_024)

@@ -9,7 +9,8 @@ and so is each of a batch that failed.
 from collections.abc import Mapping, Sequence
 
 from checkout import orders, proved_payments, references
-from flashsale.core import clock, events
+from flashsale.core import clock, events, shares
+from flashsale.core.bulkheads import Bulkhead
 from flashsale.core.together import Batch, Together, all_or_each
 from flashsale.core.transactions import durable
 from payments import deliveries, inbox, ledger, rules
@@ -17,6 +18,9 @@ from payments.deliveries import Delivery
 from payments.inbox import Receipt
 from payments.models import WebhookEvent
 from payments.providers.base import Provider
+
+# Payments that wait for locked rows leave connections for everything else.
+_locks = Bulkhead(shares.payment_locks, waiting=shares.lock_waiters, wait_seconds=shares.LOCK_WAIT_SECONDS)
 
 
 def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> Receipt:
@@ -33,7 +37,10 @@ def _store(delivery: Delivery) -> tuple[WebhookEvent, bool]:
 
 def _process(event: WebhookEvent) -> WebhookEvent:
     is_plain = event.kind == WebhookEvent.Kind.SUCCESS and event.order_ref is not None
-    return _decisions.ask(None, event) if is_plain else inbox.process(event.pk, seen=event)
+    if is_plain:
+        return _decisions.ask(None, event)
+    with _locks.entered():
+        return inbox.process(event.pk, seen=event)
 
 
 @durable
@@ -85,7 +92,8 @@ def _store_batch(_, batch: Batch[Delivery, tuple[WebhookEvent, bool]]) -> list:
 
 
 def _decide_batch(_, batch: Batch[WebhookEvent, WebhookEvent]) -> list:
-    return all_or_each(batch.requests, process_payments, lambda event: inbox.process(event.pk, seen=event))
+    with _locks.entered():
+        return all_or_each(batch.requests, process_payments, lambda event: inbox.process(event.pk, seen=event))
 
 
 def _is_another_event(delivery: Delivery, others: list[Delivery]) -> bool:
@@ -93,7 +101,11 @@ def _is_another_event(delivery: Delivery, others: list[Delivery]) -> bool:
     return all(other.name != delivery.name for other in others)
 
 
-_stores: Together[Delivery, tuple[WebhookEvent, bool]] = Together(_store_batch, fits=_is_another_event)
+_stores: Together[Delivery, tuple[WebhookEvent, bool]] = Together(
+    _store_batch, fits=_is_another_event, room=shares.deliveries
+)
 _decisions: Together[WebhookEvent, WebhookEvent] = Together(
-    _decide_batch, fits=lambda event, others: all(event.pk != other.pk for other in others)
+    _decide_batch,
+    fits=lambda event, others: all(event.pk != other.pk for other in others),
+    room=shares.deliveries,
 )

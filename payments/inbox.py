@@ -4,7 +4,8 @@ The only writer of an event's status. If the process dies after any line here, t
 provider had no 2xx and sends it again) or stored and open (the worker finishes it).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -66,6 +67,21 @@ class Receipt:
     answered_at: datetime
 
 
+def verify_headers(provider: Provider, headers: Mapping[str, str]) -> None:
+    """Raise `SignatureInvalid` when the headers alone say so: then the body need not be read."""
+    with _refusing(provider):
+        provider.verify_headers(headers)
+
+
+@contextlib.contextmanager
+def _refusing(provider: Provider) -> Iterator[None]:
+    try:
+        yield
+    except SignatureMismatch as error:
+        _refused.note(provider=provider.name)
+        raise SignatureInvalid(str(error)) from error
+
+
 def receive(
     provider: Provider,
     *,
@@ -79,11 +95,8 @@ def receive(
     Once it is stored, no error gets out: what could not be finished stays open for the worker. Raises
     `SignatureInvalid`, and `UnusableBody` when the bytes are no event.
     """
-    try:
+    with _refusing(provider):
         provider.verify(body, headers)
-    except SignatureMismatch as error:
-        _refused.note(provider=provider.name)
-        raise SignatureInvalid(str(error)) from error
     message = provider.translate(body, headers)
     kept = {name: headers[name] for name in provider.kept_headers if name in headers}
     delivery = Delivery(provider.name, message, body, kept, events.request_id())

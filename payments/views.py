@@ -6,7 +6,7 @@ from rest_framework.parsers import BaseParser
 
 from flashsale.core.http import HTTP_METHODS, AcyclicView, answer, read_body
 from flashsale.core.refusals import InvalidRequest, NotFound
-from payments import batching
+from payments import batching, inbox
 from payments.providers import PROVIDERS
 from payments.providers.base import UnusableBody
 from payments.serializers import ReceiptOut, http_status_of
@@ -32,6 +32,7 @@ class WebhookView(AcyclicView, views.APIView):
     def post(self, request, provider: str = "standard") -> HttpResponse:
         if provider not in PROVIDERS:
             raise NotFound("There is no such payment provider.")
+        inbox.verify_headers(PROVIDERS[provider], request.headers)
         body = request.data or b""
         try:
             receipt = batching.receive(PROVIDERS[provider], body=body, headers=request.headers)

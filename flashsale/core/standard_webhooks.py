@@ -50,15 +50,21 @@ def signed_headers(key: bytes, *, message_id: str, body: bytes) -> dict[str, str
     return {ID_HEADER: message_id, TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: signature}
 
 
-def verify(keys: Sequence[bytes], *, body: bytes, headers: Mapping[str, str]) -> None:
-    """Raise `WrongSignature` unless one of the keys signed these bytes within `TOLERANCE_SECONDS` of now."""
-    message_id = headers.get(ID_HEADER, "")
+def verify_headers(headers: Mapping[str, str]) -> None:
+    """Raise `WrongSignature` when the headers alone say that no key can have signed the message now."""
     timestamp = headers.get(TIMESTAMP_HEADER, "")
-    given = headers.get(SIGNATURE_HEADER, "").split(" ")[:MAX_SIGNATURES]
-    if not message_id or not _TIMESTAMP.fullmatch(timestamp):
+    is_whole = headers.get(ID_HEADER) and headers.get(SIGNATURE_HEADER) and _TIMESTAMP.fullmatch(timestamp)
+    if not is_whole:
         raise WrongSignature("The signature's headers are missing or malformed.")
     if abs(time.time() - int(timestamp)) > TOLERANCE_SECONDS:
         raise WrongSignature("The message's timestamp is too far from now.")
+
+
+def verify(keys: Sequence[bytes], *, body: bytes, headers: Mapping[str, str]) -> None:
+    """Raise `WrongSignature` unless one of the keys signed these bytes within `TOLERANCE_SECONDS` of now."""
+    verify_headers(headers)
+    message_id, timestamp = headers[ID_HEADER], headers[TIMESTAMP_HEADER]
+    given = headers[SIGNATURE_HEADER].split(" ")[:MAX_SIGNATURES]
     expected = [sign(key, message_id=message_id, timestamp=timestamp, body=body).encode() for key in keys]
     # Every pair is compared, each in constant time.
     matches = [hmac.compare_digest(mine, theirs.encode()) for mine in expected for theirs in given]

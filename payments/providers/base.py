@@ -71,6 +71,9 @@ class Provider(Protocol):
     # Request headers worth keeping beside the raw body; never one that carries a signature.
     kept_headers: tuple[str, ...]
 
+    def verify_headers(self, headers: Mapping[str, str]) -> None:
+        """Raise `SignatureMismatch` when the headers alone say that the provider did not send the request."""
+
     def verify(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Raise `SignatureMismatch` unless the provider sent these bytes."""
 

@@ -27,6 +27,15 @@ class StandardProvider:
     failures_end_orders = True
     kept_headers = (ID_HEADER, TIMESTAMP_HEADER, "user-agent")
 
+    def verify_headers(self, headers: Mapping[str, str]) -> None:
+        if settings.STANDARD_WEBHOOK_KEYS:
+            try:
+                standard_webhooks.verify_headers(headers)
+            except standard_webhooks.WrongSignature as error:
+                raise SignatureMismatch(str(error)) from error
+        elif not settings.LOCAL_MODE:
+            raise SignatureMismatch("No webhook secret is configured, so no event can be verified.")
+
     def verify(self, body: bytes, headers: Mapping[str, str]) -> None:
         keys = settings.STANDARD_WEBHOOK_KEYS
         if keys:

@@ -120,7 +120,7 @@ class Shop:
 
 
 @contextlib.contextmanager
-def open_shop(folder: Path, *names: str, workers: int = 2, threads: int = 8, connections: int = 4) -> Iterator[Shop]:
+def open_shop(folder: Path, *names: str, workers: int = 2, threads: int = 256, connections: int = 4) -> Iterator[Shop]:
     """Run a shop on the tests' database.
 
     A commit there is on the disk before it is answered, unlike in other tests: a crash is to lose nothing.

@@ -1,0 +1,82 @@
+"""Bulkheads: how many threads of one process may do the same kind of thing at once, so that others find room.
+
+A kind of request that waits for one row, or that floods the process, fills its own compartment and no other. Source of
+the name: M. Nygard, Release It!, "Bulkheads".
+"""
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from django.db import connection
+
+from flashsale.core.transactions import Busy
+
+
+class Bulkhead:
+    """At most `limit()` threads are inside; `waiting()` more wait their turn, in order, for `wait_seconds` at most.
+
+    Both are read for each entry, so that they may come from the settings.
+    """
+
+    def __init__(
+        self, limit: Callable[[], int], *, waiting: Callable[[], int] = lambda: 0, wait_seconds: float = 0
+    ) -> None:
+        self._limit = limit
+        self._waiting = waiting
+        self._wait_seconds = wait_seconds
+        self._mutex = threading.Lock()
+        self._inside = 0
+        self._queue: deque[threading.Lock] = deque()
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Be inside meanwhile. Raises `Busy` when there is no room, or none in time."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
+        with self._mutex:
+            if self._inside < self._limit() and not self._queue:
+                self._inside += 1
+                return
+            if len(self._queue) >= self._waiting():
+                raise Busy("Too many at once; nothing was done.")
+            turn = threading.Lock()
+            turn.acquire()
+            self._queue.append(turn)
+        self._wait(turn)
+
+    def _wait(self, turn: threading.Lock) -> None:
+        """Wait until a thread that leaves hands its place over."""
+        try:
+            if not connection.in_atomic_block:
+                # Waiting needs no connection: return it to the pool.
+                connection.close()
+            if turn.acquire(timeout=self._wait_seconds):
+                return
+        except BaseException:
+            if not self._give_up(turn):
+                self._leave()
+            raise
+        if self._give_up(turn):
+            raise Busy("It was not this request's turn in time; nothing was done.")
+
+    def _give_up(self, turn: threading.Lock) -> bool:
+        """Leave the queue; False when the place was handed over meanwhile."""
+        with self._mutex:
+            if turn in self._queue:
+                self._queue.remove(turn)
+                return True
+            return False
+
+    def _leave(self) -> None:
+        with self._mutex:
+            if self._queue:
+                self._queue.popleft().release()
+            else:
+                self._inside -= 1

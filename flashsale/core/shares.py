@@ -1,0 +1,50 @@
+"""How one web process shares its threads and connections among kinds of requests.
+
+No kind that may wait for a row, or that floods the process, takes them all; what the shares leave is for product pages
+and polled orders. Connections are spread unevenly over processes, so that each share is for all of 64 clients.
+"""
+
+from django.conf import settings
+
+LOCK_WAIT_SECONDS = 1.0
+
+
+def holds() -> int:
+    """Return how many requests for holds may be inside at once."""
+    return settings.HOLDS_AT_ONCE
+
+
+def orders() -> int:
+    """Return how many requests for orders may be inside at once."""
+    return max(1, settings.WEB_THREADS // 16)
+
+
+def deliveries() -> int:
+    """Return how many webhooks may be stored, and how many decided, at once."""
+    return max(1, settings.WEB_THREADS // 16)
+
+
+def suspects() -> int:
+    """Return how many requests of addresses over a limit of failures may wait for their turn."""
+    return max(1, settings.WEB_THREADS // 4)
+
+
+def lock_waiters() -> int:
+    """Return how many requests may wait for their turn to wait for a locked row."""
+    return max(1, settings.WEB_THREADS // 16)
+
+
+def stock_locks() -> int:
+    """Return how many connections may wait for locked stock, to hold units or give them back."""
+    return _of_pool(3)
+
+
+def payment_locks() -> int:
+    """Return how many connections may wait for locked rows to apply payments."""
+    return _of_pool(1)
+
+
+def _of_pool(fifths: int) -> int:
+    """Without a pool each thread has a connection of its own."""
+    pool = settings.DATABASE_POOL_MAX
+    return max(1, pool * fifths // 5) if pool else settings.WEB_THREADS
