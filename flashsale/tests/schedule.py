@@ -8,7 +8,7 @@ MADE_BY = (
     ("flashsale.migrations.0001_beat_schedule", "create_defaults"),
     ("flashsale.migrations.0002_refund_schedule", "create_default"),
     ("flashsale.core.submissions.migrations.0002_purge_schedule", "create_default"),
-    ("flashsale.migrations.0006_purge_schedule", "create_default"),
+    ("flashsale.migrations.0008_purge_schedule", "create_default"),
 )
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('flashsale', '0003_roles'),
+        ('flashsale', '0005_unreadable_times'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0003_request_ids'),
+        ('payments', '0006_refund_keys'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

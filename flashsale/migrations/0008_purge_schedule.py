@@ -15,7 +15,7 @@ def create_default(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("flashsale", "0005_forget_axes_rows"),
+        ("flashsale", "0007_forget_axes_rows"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
     ]
     operations = [migrations.RunPython(create_default, migrations.RunPython.noop)]

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0003_product_history"),
+        ("catalog", "0005_unreadable_sale_times"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
     operations = [

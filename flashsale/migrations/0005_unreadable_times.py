@@ -49,7 +49,7 @@ def _say(table, columns, rows):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("flashsale", "0003_roles"),
+        ("flashsale", "0004_token_scopes"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
         ("otp_totp", "0003_add_timestamps"),

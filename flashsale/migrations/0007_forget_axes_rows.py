@@ -22,5 +22,5 @@ END $$
 
 
 class Migration(migrations.Migration):
-    dependencies = [("flashsale", "0004_login_failures")]
+    dependencies = [("flashsale", "0006_login_failures")]
     operations = [migrations.RunSQL(FORGET, migrations.RunSQL.noop)]
