@@ -18,9 +18,10 @@ class FlashsaleConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.models import User
 
-        from flashsale import heartbeat, metrics
+        from flashsale import database_timeouts, heartbeat, metrics
         from flashsale.staff import deleted_accounts, sessions
 
+        database_timeouts.register()
         heartbeat.register()
         metrics.register()
         pre_delete.connect(deleted_accounts.keep_history, sender=User, dispatch_uid="flashsale.keep_history")

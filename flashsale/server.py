@@ -12,6 +12,8 @@ from pathlib import Path
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from flashsale import database_timeouts
+
 # Measured on two cores (benchmarks/RESULTS.md). A worker process for each core: one more gains nothing.
 WORKERS = 2
 # Threads mostly wait for their turn, so that many can share a transaction; each costs 160 KB once it was used. A
@@ -58,6 +60,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
     try:
         command = _command()
+        database_timeouts.check()
     except ImproperlyConfigured as error:
         sys.exit(f"flashsale.server: {error}")
     try:
