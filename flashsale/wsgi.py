@@ -16,7 +16,8 @@ from django.urls import get_resolver
 from flashsale import draining, server
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
-os.environ.setdefault("DATABASE_POOL_MAX", str(server.CONNECTIONS))
+if not os.environ.get("DATABASE_POOL_MAX", "").strip():
+    os.environ["DATABASE_POOL_MAX"] = str(server.CONNECTIONS)
 
 
 class AcyclicHandler(WSGIHandler):

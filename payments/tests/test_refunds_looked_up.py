@@ -4,14 +4,16 @@ from datetime import timedelta
 
 import pytest
 
+from checkout import orders
 from flashsale.core import clock
+from flashsale.tests.racing import at_once, times
 from payments import refunds, tasks
 from payments.models import Refund
 from payments.providers import stripe_refunds
 from payments.tests.factories import let_refund_pass
 from payments.tests.refunding import attempts, run_after_the_wait, state
 from payments.tests.stripe_server import DONE_AND_FAILED
-from payments.tests.test_stripe import INTENT, charge, event, send
+from payments.tests.test_stripe import INTENT, charge, event, intent, send
 
 pytestmark = pytest.mark.usefixtures("live")
 
@@ -211,6 +213,20 @@ def test_a_process_that_dies_on_the_way_gives_back_once(stripe, due, die_in, fau
     assert state(due) == ("refunded", "done", "59.98")
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_workers_that_try_again_at_once_one_looks_up_and_sends(api, stripe, order):
+    orders.cancel(order.pk)
+    send(api, event("payment_intent.succeeded", intent(order)))
+    stripe.faults = ["server error"]
+    tasks.refund_payments()
+    let_refund_pass(Refund.objects.get(), seconds=A_LITTLE)
+
+    at_once(*times(4, tasks.refund_payments))
+
+    assert (stripe.keys(), stripe.listings) == (keys_of(1, 2), [INTENT])
+    assert attempts() == [(1, "accepted", 2)]
+
+
 def taken_over(due, die_in) -> Refund:
     """Return the attempt as a worker knew it that slept from its look-up on, while another sent it under a new key."""
     die_in("_may_send_again", afterwards=False)
@@ -242,6 +258,17 @@ def test_the_answer_of_a_worker_that_slept_does_not_spend_the_key_of_another(str
 
     kept = Refund.objects.get()
     assert (kept.status, kept.key_number, kept.key_is_spent) == ("sent", 2, False)
+
+
+def test_control_without_the_number_of_tries_such_an_answer_spends_a_key_without_an_answer(stripe, due, die_in):
+    stripe.faults = ["server error", "conflict"]
+    tasks.refund_payments()
+    asleep = taken_over(due, die_in)
+    asleep.tries = Refund.objects.get().tries
+
+    refunds._finish(due, asleep, refunds.RefundAnswer(outcome=refunds.RefundOutcome.UNKNOWN, key_is_spent=True))
+
+    assert (Refund.objects.get().key_number, Refund.objects.get().key_is_spent) == (2, True)
 
 
 def test_after_a_fault_of_the_server_its_list_gets_time_to_show_what_was_made(stripe, due):
