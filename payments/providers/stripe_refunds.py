@@ -6,6 +6,7 @@ https://docs.stripe.com/api/idempotent_requests and https://docs.stripe.com/erro
 
 from decimal import Decimal
 from http import HTTPStatus
+from typing import Any
 
 import stripe
 from django.conf import settings
@@ -47,17 +48,22 @@ class StripeRefunds:
             page = _client().v1.refunds.list({"payment_intent": payment_id, "limit": LISTED_REFUNDS})
         except stripe.StripeError as error:
             raise LookUpFailed(_describe(error)) from error
-        if page.has_more:
+        listed = page.to_dict()
+        if listed.get("has_more"):
             raise LookUpFailed(f"The payment has more than {LISTED_REFUNDS} refunds.")
-        return [
-            ListedRefund(
-                refund_id=refund.id,
-                amount=Decimal(refund.amount).scaleb(-exponent_of(currency)),
-                is_alive=refund.status not in NOT_GIVEN_BACK,
-                attempt=refund.metadata.to_dict().get(ATTEMPT, "") if refund.metadata else "",
-            )
-            for refund in page.data
-        ]
+        try:
+            return [_listed(refund, currency) for refund in listed["data"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise LookUpFailed("Stripe's list cannot be read.") from error
+
+
+def _listed(refund: dict[str, Any], currency: str) -> ListedRefund:
+    return ListedRefund(
+        refund_id=refund["id"],
+        amount=Decimal(refund["amount"]).scaleb(-exponent_of(currency)),
+        is_alive=refund["status"] not in NOT_GIVEN_BACK,
+        attempt=(refund.get("metadata") or {}).get(ATTEMPT, ""),
+    )
 
 
 def _client() -> stripe.StripeClient:

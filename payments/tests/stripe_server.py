@@ -85,6 +85,8 @@ class _Handler(BaseHTTPRequestHandler):
             found = [one for one in reversed(self.server.refunds) if one["payment_intent"] == intent]
         if fault == "reset":
             self.close_connection = True
+        elif fault in UNREADABLE:
+            self._answer(200, UNREADABLE[fault])
         elif fault:
             self._answer(*FAILED[fault])
         elif url.path != "/v1/refunds" or self.headers["Authorization"] != f"Bearer {API_KEY}":
@@ -154,6 +156,12 @@ def _error(kind: str, message: str, *, code: str | None = None) -> dict:
     return {"error": {"type": kind, "message": message, "code": code}}
 
 
+# Lists that do not say what there is.
+UNREADABLE = {
+    "too many": {"object": "list", "url": "/v1/refunds", "has_more": True, "data": []},
+    "no list": {"object": "list", "url": "/v1/refunds", "has_more": False},
+    "no refunds": {"object": "list", "url": "/v1/refunds", "has_more": False, "data": [{"object": "refund"}]},
+}
 # The refund was made, and a fault of the server is what the key keeps.
 DONE_AND_FAILED = "server error after the refund"
 # Answers that do not belong to the key: asked again, the request may be done.

@@ -12,7 +12,7 @@ from payments.models import Refund
 from payments.providers import stripe_refunds
 from payments.tests.factories import let_refund_pass
 from payments.tests.refunding import attempts, run_after_the_wait, state
-from payments.tests.stripe_server import DONE_AND_FAILED
+from payments.tests.stripe_server import DONE_AND_FAILED, UNREADABLE
 from payments.tests.test_stripe import INTENT, charge, event, intent, send
 
 pytestmark = pytest.mark.usefixtures("live")
@@ -106,7 +106,7 @@ def test_a_fault_of_the_server_at_each_try_uses_a_key_each_and_ends_with_staff(s
     assert state(due) == ("refund_due", "due", "0")
 
 
-@pytest.mark.parametrize("fault", ["reset", "server error"])
+@pytest.mark.parametrize("fault", ["reset", "server error", *UNREADABLE])
 def test_a_look_up_without_an_answer_sends_nothing(stripe, due, fault):
     stripe.faults, stripe.list_faults = ["conflict"], [fault]
 
