@@ -14,6 +14,9 @@ from catalog.models import DEFAULT_MAX_PER_HOLD, Product
 from flashsale.core import money
 from flashsale.core.http import MAX_INTEGER
 
+# What can be imported can be edited: an encoded character takes at most 12 bytes of a form, which has a limit
+# (`DATA_UPLOAD_MAX_MEMORY_SIZE`).
+MAX_DESCRIPTION_LENGTH = 20_000
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 _MOMENT = re.compile(
@@ -79,7 +82,7 @@ class RowForm(forms.Form):
     price = Amount(max_digits=14, decimal_places=money.DECIMAL_PLACES, min_value=money.SMALLEST)
     currency = _as_in_the_model("currency")
     stock = WholeNumber(min_value=0, max_value=MAX_INTEGER)
-    description = _as_in_the_model("description")
+    description = forms.CharField(max_length=MAX_DESCRIPTION_LENGTH, required=False)
     max_per_hold = WholeNumber(min_value=1, max_value=MAX_INTEGER, required=False)
     max_per_customer = WholeNumber(min_value=1, max_value=MAX_INTEGER, required=False)
     sale_starts_at = Moment(required=False)

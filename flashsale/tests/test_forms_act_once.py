@@ -127,6 +127,18 @@ def test_every_form_that_adds_and_every_action_is_in_these_tables(admin_user):
     assert actions == set(ACTIONS)
 
 
+def test_every_page_of_its_own_is_known_here():
+    """A new one that adds or moves something needs a token: `flashsale/tests/test_import.py` presses this one twice."""
+    of_its_own = {
+        f"{model._meta.label_lower}.{name}"
+        for model, one in site._registry.items()
+        for kind in ("actions_list", "actions_detail", "actions_row", "actions_submit_line")
+        for name in getattr(one, kind, ())
+    }
+
+    assert of_its_own == {"catalog.product.import_csv"}
+
+
 @pytest.mark.parametrize("model", ADDED, ids=lambda model: model.__name__)
 def test_a_form_sent_twice_adds_once(admin_client, admin_user, schedule, model):
     given = ADDED[model] | ({"user": str(admin_user.pk)} if model is TOTPDevice else {})
@@ -289,6 +301,21 @@ def test_control_without_the_token_it_adjusts_twice(client_of, monkeypatch):
 def without_tokens(monkeypatch) -> None:
     """Let every press have a token of its own."""
     monkeypatch.setattr(once, "parse_uuid", lambda text: None)
+
+
+def test_a_row_that_stays_locked_is_said_and_the_same_form_works_later(client_of):
+    row, client = ProductFactory(stock=10), client_of()
+    sent = filled_in(asked(client, row, "adjust_stock"), holding=once.FIELD, note="Ticket 17", delta="5")
+
+    with other_connection() as holder:
+        holder.execute("SELECT 1 FROM catalog_stock WHERE product_id = %s FOR UPDATE", [row.pk])
+        busy = client.post(_url(Product, "changelist"), sent, follow=True)
+    before = Stock.objects.get().total
+    client.post(_url(Product, "changelist"), sent)
+
+    assert "did not answer in time" in messages_of(busy)[0]
+    assert before == 10
+    assert Stock.objects.get().total == 15
 
 
 def added_twice(client_of) -> list:

@@ -3,6 +3,7 @@
 import codecs
 import re
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog import imports
+from catalog import import_fields, imports
 from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core.submissions import once
 from flashsale.core.submissions.models import Submission, Upload
@@ -84,6 +85,7 @@ def test_a_file_is_shown_first_and_added_when_confirmed(admin_client, admin_user
         ("A,1,USD,1.5", "stock: Enter a whole number."),
         ("A,1,USD,1.000", "stock: Enter a whole number."),
         ("A,1,USD,99999999999", "stock: Ensure this value is less than or equal to"),
+        ("A" * 201 + ",1,USD,1", "name: Ensure this value has at most 200 characters"),
         ("A,1,USD", "It has not as many values as columns."),
         ("A,1,USD,1,2,3", "It has not as many values as columns."),
         ('"A"x,1,USD,1', "After a closing quotation mark there must be a delimiter"),
@@ -229,6 +231,15 @@ def test_a_local_time_that_does_not_exist_is_refused(db):
     assert row.faults[0].startswith("sale_starts_at: ")
 
 
+def test_a_description_is_no_longer_than_the_products_form_can_send(db):
+    longest = "\N{GRINNING FACE}" * import_fields.MAX_DESCRIPTION_LENGTH
+    sent = urlencode({"description": longest})
+
+    assert one(f"{HEADER},description\nA,1,USD,1,{longest}\n").faults == []
+    assert one(f"{HEADER},description\nA,1,USD,1,{longest}x\n").faults
+    assert len(sent) < settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
 def test_the_models_own_rules_are_said_by_line(db):
     row = one(f"{HEADER},sale_starts_at,sale_ends_at\nA,1,USD,1,2030-01-02 12:00,2030-01-02 11:00\n")
 
@@ -258,9 +269,10 @@ def test_names_that_products_have_already_are_pointed_out(admin_client):
     )
 
 
-@pytest.mark.parametrize("rows", [imports.MAX_ROWS])
-def test_the_largest_file_is_shown_and_confirmed(admin_client, rows):
-    """One limit for both: what is previewed can be confirmed."""
+@pytest.mark.django_db(transaction=True)
+def test_the_largest_file_is_shown_and_confirmed(admin_client):
+    """One limit for both: what is previewed can be confirmed. No transaction is open while the file is read."""
+    rows = imports.MAX_ROWS
     cell = "x" * ((imports.MAX_BYTES - 200) // rows - len(",1,USD,1,\n") - 5)
     content = f"{HEADER},description\n" + "".join(f"{n:05},1,USD,1,{cell}\n" for n in range(rows))
 

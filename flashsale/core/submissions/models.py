@@ -18,6 +18,7 @@ class Submission(models.Model):
     made_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        default_permissions = ()
         constraints = [models.UniqueConstraint(name="submission_acts_once", fields=["token", "step"])]
         indexes = [
             # Read by: the daily purge.
@@ -40,6 +41,7 @@ class Upload(models.Model):
     made_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        default_permissions = ()
         indexes = [
             # Read by: the daily purge.
             models.Index(name="upload_by_age", fields=["made_at"]),

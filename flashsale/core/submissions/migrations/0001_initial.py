@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
                 ('made_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
+                'default_permissions': (),
                 'indexes': [models.Index(fields=['made_at'], name='submission_by_age')],
                 'constraints': [models.UniqueConstraint(fields=('token', 'step'), name='submission_acts_once')],
             },
@@ -38,6 +39,7 @@ class Migration(migrations.Migration):
                 ('made_by', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'default_permissions': (),
                 'indexes': [models.Index(fields=['made_at'], name='upload_by_age')],
             },
         ),
