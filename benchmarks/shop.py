@@ -69,16 +69,16 @@ def open_shop(port: int) -> Iterator[Shop]:
 
 
 @contextlib.contextmanager
-def serving(shop: Shop, argv: list[str], **environment: str) -> Iterator[None]:
-    """Run a web server of the shop, and stop it with all its processes at the end."""
+def serving(shop: Shop, argv: list[str], *, checkout: Path = PROJECT, **environment: str) -> Iterator[int]:
+    """Run a web server of the shop, give its process id, and stop it with all its processes at the end."""
     log = (shop.state_dir / "web.log").open("ab")
     server = subprocess.Popen(
-        argv, cwd=PROJECT, env=shop.environment | environment, stdout=log, stderr=log, start_new_session=True,
+        argv, cwd=checkout, env=shop.environment | environment, stdout=log, stderr=log, start_new_session=True,
         preexec_fn=processes.child_setup(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
     )  # fmt: skip
     try:
         _wait_until_it_answers(shop.port)
-        yield
+        yield server.pid
     finally:
         server.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

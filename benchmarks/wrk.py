@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +32,20 @@ def find() -> str:
     return path
 
 
-def run(url: str, *, clients: int, seconds: float, method: str = "GET", body: str = "", keyed: bool = False) -> Load:
+def run(
+    url: str,
+    *,
+    clients: int,
+    seconds: float,
+    method: str = "GET",
+    body: str = "",
+    keyed: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> Load:
     """Send one request again and again, over `clients` connections, for `seconds`; each waits for its answer."""
-    argv = [find(), "-t1", f"-c{clients}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(SCRIPT), url, "--", method]
+    argv = [find(), "-t1", f"-c{clients}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(SCRIPT)]
+    argv += [part for name, value in (headers or {}).items() for part in ("-H", f"{name}: {value}")]
+    argv += [url, "--", method]
     argv += [body, "keyed"] if keyed else [body]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds + SPARE_SECONDS)
     found = json.loads(re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)[1])

@@ -6,6 +6,7 @@ Refusals and errors become problem documents (RFC 9457) here, by one table.
 import functools
 import random
 import re
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -124,8 +125,13 @@ class FailureLimits:
         """Return the answer, None when too many wait for one already."""
         try:
             with failure_limits.suspects.entered():
-                return self.get_response(request)
+                response = self.get_response(request)
+                if hasattr(request, "failure"):
+                    # The next one of them has to wait: a flood gets a trickle of the process's time.
+                    time.sleep(failure_limits.PAUSE_SECONDS)
+                return response
         except Busy:
+            time.sleep(failure_limits.CROWD_PAUSE_SECONDS)
             return None
 
 

@@ -23,6 +23,9 @@ KINDS: tuple[tuple[type[Exception], str], ...] = (
     (SignatureInvalid, REFUSED_DELIVERIES),
 )
 WAIT_SECONDS = 5.0
+# How long a suspect that failed again keeps the next one waiting, and how long those wait that found the queue full.
+PAUSE_SECONDS = 0.01
+CROWD_PAUSE_SECONDS = 0.25
 MOST_REMEMBERED = 10_000
 # For so long a token that was right is no suspect, whoever else calls from its address.
 TRUSTED_SECONDS = 600

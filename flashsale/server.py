@@ -34,6 +34,8 @@ def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS
     return [
         sys.executable, "-m", "flashsale.granian", "--interface", "wsgi", "flashsale.wsgi:application", "--http", "1",
         "--host", host, "--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads),
+        # A connection for each thread: with fewer, idle ones would keep others out of a worker that has time for them.
+        "--backpressure", str(max(threads, 1024 // workers)),
         "--respawn-failed-workers",
         "--workers-max-rss", str(MAX_MEMORY_MIB), "--rss-samples", "2",
         "--rss-sample-interval", str(MEMORY_SAMPLE_SECONDS),
