@@ -22,7 +22,7 @@ THREADS = 1024
 # PostgreSQL connections of one worker. Threads that run at the same time fight for the interpreter, each of them in the
 # middle of a transaction: with 16 or 32 connections a worker does less, and holds its locks longer, than with 6. Six
 # are for holds; orders, payments and reading have the others to themselves (flashsale/core/shares.py).
-CONNECTIONS = 10
+CONNECTIONS = 12
 # A worker that needs more memory than this for two samples in a row is replaced: a belt, twice what a crowd needs.
 MAX_MEMORY_MIB = 352
 MEMORY_SAMPLE_SECONDS = 5

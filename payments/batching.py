@@ -20,7 +20,7 @@ from payments.models import WebhookEvent
 from payments.providers.base import Provider
 
 # Payments that wait for locked rows leave connections for everything else.
-_locks = Bulkhead(shares.payment_locks, waiting=shares.lock_waiters, wait_seconds=shares.LOCK_WAIT_SECONDS)
+_locks = Bulkhead(shares.payment_locks, waiting=shares.lock_waiters, wait_seconds=shares.PAYMENT_WAIT_SECONDS)
 
 
 def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> Receipt:

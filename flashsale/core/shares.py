@@ -7,6 +7,8 @@ and polled orders. Connections are spread unevenly over processes, so that each 
 from django.conf import settings
 
 LOCK_WAIT_SECONDS = 1.0
+# A payment that finds no room is left to the worker, so that it waits as long as it may for a row.
+PAYMENT_WAIT_SECONDS = 3.0
 
 
 def holds() -> int:
@@ -36,15 +38,15 @@ def lock_waiters() -> int:
 
 def stock_locks() -> int:
     """Return how many connections may wait for locked stock, to hold units or give them back."""
-    return _of_pool(3)
+    return _of_pool(2)
 
 
 def payment_locks() -> int:
     """Return how many connections may wait for locked rows to apply payments."""
-    return _of_pool(1)
+    return _of_pool(3)
 
 
-def _of_pool(fifths: int) -> int:
+def _of_pool(part: int) -> int:
     """Without a pool each thread has a connection of its own."""
     pool = settings.DATABASE_POOL_MAX
-    return max(1, pool * fifths // 5) if pool else settings.WEB_THREADS
+    return max(1, pool // part) if pool else settings.WEB_THREADS

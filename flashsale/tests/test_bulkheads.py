@@ -111,5 +111,5 @@ def test_no_kind_of_request_takes_every_thread():
 def test_connections_are_left_for_orders_and_for_reading(settings):
     settings.DATABASE_POOL_MAX = server.CONNECTIONS
 
-    assert (shares.stock_locks(), shares.payment_locks()) == (6, 2)
-    assert server.CONNECTIONS == 10
+    assert (shares.stock_locks(), shares.payment_locks()) == (6, 4)
+    assert server.CONNECTIONS == 12

@@ -144,7 +144,7 @@ def test_all_connections_together_are_fewer_than_postgresql_takes():
 
     needed = {name: connections_of(name) for name in sorted(OURS)}
 
-    assert needed == {"beat": 1, "migrate": 1, "pay": 20, "web": 40, "worker": 3, "worker-expiry": 2}
+    assert needed == {"beat": 1, "migrate": 1, "pay": 24, "web": 48, "worker": 3, "worker-expiry": 2}
     assert sum(needed.values()) + RESERVED_CONNECTIONS <= given
 
 
