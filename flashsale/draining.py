@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 DRAIN_BYTES = 256 * 1024
+# What is read after an answer that ends the connection, for clients that send everything before they look: a close with
+# unread data resets the connection, and the answer may be lost with it. A little more than any body that is taken.
+LINGER_BYTES = 4 * 1024 * 1024
 PART_BYTES = 64 * 1024
 CLOSE = ("Connection", "close")
 
@@ -46,9 +49,17 @@ class Body:
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.readline, b"")
 
+    def is_longer_than(self, limit: int) -> bool:
+        """Say whether more than `limit` bytes are known to be unread."""
+        return self._unread is not None and self._unread > limit
+
     def drain(self, limit: int) -> bool:
-        """Read at most `limit` bytes more and say whether that was everything."""
-        if self._unread is not None and self._unread > limit:
+        """Read at most `limit` bytes more and say whether that was everything.
+
+        The server's thread waits for a client that sends slowly, as it does wherever a body is read; nginx, in front,
+        sends whole bodies only.
+        """
+        if self.is_longer_than(limit):
             return False
         while limit > 0 and not self._is_ended:
             limit -= len(self.read(min(PART_BYTES, limit)))
@@ -63,12 +74,32 @@ class Body:
         return part
 
 
+class _Lingering:
+    """An answer that the rest of its request's body is read after, before the connection is closed.
+
+    Source: RFC 9112, section 9.6.
+    """
+
+    def __init__(self, answer: Iterable[bytes], body: Body) -> None:
+        self._answer = answer
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._answer
+        self._body.drain(LINGER_BYTES)
+
+    def close(self) -> None:
+        """Close the answer, as a WSGI server does."""
+        if hasattr(self._answer, "close"):
+            self._answer.close()
+
+
 def drained(application: Application) -> Application:
     """Let a WSGI application answer without reading the body: at most `DRAIN_BYTES` of the rest are read and dropped.
 
     With more to come, or when the client still waits for `100 Continue` before it sends anything, the answer says
-    `Connection: close` instead. Servers that do not end `wsgi.input` by themselves (wsgiref) look after their own
-    connections.
+    `Connection: close` instead; what the client is sending already is read once the answer is on its way. Servers that
+    do not end `wsgi.input` by themselves (wsgiref) look after their own connections.
     """
 
     @functools.wraps(application)
@@ -79,10 +110,12 @@ def drained(application: Application) -> Application:
         started: list[Any] = []
         answer = application(environ, lambda *given: started.extend(given))
         status, headers, *error = started
-        if not _is_done(body, environ):
-            headers = [*headers, CLOSE]
-        start_response(status, headers, *error)
-        return answer
+        is_awaited = not body.is_begun and environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+        if not is_awaited and body.drain(DRAIN_BYTES):
+            start_response(status, headers, *error)
+            return answer
+        start_response(status, [*headers, CLOSE], *error)
+        return answer if is_awaited else _Lingering(answer, body)
 
     return answered
 
@@ -94,8 +127,3 @@ def _has_body(environ: dict[str, Any]) -> bool:
 def _length_of(environ: dict[str, Any]) -> int | None:
     given = environ.get("CONTENT_LENGTH", "")
     return int(given) if given.isdecimal() and "HTTP_TRANSFER_ENCODING" not in environ else None
-
-
-def _is_done(body: Body, environ: dict[str, Any]) -> bool:
-    is_awaited = not body.is_begun and environ.get("HTTP_EXPECT", "").lower() == "100-continue"
-    return not is_awaited and body.drain(DRAIN_BYTES)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flashsale import draining
 from flashsale.tests.deployed import nginx
 from flashsale.tests.web import Line, head_of, web_server
 
@@ -54,8 +55,10 @@ ENVIRONMENT = {"CHANGES_PER_MINUTE": "1", "CORS_ALLOWED_ORIGINS": "https://shop.
 
 @pytest.fixture(scope="module")
 def port(django_db_setup, tmp_path_factory):
-    with web_server(tmp_path_factory.mktemp("web") / "log", **ENVIRONMENT) as port:
+    log = tmp_path_factory.mktemp("web") / "log"
+    with web_server(log, **ENVIRONMENT) as port:
         yield port
+    assert "Traceback" not in log.read_text()
 
 
 def rounds_lost(port: int, asked: str, headers: list[str], *, size: int = 200) -> tuple[int, set[int]]:
@@ -122,7 +125,20 @@ def test_a_longer_body_ends_with_its_connection(port, announced):
 
         assert (status, headers["connection"]) == (404, "close")
         assert b'"not_found"' in body
-        assert line.is_closed()
+
+
+@pytest.mark.parametrize("asked", ["POST /api/v1/holds", "POST /api/v1/nothing", "POST /admin/"])
+@pytest.mark.parametrize("size", [1_000_000, 2_000_000])
+def test_a_client_that_sends_a_long_body_before_it_looks_gets_the_answer(port, asked, size):
+    for _ in range(10):
+        with Line(port) as line:
+            line.send(head_of(asked, JSON, f"Content-Length: {size}"), b" " * size)
+
+            status, headers, _ = line.answer()
+
+            assert status in (403, 404, 413)
+            assert headers["connection"] == "close"
+            assert line.is_closed()
 
 
 def test_a_body_in_chunks_is_drained_as_well(port):
@@ -131,6 +147,16 @@ def test_a_body_in_chunks_is_drained_as_well(port):
             line.send(head_of("POST /api/v1/nothing", JSON, "Transfer-Encoding: chunked"), b"2\r\n{}\r\n", b"0\r\n\r\n")
 
             assert line.answer()[0] == 404
+
+
+def test_a_body_that_is_too_long_to_read_on_ends_its_connection_at_once(port):
+    with Line(port) as line:
+        line.send(head_of("POST /api/v1/nothing", JSON, f"Content-Length: {2 * draining.LINGER_BYTES}"))
+
+        status, headers, _ = line.answer()
+
+        assert (status, headers["connection"]) == (404, "close")
+        assert line.is_closed()
 
 
 def test_a_client_that_asks_before_it_sends_hears_the_answer_at_once_and_the_connection_ends(port):
