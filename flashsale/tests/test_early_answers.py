@@ -149,19 +149,14 @@ def test_a_body_in_chunks_is_drained_as_well(port):
             assert line.answer()[0] == 404
 
 
-def test_a_body_that_is_too_long_to_read_on_ends_its_connection_at_once(port):
+@pytest.mark.parametrize(
+    "announced",
+    [[f"Content-Length: {2 * draining.LINGER_BYTES}"], ["Content-Length: 100", "Expect: 100-continue"]],
+    ids=["too long to read on", "sent only when asked for"],
+)
+def test_a_body_that_is_not_read_ends_its_connection_at_once(port, announced):
     with Line(port) as line:
-        line.send(head_of("POST /api/v1/nothing", JSON, f"Content-Length: {2 * draining.LINGER_BYTES}"))
-
-        status, headers, _ = line.answer()
-
-        assert (status, headers["connection"]) == (404, "close")
-        assert line.is_closed()
-
-
-def test_a_client_that_asks_before_it_sends_hears_the_answer_at_once_and_the_connection_ends(port):
-    with Line(port) as line:
-        line.send(head_of("POST /api/v1/nothing", JSON, "Content-Length: 100", "Expect: 100-continue"))
+        line.send(head_of("POST /api/v1/nothing", JSON, *announced))
 
         status, headers, _ = line.answer()
 

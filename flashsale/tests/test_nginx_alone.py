@@ -1,6 +1,7 @@
 """deploy/nginx.conf by itself: its sizes and limits, and what it says for an application that does not answer."""
 
 import contextlib
+import json
 import re
 import socket
 import tempfile
@@ -11,6 +12,7 @@ import pytest
 from django.conf import settings
 
 from catalog import imports
+from flashsale.problems import BY_CODE
 from flashsale.tests.deployed import nginx
 from flashsale.tests.processes import PROJECT, free_port
 from flashsale.tests.test_nginx import problem_of
@@ -47,6 +49,23 @@ def test_the_bodies_of_one_client_fit_into_the_place_for_them():
     assert admin * 1024**2 > 1.2 * imports.MAX_BYTES
     assert connections * api / 1024 + of_staff * admin < int(room)
     assert int(re.search(r"max_size=(\d+)m", text)[1]) < int(pages)
+
+
+def test_every_status_that_nginx_makes_has_a_problem_document():
+    text = (PROJECT / "deploy" / "nginx.conf").read_text()
+    # Without what it closes the connection for (408, 444, 499), and what no location here makes (401, 403, 411, 416).
+    made = {400, 405, 413, 414, 429, 494, 495, 496, 497, 500, 501, 502, 504, 505}
+
+    handled = {int(status) for line in re.findall(r"error_page ([\d ]+)=", text) for status in line.split()}
+    documents = re.findall(r"return (\d+) '(\{.*\})';", text)
+
+    assert handled == made
+    assert len(documents) == 6
+    for status, document in documents:
+        problem = json.loads(document.replace("$unanswered_title", "Busy").replace("$unanswered", "busy"))
+        assert problem["status"] == int(status) == BY_CODE[problem["code"]].status
+        assert problem["type"] == f"/problems/{problem['code']}"
+        assert {"title", "detail", "request_id"} <= set(problem)
 
 
 def test_nginx_passes_every_header_that_the_application_reads():

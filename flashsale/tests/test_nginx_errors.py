@@ -67,6 +67,7 @@ REFUSED = {
 ANSWERED = {
     "more than a hundred headers": head_of(PRODUCTS, *(f"X-{number}: 1" for number in range(300))),
     "a control character in a header that nothing reads": head_of(PRODUCTS, "X-Odd: a\x01b"),
+    "If-Match": head_of(PRODUCTS, 'If-Match: "other"'),
     "If-Unmodified-Since": head_of(PRODUCTS, "If-Unmodified-Since: Sat, 01 Jan 2000 00:00:00 GMT"),
     "a range": head_of(PRODUCTS, "Range: bytes=99999-"),
     "an upgrade": head_of(PRODUCTS, "Connection: Upgrade", "Upgrade: h2c"),
