@@ -1,7 +1,8 @@
 """Indexes for lists and numbers by time of creation, built while the sale goes on."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from flashsale.core.migrations import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

@@ -34,6 +34,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     is_served = os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")
     try:
         lease = None if is_served or asks.help or asks.version else embedded.use(state_dir, fast=True)
+    except KeyboardInterrupt:
+        shutil.rmtree(state_dir, ignore_errors=True)
+        raise
     except embedded.EmbeddedError as error:
         raise pytest.UsageError(f"{error} (state folder {state_dir})") from error
     early_config.stash[STATE] = (state_dir, lease)

@@ -4,14 +4,17 @@ import threading
 
 import psycopg
 import pytest
-from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently, RemoveIndexConcurrently
+from django.contrib.postgres import operations as postgres
+from django.contrib.postgres.operations import AddConstraintNotValid, RemoveIndexConcurrently
 from django.core.management import call_command
-from django.db import OperationalError, connection, models
+from django.db import IntegrityError, OperationalError, connection, models
 from django.db.migrations import operations as ops
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.fields import NOT_PROVIDED
 from django.db.models.signals import post_migrate
 
+from catalog.tests.factories import ProductFactory
+from flashsale.core.migrations import AddIndexConcurrently
 from flashsale.tests.processes import WAIT_SECONDS, wait_until
 from flashsale.tests.racing import blocked
 from flashsale.tests.test_http import database_url
@@ -51,6 +54,8 @@ def _fault(operation) -> str:
         return "takes away what the running version uses: stop using it one release earlier"
     if isinstance(operation, (AddIndexConcurrently, RemoveIndexConcurrently, AddConstraintNotValid)):
         return ""
+    if isinstance(operation, postgres.AddIndexConcurrently):
+        return "cannot be run again after it was cut short: flashsale.core.migrations.AddIndexConcurrently"
     if isinstance(operation, (ops.AddIndex, ops.RemoveIndex)):
         return "locks the table while the index is built: AddIndexConcurrently"
     if isinstance(operation, ops.AddConstraint):
@@ -80,6 +85,7 @@ def test_no_migration_stops_or_breaks_the_version_that_runs():
         ops.RenameField("order", "refund", "returned"),
         ops.DeleteModel("Order"),
         ops.AddIndex("order", models.Index(fields=["refund"], name="by_refund")),
+        postgres.AddIndexConcurrently("order", models.Index(fields=["refund"], name="by_refund")),
         ops.AddConstraint("order", models.CheckConstraint(name="any", condition=models.Q(quantity__gt=0))),
         ops.AddField("order", "colour", models.CharField(max_length=9, default="red")),
     ],
@@ -99,6 +105,29 @@ def test_what_would_is_found(operation):
 )
 def test_what_would_not_is_allowed(operation):
     assert not _fault(operation)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("left_behind", ["nothing", "an unfinished index", "the index"])
+def test_an_index_whose_building_was_cut_short_is_built_by_the_next_run(left_behind):
+    before = MigrationLoader(connection).project_state()
+    operation, after = AddIndexConcurrently("product", models.Index(fields=["name"], name="by_name")), before.clone()
+    operation.state_forwards("catalog", after)
+    with connection.cursor() as cursor:
+        if left_behind == "an unfinished index":
+            ProductFactory.create_batch(2, name="Widget")
+            with pytest.raises(IntegrityError):
+                cursor.execute("CREATE UNIQUE INDEX CONCURRENTLY by_name ON catalog_product (name)")
+        elif left_behind == "the index":
+            cursor.execute("CREATE INDEX by_name ON catalog_product (name)")
+
+        with connection.schema_editor(atomic=False) as editor:
+            operation.database_forwards("catalog", editor, before, after)
+
+        cursor.execute("SELECT indisvalid, indisunique FROM pg_index WHERE indexrelid = 'by_name'::regclass")
+        found = cursor.fetchall()
+        cursor.execute("DROP INDEX by_name")
+    assert found == [(True, False)]
 
 
 def test_each_app_has_one_line_of_migrations():
