@@ -130,7 +130,7 @@ class APIKeyAdmin(APIKeyModelAdmin, BaseAdmin):
 
 @admin.register(LoginFailure)
 class LoginFailureAdmin(ReadOnlyAdmin):
-    """Who failed to log in, from where; a locked name is unlocked by forgetting its failures."""
+    """Failed log-ins by name and source; unlocking a name deletes its failures."""
 
     paginator = CappedPaginator
     list_display = ("name", "source", "failures", "is_locked", "last_at")

@@ -144,7 +144,7 @@ def _needs() -> list[dict[str, Any]]:
         _need("Disputes", VIEW_DISPUTE, _disputes(), f"{disputes}?status__in=open,lost"),
         _need("Dead events", VIEW_EVENT, of_status.get("dead", 0), f"{listed}?status__exact=dead"),
         _need("Products with wrong counters", VIEW_STOCK, drift, reverse("admin:catalog_stock_changelist")),
-        # It concerns all who look after orders; the page behind it, only some of them.
+        # Shown to everybody who may view orders; the page behind it needs a permission of its own.
         _need(SILENT_WORKERS, VIEW_ORDER, _silent(), reverse("admin:django_celery_beat_periodictask_changelist")),
     ]
 

@@ -16,7 +16,7 @@ MAX_CODE_LENGTH = 16
 
 
 class SignInForm(OTPAuthenticationFormMixin, AuthenticationForm):
-    """The code is asked for after the password was right, and only from who has a confirmed device.
+    """The code is asked for after the password was right, and only for accounts with a confirmed device.
 
     Raises, past Django's own errors, `NameLocked` and `HashingBusy`.
     """

@@ -168,7 +168,7 @@ class ReadOnlyAdmin(DecidingAdmin):
 
 
 class MoreThan(int):
-    """A number of rows that nobody counted: so large that every page exists, and in words what is known of it."""
+    """An uncounted number of rows: as an int so large that every page exists, as text what is known of it."""
 
     def __new__(cls, counted: int, *, as_if: int) -> "MoreThan":
         number = super().__new__(cls, as_if)

@@ -1,7 +1,7 @@
 """What a member of staff did outlives the account: the account goes, and a stand-in keeps its name.
 
-Everything that says who decided something refers to a user. Before an account is deleted, whichever way, those rows
-are handed to a stand-in: an inactive user called "ann (deleted account 7)", without password, rights, devices or
+Rows that say who decided something reference a user. Before an account is deleted, in any way, they are handed to a
+stand-in: an inactive user called "ann (deleted account 7)", without password, rights, devices or
 e-mail address. A test finds references to users that stand in neither table below.
 """
 
@@ -58,7 +58,7 @@ class Account:
 
     def hand_over(self) -> None:
         """Let a stand-in have done what this account did; runs inside the transaction that deletes the account."""
-        # Whoever writes a reference to the account meanwhile waits, and is refused when it is gone.
+        # A concurrent insert that references the account waits for this lock, and fails once the account is gone.
         is_there = User.objects.select_for_update().filter(pk=self.user.pk).first()
         if not is_there or not self.has_history:
             return

@@ -1,6 +1,6 @@
-"""Browsers from which somebody logged in before: a signed cookie that lets their owner pass a flood of strangers.
+"""Device cookies: a browser that was used to log in keeps a signed cookie, which exempts it from the strangers' limits.
 
-It proves nothing about who sits there and replaces neither password nor code. Log-ins with it are counted for the
+It authenticates nobody and replaces neither password nor code. Log-ins with it are counted for the
 browser instead of its address, and outside the limit for all strangers together.
 
 Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
@@ -21,7 +21,7 @@ _SALT = "flashsale.staff.known_browsers"
 
 
 def remember(response: HttpResponse, *, name: str) -> None:
-    """Give the browser of somebody who just logged in as `name` a new cookie."""
+    """Give a browser a new cookie after a successful log-in as `name`."""
     value = signing.dumps([secrets.token_hex(8), _owner(name)], salt=_SALT)
     response.set_cookie(
         COOKIE, value, max_age=KEPT, path=PATH, secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax"
@@ -29,7 +29,7 @@ def remember(response: HttpResponse, *, name: str) -> None:
 
 
 def browser_of(request: HttpRequest, *, name: str | None = None) -> str | None:
-    """Return the id of a known browser; with `name`, only where that is who logged in there. None for strangers."""
+    """Return the id of a known browser; with `name`, only if that name logged in with it. None for strangers."""
     try:
         browser, owner = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=KEPT)
     except (signing.BadSignature, ValueError, TypeError):

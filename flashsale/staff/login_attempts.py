@@ -1,4 +1,4 @@
-"""Failed log-ins, counted by user name and by where they came from together, so that strangers lock nobody out.
+"""Failed log-ins, counted by user name and by where they came from together, so that strangers cannot lock staff out.
 
 An attempt is counted before its password is looked at, in one statement: of any number of parallel guesses at most
 `SIGN_IN_FAILURES` are ever compared. A successful log-in deletes its row, `purge` the rows whose time is over.

@@ -1,7 +1,7 @@
 """How long staff stay logged in: to the end of an idle time, and never longer than a working day.
 
-The times stand in the session itself. It is written when somebody logs in and then at most once in
-`SEEN_AGAIN_SECONDS`; pages that refresh themselves do not count as somebody being there.
+The times stand in the session itself. It is written at the log-in and then at most once in
+`SEEN_AGAIN_SECONDS`; requests of pages that refresh themselves do not count as activity.
 """
 
 import time
@@ -37,7 +37,7 @@ class StaffSessions:
         return response
 
     def process_view(self, request: HttpRequest, *_) -> None:
-        """Look at the times before the view asks who is there."""
+        """End an expired session before the view runs."""
         if request.path_info.startswith("/admin/") and SESSION_KEY in request.session:
             _look_at(request)
 

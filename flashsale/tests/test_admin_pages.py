@@ -1,6 +1,7 @@
 """The staff's pages in a browser, at desktop and phone width: no console error, no request to another host."""
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 
 from catalog.models import Stock
@@ -57,6 +58,17 @@ def test_the_first_page_shows_how_it_goes_without_a_reload(live_server, shop, vi
     assert "1 Refunds due" in before
     assert chart == 3
     assert fits
+
+
+def test_when_a_session_ends_the_page_becomes_the_log_in_and_leads_back(live_server, shop):
+    with open_page(live_server.url) as page:
+        sign_in(page)
+        Session.objects.all().delete()
+        page.wait_for_url("**/admin/login/?next=%2Fadmin%2F", timeout=15_000)
+        page.fill("input[name=username]", "ann")
+        page.fill("input[name=password]", "secret-1")
+        page.click("button[type=submit]")
+        page.wait_for_selector("#live-chart")
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])

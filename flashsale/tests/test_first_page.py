@@ -85,7 +85,7 @@ def test_a_link_is_for_those_who_may_follow_it(page_of):
         assert "/django_celery_beat/periodictask/" not in page
 
 
-def test_whoever_may_view_everything_sees_everything(admin_client, page_of):
+def test_an_administrator_sees_everything(admin_client, page_of):
     pages = [admin_client.get(path).content.decode() for path in ("/admin/", "/admin/live/")]
 
     assert [parts_in(page) for page in pages] == [EVERY_PART, EVERY_PART]

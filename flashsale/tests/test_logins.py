@@ -374,7 +374,7 @@ def test_a_cookie_of_another_name_counts_for_the_address(client, ann, no_rate, a
     assert LoginFailure.objects.get().source == f"address {address}"
 
 
-def test_the_cookie_names_nobody_and_is_sent_to_the_log_in_only(client, ann, no_rate, address, settings):
+def test_the_cookie_hides_the_name_and_is_sent_to_the_log_in_only(client, ann, no_rate, address, settings):
     settings.SESSION_COOKIE_SECURE = True
 
     cookie = log_in(client, address=address).cookies[known_browsers.COOKIE]

@@ -70,7 +70,7 @@ def test_who_does_something_stays_in_until_the_absolute_end(staff, clock):
     assert not is_in(staff)
 
 
-def test_a_page_that_refreshes_itself_keeps_nobody_in(staff, clock):
+def test_a_page_that_refreshes_itself_does_not_prolong_a_session(staff, clock):
     refreshed = []
     for _ in range(configured.STAFF_IDLE_MINUTES + 3):
         clock(MINUTE)
