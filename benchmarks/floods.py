@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -172,6 +173,8 @@ def opened(name: str, checkout: Path, shop: Shop) -> Iterator[Side]:
     product_id = products.add(name=name, price=Decimal(10), currency="USD", stock=2_000_000_000).pk
     order = orders.place(hold_id=holds.place(product_id=product_id, quantity=1, ttl_seconds=600).pk)
     own = replace(shop, port=free_port())
+    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+    subprocess.run(collect, cwd=checkout, env=shop.environment, check=True)
     environment = {
         "WEB_HOST": "127.0.0.1", "PORT": str(own.port), "PROMETHEUS_MULTIPROC_DIR": str(shop.state_dir / name)
     }  # fmt: skip

@@ -40,7 +40,12 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reque
     writer.write("\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body)
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
     found = dict(line.split(": ", 1) for line in head.splitlines()[1:] if ": " in line)
-    await reader.readexactly(int(found.get("content-length", 0)))
+    if found.get("transfer-encoding") == "chunked":
+        while size := int((await reader.readuntil(b"\r\n")), 16):
+            await reader.readexactly(size + 2)
+        await reader.readexactly(2)
+    else:
+        await reader.readexactly(int(found.get("content-length", 0)))
     return int(head.split(" ", 2)[1])
 
 

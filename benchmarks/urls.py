@@ -5,6 +5,8 @@ from django.urls import path
 from benchmarks import ordinary
 from flashsale import urls as shop
 
+handler400, handler403, handler404, handler500 = shop.handler400, shop.handler403, shop.handler404, shop.handler500
+
 urlpatterns = [
     path("bench/holds", ordinary.Holds.as_view({"post": "create"})),
     path("bench/orders", ordinary.Orders.as_view({"post": "create"})),

@@ -114,7 +114,9 @@ PROBLEMS = (
         "Use a new random key for each purchase, and the same key only to repeat the same request.",
     ),
     Problem(
-        "throttled", 429, "Too many requests from this client; `RateLimit-Policy` says how many are allowed.",
+        "throttled", 429,
+        "Too many requests from this client, or too many with a wrong token or signature from its address;"
+        " `RateLimit-Policy` says how many are allowed.",
         "Wait for `Retry-After` seconds.",
     ),
     Problem(

@@ -117,9 +117,10 @@ documented(
     ),
     retrieve=extend_schema(
         operation_id="getOrder", summary="An order", tags=["orders"],
-        description="Poll it after paying, once a second or less often; this is not rate limited.",
-        parameters=[an_id("order"), retry_after("busy")],
-        responses=ok(OrderOut, "The order", examples.ORDER) | problems("not_found", *FROM_CLIENTS),
+        description="Poll it after paying, once a second or less often; this is not rate limited, except for"
+        " addresses that send wrong tokens.",
+        parameters=[an_id("order"), retry_after("throttled", "busy")],
+        responses=ok(OrderOut, "The order", examples.ORDER) | problems("not_found", "throttled", *FROM_CLIENTS),
     ),
     cancel=extend_schema(
         operation_id="cancelOrder", summary="Cancel an order", tags=["orders"], request=None,
@@ -146,11 +147,12 @@ documented(
         description="What a payment provider says: stored first, then believed. Signed over the raw bytes, as Standard"
         " Webhooks says or, at `/payments/webhooks/stripe`, as Stripe does.",
         parameters=[
-            *SIGNATURES, header("Idempotent-Replayed", "`true`: stored before.", 200, 202), retry_after("busy"),
+            *SIGNATURES, header("Idempotent-Replayed", "`true`: stored before.", 200, 202),
+            retry_after("throttled", "busy"),
         ],
         request={"application/json": EVENT},
         responses=ok(ReceiptOut, "Applied, ignored, or for staff to look at", examples.RECEIPT)
         | ok(ReceiptOut, "Stored, not finished yet", examples.PARKED_RECEIPT, status=202)
-        | problems("signature_invalid", *WITH_A_BODY, *ANYWHERE),
+        | problems("signature_invalid", "throttled", *WITH_A_BODY, *ANYWHERE),
     ),
 )  # fmt: skip
