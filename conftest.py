@@ -5,12 +5,14 @@ import os
 import httpx
 import pytest
 from django.conf import settings
+from django.db import connection
 from rest_framework.test import APIClient
 
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core import kv
 from flashsale.tests.processes import WAIT_SECONDS
+from flashsale.tests.racing import NO_IDLE_TIMEOUT, PRODUCTION_TIMEOUTS
 from flashsale.tests.schedule import fill_schedule
 
 pytest_plugins = ["flashsale.tests.leftovers"]
@@ -27,8 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def patient_clients() -> None:
-    """Wait for Redis and for HTTP servers as long as a test waits: on a busy machine a second is soon over."""
+def patience() -> None:
+    """Let Redis, HTTP servers and pauses inside a transaction take long: on a busy machine a second is soon over."""
+    connection.settings_dict["OPTIONS"]["options"] = f"{PRODUCTION_TIMEOUTS} {NO_IDLE_TIMEOUT}"
     httpx.Client.__init__.__kwdefaults__["timeout"].read = WAIT_SECONDS
     settings.REDIS_TIMEOUT_SECONDS = WAIT_SECONDS
     kv.client().connection_pool.connection_kwargs.update(kv.connect_options())

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Page, Request, sync_playwright
 
 from flashsale.tests.processes import WAIT_SECONDS
@@ -42,7 +43,11 @@ def open_page(base_url: str, *, viewport: dict[str, int] = DESKTOP) -> Iterator[
         page.on("request", look_at)
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
         page.on("console", lambda line: wrong.append(f"console: {line.text}") if line.type == "error" else None)
-        yield page
+        try:
+            yield page
+        finally:
+            # While its event loop runs, Django gives this thread connections of their own.
+            connections.close_all()
         # Whatever refreshes itself stops before the test's database goes.
         page.goto("about:blank")
         browser.close()

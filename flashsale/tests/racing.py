@@ -9,6 +9,7 @@ from unittest import mock
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.db.models import Model, QuerySet
 
@@ -19,7 +20,9 @@ from flashsale.tests.processes import WAIT_SECONDS
 MEETING_SECONDS = 5.0
 POLL_SECONDS = 0.02
 BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-NO_TIMEOUTS = "-c lock_timeout=0 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+PRODUCTION_TIMEOUTS = settings.DATABASES["default"]["OPTIONS"]["options"]
+NO_IDLE_TIMEOUT = "-c idle_in_transaction_session_timeout=0"
+NO_TIMEOUTS = f"-c lock_timeout=0 -c statement_timeout=0 {NO_IDLE_TIMEOUT}"
 LINE_SECONDS = {name: getattr(together, name) for name in ("WAIT_SECONDS", "LEAD_SECONDS", "TAKEN_SECONDS")}
 
 _racing: list[threading.Thread] = []

@@ -14,7 +14,7 @@ from checkout import audit, claims, holds
 from checkout.models import Hold
 from flashsale.core.transactions import MAX_ATTEMPTS, durable
 from flashsale.tests.processes import wait_until
-from flashsale.tests.racing import Meeting, at_once, other_connection
+from flashsale.tests.racing import PRODUCTION_TIMEOUTS, Meeting, at_once, other_connection
 from flashsale.tests.test_bad_input import problem_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -116,11 +116,8 @@ def test_s5_a_request_that_sleeps_inside_its_transaction_loses_it(api, monkeypat
     def sleep(product_id):
         stock = original(product_id)
         with connection.cursor() as cursor:
-            # A hundredth of what every connection has, so that nobody waits for it here.
-            cursor.execute(
-                "SELECT set_config(name, (setting::integer / 100)::text, false) FROM pg_settings WHERE name = %s",
-                ["idle_in_transaction_session_timeout"],
-            )
+            # A hundredth of what every connection of the product has.
+            cursor.execute("SET idle_in_transaction_session_timeout = '50ms'")
         pid = connection.connection.info.backend_pid
         with other_connection(autocommit=True) as watcher:
             wait_until(
@@ -141,9 +138,8 @@ def test_s5_a_request_that_sleeps_inside_its_transaction_loses_it(api, monkeypat
 def test_every_connection_has_its_timeouts():
     names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT " + ", ".join(f"current_setting('{name}')" for name in names))
-        found = cursor.fetchone()
+    with other_connection(options=PRODUCTION_TIMEOUTS) as opened:
+        found = opened.execute("SELECT " + ", ".join(f"current_setting('{name}')" for name in names)).fetchone()
 
     assert found == ("2s", "10s", "5s")
 
