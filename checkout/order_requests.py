@@ -60,9 +60,10 @@ def decide(
     now: datetime,
 ) -> Order | Refusal:
     """Return the order that a request makes of its locked hold, not stored yet, or why it makes none."""
-    refusal = next((answer for answer in answers if isinstance(answer, Refusal)), None)
+    # The hold comes first: an order that is placed again has its payment id in use by itself.
+    refusal = holds.refusal_to_convert(hold, now=now)
     if refusal is None:
-        refusal = holds.refusal_to_convert(hold, now=now)
+        refusal = next((answer for answer in answers if isinstance(answer, Refusal)), None)
     if refusal is None and request.payment_id in proofs:
         refusal = PaymentIdInUse()
     return refusal or _new_order(request, hold, now=now)

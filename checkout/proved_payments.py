@@ -14,13 +14,15 @@ from django.db import connection
 
 from checkout.models import Order, ProvedPaymentId
 
-# A provider's event that names its order moves an id that a token had put down for another order.
+CLAIMANTS_SHOWN = 10
+
+# A provider's event that names its order outweighs what a token said, about the same order or another one.
 _PROVE = """
 INSERT INTO checkout_provedpaymentid (payment_id, order_id, proved_by, proved_at)
 SELECT payment_id, order_id, 'event', %s FROM unnest(%s::text[], %s::uuid[]) AS brought (payment_id, order_id)
 ON CONFLICT (payment_id) DO UPDATE SET order_id = excluded.order_id, proved_by = excluded.proved_by,
     proved_at = excluded.proved_at
-WHERE checkout_provedpaymentid.order_id <> excluded.order_id
+WHERE (checkout_provedpaymentid.order_id, checkout_provedpaymentid.proved_by) <> (excluded.order_id, 'event')
 """
 
 
@@ -64,7 +66,7 @@ def prove_by_events(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> Non
     """Store payment ids with the orders that events named beside them, in place of others they were proved for.
 
     Runs inside a transaction that holds the ids' reference locks. Whether another order's proof may be replaced is the
-    caller's decision. An id that is proved for the same order keeps its first proof.
+    caller's decision. An id that an event proved for the same order keeps that proof.
     """
     rows = list(proved)
     if not rows:
@@ -74,6 +76,12 @@ def prove_by_events(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> Non
         cursor.execute(_PROVE, [now, list(payment_ids), list(order_ids)])
 
 
-def claimants_of(payment_id: str) -> list[Order]:
-    """Return the orders that carry a payment id, proved or claimed: at most ten, the newest first."""
-    return list(Order.objects.filter(payment_id=payment_id).order_by("-created_at")[:10])
+def orders_with(payment_id: str) -> list[tuple[UUID, bool]]:
+    """Return the orders of a payment id, and whether it is proved for them: that one first, then its claimants.
+
+    Those are at most `CLAIMANTS_SHOWN`, the newest first. An order that shows another id may have proved this one.
+    """
+    proved = [proof.order_id for proof in find([payment_id]).values()]
+    claims = Order.objects.filter(payment_id=payment_id).exclude(pk__in=proved).order_by("-created_at")
+    claimants = claims.values_list("pk", flat=True)[:CLAIMANTS_SHOWN]
+    return [*((order_id, True) for order_id in proved), *((order_id, False) for order_id in claimants)]

@@ -123,22 +123,11 @@ class WebhookEventAdmin(BigTableAdmin):
         """Name the orders that carry the event's payment id: which of them it pays for, a human has to find out."""
         if not event.payment_ref:
             return "-"
-        proofs = proved_payments.find([event.payment_ref])
-        return (
-            format_html_join(
-                ", ",
-                '<a href="{}">{}</a> ({})',
-                (
-                    (
-                        reverse("admin:checkout_order_change", args=[order.pk]),
-                        order.pk,
-                        "proved" if proofs and proofs[event.payment_ref].order_id == order.pk else "claimed",
-                    )
-                    for order in proved_payments.claimants_of(event.payment_ref)
-                ),
-            )
-            or "None"
+        links = (
+            (reverse("admin:checkout_order_change", args=[order_id]), order_id, "proved" if is_proved else "claimed")
+            for order_id, is_proved in proved_payments.orders_with(event.payment_ref)
         )
+        return format_html_join(", ", '<a href="{}">{}</a> ({})', links) or "None"
 
     @admin.display(description="Body")
     def raw_body(self, event: WebhookEvent) -> str:

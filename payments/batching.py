@@ -69,18 +69,20 @@ def _pay_plain(left_open: list[WebhookEvent]) -> set[int]:
     known = ledger.known_names(left_open)
     proofs = proved_payments.find(event.payment_ref for event in left_open)
     now = clock.now()
-    plain = []
+    plain, brought = [], {}
     for event in left_open:
-        # One event for each order, and one for each payment.
+        # One event for each order, and one for each payment; a payment's id is proved for all providers.
         order, name = found.pop(event.order_ref, None), (event.provider, ledger.payment_id_of(event))
         proof = proofs.get(event.payment_ref)
         is_theirs = order is not None and (proof is None or proof.order_id == order.pk)
-        if is_theirs and name not in known and rules.is_plain_payment(event, order, now=now):
+        is_new = name not in known and event.payment_ref not in brought
+        if is_theirs and is_new and rules.is_plain_payment(event, order, now=now):
             known.add(name)
             plain.append((event, order))
+            if event.payment_ref:
+                brought[event.payment_ref] = order.pk
     if plain:
-        brought = [(event.payment_ref, order.pk) for event, order in plain if event.payment_ref]
-        proved_payments.prove_by_events([one for one in brought if one[0] not in proofs], now=now)
+        proved_payments.prove_by_events(brought.items(), now=now)
         orders.mark_all_paid([(order, event.payment_ref) for event, order in plain], now=now)
         ledger.record_all(plain, now=now)
         inbox.write_payments(plain, now=now)

@@ -134,7 +134,7 @@ def process_due(*, limit: int = DUE_BATCH_ROWS) -> int:
             _attempt(event)
             tried += 1
     in_vain = matching.parked_in_vain(now).order_by("parked_at")
-    waiting = [*matching.parked_with_order().order_by("pk")[:limit], *in_vain[:limit]]
+    waiting = [*matching.parked_with_order().order_by("parked_at")[:limit], *in_vain[:limit]]
     for event in waiting:
         _attempt(event)
     return tried + len(waiting)
@@ -294,7 +294,9 @@ def _judge(event: WebhookEvent, *, may_take_back: bool) -> Verdict:
     try:
         order_id = matching.find_order_id(event)
     except matching.Unmatched as unmatched:
-        return Verdict(Status.NEEDS_REVIEW, unmatched.reason)
+        # A failure is no money: whichever order it means, it ends none for sure.
+        is_failure = event.kind == WebhookEvent.Kind.FAILURE
+        return Verdict(Status.IGNORED if is_failure else Status.NEEDS_REVIEW, unmatched.reason)
     if order_id is None:
         return rules.apply_without_order(event) or _without_order(event, now=clock.now())
     event.order = orders.lock(order_id)

@@ -51,8 +51,9 @@ def parked_with_order() -> QuerySet[WebhookEvent]:
     orders = Order.objects.filter(Q(pk=OuterRef("order_ref")) | Q(hold_id=OuterRef("hold_ref")))
     payments = Payment.objects.filter(provider=OuterRef("provider"), payment_id=OuterRef("payment_ref"))
     proofs = ProvedPaymentId.objects.filter(payment_id=OuterRef("payment_ref"))
-    names_payment_only = Q(order_ref=None, hold_ref=None)
-    return _parked().filter(Exists(orders) | Exists(payments) | (names_payment_only & Exists(proofs)))
+    # A proof is an order's; a dispute waits for the payment itself.
+    finds_its_order_by_proof = Q(order_ref=None, hold_ref=None) & ~Q(kind=WebhookEvent.Kind.DISPUTE) & Exists(proofs)
+    return _parked().filter(Exists(orders) | Exists(payments) | finds_its_order_by_proof)
 
 
 def parked_in_vain(now: datetime) -> QuerySet[WebhookEvent]:

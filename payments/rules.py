@@ -83,7 +83,8 @@ def apply(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
     and `may_take_back` is set.
     """
     if doubt := _doubt_about(event, order):
-        if event.kind == WebhookEvent.Kind.SUCCESS and event.payment_ref:
+        names_its_order = event.order_ref or event.hold_ref
+        if event.kind == WebhookEvent.Kind.SUCCESS and event.payment_ref and names_its_order:
             orders.prove_payment(order, event.payment_ref)
         return doubt
     if event.kind == WebhookEvent.Kind.SUCCESS and _is_too_late(event, order):
@@ -93,6 +94,8 @@ def apply(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
 
 def record_dispute(event: WebhookEvent) -> Verdict | None:
     """Link a dispute to its payment; None while that is unknown. Neither order nor units change."""
+    if event.dispute_ref is None:
+        return review("dispute_unknown")
     found = ledger.find(event)
     if found is None:
         return None
@@ -109,6 +112,10 @@ def apply_without_order(event: WebhookEvent) -> Verdict | None:
     """Apply an event to money that belongs to no order; None when it speaks of none."""
     if event.kind == WebhookEvent.Kind.DISPUTE:
         return record_dispute(event)
+    if event.kind == WebhookEvent.Kind.SUCCESS:
+        # Staff may have given it back although no order was known for it.
+        is_known = event.payment_ref is not None and ledger.find(event) is not None
+        return Verdict(Status.IGNORED, "payment_already_known") if is_known else None
     if event.kind not in refund_rules.KINDS or not event.payment_ref:
         return None
     payments = Payment.objects.filter(order=None)
@@ -130,6 +137,8 @@ def act(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
 
 def _doubt_about(event: WebhookEvent, order: Order) -> Verdict | None:
     """Return what makes an event a matter for staff, or what became of it already, if anything."""
+    if event.kind == WebhookEvent.Kind.FAILURE and _is_another_try(event, order):
+        return None
     if event.currency and event.currency != order.currency:
         return review("currency_differs")
     if event.kind in refund_rules.KINDS:
@@ -211,6 +220,11 @@ def _failed(event: WebhookEvent, order: Order) -> Verdict:
     except orders.OrderNotPending:
         return Verdict(Status.IGNORED, "order_not_pending")
     return Verdict(Status.APPLIED, "order_cancelled")
+
+
+def _is_another_try(event: WebhookEvent, order: Order) -> bool:
+    """Say whether one try failed that is not the order's: no matter for staff, whatever it would have cost."""
+    return not PROVIDERS[event.provider].failures_end_orders and not _ends_its_order(event, order)
 
 
 def _ends_its_order(event: WebhookEvent, order: Order) -> bool:

@@ -10,7 +10,7 @@ from psycopg.errors import LockNotAvailable
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit, orders
-from checkout.models import Order
+from checkout.models import Order, ProvedPaymentId
 from checkout.order_requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.core.together import Together
@@ -81,7 +81,8 @@ def outcome(event: WebhookEvent) -> tuple:
     event.refresh_from_db()
     order = event.order
     money = Payment.objects.filter(event=event).values_list("status", "reason", "amount", "currency", "refunded_amount")
-    told = (order.status, order.refund, order.paid_at is not None, bool(order.payment_id)) if order else None
+    proofs = list(order.proved_payment_ids.values_list("proved_by", flat=True)) if order else []
+    told = (order.status, order.refund, order.paid_at is not None, bool(order.payment_id), proofs) if order else None
     return event.status, event.reason, event.processed_at is not None, event.next_attempt_at, told, list(money)
 
 
@@ -98,6 +99,39 @@ def test_each_of_a_batch_gets_what_it_would_get_alone(monkeypatch):
     assert [event.pk for event in answered] == [event.pk for event in together.values()]
     assert {event.status for event in answered} == {"applied", "ignored", "needs_review", "parked"}
     assert audit.find_drift() == []
+
+
+def of_two_providers(monkeypatch, product) -> list[WebhookEvent]:
+    """Two successes for two orders with one payment id, which two providers gave."""
+    shared = f"pay_{uuid4().hex}"
+    events = [stored(monkeypatch, order_id=OrderFactory(product=product).pk, payment_id=shared) for _ in range(2)]
+    WebhookEvent.objects.filter(pk=events[1].pk).update(provider="stripe")
+    return events
+
+
+def test_one_payment_id_of_two_providers_is_proved_once_alone_and_in_a_batch(monkeypatch):
+    product = ProductFactory()
+    alone, together = of_two_providers(monkeypatch, product), of_two_providers(monkeypatch, product)
+
+    for event in alone:
+        inbox.process(event.pk)
+    batching.process_payments(together)
+
+    assert [outcome(event) for event in together] == [outcome(event) for event in alone]
+    assert [event.status for event in together] == ["applied", "needs_review"]
+
+
+def test_a_batch_proves_a_tokens_payment_id_as_one_event_does(monkeypatch):
+    product = ProductFactory()
+    ids = [f"pay_{uuid4().hex}" for _ in range(2)]
+    alone, together = (
+        stored(monkeypatch, order_id=OrderFactory(product=product, payment_id=each).pk, payment_id=each) for each in ids
+    )
+
+    inbox.process(alone.pk)
+    batching.process_payments([together])
+
+    assert list(ProvedPaymentId.objects.values_list("proved_by", flat=True)) == ["event", "event"]
 
 
 def test_a_batch_sells_all_its_units_by_one_statement_for_each_table(monkeypatch, django_assert_max_num_queries):

@@ -4,7 +4,8 @@ import pytest
 
 from catalog.models import Stock
 from checkout.models import Order
-from payments import inbox
+from checkout.tests.factories import OrderFactory
+from payments import inbox, settlement
 from payments.models import Dispute, Payment, WebhookEvent
 from payments.tests.factories import let_event_pass
 from payments.tests.test_stripe import INTENT, event, intent, send
@@ -105,10 +106,32 @@ def test_a_dispute_of_another_shop_is_nothing_for_staff(api, paid):
     assert not Dispute.objects.exists()
 
 
-@pytest.mark.parametrize("members", [{"id": None}, {"payment_intent": None}, {"amount": None}])
+UNREADABLE = [{"id": None}, {"id": 7}, {"id": "d" * 256}, {"payment_intent": None}, {"payment_intent": "p" * 256}]
+
+
+@pytest.mark.parametrize("members", [*UNREADABLE, {"amount": None}, {"currency": None}])
 def test_a_dispute_that_cannot_be_read_is_for_staff(api, paid, members):
     assert send(api, dispute("created", **members)).json()["outcome"] == "needs_review"
     assert not Dispute.objects.exists()
+
+
+@pytest.mark.parametrize("members", UNREADABLE, ids=str)
+def test_what_staff_cannot_accept_of_it_is_a_refusal(api, paid, admin_user, members):
+    send(api, dispute("created", **members))
+    event = WebhookEvent.objects.get(kind="dispute")
+
+    for given in ({}, {"order_id": paid.pk}):
+        with pytest.raises((settlement.CannotAccept, settlement.OrderNeeded)):
+            settlement.accept(event.pk, staff=admin_user, note="Seen", **given)
+
+    assert not Dispute.objects.exists()
+
+
+def test_a_dispute_about_a_payment_that_a_token_named_is_not_tried_until_the_payment_is_known(api, product):
+    OrderFactory(product=product, payment_id=INTENT)
+    send(api, dispute("created"))
+
+    assert inbox.process_due() == 0
 
 
 @pytest.mark.parametrize(("status", "waits"), [("needs_response", True), ("lost", True), ("won", False)])

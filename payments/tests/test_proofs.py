@@ -92,6 +92,18 @@ def test_staff_see_which_orders_claim_the_payment(admin_client, api, attacker):
     assert attacker["order_id"] in page.text
 
 
+def test_staff_see_whose_the_payment_is_although_the_order_shows_another_one(admin_client, api, product, attacker):
+    owner = OrderFactory(product=product)
+    send(api, order_id=str(owner.pk), payment_id="pay_1", amount="1.00")
+    send(api, order_id=str(owner.pk), payment_id="pay_2")
+    doubtful = receive(order_id=OrderFactory(product=product).pk, payment_id="pay_1").event
+
+    page = admin_client.get(f"/admin/payments/webhookevent/{doubtful.pk}/change/").text
+
+    assert f"{owner.pk}</a> (proved)" in page
+    assert f"{attacker['order_id']}</a> (claimed)" in page
+
+
 def test_the_rightful_order_is_paid_whatever_was_claimed(api, product, attacker):
     rightful = place(api, HoldFactory(product=product))
 
@@ -157,6 +169,19 @@ def test_a_proved_payment_id_is_refused_to_others_and_nothing_changes(api, produ
     assert (Order.objects.count(), hold.status) == (before, "active")
 
 
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_an_order_that_is_placed_again_hears_which_order_it_has(api, product, trusted, is_paid):
+    """A back end that lost the answer, and has no Idempotency-Key: the payment id is its own order's."""
+    hold = HoldFactory(product=product)
+    made = place(api, hold, token=trusted, payment_id="pay_1")
+    if is_paid:
+        send(api, payment_id="pay_1")
+
+    again = place(api, hold, token=trusted, payment_id="pay_1", status=409)
+
+    assert (again["code"], again["order_id"]) == ("hold_already_used", made["order_id"])
+
+
 def test_an_event_that_names_an_order_outweighs_a_tokens_word(api, product, trusted):
     mistaken = place(api, HoldFactory(product=product), token=trusted, payment_id="pay_1")
     rightful = place(api, HoldFactory(product=product))
@@ -168,9 +193,10 @@ def test_an_event_that_names_an_order_outweighs_a_tokens_word(api, product, trus
     assert str(ProvedPaymentId.objects.get().order_id) == rightful["order_id"]
 
 
+@pytest.mark.parametrize("placed_with", [None, "pay_1"])
 @pytest.mark.parametrize("earlier", [{}, {"amount": "1.00"}])
-def test_an_event_does_not_outweigh_another_event(api, product, earlier):
-    first, second = OrderFactory(product=product), OrderFactory(product=product)
+def test_an_event_does_not_outweigh_another_event(api, product, earlier, placed_with):
+    first, second = OrderFactory(product=product, payment_id=placed_with), OrderFactory(product=product)
     send(api, order_id=str(first.pk), payment_id="pay_1", **earlier)
 
     assert send(api, order_id=str(second.pk), payment_id="pay_1").json()["outcome"] == "needs_review"
@@ -184,6 +210,16 @@ def test_a_tokens_word_counts_once_its_payment_is_known(api, product, trusted):
 
     assert send(api, order_id=str(second.pk), payment_id="pay_1").json()["outcome"] == "needs_review"
     assert Payment.objects.count() == 1
+
+
+def test_an_event_that_names_the_payment_only_says_nothing_about_its_order(api, product, trusted):
+    """A token's mistake is not made firmer by money that went to review because of it."""
+    mistaken = place(api, HoldFactory(product=product), token=trusted, payment_id="pay_1")
+    assert send(api, payment_id="pay_1", amount="1.00").json()["outcome"] == "needs_review"
+    rightful = OrderFactory(product=product)
+
+    assert send(api, order_id=str(rightful.pk), payment_id="pay_1").json()["outcome"] == "applied"
+    assert status_of(mistaken) == "pending_payment"
 
 
 @pytest.mark.parametrize("proof", ["claimed", "token", "event"])
@@ -304,6 +340,19 @@ def test_staff_may_accept_money_that_came_too_late(api, order, admin_user):
 
     assert Order.objects.get().status == "paid"
     assert Payment.objects.get().status == "applied"
+
+
+def test_a_second_event_of_money_that_staff_gave_back_is_settled_by_itself(api, admin_user):
+    """A session and its intent tell of one payment that belongs to no order here."""
+    [event] = [receive(payment_id="pay_1", amount="5.00", currency="USD").event]
+    let_event_pass(event, seconds=DAY_SECONDS)
+    inbox.process_due()
+    settlement.refund(event.pk, staff=admin_user, note="Not ours")
+
+    second = receive(payment_id="pay_1", amount="5.00", currency="USD").event
+
+    assert (second.status, second.reason) == ("ignored", "payment_already_known")
+    assert inbox.process_due() == 0
 
 
 def test_unknown_orders_are_parked_as_before(api):

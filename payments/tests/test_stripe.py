@@ -177,6 +177,15 @@ def test_the_end_of_another_try_changes_nothing_and_the_order_can_be_paid(api, p
 
 
 @pytest.mark.parametrize("kind", ENDS_OF_TRIES)
+def test_the_end_of_another_try_is_nothing_for_staff_whatever_it_would_have_cost(api, product, kind):
+    order = OrderFactory(product=product, quantity=2, payment_id=INTENT)
+    ended = try_that_ended(kind, order, payment_intent="pi_older")
+    ended["data"]["object"] |= {"currency": "eur", "amount_total": 100, "amount": 100}
+
+    assert (outcome(send(api, ended)), status_of(order)) == ("ignored", "pending_payment")
+
+
+@pytest.mark.parametrize("kind", ENDS_OF_TRIES)
 @pytest.mark.parametrize("metadata", [{"order_id": "1234"}, {"hold_id": "cart-7"}, {"order_id": str(uuid4())}])
 def test_another_shops_abandoned_tries_are_nothing_for_staff(api, order, kind, metadata):
     thing = try_that_ended(kind, order, payment_intent="pi_other")
