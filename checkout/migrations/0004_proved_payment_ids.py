@@ -1,4 +1,4 @@
-"""Payment ids that are proved, apart from those that buyers claim: several orders may claim the same one."""
+"""Payment ids that are proved, apart from those that buyers claim: several orders may claim the same one (0006)."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -34,15 +34,5 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
-        ),
-        migrations.AlterField(
-            model_name="order",
-            name="payment_id",
-            field=models.CharField(
-                blank=True,
-                help_text="The one that is proved, else the buyer's claim.",
-                max_length=255,
-                null=True,
-            ),
         ),
     ]

@@ -1,7 +1,8 @@
-"""An index for staff's look-ups of payment ids, in place of the one that UNIQUE brought; built while the sale goes on."""
+"""An index for look-ups of payment ids, in place of the one of UNIQUE; built while the sale goes on."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from flashsale.core.migrations import AddIndexConcurrently
 
 
 class Migration(migrations.Migration):

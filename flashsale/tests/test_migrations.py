@@ -130,6 +130,27 @@ def test_an_index_whose_building_was_cut_short_is_built_by_the_next_run(left_beh
     assert found == [(True, False)]
 
 
+def lost_indexes(migration, loader) -> list[str]:
+    """Fields whose index a migration drops before another one stands: meanwhile each look-up reads the whole table."""
+    before = loader.project_state((migration.app_label, migration.name), at_end=False)
+    lost = []
+    for operation in migration.operations:
+        if not isinstance(operation, ops.AlterField):
+            continue
+        model = before.models[migration.app_label, operation.model_name_lower]
+        was, becomes = model.fields[operation.name], operation.field
+        others = {index.fields[0] for index in model.options.get("indexes", []) if index.fields}
+        if (was.unique or was.db_index) and not (becomes.unique or becomes.db_index) and operation.name not in others:
+            lost.append(f"{migration}: {operation.name}")
+    return lost
+
+
+def test_an_index_is_dropped_only_where_another_one_stands():
+    loader = MigrationLoader(None)
+
+    assert [field for one in migrations() for field in lost_indexes(one, loader)] == []
+
+
 def test_each_app_has_one_line_of_migrations():
     graph = MigrationLoader(None).graph
     for app in OWN:
