@@ -1,12 +1,15 @@
 """`manage.py make_token`: makes an API token and prints it."""
 
+import re
+from datetime import datetime
+
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 
 from flashsale import tokens
-from flashsale.core import scopes
+from flashsale.core import moments, scopes
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 class Command(BaseCommand):
@@ -22,24 +25,18 @@ class Command(BaseCommand):
     def handle(self, **options) -> None:
         given = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
         try:
-            token = tokens.make(name=options["name"], scope_names=given, expires_at=_moment(options["expires"]))
+            expires_at = _moment(options["expires"])
+        except ValidationError as error:
+            raise CommandError(f"--expires: {' '.join(error.messages)}") from error
+        try:
+            token = tokens.make(name=options["name"], scope_names=given, expires_at=expires_at)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         self.stdout.write(token)
 
 
-def _moment(text: str | None):
+def _moment(text: str | None) -> datetime | None:
+    """Return the moment that a date, which is its first one, or a time says. Raises `ValidationError`."""
     if text is None:
         return None
-    try:
-        moment = parse_datetime(text)
-        day = None if moment else parse_date(text)
-    except ValueError:
-        moment = day = None
-    if moment is None and day is not None:
-        moment = timezone.datetime(day.year, day.month, day.day)
-    if moment is None:
-        raise CommandError(
-            f"--expires: {text} is no date or time in ISO 8601, such as 2030-01-31 or 2030-01-31T12:00Z."
-        )
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+    return moments.parse(f"{text}T00:00" if _DATE.fullmatch(text) else text)
