@@ -12,7 +12,7 @@ from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit
 from checkout.models import Order
-from checkout.tests.factories import OrderFactory
+from checkout.tests.factories import OrderFactory, let_order_pass
 from payments import inbox
 from payments.models import Payment, WebhookEvent
 from payments.providers import stripe as stripe_provider
@@ -321,6 +321,56 @@ def test_an_event_about_nothing_needs_review(api, data):
     body = event("payment_intent.succeeded", {}) | {"data": data}
 
     assert outcome(send(api, body)) == "needs_review"
+
+
+HOUR_SECONDS = 3600
+
+
+@pytest.mark.parametrize(
+    ("hours_after_the_deadline", "payment", "reason"),
+    [(-1, "applied", ""), (71, "applied", ""), (73, "refund_due", "too_late"), (1_000, "refund_due", "too_late")],
+)
+def test_money_counts_from_when_it_was_taken_by_stripes_clock(api, order, hours_after_the_deadline, payment, reason):
+    """It is told 100 hours after the deadline; a time after that would be in the future, and is not believed."""
+    let_order_pass(order, seconds=100 * HOUR_SECONDS)
+    deadline = Order.objects.get().payment_due_at
+    taken = int(deadline.timestamp()) + hours_after_the_deadline * HOUR_SECONDS
+
+    send(api, event("payment_intent.succeeded", intent(order)) | {"created": taken})
+
+    assert list(Payment.objects.values_list("status", "reason")) == [(payment, reason)]
+
+
+@pytest.mark.parametrize("created", [None, "1790000000", True, 0, -1, 1.5, 10**11, 10**30, [], {}], ids=repr)
+@pytest.mark.parametrize(("hours", "payment"), [(70, "applied"), (100, "refund_due")])
+def test_without_a_usable_time_money_counts_from_its_receipt(api, order, created, hours, payment):
+    let_order_pass(order, seconds=hours * HOUR_SECONDS)
+
+    send(api, event("payment_intent.succeeded", intent(order)) | {"created": created})
+
+    assert Payment.objects.get().status == payment
+
+
+def test_a_future_time_is_the_receipt(api, order):
+    """Else an hour of the provider's clock would cost the buyer the order."""
+    let_order_pass(order, seconds=72 * HOUR_SECONDS)
+
+    send(api, event("payment_intent.succeeded", intent(order)) | {"created": int(time.time()) + 48 * HOUR_SECONDS})
+
+    assert Payment.objects.get().status == "applied"
+
+
+def test_the_same_event_rendered_at_another_time_is_the_same(api, order):
+    body = event("checkout.session.completed", session(order))
+    send(api, body)
+    expanded = body | {
+        "created": body["created"] + 5,
+        "api_version": "2025-01-01.acacia",
+        "data": {"object": session(order, payment_intent=intent(order), payment_link={"id": "plink_1"})},
+    }
+
+    assert send(api, expanded).headers["Idempotent-Replayed"] == "true"
+    assert WebhookEvent.objects.count() == 1
 
 
 def test_the_same_event_again_is_already_handled(api, order):
