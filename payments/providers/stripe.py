@@ -179,12 +179,12 @@ def _order_of_link(session: dict[str, Any], reader: Reader) -> UUID | None:
     without a link the shop's server set it, perhaps to something that is no order.
     """
     given, link = session.get("client_reference_id"), session.get("payment_link")
-    link = link.get("id") if isinstance(link, dict) else link
     if given is None:
         return None
     order_id = parse_uuid(given) if isinstance(given, str) else None
     if link is None:
         return order_id
+    link = link.get("id") if isinstance(link, dict) else link
     return reader.checked("client_reference_id", given, order_id if link in settings.STRIPE_PAYMENT_LINKS else None)
 
 

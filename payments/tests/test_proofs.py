@@ -169,6 +169,28 @@ def test_a_proved_payment_id_is_refused_to_others_and_nothing_changes(api, produ
     assert (Order.objects.count(), hold.status) == (before, "active")
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        "PAY_\u00e9",
+        "pay_e\u0301",
+        " pay_\u00e9",
+        "pay_\u00e9 ",
+        "pay_\u00e9\n",
+        "pay_\u00e9%",
+        "p" + "\U0001f600" * 254,
+    ],
+    ids=ascii,
+)
+def test_payment_ids_are_the_same_only_character_by_character(api, product, trusted, other):
+    order = place(api, HoldFactory(product=product), token=trusted, payment_id="pay_\u00e9")
+
+    assert send(api, payment_id=other).json()["outcome"] == "parked"
+    assert status_of(order) == "pending_payment"
+    assert place(api, HoldFactory(product=product), token=trusted, payment_id=other)["status"] == "paid"
+    assert send(api, payment_id="pay_\u00e9").json()["order_id"] == order["order_id"]
+
+
 @pytest.mark.parametrize("is_paid", [True, False])
 def test_an_order_that_is_placed_again_hears_which_order_it_has(api, product, trusted, is_paid):
     """A back end that lost the answer, and has no Idempotency-Key: the payment id is its own order's."""

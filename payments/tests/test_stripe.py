@@ -211,7 +211,14 @@ def test_a_payment_links_reference_names_the_order(api, order, settings, link):
 
 @pytest.mark.parametrize(
     "members",
-    [{"payment_link": "plink_other"}, {"payment_link": "plink_1", "client_reference_id": "cart-7"}],
+    [
+        *(
+            {"payment_link": link}
+            for link in ("plink_other", "PLINK_1", "plink_1 ", "", {}, [], ["plink_1"], {"id": None}, 1)
+        ),
+        *({"payment_link": "plink_1", "client_reference_id": given} for given in ("cart-7", "", 7, [], {})),
+    ],
+    ids=repr,
 )
 def test_a_reference_that_the_buyer_may_have_set_needs_review(api, order, settings, members):
     settings.STRIPE_PAYMENT_LINKS = ["plink_1"]
@@ -220,6 +227,16 @@ def test_a_reference_that_the_buyer_may_have_set_needs_review(api, order, settin
     assert outcome(send(api, event("checkout.session.completed", paid))) == "needs_review"
     assert outcome(send(api, event("checkout.session.expired", paid | {"payment_intent": None}))) == "ignored"
     assert status_of(order) == "pending_payment"
+
+
+@pytest.mark.parametrize("given", ["cart-7", "", 7, None, [], {}, str(uuid4()).replace("-", ""), f"{{{uuid4()}}}"])
+def test_a_reference_of_the_shops_server_may_be_no_order(api, product, given):
+    """Then the payment's id finds it, where that is proved."""
+    order = OrderFactory(product=product, quantity=2, payment_id=INTENT)
+    paid = session(order, metadata={}, client_reference_id=given)
+
+    assert outcome(send(api, event("checkout.session.completed", paid))) == "applied"
+    assert status_of(order) == "paid"
 
 
 def test_metadata_outweighs_the_reference_of_a_payment_link(api, order):
