@@ -1,6 +1,7 @@
 """Other packages' admin pages in the same theme."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -75,6 +76,10 @@ class ScheduleForm(PeriodicTaskForm):
         super().__init__(*args, **kwargs)
         self.fields["regtask"].widget = UnfoldAdminSelectWidget(choices=self.fields["regtask"].choices)
         self.fields["task"].widget = UnfoldAdminTextInputWidget()
+
+    def clean(self) -> dict[str, Any]:
+        """Leave a task's name that cannot be stored at its own error; the package would look for the name."""
+        return self.cleaned_data if "task" in self.errors else super().clean()
 
 
 @admin.register(PeriodicTask)

@@ -111,6 +111,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "flashsale.staff.sessions.StaffSessions",
+    "flashsale.admin_input.AdminInput",
     "flashsale.history.AdminHistory",
     "flashsale.staff.refusals.StaffRefusals",
 ]

@@ -8,9 +8,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import EmptyResultSet, ValidationError
 from django.db import OperationalError
 from django.db.models import DateTimeField, Field, Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -18,6 +20,7 @@ from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.paginator import InfinitePaginator
+from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from flashsale.core import moments, money
@@ -66,8 +69,46 @@ class TimeRange(RangeDateTimeFilter):
         return timezone.make_aware(moment) if moment and timezone.is_naive(moment) else moment
 
 
+class CheckedChangeList(ChangeList):
+    """A list that notices a filter's impossible value before its page is begun, and is then shown unfiltered."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
+        rows = super().get_queryset(request, exclude_parameters)
+        try:
+            # A year that Python does not have, for one, is noticed only when the statement is written.
+            rows.query.get_compiler(rows.db).as_sql()
+        except EmptyResultSet:
+            pass
+        except (ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters(error) from error
+        return rows
+
+
 class BaseAdmin(AddsOnce, ModelAdmin):
-    """The theme's admin, whose forms add once and take only times that can be shown (`flashsale.core.moments`)."""
+    """The theme's admin: lists take any value; forms add once and take only times that can be shown."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return CheckedChangeList
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Refuse what no link asks for: an address has no pair of values, and a pattern may take any time."""
+        return not lookup.endswith(("__range", "__regex", "__iregex")) and super().lookup_allowed(
+            lookup, value, request
+        )
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        """Call the chosen action, unless something was chosen that can be no row of this list."""
+        if all(map(self._may_be_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+            return super().response_action(request, queryset)
+        self.message_user(request, "What was chosen is not in this list. Nothing was changed.", messages.WARNING)
+        return HttpResponseRedirect(request.get_full_path())
+
+    def _may_be_id(self, text: str) -> bool:
+        try:
+            self.opts.pk.to_python(text)
+        except ValidationError:
+            return False
+        return True
 
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
