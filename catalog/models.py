@@ -124,7 +124,8 @@ class Product(models.Model):
         self.currency = self.currency.upper()
         wrong = {}
         if not money.is_currency(self.currency):
-            wrong["currency"] = f"{self.currency} is not an ISO 4217 currency."
+            shown = self.currency if self.currency.isalnum() and len(self.currency) <= money.CURRENCY_LENGTH else "This"
+            wrong["currency"] = f"{shown} is not an ISO 4217 currency."
         elif self.price is not None and not money.fits(self.price, self.currency):
             decimals = money.exponent_of(self.currency)
             wrong["price"] = f"A price in {self.currency} has at most {decimals} decimals."

@@ -1,14 +1,13 @@
 """`manage.py add_product`: adds and publishes a product and prints its id."""
 
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog import products
 from catalog.models import DEFAULT_MAX_PER_HOLD
-from flashsale.core import moments
+from flashsale.core import arguments, moments
 
 
 class Command(BaseCommand):
@@ -28,9 +27,9 @@ class Command(BaseCommand):
     def handle(self, **options) -> None:
         try:
             product = products.add(
-                name=options["name"],
-                description=options["description"],
-                price=_price(options["price"]),
+                name=arguments.storable(options["name"], "--name"),
+                description=arguments.storable(options["description"], "--description"),
+                price=arguments.amount(options["price"], "--price"),
                 currency=options["currency"],
                 stock=options["stock"],
                 max_per_hold=options["max_per_hold"],
@@ -41,16 +40,6 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(_sentences(error)) from error
         self.stdout.write(str(product.pk))
-
-
-def _price(text: str) -> Decimal:
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        price = Decimal("NaN")
-    if not price.is_finite():
-        raise CommandError(f"--price {text!r} is not an amount such as 29.99.")
-    return price
 
 
 def _moment(text: str | None, option: str) -> datetime | None:

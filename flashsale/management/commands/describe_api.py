@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from drf_spectacular.generators import SchemaGenerator
 
 from flashsale import postman, problems
@@ -17,7 +17,10 @@ class Command(BaseCommand):
 
     def handle(self, *, into: Path, **options) -> None:
         for name, text in files().items():
-            (into / name).write_text(text)
+            try:
+                (into / name).write_text(text)
+            except OSError as error:
+                raise CommandError(f"--into {str(into)!r} is no folder to write to: {error.strerror}.") from error
             self.stdout.write(str(into / name))
 
 

@@ -16,11 +16,14 @@ from rich.table import Table
 
 from catalog import products
 from flashsale import local
+from flashsale.core import arguments
+from flashsale.core.http import MAX_INTEGER
 from flashsale.simulation import verdict
 from flashsale.simulation.client import Journal
 from flashsale.simulation.crowd import MAX_UNITS, Crowd
 
 SETTLE_SECONDS = 60
+MAX_SHOPPERS = 1_000_000
 PRICE = Decimal("29.99")
 
 
@@ -41,9 +44,9 @@ class Command(BaseCommand):
                 "This is no system of local mode: a crowd would buy a made-up product from the real shop. Nothing was"
                 " done; --yes-really does it."
             )
-        if shoppers < 1 or stock < 0:
-            raise CommandError("There must be at least one shopper, and no fewer than 0 units.")
-        _check_server(url)
+        if not 1 <= shoppers <= MAX_SHOPPERS or not 0 <= stock <= MAX_INTEGER:
+            raise CommandError(f"--shoppers must be 1 to {MAX_SHOPPERS}, and --stock 0 to {MAX_INTEGER} units.")
+        _check_server(arguments.server(url))
         console = Console()
         product = products.add(
             name=f"Simulated sale of {stock} units", price=PRICE, currency="USD", stock=stock, max_per_hold=MAX_UNITS

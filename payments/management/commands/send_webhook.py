@@ -2,14 +2,13 @@
 
 import json
 import time
-from decimal import Decimal, InvalidOperation
 from uuid import uuid4
 
 import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from flashsale.core import money
+from flashsale.core import arguments, money
 from payments.providers import standard, stripe
 
 TIMEOUT_SECONDS = 15
@@ -33,7 +32,10 @@ class Command(BaseCommand):
         parser.add_argument("--url", default=f"http://127.0.0.1:{settings.PORT}")
 
     def handle(self, *, url: str, provider: str, status: str, key: str | None, **options) -> None:
+        arguments.server(url)
         key = key or str(uuid4())
+        if not (key.isascii() and key.isprintable()):
+            raise CommandError("--key goes into a header: it must be printable ASCII text.")
         given = {name: options[name] for name in MEMBERS if options[name] is not None}
         if provider == "stripe":
             path, body = "webhooks/stripe", _stripe_event(key, status, given)
@@ -74,8 +76,8 @@ def _stripe_event(key: str, status: str, given: dict[str, str]) -> bytes:
 
 def _minor_units(amount: str, currency: str) -> int:
     if not money.is_currency(currency):
-        raise CommandError(f"{currency} is not an ISO 4217 currency.")
-    try:
-        return int(Decimal(amount).scaleb(stripe.exponent_of(currency)))
-    except (InvalidOperation, ValueError, OverflowError) as error:
-        raise CommandError(f"--amount {amount!r} is not an amount such as 29.99.") from error
+        raise CommandError(f"--currency {arguments.shown(currency)} is not an ISO 4217 currency.")
+    value = money.as_stored(arguments.amount(amount, "--amount"))
+    if value is None:
+        raise CommandError("--amount must be a positive amount of at most three decimals, such as 29.99.")
+    return int(value.scaleb(stripe.exponent_of(currency)))
