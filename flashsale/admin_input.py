@@ -13,8 +13,8 @@ from flashsale.core import strict_json
 
 PREFIX = "/admin/"
 UNSTORABLE = "The address or the form contains a character that cannot be stored or looked up (NUL)."
-REFUSED = "A value in the address or in the form is not one that can be stored or looked up here."
-COLLIDES = "What is stored meanwhile does not go together with this change."
+REFUSED = "A value in the address or in the form cannot be stored or looked up here."
+COLLIDES = "This does not go together with what is stored."
 
 logger = logging.getLogger(__name__)
 

@@ -57,6 +57,14 @@ class RefundForm(AcceptForm):
             raise forms.ValidationError("This is not an ISO 4217 currency.")
         return code
 
+    def clean(self) -> dict[str, Any]:
+        given = super().clean()
+        amount, currency = given.get("amount"), given.get("currency")
+        if amount and currency and not money.fits(amount, currency):
+            decimals = money.exponent_of(currency)
+            self.add_error("amount", f"An amount in {currency} has at most {decimals} decimals.")
+        return given
+
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(BigTableAdmin):

@@ -1,6 +1,7 @@
 """What the admin pages of several apps share."""
 
 import functools
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import EmptyResultSet, ValidationError
-from django.db import OperationalError
+from django.db import DataError, IntegrityError, OperationalError
 from django.db.models import DateTimeField, Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -31,8 +32,11 @@ from flashsale.core.submissions.pages import AddsOnce
 from flashsale.core.transactions import OutcomeUnknown
 
 MAX_ROWS_AT_ONCE = 500
+COLLIDES = "The database refused this: it does not go together with what is stored. Nothing was changed for this row."
 NOTE_LENGTH = 500
 BUSY = "the database did not answer in time. Go back and press again: what was done already is not done twice."
+
+logger = logging.getLogger(__name__)
 
 
 class NoteForm(forms.Form):
@@ -134,7 +138,8 @@ class DecidingAdmin(Exports, BaseAdmin):
         """Ask for confirmation, or, confirmed, call `verb(row, **what_was_given)` for each row and say what happened.
 
         `verb` is `durable_once`, and `tell(row, result)` says what it did; sent a second time the form does nothing and
-        repeats that. At most `MAX_ROWS_AT_ONCE` rows. A refusal of one row does not stop the others.
+        repeats that. At most `MAX_ROWS_AT_ONCE` rows. A refusal of one row, by its verb or by the database, does not
+        stop the others.
         """
         form = form_class(request.POST if "confirmed" in request.POST else None)
         if "confirmed" not in request.POST or not form.is_valid():
@@ -184,6 +189,11 @@ class DecidingAdmin(Exports, BaseAdmin):
         except (OperationalError, OutcomeUnknown):
             self.message_user(request, f"{row}: {BUSY}", messages.ERROR)
             return False
+        except (DataError, IntegrityError):
+            # A verb's transaction is undone by now; the rows before and after this one are not its concern.
+            logger.exception("the database refused %s of %s %s", action, self.opts.label, row.pk)
+            self.message_user(request, f"{row}: {COLLIDES}", messages.ERROR)
+            return True
         self.message_user(request, step.tell(result), messages.SUCCESS)
         self.log_change(request, row, f"{self.get_action(action)[2]}: {given['note']}")
         return True

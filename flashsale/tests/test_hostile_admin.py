@@ -10,15 +10,20 @@ from django.contrib.admin import site
 from django.contrib.admin.utils import quote
 from django.contrib.admin.views.main import ALL_VAR, ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.contrib.auth.models import Group, User
+from django.contrib.messages.storage.fallback import FallbackStorage
+from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_api_key.models import APIKey
 
+from catalog.models import Product
+from catalog.tests.factories import ProductFactory
 from checkout import audit
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory
 from flashsale.core.admin import DecidingAdmin
+from payments.admin import RefundForm
 from payments.models import Payment, Refund
 from payments.tests.factories import receive, undone
 
@@ -238,3 +243,32 @@ def test_a_year_that_is_none_shows_the_whole_list(staff, value):
     response = staff.get(f"/admin/checkout/order/?created_at__year={value}", follow=True)
 
     assert response.status_code == 200
+
+
+def test_what_the_database_refuses_is_said_for_its_row_and_stops_no_other(rf, admin_user, books):
+    ProductFactory(name="Other")
+    request = rf.post("/", {"confirmed": "yes", "note": "Why"})
+    request.user, request.session = admin_user, {}
+    request._messages = FallbackStorage(request)
+
+    @transaction.atomic
+    def limit(product: Product, *, note: str) -> str:
+        Product.objects.filter(pk=product.pk).update(max_per_hold=0 if product == books.product else 7)
+        return f"{product}: 7"
+
+    site._registry[Product].decide(request, Product.objects.order_by("pk"), action="publish", verb=limit)
+
+    said = [str(message) for message in request._messages]
+    assert said[0].endswith("Nothing was changed for this row.")
+    assert said[1] == "Other: 7"
+    assert list(Product.objects.order_by("pk").values_list("max_per_hold", flat=True)) == [10, 7]
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "is_right"), [("0.5", "JPY", False), ("1.001", "USD", False), ("5", "JPY", True)]
+)
+def test_money_is_given_back_in_the_decimals_of_its_currency(amount, currency, is_right):
+    form = RefundForm({"amount": amount, "currency": currency, "note": "Why"})
+
+    assert form.is_valid() is is_right
+    assert is_right or set(form.errors) == {"amount"}
