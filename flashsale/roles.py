@@ -30,8 +30,11 @@ MANAGER = (
     | {label.replace(".", f".{verb}_") for verb in ("view", "change") for label in SCHEDULED}
 )
 ROLES = {"viewer": VIEWER, "operator": OPERATOR, "manager": MANAGER}
-# What roles that were made before got later, once.
-ADDED_LATER = {"disputes": {"payments.view_dispute"}}
+# What roles that were made before got later, once: what it is about, which roles, which permissions.
+ADDED_LATER = {
+    "disputes": (tuple(ROLES), {"payments.view_dispute"}),
+    "failed log-ins": (("manager",), {"flashsale.view_loginfailure", "flashsale.delete_loginfailure"}),
+}
 
 
 def make_roles(using: str, apps: Apps = present_apps, **_: Any) -> None:
@@ -48,7 +51,7 @@ def make_roles(using: str, apps: Apps = present_apps, **_: Any) -> None:
     for name, wanted in ROLES.items():
         if made.get_or_create(name=name)[1]:
             groups.get_or_create(name=name)[0].permissions.add(*(everything[codename] for codename in wanted))
-    for step, wanted in ADDED_LATER.items():
+    for step, (roles, wanted) in ADDED_LATER.items():
         if made.get_or_create(name=step)[1]:
-            for group in groups.filter(name__in=ROLES):
+            for group in groups.filter(name__in=roles):
                 group.permissions.add(*(everything[codename] for codename in wanted))

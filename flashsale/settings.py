@@ -304,7 +304,8 @@ CORS_EXPOSE_HEADERS = [
 # --- The sale ---------------------------------------------------------------------------------------------------------
 # How many requests for holds one web process has inside at once (flashsale/core/shares.py has the other kinds).
 WEB_THREADS = env.whole("WEB_THREADS", default=server.THREADS, least=1, most=4_096)
-HOLDS_AT_ONCE = env.whole("HOLDS_AT_ONCE", default=max(1, WEB_THREADS // 2), least=1, most=max(1, WEB_THREADS // 2))
+_HALF = max(1, WEB_THREADS // 2)
+HOLDS_AT_ONCE = min(env.whole("HOLDS_AT_ONCE", default=_HALF, least=1, most=10_000), _HALF)
 HOLD_TTL_MIN_SECONDS = 10
 HOLD_TTL_MAX_SECONDS = env.whole("HOLD_TTL_MAX_SECONDS", default=600, least=HOLD_TTL_MIN_SECONDS, most=7 * DAY_SECONDS)
 HOLD_TTL_SECONDS = env.whole(
