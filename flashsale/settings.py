@@ -12,6 +12,7 @@ from django.templatetags.static import static
 from flashsale import embedded, logs, server
 from flashsale import environment as env
 from flashsale.core import standard_webhooks
+from flashsale.openapi.settings import SPECTACULAR_SETTINGS  # noqa: F401  drf-spectacular reads it here
 
 BASE_DIR = env.BASE_DIR
 STATE_DIR = env.state_dir()
@@ -244,26 +245,6 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
-
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Flash-sale checkout",
-    "DESCRIPTION": "Sells a limited stock to a crowd and never oversells: products, holds, orders, payment webhooks.",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.1",
-    "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "SCHEMA_PATH_PREFIX_TRIM": False,
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
-    "SORT_OPERATIONS": False,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None, "displayRequestDuration": True},
-    "PREPROCESSING_HOOKS": ["flashsale.openapi.document.only_versioned"],
-    "POSTPROCESSING_HOOKS": ["flashsale.openapi.document.finished"],
-    "SERVERS": [{"url": "/", "description": "This shop"}],
-    "EXTERNAL_DOCS": {"url": "/problems/", "description": "Problem codes"},
 }
 
 # --- Who may use the API, from where, how often -----------------------------------------------------------------------

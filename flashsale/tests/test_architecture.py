@@ -12,8 +12,13 @@ from flashsale.core.refusals import Refusal
 PROJECT = Path(__file__).resolve().parents[2]
 APPS = ("catalog", "checkout", "payments", "flashsale")
 MAX_LINES = 300
-# One file by design: every setting is found there; an order's whole life.
-LONGER = {"flashsale/settings.py": 400, "checkout/orders.py": 350}
+# One thought each: every setting, an order's whole life, an event's, and the tables of money.
+LONGER = {
+    "flashsale/settings.py": 400,
+    "checkout/orders.py": 350,
+    "payments/inbox.py": 350,
+    "payments/models.py": 350,
+}
 
 # Columns and the one module that may assign them.
 WRITERS = {
@@ -138,3 +143,24 @@ def test_l14_no_foreign_key_cascades():
     # References to users: the rows are handed over before (flashsale.staff.deleted_accounts).
     # Versions of products outlive what they speak of, and hold nothing back.
     assert rules == {"PROTECT", "DO_NOTHING"}
+
+
+def chance_in_parameters(source: str) -> set[str]:
+    """Return what differs from process to process in the parameters of tests."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "parametrize":
+            called = {child.func for child in ast.walk(node) if isinstance(child, ast.Call)}
+            found |= {getattr(one, "attr", getattr(one, "id", "")) for one in called} & CHANCE
+    return found
+
+
+CHANCE = {"uuid4", "random", "randint", "token_hex", "token_bytes", "now", "time", "getpid"}
+
+
+def test_every_process_collects_the_same_tests():
+    """With pytest-xdist a parameter made by chance stops the whole run."""
+    tests = [path for app in APPS for path in (PROJECT / app).rglob("test_*.py")]
+
+    assert {str(path): found for path in tests if (found := chance_in_parameters(path.read_text()))} == {}
+    assert chance_in_parameters('@pytest.mark.parametrize("id", [str(uuid4())])\ndef test(id): ...') == {"uuid4"}
