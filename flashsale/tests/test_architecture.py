@@ -155,7 +155,7 @@ def chance_in_parameters(source: str) -> set[str]:
     return found
 
 
-CHANCE = {"uuid4", "random", "randint", "token_hex", "token_bytes", "now", "time", "getpid"}
+CHANCE = {"uuid4", "random", "randint", "token_hex", "token_bytes", "getpid"}
 
 
 def test_every_process_collects_the_same_tests():
