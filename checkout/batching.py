@@ -23,7 +23,7 @@ from flashsale.core.transactions import OutcomeUnknown, is_passing
 
 Outcome = Hold | Order | Refusal | Exception
 
-# Who waits for a locked row of stock does so with a connection: others are left for everything else.
+# Waiting for a locked stock row takes a connection: the rest of the pool is left for other requests.
 _stock_locks = Bulkhead(shares.stock_locks, waiting=shares.lock_waiters, wait_seconds=shares.LOCK_WAIT_SECONDS)
 
 
@@ -86,7 +86,7 @@ def _decide(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
 
 
 def _place_holds(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
-    """Decide all together. A failure that is not a matter of time may be one's own: then each is tried alone."""
+    """Decide all together; a non-transient error may concern one request: then run each alone."""
     first = len(batch.requests)
 
     def latecomers() -> list[HoldRequest]:

@@ -1,7 +1,7 @@
 """Failures count: how often an address may send wrong API tokens, or webhooks that their provider did not sign.
 
-An address over its quota is suspect until its window has passed. What it sends of that kind is still looked at, so that
-nobody can lock a provider or a partner out, but one request at a time in each process; another failure is 429.
+An address over its quota is suspect until its window has passed. Its requests of that kind are still looked at, so that
+failures sent from a provider's address do not lock it out, but one at a time in each process; another failure is 429.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ WAIT_SECONDS = 5.0
 PAUSE_SECONDS = 0.01
 CROWD_PAUSE_SECONDS = 0.25
 MOST_REMEMBERED = 10_000
-# For so long a token that was right is no suspect, whoever else calls from its address.
+# A token that was accepted is not suspect for this long, even when its address is.
 TRUSTED_SECONDS = 600
 
 suspects = Bulkhead(lambda: 1, waiting=shares.suspects, wait_seconds=WAIT_SECONDS)

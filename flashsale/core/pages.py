@@ -48,7 +48,7 @@ class PageCache(Generic[Key]):
         self._making = threading.Lock()
 
     def get(self, key: Key) -> Page:
-        """Return the page, made now if nobody asked for it before. Raises what `make` raises."""
+        """Return the page, which the first call makes. Raises what `make` raises."""
         page = self._pages.get(key)
         if page is None:
             with self._making:

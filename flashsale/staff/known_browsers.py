@@ -1,6 +1,6 @@
 """Device cookies: a browser that was used to log in keeps a signed cookie, which exempts it from the strangers' limits.
 
-It authenticates nobody and replaces neither password nor code. Log-ins with it are counted for the
+It is no authentication and replaces neither password nor code. Log-ins with it are counted for the
 browser instead of its address, and outside the limit for all strangers together.
 
 Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".

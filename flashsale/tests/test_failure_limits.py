@@ -1,4 +1,4 @@
-"""Failures count by address: wrong API tokens, and webhooks that nobody signed. Nobody else is locked out by them."""
+"""Wrong API tokens and unsigned webhooks count by address, and lock out neither other addresses nor right tokens."""
 
 import json
 import threading
