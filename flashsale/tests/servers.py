@@ -7,6 +7,7 @@ name the servers to use instead, when they are set.
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,7 @@ STATE = pytest.StashKey[tuple[Path, embedded.Lease | None]]()
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Choose the environment and start the servers; `--help` and `--version` do without."""
+    _let_children_hear_signals()
     state_dir = Path(tempfile.mkdtemp(prefix="flashsale-test-"))
     no_env_file = state_dir / "env"
     os.environ |= {
@@ -40,6 +42,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     except embedded.EmbeddedError as error:
         raise pytest.UsageError(f"{error} (state folder {state_dir})") from error
     early_config.stash[STATE] = (state_dir, lease)
+
+
+def _let_children_hear_signals() -> None:
+    """Replace ignored signals by handlers that do nothing, which a program that is started does not inherit.
+
+    A shell starts background jobs with SIGINT ignored, nohup with SIGHUP; tests send both to what they start.
+    """
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
