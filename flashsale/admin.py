@@ -29,7 +29,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminS
 
 from flashsale import tokens
 from flashsale.core import scopes
-from flashsale.core.admin import MAX_ROWS_AT_ONCE, BaseAdmin, CappedPaginator, ReadOnlyAdmin
+from flashsale.core.admin import MAX_ROWS_AT_ONCE, BaseAdmin, CappedPaginator, ViewOnlyAdmin
 from flashsale.models import LoginFailure, Token
 from flashsale.staff import login_attempts
 from flashsale.staff.deleted_accounts import Account
@@ -134,7 +134,7 @@ class APIKeyAdmin(APIKeyModelAdmin, BaseAdmin):
 
 
 @admin.register(LoginFailure)
-class LoginFailureAdmin(ReadOnlyAdmin):
+class LoginFailureAdmin(ViewOnlyAdmin):
     """Failed log-ins by name and source; unlocking a name deletes its failures."""
 
     paginator = CappedPaginator

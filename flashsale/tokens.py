@@ -110,6 +110,6 @@ def check_scopes(scope_names: Iterable[str]) -> list[str]:
     wanted = sorted(set(scope_names))
     unknown = [scope for scope in wanted if scope not in scopes.MEANINGS]
     if unknown or not wanted:
-        named = f"Unknown scope: {', '.join(unknown)}." if unknown else "A token needs a scope."
+        named = f"Unknown scope: {', '.join(map(repr, unknown))}." if unknown else "A token needs a scope."
         raise ValidationError(f"{named} There are {', '.join(scopes.MEANINGS)}.")
     return wanted

@@ -52,7 +52,8 @@ def money_column(column: str) -> Callable[[Model], str]:
 
     @admin.display(description=column.replace("_", " "), ordering=column)
     def show(row: Model) -> str:
-        return f"{money.render(getattr(row, column), row.currency)} {row.currency}"
+        amount = getattr(row, column)
+        return "-" if amount is None else f"{money.render(amount, row.currency)} {row.currency}"
 
     return show
 
@@ -199,8 +200,8 @@ class DecidingAdmin(Exports, BaseAdmin):
         return True
 
 
-class ReadOnlyAdmin(DecidingAdmin):
-    """Rows that staff look at and the domain changes: nothing can be added, edited or deleted here."""
+class ViewOnlyAdmin(BaseAdmin):
+    """Rows that staff look at: nothing can be added, edited or deleted here."""
 
     show_full_result_count = False
 
@@ -212,6 +213,10 @@ class ReadOnlyAdmin(DecidingAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
         return False
+
+
+class ReadOnlyAdmin(ViewOnlyAdmin, DecidingAdmin):
+    """Rows that staff look at and the domain changes, by actions that decide about them."""
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Say whether this member of staff may act on these rows: who has the permission to change them."""

@@ -25,7 +25,13 @@ KEPT = (
     (Payment, "refunded_by"),
 )
 # What belongs to the account: goes with it.
-GOES = frozenset({"otp_totp.TOTPDevice.user", "auth.User_groups.user", "auth.User_user_permissions.user"})
+GOES = frozenset(
+    {
+        "otp_totp.TOTPDevice.user", "auth.User_groups.user", "auth.User_user_permissions.user",
+        # Gone within a day by itself.
+        "submissions.Upload.made_by",
+    }
+)  # fmt: skip
 
 _NAME = "{name} (deleted account {pk})"
 _STAND_IN = re.compile(r"(?P<name>.*) \(deleted account \d+\)")

@@ -8,11 +8,11 @@ from django.urls import reverse
 from catalog.models import Product, Stock, StockAdjustment
 from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
-from payments.models import Payment, Refund, WebhookEvent
+from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
 
-MODELS = [Product, Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment, Refund]
-READ_ONLY = [Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment, Refund]
+MODELS = [Product, Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment, Refund, Dispute]
+READ_ONLY = [Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment, Refund, Dispute]
 
 
 @pytest.fixture
@@ -22,6 +22,10 @@ def paid_order(order):
     Refund.objects.create(
         payment=Payment.objects.get(), attempt=1, amount=1, status="sent", created_at=order.created_at
     )
+    Dispute.objects.create(
+        payment=Payment.objects.get(), dispute_id="du_1", status="open", created_at=order.created_at,
+        as_of=order.created_at,
+    )  # fmt: skip
     return order
 
 

@@ -9,7 +9,7 @@ from flashsale import server
 from flashsale.core import shares
 from flashsale.core.bulkheads import Bulkhead
 from flashsale.core.transactions import Busy
-from flashsale.tests.processes import wait_until
+from flashsale.tests.processes import WAIT_SECONDS, wait_until
 
 
 class Crowd:
@@ -43,13 +43,13 @@ class Crowd:
         for may_leave in self._may_leave.values():
             may_leave.set()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(WAIT_SECONDS)
 
     def _enter(self, name: str) -> None:
         try:
             with self.bulkhead.entered():
                 self.inside.append(name)
-                assert self._may_leave[name].wait(10)
+                assert self._may_leave[name].wait(WAIT_SECONDS)
             self.told[name] = "done"
         except Busy:
             self.told[name] = "busy"

@@ -6,7 +6,7 @@ from django.db.models import BaseConstraint, UniqueConstraint
 from django.urls import reverse
 
 from catalog.models import Product
-from flashsale.core.admin import ReadOnlyAdmin
+from flashsale.core.admin import ViewOnlyAdmin
 from flashsale.tests.test_constraints import ATTACKS
 from flashsale.tests.test_moments import import_of
 
@@ -24,7 +24,7 @@ WRONG = [
     ({"max_per_customer": "0"}, "max_per_customer"),
 ]
 # Forms that make rows; every other table is written by the domain's verbs only.
-FILLED_IN = [model for model, admin in site._registry.items() if not isinstance(admin, ReadOnlyAdmin)]
+FILLED_IN = [model for model, admin in site._registry.items() if not isinstance(admin, ViewOnlyAdmin)]
 
 
 def posted(given: dict[str, str]) -> dict[str, str]:
@@ -65,6 +65,6 @@ def test_the_form_says_so_beside_the_field(admin_client, given, field):
 def test_the_import_says_so_beside_the_column(admin_client, given, field):
     response = import_of(admin_client, **given)
 
-    faults = [fault for row in response.context["rows"] for fault in row.faults]
+    faults = [fault for row, _ in response.context["rows"] for fault in row.faults]
     assert [fault.partition(":")[0] for fault in faults] == [field]
     assert not any(name in str(faults) for name in ATTACKS)

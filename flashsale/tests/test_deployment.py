@@ -104,8 +104,9 @@ def test_every_setting_is_in_the_env_file():
     sources = [path.read_text() for path in (PROJECT / "flashsale").glob("*.py")]
     read = set(re.findall(r"""(?:env\.\w+\(|_a_minute\(|environ\.get\()\s*"([A-Z_]+)\"""", "".join(sources)))
 
-    # Where a file or a system of one's own machine is, and the port that is chosen for it.
-    assert read - {line.partition("=")[0] for line in settings_lines()} == {"ENV_FILE", "STATE_DIR", "PORT"}
+    # Where a file or a system of one's own machine is, and the port that is chosen for it; what a request brings.
+    elsewhere = {"ENV_FILE", "STATE_DIR", "PORT", "CONTENT_LENGTH", "HTTP_EXPECT"}
+    assert read - {line.partition("=")[0] for line in settings_lines()} == elsewhere
 
 
 def test_there_is_one_beat_and_never_two():

@@ -9,6 +9,7 @@ from rest_framework.test import APIClient
 from flashsale import problems, tokens
 from flashsale.core.pages import Page, PageCache
 from flashsale.openapi import document
+from flashsale.tests.processes import WAIT_SECONDS
 from flashsale.tests.test_bad_input import problem_of
 from flashsale.tests.test_rate_limits import address  # noqa: F401 - a fixture
 from flashsale.tests.test_tokens import bearer, closed, make_token  # noqa: F401 - a fixture
@@ -24,15 +25,15 @@ def test_a_page_that_many_ask_for_at_once_is_made_once():
     def make(key: str) -> Page:
         made.append(key)
         first_is_in.set()
-        assert may_end.wait(10)
+        assert may_end.wait(WAIT_SECONDS)
         return Page.of(key.encode(), "text/plain")
 
     cache, found = PageCache(make), []
     askers = [threading.Thread(target=lambda: found.append(cache.get("a"))) for _ in range(20)]
     [asker.start() for asker in askers]
-    assert first_is_in.wait(10)
+    assert first_is_in.wait(WAIT_SECONDS)
     may_end.set()
-    [asker.join(10) for asker in askers]
+    [asker.join(WAIT_SECONDS) for asker in askers]
 
     assert made == ["a"]
     assert [page.body for page in found] == [b"a"] * 20

@@ -21,7 +21,7 @@ from flashsale.core import csv_export
 from flashsale.core.csv_export import MARK
 from flashsale.core.export_pages import Exports
 from flashsale.tests.test_admin import MODELS, _url
-from payments.models import Payment, Refund, WebhookEvent
+from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
 
 EXPORTS = {model: one for model, one in site._registry.items() if isinstance(one, Exports)}
@@ -43,6 +43,10 @@ def books(db):
         Refund.objects.create(
             payment=Payment.objects.get(payment_id=f"pay_{currency}"),
             attempt=1, amount=order.unit_price, status="refused", created_at=order.created_at,
+        )  # fmt: skip
+        Dispute.objects.create(
+            payment=Payment.objects.get(payment_id=f"pay_{currency}"), dispute_id="du_1", status="open",
+            amount=order.total_amount, currency=currency, created_at=order.created_at, as_of=order.created_at,
         )  # fmt: skip
 
 

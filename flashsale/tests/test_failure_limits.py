@@ -11,6 +11,7 @@ from checkout.tests.factories import OrderFactory
 from flashsale import failure_limits
 from flashsale.core.bulkheads import Bulkhead
 from flashsale.failure_limits import Deadlines
+from flashsale.tests.processes import WAIT_SECONDS
 from flashsale.tests.test_bad_input import problem_of
 from flashsale.tests.test_rate_limits import address  # noqa: F401 - a fixture
 from flashsale.tests.test_tokens import bearer, make_token
@@ -159,14 +160,14 @@ def test_a_suspect_that_waits_is_let_in_when_its_turn_comes(api, product, addres
     def stay() -> None:
         with bulkhead.entered():
             inside.set()
-            assert may_leave.wait(10)
+            assert may_leave.wait(WAIT_SECONDS)
 
     other = threading.Thread(target=stay)
     other.start()
-    assert inside.wait(10)
+    assert inside.wait(WAIT_SECONDS)
     threading.Timer(0.2, may_leave.set).start()
     answer = api.get(f"/api/v1/products/{product.pk}", headers=bearer("x"), REMOTE_ADDR=address)
-    other.join(10)
+    other.join(WAIT_SECONDS)
 
     assert answer.status_code == 429
 

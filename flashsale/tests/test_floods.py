@@ -16,7 +16,7 @@ from checkout import audit
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale import server
-from flashsale.tests.processes import free_port, start, wait_until
+from flashsale.tests.processes import WAIT_SECONDS, free_port, start, wait_until
 from flashsale.tests.test_http import database_url
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
@@ -42,7 +42,7 @@ def shop(tmp_path):
     wait_until(lambda: process.poll() is None and answers(f"http://127.0.0.1:{port}/readyz"), what="the server answers")
     yield url
     process.terminate()
-    process.wait(30)
+    process.wait(WAIT_SECONDS)
 
 
 def answers(url: str) -> bool:

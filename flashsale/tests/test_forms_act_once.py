@@ -40,7 +40,7 @@ ADDED = {
     | {"args": "[]"},
 }  # fmt: skip
 # What may be repeated: it answers a file, asks for confirmation itself, or sets what is set already.
-REPEATABLE = {"export_csv", "delete_selected", "enable_tasks", "disable_tasks", "run_tasks"}
+REPEATABLE = {"export_csv", "delete_selected", "enable_tasks", "disable_tasks", "run_tasks", "unlock"}
 
 
 def product():

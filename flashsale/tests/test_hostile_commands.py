@@ -44,10 +44,12 @@ RIGHT = {
     "send_webhook": {"--url": "http://127.0.0.1:9", "--payment-id": "pay_1", "--amount": "1", "--currency": "USD"},
     "simulate_sale": {"--url": "http://127.0.0.1:9", "--shoppers": "1", "--stock": "1"},
     "describe_api": {},
+    "make_token": {"--name": "ERP"},
+    "unlock_logins": {},
 }
 # What these take as it is.
 TAKE_TEXT = {"--name", "--description", "--max-per-customer", "--max-per-hold", "--stock", "--price", "--into"}
-WITHOUT_OPTIONS = {"audit_stock", "payments_due", "refresh_availability", "seed_demo", "up"}
+WITHOUT_OPTIONS = {"audit_stock", "payments_due", "refresh_availability", "refunds_due", "seed_demo", "up"}
 
 
 def ours() -> list[str]:
@@ -112,5 +114,5 @@ def test_a_product_that_cannot_be_is_refused(db, option, value):
 def test_a_port_that_is_none_is_a_sentence(monkeypatch, tmp_path, port):
     monkeypatch.setenv("PORT", port)
 
-    with pytest.raises(local.CannotStart, match="is not a port"):
+    with pytest.raises(local.CannotStart, match="PORT must be a whole number"):
         local.settle_port(tmp_path)

@@ -11,7 +11,7 @@ import pytest
 
 from catalog.tests.factories import ProductFactory
 from flashsale.models import LoginFailure
-from flashsale.tests.processes import free_port, start, wait_until
+from flashsale.tests.processes import WAIT_SECONDS, free_port, start, wait_until
 from flashsale.tests.test_http import database_url
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
@@ -40,7 +40,7 @@ def url(tmp_path):
         wait_until(answers, what="the server answers")
         yield f"http://127.0.0.1:{port}"
         server.terminate()
-        server.wait(30)
+        server.wait(WAIT_SECONDS)
 
 
 def guesser(url: str):
@@ -62,12 +62,12 @@ def test_no_hold_hears_busy_and_no_log_in_is_a_server_error(url):
 
     def flood(number: int) -> list[int]:
         guess = guesser(url)
-        begun.wait(60)
+        begun.wait(WAIT_SECONDS)
         return [guess(f"name-{number}-{again}").status_code for again in range(LOGINS_EACH)]
 
     with ThreadPoolExecutor(FLOOD) as pool, httpx.Client(base_url=url, timeout=60) as buyer:
         floods = [pool.submit(flood, number) for number in range(FLOOD)]
-        begun.wait(60)
+        begun.wait(WAIT_SECONDS)
         holds = [buyer.post("/api/v1/holds", json={"product_id": product.pk, "quantity": 1}) for _ in range(HOLDS)]
         logins = [status for one in floods for status in one.result()]
 

@@ -17,7 +17,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from flashsale.core import kv
 from flashsale.models import LoginFailure
 from flashsale.staff import known_browsers, login_attempts, login_limits, passwords
-from flashsale.tests.processes import free_port
+from flashsale.tests.processes import WAIT_SECONDS, free_port
 from flashsale.tests.racing import Meeting, at_once, other_connection, times
 
 LOGIN = "/admin/login/"
@@ -69,7 +69,7 @@ class SlowHashing:
     def _encode(self, password, salt, iterations=None) -> str:
         self.connections.append(connection.connection)
         self.begun.release()
-        assert self.finish.wait(30)
+        assert self.finish.wait(WAIT_SECONDS)
         return f"pbkdf2_sha256$1${salt}${password}"
 
 
@@ -129,14 +129,14 @@ def test_log_ins_of_strangers_take_no_place_from_staff(monkeypatch):
 
     thread = threading.Thread(target=stranger, daemon=True)
     thread.start()
-    hashing.begun.acquire(timeout=30)
+    hashing.begun.acquire(timeout=WAIT_SECONDS)
     staff = threading.Thread(target=lambda: hasher.encode("secret-1", "salt"), daemon=True)
     staff.start()
 
-    assert hashing.begun.acquire(timeout=30)
+    assert hashing.begun.acquire(timeout=WAIT_SECONDS)
     hashing.finish.set()
-    thread.join(30)
-    staff.join(30)
+    thread.join(WAIT_SECONDS)
+    staff.join(WAIT_SECONDS)
 
 
 def test_a_stored_password_keeps_its_form(ann):

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from flashsale.metric_files import Together
-from flashsale.tests.processes import PROJECT
+from flashsale.tests.processes import PROJECT, WAIT_SECONDS
 
 COUNTS = """
 import sys
@@ -45,8 +45,8 @@ def test_what_the_dead_counted_stays_and_how_they_were_does_not(tmp_path):
     living, killed, ended = (counting(tmp_path) for _ in range(3))
     before = numbers(Together, str(tmp_path))
     killed.send_signal(signal.SIGKILL)
-    killed.wait(10)
-    ended.communicate(timeout=10)
+    killed.wait(WAIT_SECONDS)
+    ended.communicate(timeout=WAIT_SECONDS)
 
     after, again = numbers(Together, str(tmp_path)), numbers(Together, str(tmp_path))
 
@@ -56,12 +56,12 @@ def test_what_the_dead_counted_stays_and_how_they_were_does_not(tmp_path):
     assert after == {name: value for name, value in before.items() if name not in ("busy", "living")}
     assert {name: value for name, value in again.items() if name not in ("busy", "living")} == after
     assert {name.stem.rpartition("_")[2] for name in tmp_path.glob("*.db")} == {str(living.pid), "gone"}
-    living.communicate(timeout=10)
+    living.communicate(timeout=WAIT_SECONDS)
 
 
 def test_the_librarys_own_collector_lets_the_dead_count_and_stay(tmp_path):
     for _ in range(3):
-        counting(tmp_path).communicate(timeout=10)
+        counting(tmp_path).communicate(timeout=WAIT_SECONDS)
 
     found = numbers(MultiProcessCollector, str(tmp_path))
 
@@ -71,7 +71,7 @@ def test_the_librarys_own_collector_lets_the_dead_count_and_stay(tmp_path):
 
 def test_however_many_processes_came_and_went_there_are_few_files(tmp_path):
     for _ in range(5):
-        counting(tmp_path).communicate(timeout=10)
+        counting(tmp_path).communicate(timeout=WAIT_SECONDS)
 
         found = numbers(Together, str(tmp_path))
 

@@ -143,7 +143,7 @@ def test_the_form_refuses_a_local_time_that_is_none_or_two(admin_client, berlin,
 def test_the_import_refuses_it_and_names_the_column(admin_client, zone, name, text):
     response = import_of(admin_client, **{name: text})
 
-    assert [name in fault for row in response.context["rows"] for fault in row.faults] == [True]
+    assert [name in fault for row, _ in response.context["rows"] for fault in row.faults] == [True]
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -151,7 +151,7 @@ def test_the_import_refuses_it_and_names_the_column(admin_client, zone, name, te
 def test_the_import_refuses_a_local_time_that_is_none_or_two(admin_client, berlin, name, text):
     response = import_of(admin_client, **{name: text})
 
-    assert [name in fault for row in response.context["rows"] for fault in row.faults] == [True]
+    assert [name in fault for row, _ in response.context["rows"] for fault in row.faults] == [True]
 
 
 def test_every_form_of_staff_takes_only_such_times(admin_user):

@@ -37,6 +37,7 @@ WEBHOOK_BURST = 1000
 def shop(django_db_setup, django_db_blocker):
     """The web server behind nginx, two products and an API token. All requests come from few addresses: no quotas."""
     quotas = {"HOLDS_PER_MINUTE": "0", "CHANGES_PER_MINUTE": "0", "READS_PER_MINUTE": "100000"}
+    quotas |= {"WRONG_TOKENS_PER_MINUTE": "0", "REFUSED_DELIVERIES_PER_MINUTE": "0"}
     variables = {"SECURE_SSL_REDIRECT": "0", "CORS_ALLOWED_ORIGINS": ORIGIN}
     with django_db_blocker.unblock(), deployment(**quotas, **variables) as deployed:
         port = free_port()

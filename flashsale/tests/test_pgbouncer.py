@@ -13,7 +13,7 @@ from psycopg import sql
 
 from flashsale.tests.browser import tool
 from flashsale.tests.chaos.proxy import Proxy
-from flashsale.tests.processes import PROJECT, free_port, start, wait_until
+from flashsale.tests.processes import PROJECT, WAIT_SECONDS, free_port, start, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TIMEOUTS = {"lock_timeout": "2s", "statement_timeout": "10s", "idle_in_transaction_session_timeout": "5s"}
@@ -56,7 +56,7 @@ class Pooler:
                 *as_nobody, tool("pgbouncer"), "/dev/stdin",
                 environment={"PATH": os.environ["PATH"]}, stdin=readable, stdout=log, stderr=log,
             )  # fmt: skip
-        wait_until(self._answers, seconds=20, what=f"PgBouncer answers; see {self._log}")
+        wait_until(self._answers, what=f"PgBouncer answers; see {self._log}")
         return self
 
     def _answers(self) -> bool:
@@ -70,7 +70,7 @@ class Pooler:
     def close(self) -> None:
         if self._process:
             self._process.terminate()
-            self._process.wait(30)
+            self._process.wait(WAIT_SECONDS)
         self._postgresql.close()
 
 
@@ -147,7 +147,7 @@ def test_with_the_roles_own_time_outs_it_sells(pooler, role_has_timeouts, tmp_pa
         assert web.poll() is None, Path(log.name).read_text()
     finally:
         web.terminate()
-        web.wait(30)
+        web.wait(WAIT_SECONDS)
 
     assert (command.returncode, command.stderr) == (0, "")
 
@@ -165,7 +165,7 @@ def test_a_database_that_was_away_at_the_start_is_checked_with_the_first_connect
         status = _status(port)
     finally:
         web.terminate()
-        web.wait(30)
+        web.wait(WAIT_SECONDS)
 
     assert status == 503
 

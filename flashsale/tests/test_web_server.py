@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from flashsale import server
-from flashsale.tests.processes import PROJECT, children_of, free_port, start, wait_until
+from flashsale.tests.processes import PROJECT, WAIT_SECONDS, children_of, free_port, start, wait_until
 from flashsale.tests.web import database_url
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
@@ -54,7 +54,7 @@ def web(tmp_path):
     yield begin
     for process in started:
         process.terminate()
-        process.wait(30)
+        process.wait(WAIT_SECONDS)
 
 
 def test_a_process_that_is_killed_again_and_again_is_replaced_each_time(web):
@@ -93,13 +93,13 @@ def test_it_stops_at_once_while_a_process_waits_to_be_replaced(web):
 
     process.terminate()
 
-    assert process.wait(20) in (0, 1)
+    assert process.wait(WAIT_SECONDS) in (0, 1)
 
 
 def test_a_server_that_cannot_load_the_application_ends(web, tmp_path):
     process = web("-m", "flashsale.server", environment=environment_of(free_port(), API_ACCESS="nonsense"))
 
-    assert process.wait(60) != 0
+    assert process.wait(WAIT_SECONDS) != 0
     assert "API_ACCESS" in (tmp_path / "log-0").read_text()
 
 
@@ -117,7 +117,8 @@ def test_a_port_on_which_another_server_answers_is_refused_in_one_sentence(web):
 
         assert second.returncode != 0
         assert re.fullmatch(
-            rf"Port {port} of {host} cannot be used \(Address already in use\): [^\n]+\n", second.stderr
+            rf"flashsale\.server: Port {port} of {host} cannot be used \(Address already in use\): [^\n]+\n",
+            second.stderr,
         )
         assert second.stdout == ""
 
@@ -130,7 +131,7 @@ def test_a_port_is_shared_where_that_is_asked_for(web):
     wait_until(lambda: children_of(second.pid), what="the second has a process")
 
     first.terminate()
-    first.wait(30)
+    first.wait(WAIT_SECONDS)
 
     wait_until(lambda: answers(port), what="the second answers")
     assert second.poll() is None

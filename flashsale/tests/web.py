@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import httpx
 from django.db import connection
 
-from flashsale.tests.processes import free_port, start, wait_until
+from flashsale.tests.processes import WAIT_SECONDS, free_port, start, wait_until
 
 SECONDS = 20
 
@@ -40,7 +40,7 @@ def web_server(log: Path, *, application: str = "flashsale.wsgi:application", **
         yield port
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(WAIT_SECONDS)
 
 
 def _answers(port: int) -> bool:

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from flashsale import tokens
-from flashsale.core import moments, scopes
+from flashsale.core import arguments, moments, scopes
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
@@ -29,7 +29,8 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(f"--expires: {' '.join(error.messages)}") from error
         try:
-            token = tokens.make(name=options["name"], scope_names=given, expires_at=expires_at)
+            name = arguments.storable(options["name"], "--name")
+            token = tokens.make(name=name, scope_names=given, expires_at=expires_at)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         self.stdout.write(token)

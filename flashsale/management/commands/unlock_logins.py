@@ -2,6 +2,7 @@
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from flashsale.core import arguments
 from flashsale.staff import login_attempts
 
 
@@ -12,4 +13,5 @@ class Command(BaseCommand):
         parser.add_argument("--name", help="Only this user name.")
 
     def handle(self, *args, name: str | None, **options) -> None:
+        name = None if name is None else arguments.storable(name, "--name")
         self.stdout.write(f"{login_attempts.unlock(name=name)} forgotten.")
