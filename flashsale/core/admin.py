@@ -34,6 +34,8 @@ from flashsale.core.transactions import OutcomeUnknown
 MAX_ROWS_AT_ONCE = 500
 COLLIDES = "The database refused this: it does not go together with what is stored. Nothing was changed for this row."
 NOTE_LENGTH = 500
+ISO_DATE = "%Y-%m-%d"
+NOT_ISO = "Write a date as 2030-01-31."
 BUSY = "the database did not answer in time. Go back and press again: what was done already is not done twice."
 
 logger = logging.getLogger(__name__)
@@ -119,7 +121,15 @@ class BaseAdmin(AddsOnce, ModelAdmin):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and isinstance(db_field, DateTimeField) and moments.validate not in field.validators:
             field.validators.append(moments.validate)
+        if isinstance(field, forms.SplitDateTimeField):
+            # Nothing is guessed: 01/02/2030 is January in one country and February in another.
+            date = field.fields[0]
+            date.input_formats, date.error_messages = [ISO_DATE], date.error_messages | {"invalid": NOT_ISO}
         return field
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin a new row with its defaults; what an address says is no field's value, and no link says any."""
+        return {}
 
 
 class DecidingAdmin(Exports, BaseAdmin):

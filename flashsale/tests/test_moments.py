@@ -154,6 +154,15 @@ def test_the_import_refuses_a_local_time_that_is_none_or_two(admin_client, berli
     assert [name in fault for row, _ in response.context["rows"] for fault in row.faults] == [True]
 
 
+@pytest.mark.parametrize("text", ["01/02/2030T12:00", "01/02/30T12:00", "1 February 2030T12:00", "2030.02.01T12:00"])
+def test_no_form_of_staff_guesses_which_number_is_the_month(admin_client, admin_user, text):
+    response = admin_client.post(reverse("admin:catalog_product_add"), form_of(sale_starts_at=text))
+
+    errors = response.context["adminform"].form.errors
+    assert errors == {"sale_starts_at": ["Write a date as 2030-01-31."]}
+    assert not Product.objects.exists()
+
+
 def test_every_form_of_staff_takes_only_such_times(admin_user):
     """Also those of other packages: a date that nobody can read would make the whole list fail."""
     request = RequestFactory().get("/")
