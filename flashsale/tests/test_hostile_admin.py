@@ -209,6 +209,21 @@ def test_no_value_breaks_a_form(staff, rf, admin_user, model):
     assert faults(requests) == {}
 
 
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_no_address_breaks_an_empty_form(staff, model):
+    names = [field.name for field in model._meta.get_fields()]
+    path = url_of(model, "add")
+    paths = [f"{path}?{urlencode({name: value})}" for name in names for value in HOSTILE.values()] if path else []
+
+    assert faults({path: partial(staff.get, path) for path in paths}) == {}
+
+
+def test_an_address_fills_in_no_form(staff):
+    page = staff.get("/admin/catalog/product/add/?name=Chosen+elsewhere&price=0.01").content.decode()
+
+    assert "Chosen elsewhere" not in page
+
+
 def test_no_term_breaks_the_completion_of_a_choice(staff):
     right = {"app_label": "otp_totp", "model_name": "totpdevice", "field_name": "user", "term": "a"}
     paths = [
@@ -227,6 +242,7 @@ def test_no_value_breaks_what_belongs_to_no_table(staff):
         for name in ("q", "s", "next", "p", "extended", "e")
         for value in HOSTILE.values()
     ]
+    paths += [f"/admin/search/?{urlencode({'s': 'product', 'page': value})}" for value in HOSTILE.values()]
 
     assert faults({path: partial(staff.get, path) for path in paths}) == {}
 
