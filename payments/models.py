@@ -205,7 +205,7 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.payment_id}: {self.amount} {self.currency}, {self.status}"
+        return f"{self.payment_id}: {money.render(self.amount, self.currency)} {self.currency}, {self.status}"
 
 
 class Refund(models.Model):

@@ -50,12 +50,12 @@ class NoteForm(forms.Form):
 
 
 def money_column(column: str) -> Callable[[Model], str]:
-    """Return a list column that shows an amount with its currency's decimals, and the currency."""
+    """Return a list column that shows an amount with its currency's decimals, and the currency, where it is known."""
 
     @admin.display(description=column.replace("_", " "), ordering=column)
-    def show(row: Model) -> str:
+    def show(row: Model) -> str | None:
         amount = getattr(row, column)
-        return "-" if amount is None else f"{money.render(amount, row.currency)} {row.currency}"
+        return None if amount is None else f"{money.render(amount, row.currency)} {row.currency}".strip()
 
     return show
 

@@ -86,17 +86,10 @@ def _cell(value: Any, currency: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Decimal):
-        return _amount(value, currency)
+        return money.render(value, currency)
     if isinstance(value, datetime):
         return _moment(value)
     return _harmless(value) if isinstance(value, str) else str(value)
-
-
-def _amount(value: Decimal, currency: str) -> str:
-    """Return an amount with its currency's decimals; one that has more of them, or no known currency, as it is."""
-    if money.is_currency(currency) and money.fits(value, currency):
-        return money.render(value, currency)
-    return f"{value.normalize():f}"
 
 
 def _moment(value: datetime) -> str:

@@ -45,8 +45,13 @@ def as_stored(amount: Decimal) -> Decimal | None:
 
 
 def render(amount: Decimal, currency: str) -> str:
-    """Return the amount as a decimal string with the currency's decimals, such as "29.90"."""
-    return f"{amount:.{exponent_of(currency)}f}"
+    """Return the amount as a decimal string with the currency's decimals, such as "29.90"; never rounded.
+
+    An amount that has more decimals than its currency, or no known currency, is written as it is.
+    """
+    if is_currency(currency) and fits(amount, currency):
+        return f"{amount:.{exponent_of(currency)}f}"
+    return f"{amount.normalize():f}"
 
 
 def _decimals_of(amount: Decimal) -> int:
