@@ -19,7 +19,7 @@ class CannotStart(Exception):
 
 
 def prepare(state_dir: Path) -> None:
-    """Write the file on the first start; later keep its secret key, and its port unless the environment names one.
+    """Write the file on the first start; later keep its secret key, and its port until `keep_port` has another one.
 
     Raises `CannotStart` for a bad port or when a system already runs on this folder, and `OSError` when the folder
     cannot be written.
@@ -27,10 +27,11 @@ def prepare(state_dir: Path) -> None:
     if (state_dir / "up.lock").exists() and embedded.is_locked(state_dir / "up.lock"):
         raise CannotStart(already_running(state_dir))
     chosen = _read(state_dir / FILE_NAME)
+    port = _wanted_port(chosen)
     values = {
         "LOCAL_MODE": "1",
         "SECRET_KEY": chosen.get("SECRET_KEY") or secrets.token_urlsafe(SECRET_BYTES),
-        "PORT": str(_wanted_port(chosen)),
+        "PORT": chosen.get("PORT") or str(port),
     }
     if not os.environ.get("PORT", "").strip():
         # An empty variable would hide what the files say.
@@ -40,16 +41,19 @@ def prepare(state_dir: Path) -> None:
         _write(state_dir / FILE_NAME, values)
 
 
-def settle_port(state_dir: Path) -> int:
-    """Return the port to use, now that the settings have read `.env` into the environment; the file keeps it.
+def wanted_port(state_dir: Path) -> int:
+    """Return the port to use, now that the settings have read `.env` into the environment.
 
     Raises `CannotStart` for a bad port.
     """
+    return _wanted_port(_read(state_dir / FILE_NAME))
+
+
+def keep_port(state_dir: Path, port: int) -> None:
+    """Keep the port for later starts and for commands; only when it is free, or they would ask another server."""
     chosen = _read(state_dir / FILE_NAME)
-    port = _wanted_port(chosen)
     if chosen.get("PORT") != str(port):
         _write(state_dir / FILE_NAME, chosen | {"PORT": str(port)})
-    return port
 
 
 def command(name: str) -> str:

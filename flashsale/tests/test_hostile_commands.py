@@ -115,4 +115,4 @@ def test_a_port_that_is_none_is_a_sentence(monkeypatch, tmp_path, port):
     monkeypatch.setenv("PORT", port)
 
     with pytest.raises(local.CannotStart, match="PORT must be a whole number"):
-        local.settle_port(tmp_path)
+        local.wanted_port(tmp_path)

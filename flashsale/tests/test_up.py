@@ -236,6 +236,23 @@ def test_a_busy_port_is_said_in_words(tmp_path):
     wait_until(lambda: not other.leftovers(), what="no process is left")
 
 
+def test_a_port_that_is_refused_is_not_kept(tmp_path):
+    # Commands and the next start would ask the other server.
+    other = System(tmp_path)
+    other.state_dir.mkdir(parents=True)
+    kept = f"LOCAL_MODE=1\nSECRET_KEY={'k' * 50}\nPORT={free_port()}\n"
+    (other.state_dir / "local.env").write_text(kept)
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", other.port))
+        busy.listen()
+
+        result = other.manage("up")
+
+    assert f"Port {other.port} cannot be used" in result.stderr
+    assert (other.state_dir / "local.env").read_text() == kept
+    embedded.wait_until_stopped(other.state_dir)
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
 def test_a_bad_port_is_said_in_words(tmp_path, port):
     other = System(tmp_path)

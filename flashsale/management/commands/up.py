@@ -52,7 +52,7 @@ class Command(BaseCommand):
         except embedded.EmbeddedError as error:
             raise CommandError(local.already_running(settings.STATE_DIR)) from error
         try:
-            port = local.settle_port(settings.STATE_DIR)
+            port = local.wanted_port(settings.STATE_DIR)
         except local.CannotStart as error:
             raise CommandError(str(error)) from error
         try:
@@ -60,6 +60,7 @@ class Command(BaseCommand):
         except OSError as error:
             other = local.make_run(port=port + 1)
             raise CommandError(f"Port {port} cannot be used ({error.strerror}). Choose another: {other}") from error
+        local.keep_port(settings.STATE_DIR, port)
         return port
 
     def _prepare(self) -> None:
