@@ -25,7 +25,7 @@ KINDS: tuple[tuple[type[Exception], str], ...] = (
 WAIT_SECONDS = 5.0
 # How long a suspect that failed again keeps the next one waiting, and how long those wait that found the queue full.
 PAUSE_SECONDS = 0.01
-CROWD_PAUSE_SECONDS = 0.25
+CROWD_PAUSE_SECONDS = 0.5
 MOST_REMEMBERED = 10_000
 # A token that was accepted is not suspect for this long, even when its address is.
 TRUSTED_SECONDS = 600

@@ -6,6 +6,8 @@ statement for each table, the others one after the other by the inbox. Whatever 
 and so is each of a batch that failed.
 """
 
+import contextlib
+import functools
 from collections.abc import Mapping, Sequence
 
 from checkout import orders, proved_payments, references
@@ -19,6 +21,7 @@ from payments.inbox import Receipt
 from payments.models import WebhookEvent
 from payments.providers.base import Provider
 
+_deliveries = Bulkhead(shares.deliveries)
 # Payments that wait for locked rows leave connections for everything else.
 _locks = Bulkhead(shares.payment_locks, waiting=shares.lock_waiters, wait_seconds=shares.PAYMENT_WAIT_SECONDS)
 
@@ -28,10 +31,14 @@ def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> R
 
     Raises what that raises, and before anything is stored `Busy` and `OutcomeUnknown`.
     """
-    return inbox.receive(provider, body=body, headers=headers, store=_store, process=_process)
+    with contextlib.ExitStack() as place:
+        store = functools.partial(_store, place)
+        return inbox.receive(provider, body=body, headers=headers, store=store, process=_process)
 
 
-def _store(delivery: Delivery) -> tuple[WebhookEvent, bool]:
+def _store(place: contextlib.ExitStack, delivery: Delivery) -> tuple[WebhookEvent, bool]:
+    # A place among the deliveries is for signed ones only, and is kept until the event is decided.
+    place.enter_context(_deliveries.entered())
     return _stores.ask(None, delivery)
 
 
@@ -103,11 +110,7 @@ def _is_another_event(delivery: Delivery, others: list[Delivery]) -> bool:
     return all(other.name != delivery.name for other in others)
 
 
-_stores: Together[Delivery, tuple[WebhookEvent, bool]] = Together(
-    _store_batch, fits=_is_another_event, room=shares.deliveries
-)
+_stores: Together[Delivery, tuple[WebhookEvent, bool]] = Together(_store_batch, fits=_is_another_event)
 _decisions: Together[WebhookEvent, WebhookEvent] = Together(
-    _decide_batch,
-    fits=lambda event, others: all(event.pk != other.pk for other in others),
-    room=shares.deliveries,
+    _decide_batch, fits=lambda event, others: all(event.pk != other.pk for other in others)
 )

@@ -1,7 +1,8 @@
 """How one web process shares its threads and connections among kinds of requests.
 
 No kind that may wait for a row, or that floods the process, takes them all; what the shares leave is for product pages
-and polled orders. Connections are spread unevenly over processes, so that each share is for all of 64 clients.
+and polled orders. Connections are spread unevenly over processes: each share is for all of 64
+clients, and those of orders and webhooks are for half of 300 buyers who order, and pay, at the same moment.
 """
 
 from django.conf import settings
@@ -18,21 +19,21 @@ def holds() -> int:
 
 def orders() -> int:
     """Return how many requests for orders may be inside at once."""
-    return max(1, settings.WEB_THREADS // 16)
+    return max(1, settings.WEB_THREADS * 3 // 16)
 
 
 def deliveries() -> int:
-    """Return how many webhooks may be stored, and how many decided, at once."""
-    return max(1, settings.WEB_THREADS // 16)
+    """Return how many webhooks may be stored and decided at once."""
+    return max(1, settings.WEB_THREADS * 3 // 16)
 
 
 def suspects() -> int:
     """Return how many requests of addresses over a limit of failures may wait for their turn."""
-    return max(1, settings.WEB_THREADS // 4)
+    return max(1, settings.WEB_THREADS // 16)
 
 
 def lock_waiters() -> int:
-    """Return how many requests may wait for their turn to wait for a locked row."""
+    """Return how many of the requests inside may wait for their turn to wait for a locked row."""
     return max(1, settings.WEB_THREADS // 16)
 
 

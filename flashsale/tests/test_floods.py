@@ -3,8 +3,13 @@
 Against a real server; the answers have a generous time, in which without compartments none of them would come.
 """
 
+import contextlib
+import http.client
+import json
 import os
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, wait
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -13,7 +18,7 @@ import pytest
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit
-from checkout.models import Hold
+from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale import server
 from flashsale.tests.processes import WAIT_SECONDS, free_port, start, wait_until
@@ -25,6 +30,8 @@ CLAIMANTS = 80
 # Below the time after which a claimant who waits hears `busy` and leaves a thread (flashsale/core/together.py).
 ANSWER_SECONDS = 2.5
 ROUNDS = 10
+# One process's part of 300 buyers (flashsale/core/shares.py).
+BUYERS = 150
 
 
 @pytest.fixture
@@ -104,3 +111,35 @@ def test_sixty_four_clients_in_one_process_never_hear_busy(shop):
 
     assert statuses == {201}
     assert Hold.objects.count() == 640
+
+
+def test_buyers_who_order_and_pay_at_the_same_moment_hear_no_busy(shop):
+    product = ProductFactory(stock=1_000)
+    holds = [HoldFactory(product=product) for _ in range(BUYERS)]
+
+    ordered = at_once(shop, "/orders", [{"hold_id": str(hold.pk)} for hold in holds])
+    orders = list(Order.objects.values_list("pk", flat=True))
+    paid = at_once(
+        shop,
+        "/payments/webhook",
+        [{"idempotency_key": f"evt_{pk}", "status": "success", "order_id": str(pk)} for pk in orders],
+    )
+
+    assert Counter(ordered) == {201: BUYERS}
+    assert Counter(paid) == {200: BUYERS}
+    assert Stock.objects.get(pk=product.pk).sold == BUYERS
+
+
+def at_once(url: str, path: str, bodies: list[dict]) -> list[int]:
+    """Send requests at the same moment, each on a connection that is open already; return their statuses."""
+    server_address = urlsplit(url)
+    connections = [http.client.HTTPConnection(server_address.hostname, server_address.port, timeout=60) for _ in bodies]
+    for connection in connections:
+        connection.connect()
+    for connection, body in zip(connections, bodies, strict=True):
+        connection.request("POST", server_address.path + path, json.dumps(body), {"Content-Type": "application/json"})
+    statuses = []
+    for connection in connections:
+        with contextlib.closing(connection):
+            statuses.append(connection.getresponse().status)
+    return statuses
