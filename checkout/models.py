@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import models
 from django.db.models import F, Q
@@ -174,7 +175,9 @@ class Order(MadeOnce):
         max_length=PAYMENT_ID_LENGTH, null=True, blank=True, help_text="The one that is proved, else the buyer's claim."
     )
     refund = models.CharField(max_length=4, choices=Refund.choices, default=Refund.NONE, blank=True)
-    refunded_amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=0)
+    refunded_amount = models.DecimalField(
+        max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=Decimal(0)
+    )
     created_at = models.DateTimeField()
     payment_due_at = models.DateTimeField()
     paid_at = models.DateTimeField(null=True, blank=True)

@@ -1,6 +1,7 @@
 """What payment providers said, kept before it is believed, and the money they say they took."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
@@ -169,7 +170,9 @@ class Payment(models.Model):
     currency = models.CharField(max_length=money.CURRENCY_LENGTH)
     status = models.CharField(max_length=10, choices=Status.choices)
     reason = models.CharField(max_length=64, blank=True, help_text="Why it is due for refund, in a word.")
-    refunded_amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=0)
+    refunded_amount = models.DecimalField(
+        max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=Decimal(0)
+    )
     created_at = models.DateTimeField()
     refunded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="+"
