@@ -10,6 +10,7 @@ from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.tests.browser import DESKTOP, PHONE, open_page
 from flashsale.tests.test_docs_page import beside_a_browser  # noqa: F401 - used by every test here
+from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive
 
 PAGES = [
@@ -114,8 +115,14 @@ def test_an_order_tells_its_whole_story(live_server, shop):
 def test_every_page_is_whole(live_server, shop, viewport):
     with open_page(live_server.url, viewport=viewport) as page:
         sign_in(page)
-        for path in PAGES:
+        rows = [*WebhookEvent.objects.all(), *Payment.objects.all(), shop, shop.hold, shop.product]
+        for path in PAGES + pages_of(*rows):
             assert page.goto(f"/admin/{path}").status == 200, path
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+
+
+def pages_of(*rows) -> list[str]:
+    return [f"{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/" for row in rows]
 
 
 def test_every_list_and_the_first_page_ask_the_database_a_bounded_number_of_times(
