@@ -26,10 +26,11 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """One process of the system: its name and command line."""
+    """One process of the system: its name, its command line, and the signal it gets when this process is killed."""
 
     name: str
     argv: Sequence[str]
+    death_signal: signal.Signals = signal.SIGTERM
 
 
 class Stack:
@@ -54,7 +55,7 @@ class Stack:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=processes.child_setup(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
+                preexec_fn=processes.child_setup(program.death_signal),  # noqa: PLW1509 - this process has one thread
             )
         self._running.append((program, process))
 

@@ -30,6 +30,8 @@ print(json.dumps([f"/api/v1/products/{ids[0]}", ids[1], make_token()]))
 PROBLEM = "application/problem+json"
 ORIGIN = "https://shop.example.com"
 BURST = 200
+# nginx counts whole seconds and ends one only when it is over; the application's own page may be a second old.
+KEPT_SECONDS = 3
 WEBHOOK_BURST = 1000
 
 
@@ -85,7 +87,7 @@ def test_a_product_is_kept_for_a_second_and_a_change_is_seen_soon(shop, client):
         asked_at = time.monotonic()
         answer = client.get(shop.cached)
         # While one request asks the application again, the others are shown the last page.
-        assert asked_at - held_at < 1.5 or answer.headers["X-Cache-Status"] == "UPDATING" or is_new(answer)
+        assert asked_at - held_at < KEPT_SECONDS or answer.headers["X-Cache-Status"] == "UPDATING" or is_new(answer)
         return is_new(answer)
 
     def is_new(answer: httpx.Response) -> bool:

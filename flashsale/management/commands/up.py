@@ -5,6 +5,7 @@ import http.client
 import logging
 import os
 import shutil
+import signal
 import sys
 import time
 
@@ -142,7 +143,13 @@ def _programs(port: int) -> list[Program]:
     celery = [sys.executable, "-m", "celery", "-A", "flashsale"]
     return [
         Program("web", server.argv(host=HOST, port=port)),
-        Program("worker", [*celery, "worker", "-Q", "celery", "-c", "2", "-n", "default@%h", "-l", "info"]),
-        Program("worker-expiry", [*celery, "worker", "-Q", "expiry", "-c", "1", "-n", "expiry@%h", "-l", "info"]),
-        Program("beat", [*celery, "beat", "-l", "info"]),
+        # On SIGTERM a worker finishes its tasks, and may wait without end for a broker that was killed with it.
+        *(
+            Program(name, [*celery, *argv, "-l", "info"], death_signal=signal.SIGKILL)
+            for name, argv in {
+                "worker": ["worker", "-Q", "celery", "-c", "2", "-n", "default@%h"],
+                "worker-expiry": ["worker", "-Q", "expiry", "-c", "1", "-n", "expiry@%h"],
+                "beat": ["beat"],
+            }.items()
+        ),
     ]
