@@ -111,7 +111,7 @@ def schema(side: Side, seconds: float) -> str:
 
 
 def wrong_tokens(side: Side, seconds: float) -> str:
-    """Send tokens that nobody made."""
+    """Send unknown API tokens."""
     with Poller(side.shop.port, f"/api/v1/orders/{side.order_id}") as poller:
         load = wrk.run(
             f"{side.shop.url}/api/v1/products/{side.product_id}", clients=CLIENTS, seconds=seconds,
@@ -121,7 +121,7 @@ def wrong_tokens(side: Side, seconds: float) -> str:
 
 
 def unsigned_webhooks(side: Side, seconds: float) -> str:
-    """Send webhooks that nobody signed."""
+    """Send unsigned webhooks."""
     with Poller(side.shop.port, f"/api/v1/orders/{side.order_id}") as poller:
         load = wrk.run(
             f"{side.shop.url}/api/v1/payments/webhook", clients=UNSIGNED_CLIENTS, seconds=seconds, method="POST",

@@ -16,11 +16,6 @@ def lock_all(each: Iterable[tuple[UUID | None, UUID | None, str | None]]) -> Non
     advisory.lock(itertools.chain.from_iterable(_names(*given) for given in each))
 
 
-def lock(*, order_id: UUID | None = None, hold_id: UUID | None = None, payment_id: str | None = None) -> None:
-    """Lock the given references until the transaction ends."""
-    advisory.lock(_names(order_id, hold_id, payment_id))
-
-
 def _names(order_id: UUID | None, hold_id: UUID | None, payment_id: str | None) -> Iterator[str]:
     named = {"order": order_id, "hold": hold_id, "payment": payment_id}
     return (f"{kind}:{value}" for kind, value in named.items() if value is not None)
