@@ -24,8 +24,8 @@ bench: $(VENV)/.development
 # Every fault lasts ten seconds here, and one and a half in `make test`.
 chaos: export CHAOS_SECONDS ?= 10
 chaos: $(VENV)/.development
-	@$(VENV)/bin/python -m pytest -q flashsale/tests/test_storms.py flashsale/tests/test_cut_connections.py \
-	    flashsale/tests/test_disk_full.py -s $(ARGS)
+	@$(VENV)/bin/python -m pytest -q flashsale/tests/chaos/test_storms.py flashsale/tests/chaos/test_cut_connections.py \
+	    flashsale/tests/chaos/test_disk_full.py -s $(ARGS)
 
 lint: $(VENV)/.development
 	@$(VENV)/bin/ruff check .

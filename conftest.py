@@ -1,4 +1,4 @@
-"""What every test may use. The servers are started by the plugin `flashsale.tests.servers` (see pyproject.toml)."""
+"""What every test may use. The plugin `flashsale.tests.support.servers` starts the servers (see pyproject.toml)."""
 
 import os
 
@@ -10,12 +10,12 @@ from rest_framework.test import APIClient
 
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.core import kv
-from flashsale.tests.processes import WAIT_SECONDS
-from flashsale.tests.racing import NO_IDLE_TIMEOUT, PRODUCTION_TIMEOUTS
-from flashsale.tests.schedule import fill_schedule
+from flashsale.core import redis_client
+from flashsale.tests.support.processes import WAIT_SECONDS
+from flashsale.tests.support.racing import NO_IDLE_TIMEOUT, PRODUCTION_TIMEOUTS
+from flashsale.tests.support.schedule import fill_schedule
 
-pytest_plugins = ["flashsale.tests.leftovers"]
+pytest_plugins = ["flashsale.tests.support.leftovers"]
 
 # What takes longest goes first, so that no process has to do it alone at the end.
 SLOW = ("test_up.py", "test_start.py", "test_storms.py", "test_property.py", "test_admin_actions.py", "test_restore.py")
@@ -34,7 +34,7 @@ def patience() -> None:
     connection.settings_dict["OPTIONS"]["options"] = f"{PRODUCTION_TIMEOUTS} {NO_IDLE_TIMEOUT}"
     httpx.Client.__init__.__kwdefaults__["timeout"].read = WAIT_SECONDS
     settings.REDIS_TIMEOUT_SECONDS = WAIT_SECONDS
-    kv.client().connection_pool.connection_kwargs.update(kv.connect_options())
+    redis_client.client().connection_pool.connection_kwargs.update(redis_client.connect_options())
 
 
 @pytest.fixture

@@ -14,19 +14,19 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> None:
-    from flashsale.core.interrupts import Interrupted, interrupts
+    from flashsale.core.commands.interrupts import Interrupted, interrupts
 
     interrupts.hold()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
 
     from django.core.exceptions import ImproperlyConfigured
 
-    from flashsale import embedded, local
+    from flashsale.local import env_file, servers
 
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
         _run(command)
-    except (ImproperlyConfigured, embedded.EmbeddedError, local.CannotStart) as error:
+    except (ImproperlyConfigured, servers.EmbeddedError, env_file.CannotStart) as error:
         sys.exit(f"manage.py: {error}")
     except Interrupted as interrupted:
         if command != "up":
@@ -43,7 +43,7 @@ def _run(command: str) -> None:
     """Run the command on servers that it needs. Until they are ready an interrupt is held; `up` holds it to its end."""
     from django.core.management import execute_from_command_line
 
-    from flashsale.core.interrupts import interrupts
+    from flashsale.core.commands.interrupts import interrupts
 
     lease = None
     try:
@@ -61,19 +61,20 @@ def _run(command: str) -> None:
 
 def _start_servers(command: str):
     """Return a lease on the embedded servers when the settings ask for them; the command `up` chooses those first."""
-    from flashsale import embedded, environment, local
+    from flashsale.core.configuration import environment
+    from flashsale.local import env_file, servers
 
     if command == "up":
         state_dir = environment.state_dir()
         try:
-            local.prepare(state_dir)
+            env_file.prepare(state_dir)
         except OSError as error:
             reason = error.strerror or error
-            raise local.CannotStart(f"The state folder {state_dir} cannot be used: {reason}.") from error
+            raise env_file.CannotStart(f"The state folder {state_dir} cannot be used: {reason}.") from error
     from django.conf import settings
 
     if settings.EMBEDDED_POSTGRES or settings.EMBEDDED_VALKEY:
-        return embedded.use(settings.STATE_DIR)
+        return servers.use(settings.STATE_DIR)
     return None
 
 

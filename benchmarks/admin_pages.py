@@ -63,14 +63,14 @@ def main() -> None:
         "ENV_FILE": os.devnull, "DJANGO_SETTINGS_MODULE": "flashsale.settings",
         "DATABASE_STATEMENT_TIMEOUT_MS": "600000", "LOG_LEVEL": "ERROR",
     }  # fmt: skip
-    from flashsale import embedded
+    from flashsale.local import servers
 
-    lease = embedded.use(state_dir)
+    lease = servers.use(state_dir)
     try:
         _run()
     finally:
         lease.close()
-        embedded.wait_until_stopped(state_dir)
+        servers.wait_until_stopped(state_dir)
         shutil.rmtree(state_dir)
 
 

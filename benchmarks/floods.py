@@ -23,7 +23,7 @@ import psycopg
 from benchmarks import mixed, wrk
 from benchmarks.results import machine
 from benchmarks.shop import PROJECT, Shop, free_port, open_shop, serving
-from flashsale import embedded
+from flashsale.local import servers
 
 CLAIMANTS = 80
 LOCKED_SECONDS = 10
@@ -146,7 +146,7 @@ def _pages(side: Side) -> list[str]:
 
 @contextlib.contextmanager
 def _locked(side: Side) -> Iterator[None]:
-    database = embedded.database_settings(side.shop.state_dir)
+    database = servers.database_settings(side.shop.state_dir)
     with psycopg.connect(
         host=database["HOST"], port=database["PORT"], user=database["USER"], dbname=database["NAME"]
     ) as session:
@@ -197,8 +197,8 @@ def main() -> None:
     }  # fmt: skip
     checkouts = {"this": PROJECT} | ({"against": asked.against.resolve()} if asked.against else {})
     print(machine(), "\n\n| flood | side | round | what was seen |\n|---|---|---|---|", flush=True)
-    with open_shop(free_port()) as shop, contextlib.ExitStack() as servers:
-        sides = [servers.enter_context(opened(name, path, shop)) for name, path in checkouts.items()]
+    with open_shop(free_port()) as shop, contextlib.ExitStack() as opened_sides:
+        sides = [opened_sides.enter_context(opened(name, path, shop)) for name, path in checkouts.items()]
         for name, flood in floods.items():
             for number in range(1, (1 if name == "mixed" else asked.rounds) + 1):
                 for side in sides if not asked.floods or name in asked.floods else ():

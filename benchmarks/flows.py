@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from benchmarks.wrk import Load
-from flashsale.core import standard_webhooks
+from flashsale.core import webhook_signatures
 
 BUSY = 503
 
@@ -74,7 +74,7 @@ async def pay(client: Client, paths: Paths, hold: dict, key: bytes, statuses: Co
         "payment_id": payment_id, "amount": order["total_amount"], "currency": order["currency"],
     }  # fmt: skip
     body = json.dumps(event).encode()
-    signed = standard_webhooks.signed_headers(key, message_id=payment_id, body=body)
+    signed = webhook_signatures.signed_headers(key, message_id=payment_id, body=body)
     status, receipt = await client.post(paths.webhook, body, signed)
     statuses[status if receipt.get("order_status") == "paid" else -status] += 1
 

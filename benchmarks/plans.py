@@ -22,7 +22,7 @@ def _queries() -> dict[str, Any]:
 
     from catalog.models import Product, Stock
     from checkout.models import Hold, Order
-    from payments import matching
+    from payments.inbox import matching
     from payments.models import Payment, WebhookEvent
 
     now, order = timezone.now(), Order.objects.first()

@@ -17,8 +17,9 @@ from benchmarks import flows, wrk
 from benchmarks.results import Row, Side, machine, measure, table
 from benchmarks.shop import Shop, free_port, open_shop, serving
 from benchmarks.wrk import Load
-from flashsale import embedded, server
-from flashsale.embedded_keeper import find_postgres
+from flashsale import server
+from flashsale.local import servers
+from flashsale.local.supervisor import find_postgres
 
 CLIENTS = 64
 PLENTY = 2_000_000_000
@@ -119,7 +120,7 @@ class Bench:
         )
 
     def _pgbench(self, product_id: int) -> Load:
-        database = embedded.database_settings(self._shop.state_dir)
+        database = servers.database_settings(self._shop.state_dir)
         argv = [find_postgres("pgbench"), "-h", database["HOST"], "-p", database["PORT"], "-U", database["USER"], "-n"]
         argv += [
             "-c",

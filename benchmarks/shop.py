@@ -15,8 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from flashsale import embedded
-from flashsale.core import processes
+from flashsale.local import child_process, servers
 
 PROJECT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30
@@ -43,16 +42,16 @@ def open_shop(port: int) -> Iterator[Shop]:
     Rate limits are off: all the load comes from one address.
     """
     state_dir, key = Path(tempfile.mkdtemp(prefix="flashsale-bench-")), secrets.token_bytes(32)
-    servers = embedded.urls(state_dir)
+    urls = servers.urls(state_dir)
     environment = {
         "DJANGO_SETTINGS_MODULE": "benchmarks.settings", "SECRET_KEY": secrets.token_urlsafe(48), "LOCAL_MODE": "0",
         "STATE_DIR": str(state_dir), "ENV_FILE": os.devnull, "PROMETHEUS_MULTIPROC_DIR": str(state_dir / "metrics"),
         "ALLOWED_HOSTS": "localhost,127.0.0.1", "SECURE_SSL_REDIRECT": "0",
-        "DATABASE_URL": servers.database, "REDIS_URL": servers.redis, "CELERY_BROKER_URL": servers.broker,
+        "DATABASE_URL": urls.database, "REDIS_URL": urls.redis, "CELERY_BROKER_URL": urls.broker,
         "HOLDS_PER_MINUTE": "0", "READS_PER_MINUTE": "0", "CHANGES_PER_MINUTE": "0",
         "STANDARD_WEBHOOK_SECRETS": f"whsec_{base64.b64encode(key).decode()}",
     }  # fmt: skip
-    lease = embedded.use(state_dir)
+    lease = servers.use(state_dir)
     try:
         os.environ |= environment
         import django
@@ -64,7 +63,7 @@ def open_shop(port: int) -> Iterator[Shop]:
         yield Shop(state_dir, port, key, {**os.environ})
     finally:
         lease.close()
-        embedded.wait_until_stopped(state_dir)
+        servers.wait_until_stopped(state_dir)
         shutil.rmtree(state_dir)
 
 
@@ -74,7 +73,7 @@ def serving(shop: Shop, argv: list[str], *, checkout: Path = PROJECT, **environm
     log = (shop.state_dir / "web.log").open("ab")
     server = subprocess.Popen(
         argv, cwd=checkout, env=shop.environment | environment, stdout=log, stderr=log, start_new_session=True,
-        preexec_fn=processes.child_setup(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
+        preexec_fn=child_process.child_setup(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
     )  # fmt: skip
     try:
         _wait_until_it_answers(shop.port)

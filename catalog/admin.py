@@ -11,12 +11,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-from catalog import availability, inventory, products
-from catalog.import_page import ImportsProducts
+from catalog import inventory, products, snapshots
+from catalog.imports.page import ImportsProducts
 from catalog.models import Product, Stock, StockAdjustment
-from flashsale.core.admin import DecidingAdmin, NoteForm, ReadOnlyAdmin, money_column
-from flashsale.core.csv_export import Export
-from flashsale.core.http import MAX_INTEGER
+from flashsale.core.limits import MAX_INTEGER
+from flashsale.core.staff.admin import DecidingAdmin, NoteForm, ReadOnlyAdmin, money_column
+from flashsale.core.staff.csv_export import Export
 
 
 class NewProductForm(forms.ModelForm):
@@ -147,7 +147,7 @@ class ProductAdmin(ImportsProducts, AdjustingAdmin):
         if change:
             # Only what was edited: a pause that came meanwhile stays.
             obj.save(update_fields=[*form.changed_data, "updated_at"])
-            availability.forget(obj.pk)
+            snapshots.forget(obj.pk)
         else:
             obj.save()
             inventory.open_stock(obj, units=form.cleaned_data["opening_stock"], made_by=request.user)

@@ -16,10 +16,10 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
-from catalog import availability
+from catalog import snapshots
 from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core import events, metrics
-from flashsale.core.http import MAX_INTEGER
+from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.refusals import Refusal
 from flashsale.core.submissions.once import durable_once
 from flashsale.core.transactions import at_the_end, finish
@@ -229,4 +229,4 @@ def _write(
     if row is None:
         raise StockMissing(f"product {product_id} has no stock row")
     total, reserved, sold, version = row
-    availability.write_through(Stock(product_id=product_id, total=total, reserved=reserved, sold=sold, version=version))
+    snapshots.write_through(Stock(product_id=product_id, total=total, reserved=reserved, sold=sold, version=version))

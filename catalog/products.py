@@ -6,10 +6,10 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 
-from catalog import availability, inventory
+from catalog import inventory, snapshots
 from catalog.models import Product
 from flashsale.core import clock
-from flashsale.core.http import MAX_INTEGER
+from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.submissions.once import durable_once
 from flashsale.core.transactions import durable
@@ -100,7 +100,7 @@ def _set_published(product_id: int, *, to: bool) -> Product:
 
 def _save(product: Product, column: str) -> Product:
     product.save(update_fields=[column, "updated_at"])
-    availability.forget(product.pk)
+    snapshots.forget(product.pk)
     return product
 
 

@@ -8,7 +8,8 @@ from rest_framework import serializers
 from catalog import sales
 from catalog.models import Product
 from flashsale.core import money
-from flashsale.core.http import MONEY, Answer
+from flashsale.core.rest.fields import MONEY
+from flashsale.core.rest.serializers import Answer
 
 
 class ProductOut(Answer):

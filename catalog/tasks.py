@@ -2,10 +2,10 @@
 
 from celery import shared_task
 
-from catalog import refresh
+from catalog import snapshot_refresh
 
 
 @shared_task
 def refresh_availability() -> None:
     """Rebuild the kept product answers from PostgreSQL. Fails, for the log, when Redis does not answer."""
-    refresh.refresh_availability()
+    snapshot_refresh.refresh_availability()

@@ -7,13 +7,15 @@ from django.http import HttpResponse
 from rest_framework import viewsets
 from rest_framework.renderers import JSONRenderer
 
-from catalog import availability, refresh
+from catalog import snapshot_refresh, snapshots
 from catalog.models import Product
 from catalog.serializers import ProductOut
-from flashsale.core.http import HTTP_METHODS, AcyclicView, parse_id
-from flashsale.core.pages import Page
+from flashsale.core.batching import Batch, Together
 from flashsale.core.refusals import NotFound
-from flashsale.core.together import Batch, Together
+from flashsale.core.rest.conditional import Page
+from flashsale.core.rest.headers import HTTP_METHODS
+from flashsale.core.rest.parsing import parse_id
+from flashsale.core.rest.views import AcyclicView
 
 NO_SUCH_PRODUCT = "There is no such product."
 
@@ -52,7 +54,7 @@ def _page_of(answer: Any) -> Page:
 
 def _page(product_id: int, batch: Batch[None, Page]) -> list[Page | NotFound]:
     """Make a product's page once for all who wait for it: when a snapshot is gone, its readers do not pile up."""
-    answer = availability.read_alone(product_id) or refresh.refresh_product(product_id)
+    answer = snapshots.read_alone(product_id) or snapshot_refresh.refresh_product(product_id)
     if answer is None:
         return [NotFound(NO_SUCH_PRODUCT) for _ in batch.requests]
     return [_page_of(answer)] * len(batch.requests)

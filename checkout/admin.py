@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from checkout import holds, orders
 from checkout.models import Hold, Order
 from flashsale.core import money
-from flashsale.core.admin import BigTableAdmin, TimeRange, money_column
-from flashsale.core.csv_export import Export
+from flashsale.core.staff.admin import BigTableAdmin, TimeRange, money_column
+from flashsale.core.staff.csv_export import Export
 
 
 def order_story(order: Order) -> list[tuple[datetime, str]]:

@@ -1,4 +1,4 @@
-"""Requests that come at the same moment share one transaction (see `flashsale.core.together`): those for one product's
+"""Requests that come at the same moment share one transaction (see `flashsale.core.batching`): those for one product's
 units, and those for orders.
 
 Nothing is decided here: that is `holds.place_batch` and `orders.place_batch`, which the leader of a line calls for
@@ -11,14 +11,15 @@ from typing import Any
 from uuid import UUID
 
 from catalog.inventory import InsufficientStock
-from checkout import holds, orders, soldout
-from checkout.claims import HoldRequest
+from checkout import holds, orders, sold_out
+from checkout.holds.requests import HoldRequest
 from checkout.models import Hold, Order
-from checkout.order_requests import OrderRequest
-from flashsale.core import metrics, shares
-from flashsale.core.bulkheads import Bulkhead
+from checkout.orders.requests import OrderRequest
+from flashsale.core import metrics
+from flashsale.core.batching import Batch, Together, all_or_each, result_of
+from flashsale.core.capacity import shares
+from flashsale.core.capacity.bulkheads import Bulkhead
 from flashsale.core.refusals import Refusal
-from flashsale.core.together import Batch, Together, all_or_each, result_of
 from flashsale.core.transactions import OutcomeUnknown, is_passing
 
 Outcome = Hold | Order | Refusal | Exception
@@ -33,7 +34,7 @@ def place(*, product_id: int, **wanted: Any) -> Hold:
     Raises what `holds.place` raises, `Busy` when there is no room or no turn in time, and `OutcomeUnknown`.
     """
     request = HoldRequest(**wanted)
-    soldout.check(product_id=product_id, quantity=request.quantity, once=request.once)
+    sold_out.check(product_id=product_id, quantity=request.quantity, once=request.once)
     return _line.ask(product_id, request)
 
 
@@ -81,7 +82,7 @@ def _decide(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
     with _stock_locks.entered():
         outcomes = _place_holds(product_id, batch)
     if any(isinstance(outcome, InsufficientStock) for outcome in outcomes):
-        soldout.note(product_id)
+        sold_out.note(product_id)
     return outcomes
 
 

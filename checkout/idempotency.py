@@ -13,9 +13,9 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from checkout.models import Hold, Order
-from flashsale.core import advisory
+from flashsale.core import advisory_locks
+from flashsale.core.batching import Batch, Together
 from flashsale.core.refusals import Refusal
-from flashsale.core.together import Batch, Together
 
 _FOUND, _NOT_FOUND = "found", "not found"
 _KNOWN = """
@@ -65,7 +65,7 @@ def lock_and_find(made: QuerySet[Made], wanted: Iterable[Once | None]) -> dict[t
     names = {once.name for once in wanted if once is not None}
     if not names:
         return {}
-    advisory.lock(f"once:{made.model._meta.model_name}:{client}:{key}" for client, key in names)
+    advisory_locks.lock(f"once:{made.model._meta.model_name}:{client}:{key}" for client, key in names)
     same_name = Q(pk__in=[])
     for client, key in names:
         same_name |= Q(client=client, idempotency_key=key)

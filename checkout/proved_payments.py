@@ -2,7 +2,7 @@
 
 A buyer can name every payment id that it has seen, so a claim is echoed and decides nothing. A proof blocks other
 orders, and lets an event that names nothing else find its order. Who changes proofs of an id holds its reference lock
-(`checkout.references`).
+(`checkout.reference_locks`).
 """
 
 from collections.abc import Iterable

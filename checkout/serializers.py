@@ -9,16 +9,10 @@ from rest_framework import serializers
 
 from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH, Hold, Order
 from flashsale.core import money
-from flashsale.core.http import (
-    MAX_ID,
-    MONEY,
-    Answer,
-    Body,
-    StrictIntegerField,
-    StrictTextField,
-    StrictUUIDField,
-    one_of_two_names,
-)
+from flashsale.core.limits import MAX_ID
+from flashsale.core.rest.fields import MONEY, StrictIntegerField, StrictTextField, StrictUUIDField
+from flashsale.core.rest.parsing import one_of_two_names
+from flashsale.core.rest.serializers import Answer, Body
 
 
 class PlaceHold(Body):

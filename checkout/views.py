@@ -15,9 +15,12 @@ from checkout import batching, holds, idempotency, orders
 from checkout.idempotency import Once
 from checkout.models import Hold, Order
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder
-from flashsale.core import events, scopes
-from flashsale.core.http import HTTP_METHODS, AcyclicView, answer, idempotency_key_of, parse_uuid
+from flashsale.core import events
 from flashsale.core.refusals import NotFound, Refusal
+from flashsale.core.rest import scopes
+from flashsale.core.rest.headers import HTTP_METHODS, idempotency_key_of
+from flashsale.core.rest.parsing import parse_uuid
+from flashsale.core.rest.views import AcyclicView, answer
 
 
 class UncachedViewSet(AcyclicView, viewsets.ViewSet):

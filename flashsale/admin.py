@@ -27,12 +27,12 @@ from rest_framework_api_key.models import APIKey
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from flashsale import tokens
-from flashsale.core import scopes
-from flashsale.core.admin import MAX_ROWS_AT_ONCE, BaseAdmin, CappedPaginator, ViewOnlyAdmin
+from flashsale.api import authentication
+from flashsale.core.rest import scopes
+from flashsale.core.staff.admin import MAX_ROWS_AT_ONCE, BaseAdmin, CappedPaginator, ViewOnlyAdmin
 from flashsale.models import LoginFailure, Token
-from flashsale.staff import login_attempts
 from flashsale.staff.deleted_accounts import Account
+from flashsale.staff.logins import attempts
 
 for model in (
     User,
@@ -120,7 +120,7 @@ class APIKeyAdmin(APIKeyModelAdmin, BaseAdmin):
     @transaction.atomic
     def save_model(self, request, obj, form, change) -> None:
         super().save_model(request, obj, form, change)
-        tokens.set_scopes(obj, form.cleaned_data["scopes"] or scopes.DEFAULT)
+        authentication.set_scopes(obj, form.cleaned_data["scopes"] or scopes.DEFAULT)
 
     def has_delete_permission(self, request, obj=None) -> bool:
         """Keys are revoked, not deleted: holds and orders name them."""
@@ -145,13 +145,13 @@ class LoginFailureAdmin(ViewOnlyAdmin):
 
     @admin.display(description="locked", boolean=True)
     def is_locked(self, failure: LoginFailure) -> bool:
-        return login_attempts.is_locked(failure)
+        return attempts.is_locked(failure)
 
     @admin.action(description="Unlock", permissions=["unlock"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[LoginFailure]) -> None:
         for failure in queryset[:MAX_ROWS_AT_ONCE]:
             self.log_change(request, failure, f"Unlocked {failure.name} from {failure.source}")
-            login_attempts.unlock(name=failure.name, source=failure.source)
+            attempts.unlock(name=failure.name, source=failure.source)
             self.message_user(request, f"{failure.name} may log in again from {failure.source}.", messages.SUCCESS)
 
     def has_unlock_permission(self, request: HttpRequest) -> bool:

@@ -5,11 +5,11 @@ from django.contrib.admin.apps import AdminConfig
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate, pre_delete, pre_migrate
 
-from flashsale.roles import make_roles
+from flashsale.staff.roles import make_roles
 
 
 class SaleAdminConfig(AdminConfig):
-    default_site = "flashsale.site.SaleAdminSite"
+    default_site = "flashsale.staff.site.SaleAdminSite"
 
 
 class FlashsaleConfig(AppConfig):
@@ -18,12 +18,14 @@ class FlashsaleConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.models import User
 
-        from flashsale import database_timeouts, heartbeat, metrics
-        from flashsale.staff import deleted_accounts, sessions
+        from flashsale.core.configuration import database_timeouts
+        from flashsale.observability import heartbeat, prometheus
+        from flashsale.staff import deleted_accounts
+        from flashsale.staff.logins import sessions
 
         database_timeouts.register()
         heartbeat.register()
-        metrics.register()
+        prometheus.register()
         pre_delete.connect(deleted_accounts.keep_history, sender=User, dispatch_uid="flashsale.keep_history")
         user_logged_in.connect(sessions.begin, dispatch_uid="flashsale.begin_session")
         pre_migrate.connect(_let_migrations_run, sender=self, dispatch_uid="flashsale.let_migrations_run")

@@ -5,7 +5,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from rest_framework_api_key.models import APIKey, APIKeyManager
 
-from flashsale.core import scopes
+from flashsale.core.rest import scopes
 
 SCOPE_LENGTH = 32
 SOURCE_LENGTH = 64
@@ -47,7 +47,7 @@ class Token(APIKey):
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What the token may do (see `flashsale.core.scopes`)."""
+        """What the token may do (see `flashsale.core.rest.scopes`)."""
         granted = getattr(self, "granted", None)
         return scopes.DEFAULT if granted is None else frozenset(granted.scopes)
 
@@ -55,7 +55,7 @@ class Token(APIKey):
 class LoginFailure(models.Model):
     """How often log-ins with this name failed from this source since the last successful one.
 
-    `flashsale.staff.login_attempts` is the only writer. From `SIGN_IN_FAILURES` on the name is locked for the source,
+    `flashsale.staff.logins.attempts` is the only writer. From `SIGN_IN_FAILURES` on the name is locked for the source,
     until `SIGN_IN_LOCKED_MINUTES` after `last_at`; deleting the row unlocks it.
     """
 

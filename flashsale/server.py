@@ -12,16 +12,16 @@ from pathlib import Path
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from flashsale import database_timeouts
+from flashsale.core.configuration import database_timeouts
 
 # Measured on two cores (benchmarks/RESULTS.md). A worker process for each core: one more gains nothing.
 WORKERS = 2
 # Threads mostly wait for their turn, so that many can share a transaction; each costs 160 KB once it was used. A
-# worker's share of 1,000 clients who all want holds leaves threads for everything else (flashsale/core/shares.py).
+# worker's share of 1,000 clients who all want holds leaves threads for everything else (`flashsale.core.capacity`).
 THREADS = 1024
 # PostgreSQL connections of one worker. Threads that run at the same time fight for the interpreter, each of them in the
 # middle of a transaction: with 16 or 32 connections a worker does less, and holds its locks longer, than with 6. Six
-# are for holds; orders, payments and reading have the others to themselves (flashsale/core/shares.py).
+# are for holds; orders, payments and reading have the others to themselves (`flashsale.core.capacity`).
 CONNECTIONS = 12
 # A worker that needs more memory than this for two samples in a row is replaced: a belt, twice what a crowd needs.
 MAX_MEMORY_MIB = 352
@@ -32,8 +32,9 @@ STOP_SECONDS = 10
 def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS) -> list[str]:
     """Return the command line of the server: `workers` processes with `threads` threads each."""
     return [
-        sys.executable, "-m", "flashsale.granian", "--interface", "wsgi", "flashsale.wsgi:application", "--http", "1",
-        "--host", host, "--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads),
+        sys.executable, "-m", "flashsale.web.granian", "flashsale.wsgi:application", "--interface", "wsgi",
+        "--http", "1", "--host", host, "--port", str(port),
+        "--workers", str(workers), "--blocking-threads", str(threads),
         # A connection for each thread: with fewer, idle ones would keep others out of a worker that has time for them.
         "--backpressure", str(max(threads, 1024 // workers)),
         "--respawn-failed-workers",

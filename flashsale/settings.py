@@ -9,10 +9,12 @@ import re
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
-from flashsale import embedded, logs, server
-from flashsale import environment as env
-from flashsale.core import standard_webhooks
-from flashsale.openapi.settings import SPECTACULAR_SETTINGS  # noqa: F401  drf-spectacular reads it here
+from flashsale import server
+from flashsale.api.openapi.settings import SPECTACULAR_SETTINGS  # noqa: F401  drf-spectacular reads it here
+from flashsale.core import webhook_signatures
+from flashsale.core.configuration import environment as env
+from flashsale.local import servers
+from flashsale.observability import logs
 
 BASE_DIR = env.BASE_DIR
 STATE_DIR = env.state_dir()
@@ -51,7 +53,7 @@ def _database() -> dict:
         # A password of its own can come from a file while the URL is no secret.
         return config | {"PASSWORD": password or config["PASSWORD"]}
     if LOCAL_MODE:
-        return {"ENGINE": env.POSTGRESQL, **embedded.database_settings(STATE_DIR)}
+        return {"ENGINE": env.POSTGRESQL, **servers.database_settings(STATE_DIR)}
     raise ImproperlyConfigured("DATABASE_URL is not set. Only local mode (`make run`) brings its own PostgreSQL.")
 
 
@@ -96,30 +98,30 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "flashsale.metrics.Measured",
+    "flashsale.observability.prometheus.Measured",
     "corsheaders.middleware.CorsMiddleware",
-    "flashsale.api.ProblemMiddleware",
-    "flashsale.rate_limits.RateLimitHeaders",
-    "flashsale.api.FailureLimits",
-    "flashsale.security.ContentSecurityPolicy",
+    "flashsale.api.errors.ProblemMiddleware",
+    "flashsale.api.rate_limits.RateLimitHeaders",
+    "flashsale.api.errors.FailureLimits",
+    "flashsale.staff.security.ContentSecurityPolicy",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "flashsale.health.Probes",
+    "flashsale.observability.health.Probes",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "flashsale.staff.sessions.StaffSessions",
-    "flashsale.admin_input.AdminInput",
-    "flashsale.history.AdminHistory",
+    "flashsale.staff.logins.sessions.StaffSessions",
+    "flashsale.staff.admin_input.AdminInput",
+    "flashsale.staff.history.AdminHistory",
     "flashsale.staff.refusals.StaffRefusals",
 ]
 
 # --- Staff sign in ----------------------------------------------------------------------------------------------------
-# Bounds how many hashes run at once, and holds no database connection meanwhile (flashsale/staff/passwords.py).
-PASSWORD_HASHERS = ["flashsale.staff.passwords.BoundedPasswordHasher"]
+# Bounds how many hashes run at once, and holds no database connection meanwhile (flashsale/staff/logins/passwords.py).
+PASSWORD_HASHERS = ["flashsale.staff.logins.passwords.BoundedPasswordHasher"]
 # After so many wrong passwords a name is locked for the address they came from, not for its owner elsewhere.
 SIGN_IN_FAILURES = env.whole("SIGN_IN_FAILURES", default=5, least=1, most=1_000)
 SIGN_IN_LOCKED_MINUTES = env.whole("SIGN_IN_LOCKED_MINUTES", default=15, least=1, most=365 * 24 * 60)
@@ -139,13 +141,13 @@ UNFOLD = {
     "SITE_SYMBOL": "bolt",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("flashsale/icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
-    "LOGIN": {"form": "flashsale.sign_in.SignInForm"},
-    "DASHBOARD_CALLBACK": "flashsale.dashboard.fill",
+    "LOGIN": {"form": "flashsale.staff.logins.forms.SignInForm"},
+    "DASHBOARD_CALLBACK": "flashsale.staff.dashboard.fill",
     "STYLES": [lambda _request: static("flashsale/admin.css")],
     "SIDEBAR": {"show_search": True, "show_all_applications": False},
 }
 ROOT_URLCONF = "flashsale.urls"
-CSRF_FAILURE_VIEW = "flashsale.error_pages.csrf_failure"
+CSRF_FAILURE_VIEW = "flashsale.staff.error_pages.csrf_failure"
 WSGI_APPLICATION = "flashsale.wsgi.application"
 TEMPLATES = [
     {
@@ -201,8 +203,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Valkey/Redis and Celery ------------------------------------------------------------------------------------------
 EMBEDDED_VALKEY = LOCAL_MODE and not env.text("REDIS_URL")
 if EMBEDDED_VALKEY:
-    REDIS_URL = embedded.urls(STATE_DIR).redis
-    CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", default=embedded.urls(STATE_DIR).broker)
+    REDIS_URL = servers.urls(STATE_DIR).redis
+    CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", default=servers.urls(STATE_DIR).broker)
 else:
     REDIS_URL = env.redis_url("REDIS_URL", default="redis://127.0.0.1:6379/0")
     CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", default=_broker_of(REDIS_URL))
@@ -232,16 +234,16 @@ MAX_BODY_BYTES = 256 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["flashsale.tokens.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["flashsale.tokens.MayUseAPI"],
-    "DEFAULT_THROTTLE_CLASSES": ["flashsale.rate_limits.RateLimit"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["flashsale.api.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["flashsale.api.authentication.MayUseAPI"],
+    "DEFAULT_THROTTLE_CLASSES": ["flashsale.api.rate_limits.RateLimit"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["flashsale.core.http.StrictJSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "flashsale.core.http.ExactContentNegotiation",
+    "DEFAULT_PARSER_CLASSES": ["flashsale.core.rest.parsing.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "flashsale.core.rest.parsing.ExactContentNegotiation",
     "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_PAGINATION_CLASS": "flashsale.core.http.Pages",
-    "EXCEPTION_HANDLER": "flashsale.api.problem_response",
+    "DEFAULT_PAGINATION_CLASS": "flashsale.core.rest.pagination.Pages",
+    "EXCEPTION_HANDLER": "flashsale.api.errors.problem_response",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -283,7 +285,7 @@ CORS_EXPOSE_HEADERS = [
 ]  # fmt: skip
 
 # --- The sale ---------------------------------------------------------------------------------------------------------
-# How many requests for holds one web process has inside at once (flashsale/core/shares.py has the other kinds).
+# How many requests for holds one web process has inside at once (`flashsale.core.capacity.shares` has the others).
 WEB_THREADS = env.whole("WEB_THREADS", default=server.THREADS, least=1, most=4_096)
 _HALF = max(1, WEB_THREADS // 2)
 HOLDS_AT_ONCE = min(env.whole("HOLDS_AT_ONCE", default=_HALF, least=1, most=10_000), _HALF)
@@ -302,7 +304,7 @@ ORDER_PAYMENT_SECONDS = env.whole("ORDER_PAYMENT_SECONDS", default=15 * 60, leas
 STANDARD_WEBHOOK_KEYS = env.each(
     "STANDARD_WEBHOOK_SECRETS",
     env.items("STANDARD_WEBHOOK_SECRETS", like=env.PRINTABLE, expected="webhook secrets (whsec_ and base64)"),
-    standard_webhooks.key_of,
+    webhook_signatures.key_of,
 )
 STRIPE_WEBHOOK_SECRETS = env.items(
     "STRIPE_WEBHOOK_SECRETS", like=re.compile(r"whsec_[!-~]+"), expected="signing secrets of Stripe (whsec_...)"
@@ -374,7 +376,7 @@ if env.flag("TRUST_FORWARDED_PROTO", default=False):
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", "text", default="text" if LOCAL_MODE else "json")
 LOG_LEVEL = env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", default="INFO")
 LOGGING = logs.configuration(LOG_FORMAT, level=LOG_LEVEL)
-LOGGING_CONFIG = "flashsale.logs.configure"
+LOGGING_CONFIG = "flashsale.observability.logs.configure"
 
 # Who may read /metrics; without a token nobody may, except in local mode.
 METRICS_TOKEN = env.text("METRICS_TOKEN", like=env.PRINTABLE, expected="printable ASCII characters without blanks")

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from flashsale.staff import login_attempts, sessions
+from flashsale.staff.logins import attempts, sessions
 
 MAX_BATCHES = 100
 
@@ -12,7 +12,7 @@ def purge_logins() -> None:
     """Delete expired sessions and failed log-ins that lock nothing any more, batch after batch."""
     for purge, rows in (
         (sessions.purge, sessions.PURGE_BATCH_ROWS),
-        (login_attempts.purge, login_attempts.PURGE_BATCH_ROWS),
+        (attempts.purge, attempts.PURGE_BATCH_ROWS),
     ):
         for _ in range(MAX_BATCHES):
             if purge() < rows:

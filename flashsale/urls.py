@@ -1,4 +1,4 @@
-"""Every URL: the API (the same under /api/v1 and /api), the admin. Health and metrics: `flashsale.health.Probes`."""
+"""URLs of the API (the same under /api/v1 and /api) and the admin; probes: `flashsale.observability.health`."""
 
 from django.contrib import admin
 from django.urls import include, path, re_path
@@ -7,14 +7,14 @@ from django.views.generic import RedirectView
 import catalog.urls
 import checkout.urls
 import payments.urls
-from flashsale.api import NothingHere
-from flashsale.openapi.document import DocsView, SchemaView
-from flashsale.problems import problem_list, problem_page
+from flashsale.api.errors import NothingHere
+from flashsale.api.openapi.document import DocsView, SchemaView
+from flashsale.api.problem_codes import problem_list, problem_page
 
-handler400 = "flashsale.error_pages.bad_request"
-handler403 = "flashsale.error_pages.forbidden"
-handler404 = "flashsale.error_pages.not_found"
-handler500 = "flashsale.error_pages.server_error"
+handler400 = "flashsale.staff.error_pages.bad_request"
+handler403 = "flashsale.staff.error_pages.forbidden"
+handler404 = "flashsale.staff.error_pages.not_found"
+handler500 = "flashsale.staff.error_pages.server_error"
 
 api = [
     *catalog.urls.urlpatterns,

@@ -13,7 +13,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import get_resolver
 
-from flashsale import draining, server
+from flashsale import server
+from flashsale.web import draining
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
 if not os.environ.get("DATABASE_POOL_MAX", "").strip():
@@ -64,7 +65,7 @@ application = draining.drained(with_length(AcyclicHandler()))
 
 # What is loaded now lives as long as the process: the garbage collector need not look at it again and again. Measured:
 # a fifth of the time of a busy process. Requests of the API leave nothing for it to find, pages of the admin do
-# (flashsale/tests/test_memory.py); what survives a young collection waits for a full one, which comes after at most
+# (flashsale/tests/api/test_memory.py); what survives a young collection waits for a full one, which comes after at most
 # 10,000 x 5 x 5 objects. The second collection is for its count of old objects: a full collection is put off until a
 # quarter of them is new, and the frozen ones must not count.
 _ = get_resolver().url_patterns

@@ -7,7 +7,8 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from checkout import orders
-        from payments import checks, parked
+        from payments import checks
+        from payments.inbox import early_events
 
-        orders.register_creation_hook(parked.take)
+        orders.register_creation_hook(early_events.take)
         register(checks.webhooks_can_be_verified, Tags.security, deploy=True)

@@ -152,7 +152,7 @@ class Payment(models.Model):
     refunded   -> refund_due   a refund failed after the provider had taken it
 
     Without an order it is money that staff found to belong to none.
-    `payments.ledger` is the only writer of `status` and `refunded_amount`.
+    `payments.payment_records` is the only writer of `status` and `refunded_amount`.
     """
 
     class Status(models.TextChoices):

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from flashsale.core.http import Answer
+from flashsale.core.rest.serializers import Answer
 from payments.inbox import UNFINISHED, Receipt
 from payments.models import WebhookEvent
 

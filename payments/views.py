@@ -4,9 +4,12 @@ from django.http import HttpResponse
 from rest_framework import views
 from rest_framework.parsers import BaseParser
 
-from flashsale.core.http import HTTP_METHODS, AcyclicView, answer, read_body
 from flashsale.core.refusals import InvalidRequest, NotFound
-from payments import batching, inbox
+from flashsale.core.rest.headers import HTTP_METHODS
+from flashsale.core.rest.parsing import read_body
+from flashsale.core.rest.views import AcyclicView, answer
+from payments import inbox
+from payments.inbox import batching
 from payments.providers import PROVIDERS
 from payments.providers.base import UnusableBody
 from payments.serializers import ReceiptOut, http_status_of

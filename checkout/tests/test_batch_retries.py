@@ -11,11 +11,11 @@ from django.db.models import F
 from catalog import inventory, overdue
 from catalog.tests.factories import ProductFactory
 from checkout import holds
-from checkout.claims import HoldRequest
+from checkout.holds.requests import HoldRequest
 from checkout.idempotency import Once
 from checkout.models import Hold
 from flashsale.core import transactions
-from flashsale.tests.racing import at_once
+from flashsale.tests.support.racing import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

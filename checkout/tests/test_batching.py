@@ -7,13 +7,14 @@ from django.db import connection, transaction
 
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
-from checkout import audit, batching, claims, holds, idempotency
+from checkout import audit, batching, holds, idempotency
+from checkout.holds import requests
 from checkout.idempotency import Once
 from checkout.models import Hold
-from flashsale.core import together
+from flashsale.core import batching as group_commit
 from flashsale.core.transactions import Busy, OutcomeUnknown
-from flashsale.tests.processes import WAIT_SECONDS, wait_until
-from flashsale.tests.racing import counts, patient
+from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
+from flashsale.tests.support.racing import counts, patient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,7 +97,7 @@ def test_first_come_first_served():
 
 
 def test_a_transaction_grants_a_bounded_number(monkeypatch):
-    monkeypatch.setattr(together, "MAX_BATCH", 4)
+    monkeypatch.setattr(group_commit, "MAX_BATCH", 4)
 
     with Queue(ProductFactory(stock=100)) as queue:
         for _ in range(10):
@@ -153,14 +154,14 @@ def test_overdue_units_are_taken_back_for_those_who_wait_as_well():
 
 def fail_on(monkeypatch, quantity: int, error: BaseException) -> None:
     """Let the request for so many units fail in the middle of its transaction."""
-    original = claims.new_hold
+    original = requests.new_hold
 
     def new_hold(product, request, *, now):
         if request.quantity == quantity:
             raise error
         return original(product, request, now=now)
 
-    monkeypatch.setattr(claims, "new_hold", new_hold)
+    monkeypatch.setattr(requests, "new_hold", new_hold)
 
 
 def test_one_bad_request_does_not_spoil_the_others(monkeypatch):
@@ -202,7 +203,7 @@ def test_a_product_that_is_none_is_unknown_to_everybody():
 
 
 def test_who_waits_too_long_is_told_that_nothing_was_done(monkeypatch):
-    monkeypatch.setattr(together, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(group_commit, "WAIT_SECONDS", 0.2)
 
     with Queue(ProductFactory(stock=100)) as queue:
         queue.comes(quantity=1)
@@ -226,7 +227,7 @@ def test_there_is_room_for_so_many_and_the_others_hear_it_at_once(settings):
 
 
 def test_a_line_whose_leader_hangs_is_led_by_the_next(monkeypatch):
-    monkeypatch.setattr(together, "LEAD_SECONDS", 0.0)
+    monkeypatch.setattr(group_commit, "LEAD_SECONDS", 0.0)
 
     with Queue(ProductFactory(stock=100)) as queue:
         for _ in range(6):
@@ -241,7 +242,7 @@ def test_a_database_that_does_not_answer_in_time_is_everybodys_error(monkeypatch
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = 1; SELECT pg_sleep(1)")
 
-    monkeypatch.setattr(claims, "decide", decide)
+    monkeypatch.setattr(requests, "decide", decide)
     with Queue(ProductFactory(stock=100)) as queue:
         for _ in range(3):
             queue.comes(quantity=1)

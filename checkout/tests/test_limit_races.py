@@ -11,8 +11,8 @@ from checkout import audit, holds, limits, orders
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory
 from flashsale.core import clock
-from flashsale.tests.processes import WAIT_SECONDS, wait_until
-from flashsale.tests.racing import at_once, blocked, counts
+from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
+from flashsale.tests.support.racing import at_once, blocked, counts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,10 +10,10 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, batching, holds, orders
 from checkout.idempotency import Once
 from checkout.models import Order
-from checkout.order_requests import OrderRequest
+from checkout.orders.requests import OrderRequest
 from checkout.tests.factories import HoldFactory, let_hold_pass
 from flashsale.core.refusals import Refusal
-from flashsale.tests.racing import at_once, counts, other_connection
+from flashsale.tests.support.racing import at_once, counts, other_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,7 +11,7 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, limits, orders, proved_payments
 from checkout.models import Hold, Order, ProvedPaymentId
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
-from flashsale.tests.racing import (
+from flashsale.tests.support.racing import (
     Meeting,
     at_once,
     counts,

@@ -8,7 +8,7 @@ class Refusal(Exception):
 
     `code` is the stable name that callers compare, `title` its short text for people, `detail` what happened in this
     case, and `extra` the facts a client may act on (such as the units still available). How a refusal is answered
-    over HTTP is decided in one table in `flashsale.api`.
+    over HTTP is decided in one table in `flashsale.api.errors`.
     """
 
     code: ClassVar[str]

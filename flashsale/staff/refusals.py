@@ -7,11 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from flashsale.core import events
-from flashsale.core.client_address import address_of
+from flashsale.core.rest.client_address import address_of
 from flashsale.core.transactions import is_passing
-from flashsale.staff.login_attempts import NameLocked
-from flashsale.staff.login_limits import TooManyLogins
-from flashsale.staff.passwords import HashingBusy
+from flashsale.staff.logins.attempts import NameLocked
+from flashsale.staff.logins.limits import TooManyLogins
+from flashsale.staff.logins.passwords import HashingBusy
 
 _refused = events.Often("login_refused")
 _BUSY_RETRY_SECONDS = 2

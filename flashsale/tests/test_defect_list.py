@@ -2,9 +2,9 @@
 
 import ast
 import re
-from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
+from flashsale.tests.support.processes import PROJECT
+
 APPS = ("catalog", "checkout", "payments", "flashsale")
 IDS = [
     f"{letter}{number}"

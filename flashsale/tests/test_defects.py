@@ -9,11 +9,11 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
-from flashsale.core import kv
-from flashsale.tests.test_api import available, place
-from flashsale.tests.test_bad_input import problem_of
-from flashsale.tests.test_webhooks import make_order, money, outcome, units
+from checkout.tests.test_holds_and_orders import available, place
+from flashsale.core import redis_client
+from flashsale.tests.api.test_bad_input import problem_of
 from payments.tests.factories import send
+from payments.tests.test_webhooks import make_order, money, outcome, units
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def test_o2_after_redis_lost_everything_holds_and_orders_still_count(api):
     make_order(product, "paid")
     assert available(api, product) == 1
 
-    kv.client().flushdb()
+    redis_client.client().flushdb()
 
     assert available(api, product) == 1
     assert problem_of(place(api, product, quantity=2), 409, "insufficient_stock")["available"] == 1

@@ -14,7 +14,7 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.tests.processes import (
+from flashsale.tests.support.processes import (
     WAIT_SECONDS,
     children_of,
     free_port,
@@ -24,7 +24,7 @@ from flashsale.tests.processes import (
     stop,
     wait_until,
 )
-from flashsale.tests.web import database_url
+from flashsale.tests.support.web import database_url
 from payments.models import Payment, WebhookEvent
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from django.db import connection
 
-from flashsale.tests import leftovers
-from flashsale.tests.processes import WAIT_SECONDS, start
-from flashsale.tests.racing import other_connection
+from flashsale.tests.support import leftovers
+from flashsale.tests.support.processes import WAIT_SECONDS, start
+from flashsale.tests.support.racing import other_connection
 
 HERE = "flashsale/tests/test_leftovers.py::"
 

@@ -15,8 +15,8 @@ from django.db.models.signals import post_migrate
 
 from catalog.tests.factories import ProductFactory
 from flashsale.core.migrations import AddIndexConcurrently
-from flashsale.tests.processes import WAIT_SECONDS, wait_until
-from flashsale.tests.racing import blocked
+from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
+from flashsale.tests.support.racing import blocked
 from flashsale.tests.test_http import database_url
 
 OWN = ("flashsale", "submissions", "catalog", "checkout", "payments")

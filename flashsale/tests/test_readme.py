@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from flashsale import embedded
-from flashsale.tests.processes import PROJECT
-from flashsale.tests.test_up import System
+from flashsale.local import servers
+from flashsale.tests.local.test_up import System
+from flashsale.tests.support.processes import PROJECT
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 README_URL = "http://127.0.0.1:8000"
@@ -23,7 +23,7 @@ def system(tmp_path):
     running.wait_open()
     yield running
     running.stop()
-    embedded.wait_until_stopped(running.state_dir)
+    servers.wait_until_stopped(running.state_dir)
 
 
 def walk_through() -> list[tuple[str, dict]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flashsale.tests.processes import PROJECT
+from flashsale.tests.support.processes import PROJECT
 from flashsale.tests.test_architecture import APPS
 
 WAITS = {"wait", "join", "result", "communicate", "wait_until", "acquire"}
@@ -15,10 +15,11 @@ CLOCKS = {"monotonic", "perf_counter", "time"}
 # hangs until its client gives up.
 ALLOWED = {
     "sleep": {
-        "flashsale/tests/processes.py", "flashsale/tests/leftovers.py", "flashsale/tests/deployed.py",
-        "flashsale/tests/test_storms.py", "flashsale/tests/chaos/proxy.py", "flashsale/tests/chaos/shoppers.py",
+        "flashsale/tests/support/processes.py", "flashsale/tests/support/leftovers.py",
+        "flashsale/tests/support/deployed.py",
+        "flashsale/tests/chaos/test_storms.py", "flashsale/tests/chaos/proxy.py", "flashsale/tests/chaos/shoppers.py",
     },
-    "wait": {"flashsale/tests/chaos/proxy.py", "payments/tests/stripe_server.py"},
+    "wait": {"flashsale/tests/chaos/proxy.py", "payments/tests/support/stripe_server.py"},
     "elapsed": set(),
 }  # fmt: skip
 

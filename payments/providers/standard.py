@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from flashsale.core import standard_webhooks
-from flashsale.core.standard_webhooks import ID_HEADER, TIMESTAMP_HEADER
+from flashsale.core import webhook_signatures
+from flashsale.core.webhook_signatures import ID_HEADER, TIMESTAMP_HEADER
 from payments.models import WebhookEvent
 from payments.providers.base import Message, SignatureMismatch, fingerprint_of
 from payments.providers.reading import Reader, event_id_of, members_of, plain, type_of
@@ -30,8 +30,8 @@ class StandardProvider:
     def verify_headers(self, headers: Mapping[str, str]) -> None:
         if settings.STANDARD_WEBHOOK_KEYS:
             try:
-                standard_webhooks.verify_headers(headers)
-            except standard_webhooks.WrongSignature as error:
+                webhook_signatures.verify_headers(headers)
+            except webhook_signatures.WrongSignature as error:
                 raise SignatureMismatch(str(error)) from error
         elif not settings.LOCAL_MODE:
             raise SignatureMismatch("No webhook secret is configured, so no event can be verified.")
@@ -40,8 +40,8 @@ class StandardProvider:
         keys = settings.STANDARD_WEBHOOK_KEYS
         if keys:
             try:
-                standard_webhooks.verify(keys, body=body, headers=headers)
-            except standard_webhooks.WrongSignature as error:
+                webhook_signatures.verify(keys, body=body, headers=headers)
+            except webhook_signatures.WrongSignature as error:
                 raise SignatureMismatch(str(error)) from error
         elif not settings.LOCAL_MODE:
             raise SignatureMismatch("No webhook secret is configured, so no event can be verified.")
@@ -76,5 +76,5 @@ class StandardProvider:
 def headers_as_sent(body: bytes, *, message_id: str) -> dict[str, str]:
     """Return the headers with which the provider would send the body now: signed with the first secret, if any."""
     keys = settings.STANDARD_WEBHOOK_KEYS
-    signed = standard_webhooks.signed_headers(keys[0], message_id=message_id, body=body) if keys else {}
+    signed = webhook_signatures.signed_headers(keys[0], message_id=message_id, body=body) if keys else {}
     return {"content-type": "application/json"} | signed

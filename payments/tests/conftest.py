@@ -3,10 +3,10 @@
 import pytest
 
 from checkout import audit, orders
-from flashsale.tests.processes import WAIT_SECONDS
+from flashsale.tests.support.processes import WAIT_SECONDS
 from payments.models import Payment
 from payments.providers import stripe_refunds
-from payments.tests.stripe_server import API_KEY, stripe_server
+from payments.tests.support.stripe_server import API_KEY, stripe_server
 from payments.tests.test_stripe import INTENT, event, intent, outcome, send
 
 

@@ -11,11 +11,12 @@ from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit, orders
 from checkout.models import Order, ProvedPaymentId
-from checkout.order_requests import OrderRequest
+from checkout.orders.requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
-from flashsale.core.together import Together
-from flashsale.tests.racing import at_once
-from payments import batching, inbox, ledger
+from flashsale.core.batching import Together
+from flashsale.tests.support.racing import at_once
+from payments import inbox, payment_records
+from payments.inbox import batching
 from payments.models import Payment, WebhookEvent
 from payments.providers import PROVIDERS
 from payments.tests.factories import receive
@@ -183,15 +184,19 @@ def test_a_crowd_of_providers_pays_each_order_once(all_wait_for_all):
 def test_one_that_fails_spoils_no_other(monkeypatch):
     product = ProductFactory(stock=50)
     batch = [stored(monkeypatch, order_id=OrderFactory(product=product).pk, payment_id=f"pay_{n}") for n in range(3)]
-    record, record_all = ledger.record, ledger.record_all
+    record, record_all = payment_records.record, payment_records.record_all
 
     def poisoned(event) -> None:
         if event.payment_ref == "pay_1":
             raise ZeroDivisionError("poison")
 
-    monkeypatch.setattr(ledger, "record", lambda event, *args, **more: (poisoned(event), record(event, *args, **more)))
     monkeypatch.setattr(
-        ledger, "record_all", lambda paid, **more: ([poisoned(event) for event, _ in paid], record_all(paid, **more))
+        payment_records, "record", lambda event, *args, **more: (poisoned(event), record(event, *args, **more))
+    )
+    monkeypatch.setattr(
+        payment_records,
+        "record_all",
+        lambda paid, **more: ([poisoned(event) for event, _ in paid], record_all(paid, **more)),
     )
 
     results = batching._decide_batch(None, type("Batch", (), {"requests": batch}))

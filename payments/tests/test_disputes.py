@@ -5,7 +5,8 @@ import pytest
 from catalog.models import Stock
 from checkout.models import Order
 from checkout.tests.factories import OrderFactory
-from payments import inbox, settlement
+from payments import inbox
+from payments.inbox import review
 from payments.models import Dispute, Payment, WebhookEvent
 from payments.tests.factories import let_event_pass
 from payments.tests.test_stripe import INTENT, event, intent, send
@@ -121,8 +122,8 @@ def test_what_staff_cannot_accept_of_it_is_a_refusal(api, paid, admin_user, memb
     event = WebhookEvent.objects.get(kind="dispute")
 
     for given in ({}, {"order_id": paid.pk}):
-        with pytest.raises((settlement.CannotAccept, settlement.OrderNeeded)):
-            settlement.accept(event.pk, staff=admin_user, note="Seen", **given)
+        with pytest.raises((review.CannotAccept, review.OrderNeeded)):
+            review.accept(event.pk, staff=admin_user, note="Seen", **given)
 
     assert not Dispute.objects.exists()
 

@@ -9,7 +9,8 @@ from catalog.models import Stock
 from checkout import audit, holds, orders
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
-from payments import inbox, retention, rules, tasks
+from payments import inbox, retention, tasks
+from payments.inbox import rules
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import let_event_pass, receive, send
 

@@ -6,11 +6,12 @@ from catalog import inventory
 from catalog.tests.factories import ProductFactory
 from checkout import audit, orders
 from checkout.models import Order
-from checkout.order_requests import OrderRequest
+from checkout.orders.requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.core import transactions
-from flashsale.tests.racing import Meeting, at_once
-from payments import batching, inbox
+from flashsale.tests.support.racing import Meeting, at_once
+from payments import inbox
+from payments.inbox import batching
 from payments.models import WebhookEvent
 from payments.tests.factories import receive
 

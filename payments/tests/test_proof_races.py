@@ -10,8 +10,9 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, orders
 from checkout.models import Order, ProvedPaymentId
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.tests.racing import Meeting, at_once, counts, without_advisory_locks
-from payments import inbox, ledger, settlement
+from flashsale.tests.support.racing import Meeting, at_once, counts, without_advisory_locks
+from payments import inbox, payment_records
+from payments.inbox import review
 from payments.models import Payment
 from payments.tests.factories import receive
 
@@ -53,10 +54,10 @@ def _two_events_of_one_payment_accepted_at_once(monkeypatch) -> list:
     doubtful = [receive(order_id=order.pk, payment_id="pay_1", amount="7.00").event for order in named]
     assert {event.status for event in doubtful} == {"needs_review"}
     staff = get_user_model().objects.create(username="staff")
-    monkeypatch.setattr(ledger, "find", Meeting(2).after(ledger.find))
+    monkeypatch.setattr(payment_records, "find", Meeting(2).after(payment_records.find))
 
     def accept(event, order):
-        return settlement.accept(event.pk, staff=staff, note="Seen", order_id=order.pk)
+        return review.accept(event.pk, staff=staff, note="Seen", order_id=order.pk)
 
     pairs = zip(doubtful, named, strict=True)
     return at_once(*itertools.starmap(lambda event, order: lambda: accept(event, order), pairs))

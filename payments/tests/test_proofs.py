@@ -9,9 +9,10 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, holds
 from checkout.models import Order, ProvedPaymentId
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
-from flashsale import tokens
-from flashsale.tests.test_bad_input import problem_of
-from payments import inbox, settlement
+from flashsale.api import authentication
+from flashsale.tests.api.test_bad_input import problem_of
+from payments import inbox
+from payments.inbox import review
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import let_event_pass, receive, send
 
@@ -39,12 +40,12 @@ def status_of(order: dict) -> str:
 
 @pytest.fixture
 def trusted(db) -> str:
-    return tokens.make(name="shop", scope_names=["storefront", "payments:claim"])
+    return authentication.make(name="shop", scope_names=["storefront", "payments:claim"])
 
 
 @pytest.fixture
 def storefront(db) -> str:
-    return tokens.make(name="app", scope_names=["storefront"])
+    return authentication.make(name="app", scope_names=["storefront"])
 
 
 @pytest.fixture
@@ -332,8 +333,8 @@ def test_two_payments_known_by_one_events_id_are_settled_one_after_the_other(adm
     second = receive(key="evt_1", order_id=order.pk, amount="8.00").event
     assert {first.status, second.status} == {"needs_review"}
 
-    settlement.accept(first.pk, staff=admin_user, note="a")
-    settlement.accept(second.pk, staff=admin_user, note="b")
+    review.accept(first.pk, staff=admin_user, note="a")
+    review.accept(second.pk, staff=admin_user, note="b")
 
     assert Payment.objects.count() == 1
 
@@ -358,7 +359,7 @@ def test_staff_may_accept_money_that_came_too_late(api, order, admin_user):
     let_order_pass(order, seconds=100 * HOUR_SECONDS)
     event = receive(order_id=order.pk, payment_id="pay_1", amount="7.00").event
 
-    settlement.accept(event.pk, staff=admin_user, note="Promised by telephone")
+    review.accept(event.pk, staff=admin_user, note="Promised by telephone")
 
     assert Order.objects.get().status == "paid"
     assert Payment.objects.get().status == "applied"
@@ -369,7 +370,7 @@ def test_a_second_event_of_money_that_staff_gave_back_is_settled_by_itself(api, 
     [event] = [receive(payment_id="pay_1", amount="5.00", currency="USD").event]
     let_event_pass(event, seconds=DAY_SECONDS)
     inbox.process_due()
-    settlement.refund(event.pk, staff=admin_user, note="Not ours")
+    review.refund(event.pk, staff=admin_user, note="Not ours")
 
     second = receive(payment_id="pay_1", amount="5.00", currency="USD").event
 

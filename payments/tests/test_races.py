@@ -8,7 +8,7 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, orders
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
-from flashsale.tests.racing import (
+from flashsale.tests.support.racing import (
     Meeting,
     at_once,
     counts,
@@ -16,7 +16,8 @@ from flashsale.tests.racing import (
     without_advisory_locks,
     without_row_locks,
 )
-from payments import inbox, matching, parked, rules
+from payments import inbox
+from payments.inbox import early_events, matching, rules
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive
 
@@ -199,7 +200,7 @@ def _event_and_order_creation(monkeypatch) -> WebhookEvent:
     meeting = Meeting(2)
     # Both have looked for the other, and found nothing, before either commits.
     monkeypatch.setattr(matching, "find_order_id", meeting.after(matching.find_order_id))
-    monkeypatch.setattr(orders, "_creation_hooks", [meeting.after(parked.take)])
+    monkeypatch.setattr(orders, "_creation_hooks", [meeting.after(early_events.take)])
     at_once(lambda: receive(hold_id=hold.pk, payment_id="pay_1"), lambda: orders.place(hold_id=hold.pk))
     return WebhookEvent.objects.get()
 

@@ -10,7 +10,7 @@ from checkout import audit, holds, orders
 from checkout.models import Order
 from checkout.tests.factories import OrderFactory, let_order_pass
 from flashsale.core import transactions
-from flashsale.tests.racing import Meeting, at_once, times
+from flashsale.tests.support.racing import Meeting, at_once, times
 from payments.tests.factories import receive
 from payments.tests.test_races import payments, units
 

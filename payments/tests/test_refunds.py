@@ -7,12 +7,12 @@ import pytest
 from catalog.tests.factories import ProductFactory
 from checkout import orders
 from checkout.tests.factories import OrderFactory
-from flashsale.tests.processes import WAIT_SECONDS
-from flashsale.tests.racing import at_once, times
-from payments import ledger, refunds, tasks
+from flashsale.tests.support.processes import WAIT_SECONDS
+from flashsale.tests.support.racing import at_once, times
+from payments import payment_records, refunds, tasks
 from payments.models import Payment, Refund, WebhookEvent
 from payments.tests.factories import let_refund_pass
-from payments.tests.refunding import attempts, run_after_the_wait, state
+from payments.tests.support.refunding import attempts, run_after_the_wait, state
 from payments.tests.test_stripe import INTENT, charge, event, intent, outcome, send
 
 pytestmark = pytest.mark.usefixtures("live")
@@ -215,9 +215,9 @@ def test_control_without_the_look_under_the_lock_two_workers_ask_twice(stripe, a
 
 
 def test_more_than_was_paid_is_never_given_back(due):
-    locked = ledger.lock(due)
+    locked = payment_records.lock(due)
 
-    with pytest.raises(ledger.RefundTooLarge):
-        ledger.give_back(locked, amount=locked.amount + 1)
+    with pytest.raises(payment_records.RefundTooLarge):
+        payment_records.give_back(locked, amount=locked.amount + 1)
 
     assert WebhookEvent.objects.count() == 1

@@ -6,13 +6,13 @@ import pytest
 
 from checkout import orders
 from flashsale.core import clock
-from flashsale.tests.racing import at_once, times
+from flashsale.tests.support.racing import at_once, times
 from payments import refunds, tasks
 from payments.models import Refund
 from payments.providers import stripe_refunds
 from payments.tests.factories import let_refund_pass
-from payments.tests.refunding import attempts, run_after_the_wait, state
-from payments.tests.stripe_server import DONE_AND_FAILED, UNREADABLE
+from payments.tests.support.refunding import attempts, run_after_the_wait, state
+from payments.tests.support.stripe_server import DONE_AND_FAILED, UNREADABLE
 from payments.tests.test_stripe import INTENT, charge, event, intent, send
 
 pytestmark = pytest.mark.usefixtures("live")

@@ -5,7 +5,7 @@ import pytest
 from payments import refunds, tasks
 from payments.models import Payment
 from payments.providers import stripe_refunds
-from payments.tests.refunding import attempts, run_after_the_wait, state
+from payments.tests.support.refunding import attempts, run_after_the_wait, state
 from payments.tests.test_stripe import INTENT, charge, event, intent, outcome, send
 
 pytestmark = pytest.mark.usefixtures("live")

@@ -10,8 +10,9 @@ from checkout import audit, orders
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.core.refusals import NotFound
-from flashsale.tests.racing import Meeting, at_once, counts, times, without_row_locks
-from payments import inbox, settlement
+from flashsale.tests.support.racing import Meeting, at_once, counts, times, without_row_locks
+from payments import inbox
+from payments.inbox import review
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import let_event_pass, receive
 
@@ -41,7 +42,7 @@ def money() -> dict[str, tuple[str, Decimal, str]]:
 def test_accepted_money_pays_its_order_with_the_amount_it_has(order, staff):
     event = doubtful(order_id=order.pk, payment_id="pay_1", amount="50.00", currency="EUR")
 
-    settled = settlement.accept(event.pk, **staff)
+    settled = review.accept(event.pk, **staff)
 
     assert (settled.status, settled.reason) == ("applied", "order_paid")
     assert (settled.settled_by, settled.settled_note) == (staff["staff"], "Ticket 17")
@@ -54,7 +55,7 @@ def test_accepted_money_that_comes_too_late_is_due_for_refund(order, staff):
     event = doubtful(order_id=order.pk, payment_id="pay_1", amount="50.00")
     orders.cancel(order.pk)
 
-    settled = settlement.accept(event.pk, **staff)
+    settled = review.accept(event.pk, **staff)
 
     assert (settled.status, settled.reason) == ("applied", "refund_due")
     assert money() == {"pay_1": ("refund_due", Decimal(50), "USD")}
@@ -68,7 +69,7 @@ def test_accepted_money_for_an_expired_order_takes_overdue_units_back_first(prod
     orders.expire_due()
     let_order_pass(OrderFactory(product=product, quantity=5))
 
-    settlement.accept(event.pk, **staff)
+    review.accept(event.pk, **staff)
 
     assert Order.objects.get(pk=late.pk).status == "paid"
     assert Stock.objects.get().sold == 8
@@ -77,9 +78,9 @@ def test_accepted_money_for_an_expired_order_takes_overdue_units_back_first(prod
 def test_staff_say_which_order_money_without_a_reference_is_for(order, staff):
     event = doubtful(amount="59.98", currency="USD")
 
-    with pytest.raises(settlement.OrderNeeded):
-        settlement.accept(event.pk, **staff)
-    settled = settlement.accept(event.pk, order_id=order.pk, **staff)
+    with pytest.raises(review.OrderNeeded):
+        review.accept(event.pk, **staff)
+    settled = review.accept(event.pk, order_id=order.pk, **staff)
 
     assert (settled.order_id, settled.reason) == (order.pk, "order_paid")
     assert money() == {event.event_id: ("applied", Decimal("59.98"), "USD")}
@@ -88,7 +89,7 @@ def test_staff_say_which_order_money_without_a_reference_is_for(order, staff):
 def test_money_that_belongs_to_no_order_is_given_back(staff):
     event = doubtful(amount="12.50", currency="EUR")
 
-    settled = settlement.refund(event.pk, **staff)
+    settled = review.refund(event.pk, **staff)
 
     assert (settled.status, settled.reason, settled.order_id) == ("applied", "refund_due", None)
     assert money() == {event.event_id: ("refund_due", Decimal("12.50"), "EUR")}
@@ -98,9 +99,9 @@ def test_money_that_belongs_to_no_order_is_given_back(staff):
 def test_staff_say_how_much_where_nothing_else_does(members, staff):
     event = doubtful(**members)
 
-    with pytest.raises(settlement.AmountNeeded):
-        settlement.refund(event.pk, **staff)
-    settlement.refund(event.pk, amount=Decimal("12.50"), currency="EUR", **staff)
+    with pytest.raises(review.AmountNeeded):
+        review.refund(event.pk, **staff)
+    review.refund(event.pk, amount=Decimal("12.50"), currency="EUR", **staff)
 
     assert money() == {event.event_id: ("refund_due", Decimal("12.50"), "EUR")}
 
@@ -108,7 +109,7 @@ def test_staff_say_how_much_where_nothing_else_does(members, staff):
 def test_refunded_money_of_an_order_leaves_the_order_as_it_is(order, staff):
     event = doubtful(order_id=order.pk, payment_id="pay_1", amount="50.00")
 
-    settlement.refund(event.pk, **staff)
+    review.refund(event.pk, **staff)
 
     assert money() == {"pay_1": ("refund_due", Decimal(50), "USD")}
     order = Order.objects.get()
@@ -119,7 +120,7 @@ def test_the_refund_of_money_without_an_order_is_recorded_when_it_is_told(staff)
     event = receive(payment_id="pay_1", order_id=uuid4(), amount="12.50", currency="EUR").event
     let_event_pass(event, seconds=90_000)
     inbox.process_due()
-    settlement.refund(event.pk, **staff)
+    review.refund(event.pk, **staff)
 
     told = receive(status="refunded", payment_id="pay_1", amount="12.50", currency="EUR").event
     again = receive(status="refunded", payment_id="pay_1", amount="12.50", currency="EUR").event
@@ -132,8 +133,8 @@ def test_the_refund_of_money_without_an_order_is_recorded_when_it_is_told(staff)
 def test_only_money_can_be_given_back(order, staff, status):
     event = doubtful(status=status, order_id=order.pk, payment_id="pay_1", amount="1.00", currency="EUR")
 
-    with pytest.raises(settlement.NotMoney):
-        settlement.refund(event.pk, **staff)
+    with pytest.raises(review.NotMoney):
+        review.refund(event.pk, **staff)
 
     assert money() == {}
 
@@ -142,9 +143,9 @@ def test_a_payment_that_is_known_is_not_given_back_a_second_time(order, staff):
     receive(key="evt_1", order_id=order.pk, payment_id="pay_1")
     event = doubtful(key="evt_1", order_id=order.pk, payment_id="pay_1", amount="50.00")
 
-    with pytest.raises(settlement.PaymentAlreadyKnown, match="applied"):
-        settlement.refund(event.pk, **staff)
-    settled = settlement.accept(event.pk, **staff)
+    with pytest.raises(review.PaymentAlreadyKnown, match="applied"):
+        review.refund(event.pk, **staff)
+    settled = review.accept(event.pk, **staff)
 
     assert (settled.status, settled.reason) == ("ignored", "payment_already_known")
     assert money() == {"pay_1": ("applied", Decimal("59.98"), "USD")}
@@ -153,7 +154,7 @@ def test_a_payment_that_is_known_is_not_given_back_a_second_time(order, staff):
 def test_an_accepted_failure_cancels_its_order(order, staff):
     event = doubtful(status="failure", order_id=order.pk, amount="1.00")
 
-    settlement.accept(event.pk, **staff)
+    review.accept(event.pk, **staff)
 
     assert Order.objects.get().status == "cancelled"
 
@@ -161,27 +162,27 @@ def test_an_accepted_failure_cancels_its_order(order, staff):
 def test_a_refund_that_came_before_its_payment_is_accepted_after_it(order, staff):
     event = doubtful(status="refunded", order_id=order.pk, payment_id="pay_1")
 
-    with pytest.raises(settlement.CannotAccept, match="payment_unknown"):
-        settlement.accept(event.pk, **staff)
+    with pytest.raises(review.CannotAccept, match="payment_unknown"):
+        review.accept(event.pk, **staff)
     receive(order_id=order.pk, payment_id="pay_1")
-    settlement.accept(event.pk, **staff)
+    review.accept(event.pk, **staff)
 
     assert money() == {"pay_1": ("refunded", Decimal("59.98"), "USD")}
 
 
-@pytest.mark.parametrize("verb", [settlement.accept, settlement.refund, settlement.dismiss])
+@pytest.mark.parametrize("verb", [review.accept, review.refund, review.dismiss])
 def test_what_is_settled_is_not_settled_again(order, staff, verb):
     event = doubtful(order_id=order.pk, payment_id="pay_1", amount="50.00")
-    settlement.dismiss(event.pk, **staff)
+    review.dismiss(event.pk, **staff)
 
-    with pytest.raises(settlement.NotSettleable, match="ignored"):
+    with pytest.raises(review.NotSettleable, match="ignored"):
         verb(event.pk, **staff)
 
     assert money() == {}
     assert Order.objects.get().status == "pending_payment"
 
 
-@pytest.mark.parametrize("verb", [settlement.accept, settlement.refund, settlement.dismiss])
+@pytest.mark.parametrize("verb", [review.accept, review.refund, review.dismiss])
 def test_what_does_not_exist_cannot_be_settled(staff, verb):
     with pytest.raises(NotFound):
         verb(1, **staff)
@@ -191,9 +192,9 @@ def test_an_event_that_says_nothing_can_only_be_dismissed(order, staff):
     receive(key="evt_1", order_id=order.pk, payment_id="pay_1")
     event = doubtful(key="evt_1", status="charged back", order_id=order.pk)
 
-    with pytest.raises(settlement.CannotAccept):
-        settlement.accept(event.pk, **staff)
-    settled = settlement.dismiss(event.pk, **staff)
+    with pytest.raises(review.CannotAccept):
+        review.accept(event.pk, **staff)
+    settled = review.dismiss(event.pk, **staff)
 
     assert (settled.status, settled.reason) == ("ignored", "dismissed_by_staff")
 
@@ -203,7 +204,7 @@ def test_money_whose_order_never_came_can_be_given_back(staff):
     let_event_pass(event, seconds=90_000)
     inbox.process_due()
 
-    settlement.refund(event.pk, **staff)
+    review.refund(event.pk, **staff)
 
     assert money() == {"pay_1": ("refund_due", Decimal("12.50"), "EUR")}
 
@@ -213,7 +214,7 @@ def _accepted_twice(monkeypatch, admin_user) -> dict[str, int]:
     order = orders.place(hold_id=hold.pk)
     event = doubtful(order_id=order.pk, payment_id="pay_1", amount="50.00")
     monkeypatch.setattr(inbox, "_lock", Meeting(2).after(inbox._lock))
-    return counts(at_once(*times(2, lambda: settlement.accept(event.pk, staff=admin_user, note="Ticket 17"))))
+    return counts(at_once(*times(2, lambda: review.accept(event.pk, staff=admin_user, note="Ticket 17"))))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -224,6 +225,6 @@ def test_of_two_members_of_staff_at_once_one_wins_and_the_other_is_told(monkeypa
 @pytest.mark.django_db(transaction=True)
 def test_control_without_the_events_locks_both_believe_they_decided(monkeypatch, admin_user):
     without_row_locks(monkeypatch, WebhookEvent)
-    monkeypatch.setattr("flashsale.core.advisory.lock", lambda names: None)
+    monkeypatch.setattr("flashsale.core.advisory_locks.lock", lambda names: None)
 
     assert _accepted_twice(monkeypatch, admin_user) == {"WebhookEvent": 2}

@@ -13,13 +13,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from checkout.models import Order
-from flashsale.core import standard_webhooks
-from flashsale.core.standard_webhooks import WrongSignature, key_of, sign, verify
+from flashsale.core import webhook_signatures
+from flashsale.core.webhook_signatures import WrongSignature, key_of, sign, verify
 from payments.models import WebhookEvent
 from payments.providers.standard import headers_as_sent
 from payments.tests.factories import PATH
 
-OLD, NEW, OTHER = (standard_webhooks.key_of("whsec_" + base64.b64encode(bytes([n]) * 32).decode()) for n in (1, 2, 3))
+OLD, NEW, OTHER = (webhook_signatures.key_of("whsec_" + base64.b64encode(bytes([n]) * 32).decode()) for n in (1, 2, 3))
 BODY = b'{"idempotency_key": "evt_1"}'
 
 

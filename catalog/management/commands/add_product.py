@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog import products
 from catalog.models import DEFAULT_MAX_PER_HOLD
-from flashsale.core import arguments, moments
+from flashsale.core import moments
+from flashsale.core.commands import arguments
 
 
 class Command(BaseCommand):

@@ -2,7 +2,7 @@
 
 from django.core.management.base import BaseCommand, CommandError
 
-from catalog import availability, refresh
+from catalog import snapshot_refresh, snapshots
 
 
 class Command(BaseCommand):
@@ -10,7 +10,7 @@ class Command(BaseCommand):
 
     def handle(self, **options) -> None:
         try:
-            refreshed = refresh.refresh_availability()
-        except availability.StoreSilent as error:
+            refreshed = snapshot_refresh.refresh_availability()
+        except snapshots.StoreSilent as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{refreshed} products refreshed")

@@ -6,7 +6,8 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from drf_spectacular.generators import SchemaGenerator
 
-from flashsale import postman, problems
+from flashsale.api import problem_codes
+from flashsale.api.openapi import postman
 
 
 class Command(BaseCommand):
@@ -30,5 +31,5 @@ def files() -> dict[str, str]:
     return {
         "openapi.json": json.dumps(document, indent=2) + "\n",
         "postman_collection.json": json.dumps(postman.collection(document), indent=2) + "\n",
-        "errors.md": problems.as_markdown(),
+        "errors.md": problem_codes.as_markdown(),
     }

@@ -6,8 +6,10 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from flashsale import tokens
-from flashsale.core import arguments, moments, scopes
+from flashsale.api import authentication
+from flashsale.core import moments
+from flashsale.core.commands import arguments
+from flashsale.core.rest import scopes
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
@@ -30,7 +32,7 @@ class Command(BaseCommand):
             raise CommandError(f"--expires: {' '.join(error.messages)}") from error
         try:
             name = arguments.storable(options["name"], "--name")
-            token = tokens.make(name=name, scope_names=given, expires_at=expires_at)
+            token = authentication.make(name=name, scope_names=given, expires_at=expires_at)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         self.stdout.write(token)

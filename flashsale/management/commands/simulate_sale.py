@@ -15,9 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from catalog import products
-from flashsale import local
-from flashsale.core import arguments
-from flashsale.core.http import MAX_INTEGER
+from flashsale.core.commands import arguments
+from flashsale.core.limits import MAX_INTEGER
+from flashsale.local import env_file
 from flashsale.simulation import verdict
 from flashsale.simulation.client import Journal
 from flashsale.simulation.crowd import MAX_UNITS, Crowd
@@ -70,7 +70,7 @@ def _check_server(url: str) -> None:
     try:
         httpx.get(f"{url}/livez", timeout=5, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
-        raise CommandError(f"No server answers at {url} ({error}). Start one with `{local.make_run()}`.") from error
+        raise CommandError(f"No server answers at {url} ({error}). Start one with `{env_file.make_run()}`.") from error
 
 
 def _rush(console: Console, url: str, product_id: int, shoppers: int) -> Journal:

@@ -2,8 +2,8 @@
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from flashsale.core import arguments
-from flashsale.staff import login_attempts
+from flashsale.core.commands import arguments
+from flashsale.staff.logins import attempts
 
 
 class Command(BaseCommand):
@@ -14,4 +14,4 @@ class Command(BaseCommand):
 
     def handle(self, *args, name: str | None, **options) -> None:
         name = None if name is None else arguments.storable(name, "--name")
-        self.stdout.write(f"{login_attempts.unlock(name=name)} forgotten.")
+        self.stdout.write(f"{attempts.unlock(name=name)} forgotten.")

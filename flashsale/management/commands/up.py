@@ -13,9 +13,10 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from flashsale import embedded, local, server
-from flashsale.core.interrupts import interrupts
-from flashsale.stack import Program, Stack, StackError, tail
+from flashsale import server
+from flashsale.core.commands.interrupts import interrupts
+from flashsale.local import env_file, servers
+from flashsale.local.programs import Program, Stack, StackError, tail
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
@@ -49,19 +50,19 @@ class Command(BaseCommand):
     def _alone(self, closing: contextlib.ExitStack) -> int:
         """Return the port, when this is the only system of its state folder and its port is free."""
         try:
-            closing.enter_context(embedded.locked(settings.STATE_DIR / "up.lock", seconds=0))
-        except embedded.EmbeddedError as error:
-            raise CommandError(local.already_running(settings.STATE_DIR)) from error
+            closing.enter_context(servers.locked(settings.STATE_DIR / "up.lock", seconds=0))
+        except servers.EmbeddedError as error:
+            raise CommandError(env_file.already_running(settings.STATE_DIR)) from error
         try:
-            port = local.wanted_port(settings.STATE_DIR)
-        except local.CannotStart as error:
+            port = env_file.wanted_port(settings.STATE_DIR)
+        except env_file.CannotStart as error:
             raise CommandError(str(error)) from error
         try:
             server.refuse_taken_port(HOST, port)
         except OSError as error:
-            other = local.make_run(port=port + 1)
+            other = env_file.make_run(port=port + 1)
             raise CommandError(f"Port {port} cannot be used ({error.strerror}). Choose another: {other}") from error
-        local.keep_port(settings.STATE_DIR, port)
+        env_file.keep_port(settings.STATE_DIR, port)
         return port
 
     def _prepare(self) -> None:
@@ -93,7 +94,7 @@ class Command(BaseCommand):
         self._say(
             f"\nThe sale is open:\n  products  {url}/api/v1/products\n  admin     {url}/admin/\n"
             f"  metrics   {url}/metrics\n  logs      {settings.STATE_DIR}/logs\n\n"
-            f"{_elsewhere()}: {local.command('simulate_sale')}\nCtrl-C stops everything.\n"
+            f"{_elsewhere()}: {env_file.command('simulate_sale')}\nCtrl-C stops everything.\n"
         )
         while True:
             interrupts.check()
@@ -122,7 +123,7 @@ def _elsewhere() -> str:
 def _check_servers() -> None:
     """Raise `StackError` with the servers' last lines when an embedded one has ended."""
     is_embedded = settings.EMBEDDED_POSTGRES or settings.EMBEDDED_VALKEY
-    if is_embedded and not embedded.is_running(settings.STATE_DIR):
+    if is_embedded and not servers.is_running(settings.STATE_DIR):
         logs = [settings.STATE_DIR / name for name in SERVER_LOGS]
         raise StackError("An embedded server ended.\n" + "\n".join(f"{log}:\n{tail(log)}" for log in logs))
 

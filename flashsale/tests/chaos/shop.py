@@ -13,10 +13,10 @@ import httpx
 from django.conf import settings
 from django.db import connection
 
-from flashsale import embedded
+from flashsale.local import servers
 from flashsale.tests.chaos.proxy import Proxy
-from flashsale.tests.processes import WAIT_SECONDS, children_of, free_port, held_signals, start, wait_until
-from flashsale.tests.schedule import fill_schedule
+from flashsale.tests.support.processes import WAIT_SECONDS, children_of, free_port, held_signals, start, wait_until
+from flashsale.tests.support.schedule import fill_schedule
 
 CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "flashsale")
 
@@ -144,4 +144,4 @@ def _valkey_socket() -> Path:
     found = urlsplit(settings.REDIS_URL)
     if found.scheme == "unix":
         return Path(unquote(found.path))
-    return embedded.socket_dir(settings.STATE_DIR) / "valkey.sock"
+    return servers.socket_dir(settings.STATE_DIR) / "valkey.sock"

@@ -11,7 +11,7 @@ import httpx
 
 from catalog.models import Product
 from flashsale.tests.chaos.history import BUSY, DONE, REFUSED, UNKNOWN, Answer, History, read
-from flashsale.tests.processes import WAIT_SECONDS
+from flashsale.tests.support.processes import WAIT_SECONDS
 
 SHOPPERS = 12
 CUSTOMERS = 40

@@ -8,7 +8,8 @@ import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from flashsale.core import arguments, money
+from flashsale.core import money
+from flashsale.core.commands import arguments
 from payments.providers import standard, stripe
 
 TIMEOUT_SECONDS = 15

@@ -1,0 +1,1 @@
+"""Products from a spreadsheet: read strictly, shown, and added all at once."""

@@ -1,0 +1,105 @@
+"""Products from a CSV file: read, shown as they were understood, and added all at once or not at all."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from catalog.imports.fields import RowForm, understood
+from catalog.models import Product
+from flashsale.core.staff import spreadsheets
+from flashsale.core.staff.spreadsheets import Line, Sheet, UnreadableFile
+
+MAX_ROWS = 5_000
+MAX_BYTES = 2 * 1024 * 1024
+REQUIRED = ("name", "price", "currency", "stock")
+OPTIONAL = ("description", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at")
+COLUMNS = (*REQUIRED, *OPTIONAL)
+# What is shown of each product; a price comes with its currency.
+SHOWN = tuple(name for name in COLUMNS if name != "currency")
+WRONG_COUNT = "It has not as many values as columns."
+_DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One product of the file: its line, what it means, how that reads, by column, and what is wrong with it."""
+
+    number: int
+    columns: dict[str, Any]
+    shown: dict[str, str]
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class File:
+    """The products of a file, and how its bytes were understood."""
+
+    rows: list[Row]
+    understood_as: str
+
+    @property
+    def is_right(self) -> bool:
+        return not any(row.faults for row in self.rows)
+
+
+def read(raw: bytes) -> File:
+    """Return every product of a file; writes nothing.
+
+    Times are ISO 8601; without an offset they are in `TIME_ZONE`. Raises `UnreadableFile`.
+    """
+    if len(raw) > MAX_BYTES:
+        raise UnreadableFile(f"The file is larger than {MAX_BYTES // 1024**2} MiB.")
+    sheet = spreadsheets.read(raw, columns=set(COLUMNS))
+    header, lines = (sheet.lines[0], sheet.lines[1:]) if sheet.lines else (Line(1, []), [])
+    names = _names(header)
+    if not 1 <= len(lines) <= MAX_ROWS:
+        raise UnreadableFile(f"There must be 1 to {MAX_ROWS:,} products; there are {len(lines):,}.")
+    return File([_row(line, names, sheet) for line in lines], sheet.understood_as)
+
+
+def names_in_use(rows: Iterable[Row]) -> set[str]:
+    """Return the names in the file that products have already."""
+    return set(
+        Product.objects.filter(name__in=[row.columns.get("name", "") for row in rows]).values_list("name", flat=True)
+    )
+
+
+def _names(header: Line) -> list[str]:
+    """Return the name of each column, empty for one without."""
+    names = [spreadsheets.name_of(cell) for cell in header.cells]
+    named = [name for name in names if name]
+    missing = [name for name in REQUIRED if name not in named]
+    unknown = sorted(set(named) - set(COLUMNS))
+    twice = sorted({name for name in named if named.count(name) > 1})
+    if header.fault or missing or unknown or twice:
+        raise UnreadableFile(
+            f"Line {header.number}: {header.fault or 'It is not the line that names the columns.'}"
+            f" It must name {', '.join(REQUIRED)} and may name {', '.join(OPTIONAL)}, each once."
+            f" Missing: {', '.join(missing) or '-'}; unknown: {', '.join(unknown) or '-'};"
+            f" more than once: {', '.join(twice) or '-'}."
+        )
+    return names
+
+
+def _row(line: Line, names: list[str], sheet: Sheet) -> Row:
+    text = {name: cell.strip() for name, cell in zip(names, line.cells, strict=False) if name}
+    nameless = [cell for name, cell in zip(names, line.cells, strict=False) if not name] + line.cells[len(names) :]
+    if line.fault or any(cell.strip() for cell in nameless) or len(text) < sum(map(bool, names)):
+        return Row(line.number, {}, _as_given(text), [line.fault or WRONG_COUNT])
+    if sheet.delimiter != ",":
+        text["price"] = _DECIMAL_COMMA.sub(r"\1.\2", text["price"])
+    form = RowForm(text)
+    if form.is_valid():
+        return Row(line.number, form.cleaned_data, understood(form.cleaned_data))
+    return Row(line.number, {}, _as_given(text), list(_faults(form)))
+
+
+def _as_given(text: dict[str, str]) -> dict[str, str]:
+    return text | {"price": f"{text.get('price', '')} {text.get('currency', '')}".strip()}
+
+
+def _faults(form: RowForm) -> Iterable[str]:
+    for name, texts in form.errors.items():
+        said = " ".join(texts)
+        yield said if name == "__all__" else f"{name}: {said}"

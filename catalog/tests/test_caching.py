@@ -1,0 +1,104 @@
+"""What caches may keep, and what pages of other origins may read."""
+
+import pytest
+
+from checkout.tests.factories import HoldFactory
+from flashsale.staff import security
+from flashsale.tests.api.test_tokens import make_token
+
+ORIGIN = "https://shop.example.com"
+EXPOSED = {"Location", "Retry-After", "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "X-Request-ID"}
+
+
+@pytest.fixture(params=["/api/v1/products", "/api/v1/products/{}"])
+def path(request, product) -> str:
+    return request.param.format(product.pk)
+
+
+def test_a_product_may_be_kept_for_a_second(api, path):
+    answer = api.get(path)
+
+    assert answer.headers["Cache-Control"] == "public, max-age=1"
+    assert answer.headers["ETag"].startswith('"')
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
+def test_what_did_not_change_is_not_sent_again(api, path, form):
+    etag = api.get(path).headers["ETag"]
+
+    answer = api.get(path, headers={"If-None-Match": form.format(etag)})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert (answer.headers["ETag"], answer.headers["Cache-Control"]) == (etag, "public, max-age=1")
+    assert "Content-Type" not in answer.headers
+    assert answer.headers["Content-Security-Policy"] == security.API
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_changed_is_sent_again(api, path, product):
+    etag = api.get(path).headers["ETag"]
+    HoldFactory(product=product)
+
+    answer = api.get(path, headers={"If-None-Match": etag})
+
+    assert answer.status_code == 200
+    assert answer.headers["ETag"] != etag
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-Unmodified-Since", "If-None-Match"])
+@pytest.mark.parametrize("value", ['"other"', "Sat, 01 Jan 2000 00:00:00 GMT"])
+def test_no_other_condition_keeps_anybody_from_reading(api, path, name, value):
+    assert api.get(path, headers={name: value}).status_code == 200
+
+
+def test_what_was_asked_for_with_a_token_is_kept_by_nobody_else(api, path):
+    answer = api.get(path, headers={"Authorization": f"Bearer {make_token()}"})
+
+    assert answer.headers["Cache-Control"] == "private, max-age=1"
+
+
+def test_no_cache_keeps_a_refusal(api, db):
+    assert "Cache-Control" not in api.get("/api/v1/products/999").headers
+
+
+@pytest.fixture
+def cors(settings):
+    settings.CORS_ALLOWED_ORIGINS = [ORIGIN]
+
+
+def test_a_page_of_a_known_origin_may_read_answers_and_their_headers(api, cors, product):
+    for path, status in ((f"/api/v1/products/{product.pk}", 200), ("/api/v1/products/999", 404), ("/api/v1/no", 404)):
+        answer = api.get(path, headers={"Origin": ORIGIN})
+
+        assert answer.status_code == status
+        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert set(answer.headers["Access-Control-Expose-Headers"].split(", ")) == EXPOSED
+        assert "origin" in answer.headers["Vary"].lower()
+
+
+def test_a_page_may_ask_whether_it_may_send(api, cors):
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "idempotency-key,content-type"}
+
+    answer = api.options("/api/v1/holds", headers={"Origin": ORIGIN} | asked)
+
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "idempotency-key" in answer.headers["Access-Control-Allow-Headers"]
+    assert {"GET", "POST", "DELETE"} == set(answer.headers["Access-Control-Allow-Methods"].split(", "))
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example.com", "http://shop.example.com", "null"])
+def test_pages_of_other_origins_may_read_nothing(api, cors, product, origin):
+    answer = api.get(f"/api/v1/products/{product.pk}", headers={"Origin": origin})
+
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_by_default_no_origin_is_known(api, product):
+    answer = api.get(f"/api/v1/products/{product.pk}", headers={"Origin": ORIGIN})
+
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_the_admin_is_never_read_by_other_origins(client, cors, db):
+    assert "Access-Control-Allow-Origin" not in client.get("/admin/login/", headers={"Origin": ORIGIN}).headers

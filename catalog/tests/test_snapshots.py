@@ -1,0 +1,259 @@
+"""Product answers kept in Redis: as right as PostgreSQL after every commit, and never needed."""
+
+import logging
+import time
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+import redis
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from catalog import models, products, snapshot_refresh, snapshots, tasks
+from catalog.models import Product, Stock
+from catalog.tests.factories import ProductFactory
+from checkout import holds
+from checkout.models import Hold
+from checkout.tests.factories import HoldFactory
+from flashsale.core import redis_client
+
+PAST = timezone.now() - timedelta(days=1)
+MAX_AGE_MS = snapshots.MAX_AGE_MS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def a_second_lasts_a_minute(monkeypatch):
+    """On a busy machine a second is soon over."""
+    monkeypatch.setattr(snapshots, "MAX_AGE_MS", 60_000)
+    for module in (snapshots, models):
+        monkeypatch.setattr(module, "OUTLOOK", timedelta(minutes=1))
+
+
+@pytest.fixture
+def store():
+    """The Redis behind the kept answers."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    yield client
+    client.close()
+
+
+def left(api, product) -> tuple[int, int]:
+    """Return the available units that the API shows, and how many queries that took."""
+    with CaptureQueriesContext(connection) as queries:
+        body = api.get(f"/api/v1/products/{product.pk}").json()
+    return body["available_stock"], len(queries)
+
+
+def key(product) -> str:
+    return snapshots._keys(product.pk)[0]
+
+
+def test_an_answer_is_kept_for_a_second_at_most_and_every_commit_writes_through(api, store):
+    product = ProductFactory()
+
+    first, kept = left(api, product), left(api, product)
+    life_ms = store.pttl(key(product))
+    hold = holds.place(product_id=product.pk, quantity=3)
+    after_a_hold = left(api, product)
+    holds.release(hold.pk)
+
+    assert (first, kept, after_a_hold) == ((10, 1), (10, 0), (7, 0))
+    assert left(api, product) == (10, 0)
+    assert 0 < store.pttl(key(product)) <= life_ms <= snapshots.MAX_AGE_MS
+    assert MAX_AGE_MS == 1000
+
+
+def test_an_answer_that_was_written_through_is_equal_to_a_fresh_one(api, store):
+    product = ProductFactory(stock=3)
+    url = f"/api/v1/products/{product.pk}"
+    api.get(url)
+
+    holds.place(product_id=product.pk, quantity=3)
+    written = api.get(url).json()
+    store.delete(key(product))
+
+    assert written == api.get(url).json()
+    assert (written["sale_status"], written["is_sold_out"]) == ("sold_out", True)
+
+
+def test_an_answer_that_counts_overdue_units_is_dropped_by_a_commit(api):
+    product = ProductFactory()
+    hold = HoldFactory(product=product, quantity=4)
+    Hold.objects.filter(pk=hold.pk).update(created_at=PAST, expires_at=PAST + timedelta(minutes=2))
+    HoldFactory(product=product, quantity=1)
+
+    before = left(api, product), left(api, product)
+    holds.expire_due()
+
+    assert before == ((9, 1), (9, 0))
+    assert left(api, product) == (9, 1)
+
+
+def test_of_two_writers_the_newer_one_stays(api):
+    product = ProductFactory()
+    left(api, product)
+    older = Stock(product_id=product.pk, total=10, reserved=1, version=1)
+    newer = Stock(product_id=product.pk, total=10, reserved=6, version=2)
+
+    snapshots.write_through(newer)
+    snapshots.write_through(older)
+
+    assert left(api, product) == (4, 0)
+
+
+def test_what_staff_change_about_a_product_is_seen_at_once(api):
+    product = ProductFactory()
+    url = f"/api/v1/products/{product.pk}"
+    seen = [api.get(url).json()["sale_status"]]
+
+    products.pause(product.pk)
+    seen.append(api.get(url).json()["sale_status"])
+    products.resume(product.pk)
+    seen.append(api.get(url).json()["sale_status"])
+
+    assert seen == ["live", "paused", "live"]
+
+
+def test_a_kept_answer_is_equal_to_a_fresh_one(api):
+    product = ProductFactory(sale_ends_at=timezone.now() + timedelta(days=1))
+    url = f"/api/v1/products/{product.pk}"
+
+    assert api.get(url).json() == api.get(url).json()
+    assert api.get(url).json() == next(p for p in api.get("/api/v1/products").json()["results"])
+
+
+def test_o1_an_answer_read_before_a_commit_is_not_kept_after_it(api):
+    product = ProductFactory()
+    read_since = time.monotonic()
+    stale = Product.objects.with_availability().with_outlook().get(pk=product.pk)
+    holds.place(product_id=product.pk, quantity=3)
+
+    snapshots.keep(stale, {"sale_status": "live"}, read_since=read_since)
+
+    assert left(api, product) == (7, 1)
+
+
+def test_the_note_of_an_older_commit_does_not_outdate_a_newer_answer(api):
+    product = ProductFactory()
+    holds.place(product_id=product.pk, quantity=3)
+    left(api, product)
+
+    with transaction.atomic():
+        snapshots.write_through(Stock(product_id=product.pk, total=99, version=0))
+
+    assert left(api, product) == (7, 0)
+
+
+def test_a_transaction_that_is_undone_outdates_nothing(api):
+    product = ProductFactory(max_per_hold=99)
+    left(api, product)
+
+    with pytest.raises(Exception, match="Only 10"):
+        holds.place(product_id=product.pk, quantity=11)
+
+    assert left(api, product) == (10, 0)
+
+
+def test_an_answer_that_took_too_long_to_make_is_not_kept(api):
+    product = Product.objects.with_availability().with_outlook().get(pk=ProductFactory().pk)
+
+    snapshots.keep(product, {"available_stock": 99}, read_since=time.monotonic() - 61)
+
+    assert left(api, product) == (10, 1)
+
+
+@pytest.mark.parametrize("what", ["a deadline", "the start of the sale"])
+def test_an_answer_that_the_clock_will_change_is_not_kept(api, what):
+    product = ProductFactory()
+    soon = timezone.now() + timedelta(seconds=54)
+    if what == "a deadline":
+        hold = holds.place(product_id=product.pk, quantity=1)
+        Hold.objects.filter(pk=hold.pk).update(expires_at=soon)
+    else:
+        Product.objects.update(sale_starts_at=soon)
+
+    assert left(api, product)[1] == 1
+    assert left(api, product)[1] == 1
+
+
+def test_without_redis_postgresql_answers(api, monkeypatch):
+    product = ProductFactory()
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+        dead = snapshots._Store()
+    monkeypatch.setattr(snapshots, "_store", dead)
+
+    assert left(api, product) == (10, 1)
+    holds.place(product_id=product.pk, quantity=4)
+    assert left(api, product) == (6, 1)
+
+
+def test_a7_a_dead_redis_fails_no_request_and_costs_one_line_of_log(api, monkeypatch, caplog):
+    product = ProductFactory(stock=40)
+    monkeypatch.setattr(redis_client, "PAUSE_AFTER_ERROR_SECONDS", 60)
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+        dead = snapshots._Store()
+    monkeypatch.setattr(snapshots, "_store", dead)
+
+    asked = [api.get(f"/api/v1/products/{product.pk}") for _ in range(20)]
+    placed = [api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1}) for _ in range(20)]
+
+    assert {answer.status_code for answer in asked} == {200}
+    assert {answer.status_code for answer in placed} == {201}
+    complaints = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [(record.msg["event"], record.exc_info) for record in complaints] == [("redis_silent", None)]
+
+
+@pytest.mark.parametrize("damage", ["emptied", "another type"])
+def test_whatever_redis_holds_the_answer_is_right(api, store, damage, monkeypatch):
+    monkeypatch.setattr(snapshots, "_store", snapshots._Store())
+    product = ProductFactory()
+    left(api, product)
+    store.flushdb()
+    if damage == "another type":
+        store.set(key(product), "not what was kept")
+
+    assert left(api, product) == (10, 1)
+
+
+def test_the_refresh_keeps_every_published_product(api, monkeypatch):
+    monkeypatch.setattr(snapshot_refresh, "BATCH_ROWS", 2)
+    made = [ProductFactory() for _ in range(5)]
+    out = StringIO()
+
+    call_command("refresh_availability", stdout=out)
+
+    assert out.getvalue() == "5 products refreshed\n"
+    assert [left(api, product) for product in made] == [(10, 0)] * 5
+
+
+@pytest.mark.parametrize("dies", ["before it", "in the middle"])
+@pytest.mark.parametrize("published", [0, 3])
+def test_a_refresh_that_redis_did_not_take_is_no_success(monkeypatch, dies, published):
+    for _ in range(published):
+        ProductFactory()
+    dead = _dead_store(monkeypatch)
+    if dies == "in the middle" and published:
+        monkeypatch.setattr(dead, "is_reachable", lambda: True)
+    monkeypatch.setattr(snapshots, "_store", dead)
+    out = StringIO()
+
+    with pytest.raises(CommandError, match="Redis did not answer"):
+        call_command("refresh_availability", stdout=out)
+    with pytest.raises(snapshots.StoreSilent):
+        tasks.refresh_availability()
+
+    assert out.getvalue() == ""
+
+
+def _dead_store(monkeypatch) -> snapshots._Store:
+    with monkeypatch.context() as patch:
+        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:9/0")
+        return snapshots._Store()

@@ -1,0 +1,1 @@
+"""What every endpoint of the HTTP API shares: errors, authentication, rate limits, and its description."""

@@ -1,0 +1,115 @@
+"""API tokens of trusted consumers: made, revoked and given an end by staff in the admin, kept as hashes."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
+from django.db import transaction
+from django.utils import timezone
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from flashsale.core.refusals import Refusal
+from flashsale.core.rest import scopes
+from flashsale.models import Token, TokenScopes
+
+if TYPE_CHECKING:  # these classes are loaded while the views' module is
+    from rest_framework.views import APIView
+
+_TOKEN = re.compile(rb"[A-Za-z0-9]{8}\.[A-Za-z0-9]{32}")
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <token>`. A token that does not count is refused, also where none is needed."""
+
+    scheme = b"bearer"
+
+    def authenticate(self, request: Request) -> tuple[None, Token] | None:
+        """Return the token as `request.auth`, or None where there is none. Raises `AuthenticationFailed`."""
+        scheme, _, given = get_authorization_header(request).partition(b" ")
+        if scheme.lower() != self.scheme:
+            return None
+        token = self._find(given.strip())
+        if token is None or token.has_expired:
+            raise exceptions.AuthenticationFailed("This API token is unknown, revoked or expired.")
+        return None, token
+
+    def _find(self, given: bytes) -> Token | None:
+        if not _TOKEN.fullmatch(given):
+            return None
+        try:
+            return Token.objects.get_from_key(given.decode())
+        except Token.DoesNotExist:
+            return None
+
+    def authenticate_header(self, request: Request) -> str:
+        return self.scheme.decode().title()
+
+
+class ScopeMissing(Refusal):
+    code = "scope_missing"
+    title = "The API token lacks a scope"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"The API token lacks the scope {scope}.", scope=scope)
+
+
+class MayUseAPI(BasePermission):
+    """Every caller, or with `API_ACCESS=token` those with an API token; a token needs the view's scope."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        if request.auth is None:
+            return settings.API_ACCESS == "public"
+        scope = getattr(view, "required_scope", scopes.STOREFRONT)
+        if scope not in request.auth.scopes:
+            raise ScopeMissing(scope)
+        return True
+
+
+class MayReadDescription(MayUseAPI):
+    """Everybody who may use the API, and staff who are signed in to the admin."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return super().has_permission(request, view) or self._is_from_staff(request)
+
+    def _is_from_staff(self, request: Request) -> bool:
+        # The framework has replaced the request's user by that of the token.
+        user = get_user(request._request)
+        return user.is_active and user.is_staff
+
+
+@transaction.atomic
+def make(*, name: str, scope_names: Iterable[str], expires_at: datetime | None = None) -> str:
+    """Make a token with these scopes; return it, which is possible this once. Raises `ValidationError`."""
+    wanted = check_scopes(scope_names)
+    ProhibitNullCharactersValidator()(name)
+    token = Token(name=name, expiry_date=expires_at)
+    key = Token.objects.assign_key(token)
+    token.full_clean()
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ValidationError("The token's end lies in the past.")
+    token.save()
+    set_scopes(token, wanted)
+    return key
+
+
+def set_scopes(token: Token, scope_names: Iterable[str]) -> None:
+    """Give a token these scopes and no others, from its next request on. Raises `ValidationError`."""
+    TokenScopes.objects.update_or_create(token_id=token.pk, defaults={"scopes": check_scopes(scope_names)})
+
+
+def check_scopes(scope_names: Iterable[str]) -> list[str]:
+    """Return the scopes in order, each once. Raises `ValidationError` for none, and for one that does not exist."""
+    wanted = sorted(set(scope_names))
+    unknown = [scope for scope in wanted if scope not in scopes.MEANINGS]
+    if unknown or not wanted:
+        named = f"Unknown scope: {', '.join(map(repr, unknown))}." if unknown else "A token needs a scope."
+        raise ValidationError(f"{named} There are {', '.join(scopes.MEANINGS)}.")
+    return wanted

@@ -1,0 +1,129 @@
+"""The OpenAPI document as a whole, and its page."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.loader import render_to_string
+from django.urls import reverse
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2
+from drf_spectacular.views import SpectacularSwaggerSplitView
+from rest_framework.renderers import TemplateHTMLRenderer
+from rest_framework.views import APIView
+
+from flashsale.api.authentication import MayReadDescription
+from flashsale.api.openapi import operations  # noqa: F401 - its extensions are found once it is imported
+from flashsale.api.openapi.bodies import EVENT, STRIPE_EVENT
+from flashsale.core.rest.conditional import Page, PageCache
+from flashsale.core.rest.headers import HTTP_METHODS
+from flashsale.core.rest.views import AcyclicView
+
+# How long clients may keep the description: a new version shows it soon.
+MAX_AGE_SECONDS = 300
+
+ALWAYS = {"X-Request-ID": {"schema": {"type": "string"}, "description": "Names the request, as `request_id` does."}}
+CHALLENGE = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "`Bearer`; not with webhooks."}}
+
+
+class TokenDocumented(OpenApiAuthenticationExtension):
+    """The API tokens that staff make."""
+
+    target_class = "flashsale.api.authentication.TokenAuthentication"
+    name = "apiToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "Needed only where the shop says so (`API_ACCESS=token`); made by staff in the admin.",
+        }
+
+
+def only_versioned(endpoints: Iterable[tuple]) -> list[tuple]:
+    """Leave out the unversioned paths, which answer the same, and the slash that paths may end with."""
+    kept = [
+        (path.rstrip("/"), regex, method, view)
+        for path, regex, method, view in endpoints
+        if path.startswith("/api/v1/") and not path.startswith(("/api/v1/schema", "/api/v1/docs"))
+    ]
+    # A path's methods come in no order of their own.
+    paths = list(dict.fromkeys(path for path, *_ in kept))
+    return sorted(kept, key=lambda found: (paths.index(found[0]), HTTP_METHODS.index(found[2].lower())))
+
+
+def finished(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Say that a token may be absent where the shop is open to everybody, and tell the providers' webhooks apart."""
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            if operation.get("security"):
+                operation["security"] = [{}, *operation["security"]]
+            for status, response in operation["responses"].items():
+                response.setdefault("headers", {}).update(ALWAYS | (CHALLENGE if status == "401" else {}))
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
+    paths = result["paths"]
+    of_provider = paths.pop("/api/v1/payments/webhooks/{provider}")["post"]
+    paths["/api/v1/payments/webhooks/stripe"] = {"post": of_provider}
+    _told_apart(paths["/api/v1/payments/webhook"]["post"], "receiveEvent", "A payment event", "webhook-", EVENT)
+    _told_apart(of_provider, "receiveStripeEvent", "An event of Stripe", "Stripe-", STRIPE_EVENT)
+    return result
+
+
+def _told_apart(operation: dict[str, Any], name: str, summary: str, headers: str, body: dict[str, Any]) -> None:
+    operation |= {"operationId": name, "summary": summary}
+    operation["parameters"] = [given for given in operation["parameters"] if given["name"].startswith(headers)]
+    operation["requestBody"]["content"]["application/json"]["schema"] = body
+
+
+class _DescriptionView(AcyclicView, APIView):
+    """What the schema and its page share: they are made once, counted as reads, and as public as the API is."""
+
+    http_method_names = HTTP_METHODS
+    permission_classes = (MayReadDescription,)
+    rate_scopes = {None: "reads"}
+
+    def finalize_response(self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any):
+        if response.status_code < 400:
+            shared = "private" if settings.API_ACCESS == "token" else "public"
+            response.headers["Cache-Control"] = f"{shared}, max-age={MAX_AGE_SECONDS}"
+        return super().finalize_response(request, response, *args, **kwargs)
+
+
+class SchemaView(_DescriptionView):
+    """The OpenAPI document."""
+
+    renderer_classes = (OpenApiJsonRenderer, OpenApiJsonRenderer2)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return _schemas.get(type(request.accepted_renderer)).response(request)
+
+
+class DocsView(_DescriptionView):
+    """A browsable page of it that loads nothing from elsewhere; with `?script` the script that starts it."""
+
+    renderer_classes = (TemplateHTMLRenderer,)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return _docs.get("script" in request.GET).response(request)
+
+
+def _schema(renderer: type[OpenApiJsonRenderer]) -> Page:
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    return Page.of(renderer().render(document), renderer.media_type)
+
+
+def _docs_page(is_script: bool) -> Page:
+    """Return the library's page of the versioned API, whatever the path or the query of the first request was."""
+    view, request = SpectacularSwaggerSplitView(), HttpRequest()
+    view.url, view.url_self = reverse("schema"), reverse("docs")
+    request.GET = QueryDict("script=" if is_script else "")
+    answer = view.get(request)
+    body = render_to_string(answer.template_name, answer.data)
+    return Page.of(body.encode(), "application/javascript" if is_script else "text/html; charset=utf-8")
+
+
+_schemas: PageCache[type[OpenApiJsonRenderer]] = PageCache(_schema)
+_docs: PageCache[bool] = PageCache(_docs_page)

@@ -1,0 +1,71 @@
+"""What the OpenAPI document shows: one sale from hold to payment, with the same ids throughout."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample
+
+from flashsale.api.problem_codes import Problem
+
+HOLD_ID = "3449d7ac-f15f-4ad7-bac0-10c04740f35a"
+ORDER_ID = "f38776b2-ed4a-4592-a048-04ac10132827"
+PLACED_AT, EXPIRES_AT = "2026-11-20T12:00:00.000000Z", "2026-11-20T12:02:00.000000Z"
+ORDERED_AT, DUE_AT = "2026-11-20T12:00:30.000000Z", "2026-11-20T12:15:30.000000Z"
+
+PRODUCT = {
+    "id": 1, "name": "Flash Sale Widget", "description": "The one everybody wants.", "price": "29.99",
+    "currency": "USD", "total_stock": 100, "available_stock": 87, "is_sold_out": False, "sale_status": "live",
+    "sale_starts_at": None, "sale_ends_at": None, "max_per_hold": 10, "max_per_customer": None,
+    "updated_at": "2026-11-20T11:00:00.000000Z",
+}  # fmt: skip
+PLACE_HOLD = {"product_id": 1, "quantity": 2}
+HOLD = {
+    "hold_id": HOLD_ID, "product_id": 1, "quantity": 2, "status": "active", "expires_at": EXPIRES_AT,
+    "expires_in_seconds": 120, "order_id": None, "created_at": PLACED_AT,
+}  # fmt: skip
+PLACE_ORDER = {"hold_id": HOLD_ID}
+ORDER = {
+    "order_id": ORDER_ID, "hold_id": HOLD_ID, "product_id": 1, "quantity": 2, "unit_price": "29.99",
+    "total_amount": "59.98", "currency": "USD", "status": "pending_payment", "payment_id": None,
+    "payment_due_at": DUE_AT, "paid_at": None, "refund": None, "refunded_amount": "0.00", "created_at": ORDERED_AT,
+}  # fmt: skip
+CANCELLED = ORDER | {"status": "cancelled"}
+EVENT = {
+    "idempotency_key": "evt_1", "status": "success", "order_id": ORDER_ID, "payment_id": "pay_123", "amount": "59.98",
+    "currency": "USD",
+}  # fmt: skip
+RECEIPT = {
+    "message": "Webhook processed", "outcome": "applied", "idempotency_key": "evt_1", "order_id": ORDER_ID,
+    "order_status": "paid", "payment_id": "pay_123",
+}  # fmt: skip
+PARKED_RECEIPT = RECEIPT | {"message": "Order not found yet", "outcome": "parked", "order_status": None}
+
+# What a problem carries beside the members that all have.
+EXTRA: dict[str, dict[str, Any]] = {
+    "invalid": {
+        "errors": [{"pointer": "#/quantity", "code": "not_an_integer", "detail": "This must be an integer."}],
+    },
+    "insufficient_stock": {"available": 1},
+    "limit_exceeded": {"limit": 10},
+    "hold_already_used": {"order_id": ORDER_ID},
+    "sale_not_started": {"sale_starts_at": "2026-11-20T12:30:00.000000Z"},
+    "sale_ended": {"sale_ends_at": "2026-11-20T11:30:00.000000Z"},
+    "sale_paused": {"paused_at": "2026-11-20T11:59:00.000000Z"},
+}
+
+
+def of_problem(problem: Problem) -> OpenApiExample:
+    """Return a problem document with this code."""
+    value = {
+        "type": f"https://shop.example.com/problems/{problem.code}",
+        "title": problem.code.replace("_", " ").capitalize(),
+        "status": problem.status,
+        "detail": problem.meaning,
+        "code": problem.code,
+        "request_id": "7e23aee70c046009e2c0a2fd89007a4d",
+    }
+    return OpenApiExample(problem.code, value=value | EXTRA.get(problem.code, {}), response_only=True)
+
+
+def of_request(value: dict[str, Any]) -> OpenApiExample:
+    """Return an example of a request's body."""
+    return OpenApiExample("request", value=value, request_only=True)

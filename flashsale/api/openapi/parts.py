@@ -1,0 +1,113 @@
+"""What the descriptions of operations are made of: headers, ids, problems, good answers."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
+
+from flashsale.api.errors import PROBLEM_JSON
+from flashsale.api.openapi import examples
+from flashsale.api.problem_codes import BY_CODE
+
+# What any request may be answered with, whatever it asks for.
+ANYWHERE = ("not_acceptable", "internal_error", "busy")
+# What any request that is not a provider's may be answered with.
+FROM_CLIENTS = (*ANYWHERE, "not_authenticated", "scope_missing")
+WITH_A_BODY = ("invalid", "payload_too_large", "unsupported_media_type")
+
+
+class Fault(serializers.Serializer):
+    """One thing that is wrong with a request."""
+
+    pointer = serializers.CharField(help_text="A JSON pointer into the body, or `#header/...`, `#query/...`.")
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class Problem(serializers.Serializer):
+    """Why the API did not do what it was asked (RFC 9457); further members depend on `code`."""
+
+    type = serializers.CharField(help_text="Where the code is explained.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="For people.")
+    code = serializers.ChoiceField(choices=sorted(BY_CODE), help_text="For programs.")
+    request_id = serializers.CharField(allow_null=True, help_text="Name it when you ask for help.")
+    errors = Fault(many=True, required=False, help_text="With `invalid`: what is wrong, and where.")
+    available = serializers.IntegerField(required=False, help_text="With `insufficient_stock`: units left.")
+    limit = serializers.IntegerField(required=False, help_text="With `limit_exceeded`: units allowed.")
+    order_id = serializers.UUIDField(required=False, help_text="With `hold_already_used`: the order made of it.")
+    sale_starts_at = serializers.DateTimeField(required=False, help_text="With `sale_not_started`.")
+    sale_ends_at = serializers.DateTimeField(required=False, help_text="With `sale_ended`.")
+    paused_at = serializers.DateTimeField(required=False, help_text="With `sale_paused`.")
+
+
+def header(name: str, description: str, *statuses: int, kind: type = str) -> OpenApiParameter:
+    """Describe a header of the answers with these statuses."""
+    return OpenApiParameter(name, kind, OpenApiParameter.HEADER, description=description, response=list(statuses))
+
+
+def asked(name: str, description: str, location: str = OpenApiParameter.HEADER, **kwargs: Any) -> OpenApiParameter:
+    """Describe an optional header or query parameter of a request."""
+    return OpenApiParameter(name, kwargs.pop("type", str), location, description=description, **kwargs)
+
+
+def problems(*codes: str) -> dict[tuple[int, str], OpenApiResponse]:
+    """Describe the problem documents an operation may answer with: one response for each status."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(BY_CODE[code].status, []).append(code)
+    return {
+        (status, PROBLEM_JSON): OpenApiResponse(
+            Problem,
+            description=" ".join(f"`{code}`: {BY_CODE[code].meaning}" for code in named),
+            examples=[examples.of_problem(BY_CODE[code]) for code in named],
+        )
+        for status, named in sorted(by_status.items())
+    }
+
+
+def ok(serializer: Any, description: str, example: dict | None, *, status: int = 200) -> dict:
+    """Describe a good answer."""
+    shown = [OpenApiExample(description, value=example, response_only=True)] if example else []
+    return {(status, "application/json"): OpenApiResponse(serializer, description=description, examples=shown)}
+
+
+def retry_after(*codes: str) -> OpenApiParameter:
+    """Describe `Retry-After` on the answers with these codes."""
+    statuses = sorted({BY_CODE[code].status for code in codes})
+    return header("Retry-After", "Seconds to wait before asking again.", *statuses, kind=int)
+
+
+def an_id(thing: str, kind: Any = OpenApiTypes.UUID) -> OpenApiParameter:
+    """Describe the id in a path."""
+    return OpenApiParameter("id", kind, OpenApiParameter.PATH, description=f"The {thing}'s id.")
+
+
+def of_a_scope(scope: str) -> list[OpenApiParameter]:
+    """Describe the headers of a rate-limited answer."""
+    every = [200, 201, 204, 304, 429]
+    return [
+        header("RateLimit-Policy", f"The quota: requests (`q`) in a window of seconds (`w`), scope `{scope}`.", *every),
+        header("RateLimit", "What is left of it (`r`), and in how many seconds there is more (`t`).", *every),
+        retry_after("throttled", "busy"),
+    ]
+
+
+IDEMPOTENCY_KEY = asked(
+    "Idempotency-Key",
+    "16 to 255 printable ASCII characters, random, one for each purchase. The same key with an equal body answers what"
+    " it made before, in its present state; with another body it is refused.",
+    type={"type": "string", "minLength": 16, "maxLength": 255, "pattern": "^[!#-~][ -~]*[!#-~]$"},
+)
+CONDITION = asked("If-None-Match", "An `ETag` from before: 304 when nothing changed since.")
+CACHED = [
+    header("ETag", "Changes when anything in the answer does.", 200, 304),
+    header("Cache-Control", "`public, max-age=1`; `private` with a token.", 200, 304),
+]
+NOT_MODIFIED = {304: OpenApiResponse(None, description="Nothing changed since the given `ETag`.")}
+MADE = [
+    header("Location", "The path of what was made.", 201),
+    header("Idempotent-Replayed", "`true` when the key's earlier request made it.", 201),
+]

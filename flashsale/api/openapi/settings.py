@@ -1,0 +1,21 @@
+"""What drf-spectacular makes the OpenAPI document and its page of."""
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Flash-sale checkout",
+    "DESCRIPTION": "Sells a limited stock to a crowd and never oversells: products, holds, orders, payment webhooks.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "SCHEMA_PATH_PREFIX_TRIM": False,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SORT_OPERATIONS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None, "displayRequestDuration": True},
+    "PREPROCESSING_HOOKS": ["flashsale.api.openapi.document.only_versioned"],
+    "POSTPROCESSING_HOOKS": ["flashsale.api.openapi.document.finished"],
+    "SERVERS": [{"url": "/", "description": "This shop"}],
+    "EXTERNAL_DOCS": {"url": "/problems/", "description": "Problem codes"},
+}

@@ -1,0 +1,135 @@
+"""Rate limits: so many requests a minute for each client and scope, counted in Valkey/Redis.
+
+A client is an API token, or else an address. A view says by `rate_scopes` which of its actions count in which scope;
+what is not named there (polling one's own order, webhooks) is not limited. Where Redis does not answer, requests pass.
+
+Source of the headers: draft-ietf-httpapi-ratelimit-headers-10.
+"""
+
+import functools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from limits import RateLimitItemPerMinute
+from limits.storage import RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from flashsale.core import redis_client
+from flashsale.core.rest.client_address import address_of
+
+if TYPE_CHECKING:  # this class is loaded while the views' module is
+    from rest_framework.views import APIView
+
+WINDOW_SECONDS = 60
+
+View = Callable[..., HttpResponse]
+
+_breaker = redis_client.Breaker(without="requests are not rate limited")
+
+
+@dataclass(frozen=True)
+class State:
+    """How a client stands in a scope after this request: what is left, and when there is more (seconds from now)."""
+
+    scope: str
+    quota: int
+    remaining: int
+    reset_seconds: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The response's headers that say so."""
+        return {
+            "RateLimit-Policy": f'"{self.scope}";q={self.quota};w={WINDOW_SECONDS}',
+            "RateLimit": f'"{self.scope}";r={self.remaining};t={self.reset_seconds}',
+        }
+
+
+class RateLimit(BaseThrottle):
+    """Refuses a request over the quota of its scope; the state goes into the answer's headers either way."""
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        """Count the request and say whether it is within the quota."""
+        scope = scope_of(view)
+        limits = settings.TOKEN_RATE_LIMITS if request.auth else settings.RATE_LIMITS
+        is_allowed, self._state = count(request._request, scope, limits.get(scope, 0), client=client_of(request))
+        return is_allowed
+
+    def wait(self) -> float:
+        """Return the seconds until a request may be allowed again."""
+        return max(1, self._state.reset_seconds)
+
+
+def limited(scope: str) -> Callable[[View], View]:
+    """Decorator of a page that is no part of the API: refuse an address that is over its quota of the scope."""
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def within_quota(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            client = f"address:{address_of(request)}"
+            is_allowed, state = count(request, scope, settings.RATE_LIMITS.get(scope, 0), client=client)
+            if is_allowed:
+                return view(request, *args, **kwargs)
+            headers = {"Retry-After": str(max(1, state.reset_seconds))}
+            return HttpResponse("Too many requests", status=429, content_type="text/plain", headers=headers)
+
+        return within_quota
+
+    return decorate
+
+
+def count(request: HttpRequest, scope: str | None, quota: int, *, client: str) -> tuple[bool, State | None]:
+    """Count one request of a client; return whether it is within the quota, and how the client stands, where known.
+
+    A quota of 0 is no limit. The state goes into the answer's headers.
+    """
+    counted = _breaker.tried(lambda: _count(scope, quota, client)) if quota else None
+    if counted is None:
+        return True, None
+    request.rate_limit = counted[1]
+    return counted
+
+
+class RateLimitHeaders:
+    """Middleware: tell the client how it stands."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        state: State | None = getattr(request, "rate_limit", None)
+        for name, value in (state.headers if state else {}).items():
+            response.headers[name] = value
+        return response
+
+
+def scope_of(view: "APIView") -> str | None:
+    """Return in which scope the view's action counts, None where it is not limited."""
+    return getattr(view, "rate_scopes", {}).get(getattr(view, "action", None))
+
+
+def client_of(request: Request) -> str:
+    """Return whom a request is counted for."""
+    return f"token:{request.auth.prefix}" if request.auth else f"address:{address_of(request._request)}"
+
+
+def _count(scope: str, quota: int, client: str) -> tuple[bool, State]:
+    item = RateLimitItemPerMinute(quota)
+    limiter = _limiter(settings.REDIS_URL)
+    is_allowed = limiter.hit(item, scope, client)
+    window = limiter.get_window_stats(item, scope, client)
+    reset_seconds = max(0, math.ceil(window.reset_time - time.time()))
+    return is_allowed, State(scope, quota, window.remaining, reset_seconds)
+
+
+@functools.cache
+def _limiter(url: str) -> MovingWindowRateLimiter:
+    return MovingWindowRateLimiter(RedisStorage(url, **redis_client.connect_options()))

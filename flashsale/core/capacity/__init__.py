@@ -1,0 +1,1 @@
+"""How one process divides its threads and connections among kinds of requests."""

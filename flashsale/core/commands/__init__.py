@@ -1,0 +1,1 @@
+"""What management commands share: strict arguments, and interrupts at safe points."""

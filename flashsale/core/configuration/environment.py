@@ -1,0 +1,292 @@
+"""What the environment, `.env` and secret files say: read with a type and bounds, refused in one sentence.
+
+A value is taken as it stands, without the blanks and line ends around it; an empty one is as good as none. Where
+NAME_FILE is set, NAME is what that file holds. A refusal names the variable and what is expected, never the value,
+which may be a secret.
+"""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+from zoneinfo import ZoneInfo
+
+import environ
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import make_conninfo
+from redis.connection import parse_url
+
+BASE_DIR = Path(__file__).resolve().parents[3]
+POSTGRESQL = "django.db.backends.postgresql"
+POSTGRESQL_SCHEMES = frozenset({"postgresql", "postgres", "pgsql", "psql"})
+MAX_PORT = 2**16 - 1
+YES, NO = frozenset({"1", "true", "yes", "on", "y"}), frozenset({"0", "false", "no", "off", "n"})
+MAX_DIGITS = 18
+# Of django-environ's, those that are no options of the connection but Django's own.
+DJANGO_OPTIONS = ("CONN_MAX_AGE", "ATOMIC_REQUESTS", "AUTOCOMMIT", "DISABLE_SERVER_SIDE_CURSORS", "CONN_HEALTH_CHECKS")
+
+HOST = r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\])"
+HOST_OR_PATTERN = re.compile(rf"\*|\.?{HOST}", re.IGNORECASE)
+ORIGIN = re.compile(rf"[a-z][a-z0-9+.-]*://{HOST}(?::\d{{1,5}})?", re.IGNORECASE)
+ORIGIN_OR_PATTERN = re.compile(rf"https?://(?:\*\.)?{HOST}(?::\d{{1,5}})?", re.IGNORECASE)
+PRINTABLE = re.compile(r"[!-~]+")
+PAYMENT_LINK = re.compile(r"plink_[A-Za-z0-9_]+")
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BROKERS = frozenset({"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "memory"})
+
+
+class Misconfigured(ImproperlyConfigured):
+    """A variable has no usable value; the message is for people."""
+
+    def __init__(self, name: str, expected: str) -> None:
+        super().__init__(f"{name} {expected}.")
+
+
+def state_dir() -> Path:
+    """Return the folder of the local system, `STATE_DIR`."""
+    return Path(os.environ.get("STATE_DIR", "").strip() or BASE_DIR / ".state").absolute()
+
+
+def env_file() -> Path:
+    """Return the file that may add variables to the environment, `ENV_FILE`."""
+    return Path(os.environ.get("ENV_FILE", "").strip() or BASE_DIR / ".env")
+
+
+def read_env_file(path: Path) -> None:
+    """Add the variables of a file to the environment, which wins; a file that does not exist adds none.
+
+    A line is NAME=value, empty, or a comment that begins with `#`. One pair of quotes around a value does not belong to
+    it; within double ones `\"` and `\\\\` mean `"` and `\\`.
+    """
+    try:
+        if not path.is_file():
+            return
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise Misconfigured(str(path), f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(str(path), "cannot be read: it must be UTF-8") from None
+    values = {}
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if not line or line.startswith("#"):
+            continue
+        if (match := _LINE.fullmatch(line)) is None:
+            raise Misconfigured(f"{path}, line {number},", "must be NAME=value, or a comment that begins with #")
+        values[match[1]] = _unquoted(match[2].strip())
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+
+
+def _unquoted(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] == "'":
+        return value[1:-1]
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        return re.sub(r'\\(["\\])', r"\1", value[1:-1])
+    return value
+
+
+def _raw(name: str) -> str:
+    """Return a variable's value, empty where there is none; libraries that read it again find it as it is returned."""
+    if path := os.environ.get(f"{name}_FILE", "").strip():
+        os.environ.pop(name, None)
+        return _in_file(f"{name}_FILE", Path(path))
+    value = os.environ.get(name, "").strip()
+    if name in os.environ:
+        os.environ[name] = value
+    return value
+
+
+def _given(name: str) -> str:
+    value = _raw(name)
+    if _CONTROL.search(value):
+        raise Misconfigured(name, "must be one line without control characters")
+    return value
+
+
+def _in_file(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except OSError as error:
+        raise Misconfigured(name, f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Misconfigured(name, "cannot be read: it must be UTF-8") from None
+
+
+def text(name: str, *, default: str = "", like: re.Pattern[str] | None = None, expected: str = "") -> str:
+    """Return a value that matches `like` as a whole, else the variable "must be `expected`"."""
+    value = _given(name)
+    if value and like is not None and not like.fullmatch(value):
+        raise Misconfigured(name, f"must be {expected}")
+    return value or default
+
+
+def choice(name: str, *options: str, default: str) -> str:
+    """Return one of the options, in whatever case it is given."""
+    value = _given(name) or default
+    found = [option for option in options if option.lower() == value.lower()]
+    if not found:
+        raise Misconfigured(name, f"must be {', '.join(options[:-1])} or {options[-1]}")
+    return found[0]
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Return whether a value says yes or no."""
+    value = _given(name).lower()
+    if value and value not in YES | NO:
+        raise Misconfigured(name, "must be 1 or 0 (or true, false, yes, no, on, off)")
+    return value in YES if value else default
+
+
+def whole(name: str, *, default: int, least: int, most: int) -> int:
+    """Return a whole number between `least` and `most`."""
+    value = _given(name)
+    if not value:
+        return default
+    is_number = re.fullmatch(rf"-?[0-9]{{1,{MAX_DIGITS}}}", value)
+    if not is_number or not least <= int(value) <= most:
+        raise Misconfigured(name, f"must be a whole number from {least} to {most}")
+    return int(value)
+
+
+def items(name: str, *, default: Sequence[str] = (), like: re.Pattern[str], expected: str) -> list[str]:
+    """Return what stands between commas, each matching `like` as a whole; empty items do not count."""
+    found = [item for part in _raw(name).split(",") if (item := part.strip())]
+    if not all(like.fullmatch(item) for item in found):
+        raise Misconfigured(name, f"must be {expected}, separated by commas")
+    return found or list(default)
+
+
+def time_zone(name: str, *, default: str) -> str:
+    """Return the name of a time zone that this machine knows."""
+    value = _given(name) or default
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise Misconfigured(name, "must be the name of a time zone, such as Europe/Berlin") from None
+    return value
+
+
+def address(name: str, *, default: str) -> str:
+    """Return an IP address to listen on."""
+    value = _given(name) or default
+    try:
+        ip_address(value)
+    except ValueError:
+        raise Misconfigured(name, "must be an IP address, such as 127.0.0.1") from None
+    return value
+
+
+def new_file(name: str) -> str:
+    """Return the path of a file that may be made: its folder exists."""
+    value = _given(name)
+    if value and not Path(value).absolute().parent.is_dir():
+        raise Misconfigured(name, "must be the path of a file in a folder that exists")
+    return value
+
+
+def folder(name: str) -> str:
+    """Return the path of a folder, which is made where it does not exist; empty where none is named."""
+    value = _given(name)
+    if not value:
+        # Of some variables their mere presence counts.
+        os.environ.pop(name, None)
+        return value
+    try:
+        Path(value).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(name, f"must be the path of a folder that can be used: {error.strerror}") from None
+    return value
+
+
+def http_url(name: str, *, default: str, is_secure: bool) -> str:
+    """Return the address of a server, without a path; `is_secure` asks for https."""
+    schemes = "https" if is_secure else "https?"
+    like = re.compile(rf"{schemes}://{HOST}(?::\d{{1,5}})?/?", re.IGNORECASE)
+    example = "https://api.example.com" if is_secure else "http://127.0.0.1:8001"
+    return text(name, default=default, like=like, expected=f"an address such as {example}").rstrip("/")
+
+
+def redis_url(name: str, *, default: str) -> str:
+    """Return the address of a Redis or Valkey."""
+    value = _given(name) or default
+    try:
+        parse_url(value)
+        is_url = _is_server(urlsplit(value))
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise Misconfigured(name, "must be redis://host:port/number, rediss://... or unix:///path")
+    return value
+
+
+def broker_url(name: str, *, default: str) -> str:
+    """Return the address of Celery's broker, or several separated by semicolons."""
+    value = _given(name) or default
+    try:
+        urls = [urlsplit(part.strip()) for part in value.split(";")]
+        is_url = all(url.scheme in _BROKERS and _is_server(url) for url in urls)
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise Misconfigured(name, "must be redis://host:port/number, redis+socket:///path or another broker of Celery")
+    return value
+
+
+def _is_server(url: SplitResult) -> bool:
+    """Say whether a URL names a server and, for Redis, a database by its number.
+
+    Raises `ValueError` for a bad port and for what are no options, such as the rest of a password.
+    """
+    if url.fragment or (url.query and not parse_qsl(url.query, strict_parsing=True)):
+        return False
+    if url.scheme in {"unix", "redis+socket"}:
+        return url.path.startswith("/") and not url.netloc
+    if url.scheme == "memory":
+        return True
+    is_number = url.path.strip("/").isdigit() or url.path in {"", "/"}
+    has_port = url.port is None or url.port > 0
+    return bool(url.hostname) and has_port and (is_number or not url.scheme.startswith("redis"))
+
+
+def database(name: str) -> dict[str, Any] | None:
+    """Return Django's description of the PostgreSQL database that a URL names, None where there is none."""
+    if not (value := _given(name)):
+        return None
+    # What stands unescaped in a password cuts the URL there, and the rest would be taken for a port, a name or options.
+    expected = (
+        "must be postgresql://user:password@host:port/database (percent-encode what is special in the password, or give"
+        " it as DATABASE_PASSWORD)"
+    )
+    try:
+        url = urlsplit(value)
+        # Of another scheme the library would warn, with the password in its warning.
+        config = environ.Env.db_url_config(value) if url.scheme in POSTGRESQL_SCHEMES else {}
+    except (ValueError, TypeError, IndexError):
+        raise Misconfigured(name, expected) from None
+    if not config.get("NAME") or url.fragment or set("@/:").intersection(config["NAME"]):
+        raise Misconfigured(name, expected)
+    _check_options(name, config)
+    return config
+
+
+def _check_options(name: str, config: dict[str, Any]) -> None:
+    for option in DJANGO_OPTIONS:
+        if option in config and not isinstance(config[option], int | None):
+            raise Misconfigured(name, f"has an option {option} that is neither a number nor True or False")
+    try:
+        make_conninfo(**config.get("OPTIONS", {}))
+    except (psycopg.ProgrammingError, TypeError):
+        raise Misconfigured(name, "has options that PostgreSQL does not know") from None
+
+
+def each(name: str, values: Sequence[str], parse: Callable[[str], Any]) -> list[Any]:
+    """Return what `parse` makes of each value; what its `ValueError` says must not quote them."""
+    try:
+        return [parse(value) for value in values]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from None

@@ -1,0 +1,1 @@
+"""Requests and answers of a JSON API: strict input, prepared output."""

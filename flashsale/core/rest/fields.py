@@ -1,0 +1,80 @@
+"""Fields that take a value of exactly their JSON type."""
+
+import uuid
+from typing import Any
+
+from rest_framework import serializers
+
+from flashsale.core.limits import MAX_INTEGER
+from flashsale.core.rest.parsing import parse_uuid
+
+# How the OpenAPI document describes an amount.
+MONEY = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "examples": ["29.99"]}
+
+
+class StrictIntegerField(serializers.Field):
+    """A JSON integer: no text, no boolean, no fraction (not even 2.0), within `min_value` and `max_value`."""
+
+    default_error_messages = {
+        "not_an_integer": "This must be an integer.",
+        "too_small": "This must be at least {limit}.",
+        "too_large": "This must be at most {limit}.",
+    }
+
+    def __init__(self, *, min_value: int, max_value: int = MAX_INTEGER, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.min_value = min_value
+        self.max_value = max_value
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("not_an_integer")
+        if data < self.min_value:
+            self.fail("too_small", limit=self.min_value)
+        if data > self.max_value:
+            self.fail("too_large", limit=self.max_value)
+        return data
+
+    def to_representation(self, value: int) -> int:
+        return value
+
+
+class StrictTextField(serializers.Field):
+    """A JSON string of 1 to `max_length` characters, taken as it is."""
+
+    default_error_messages = {
+        "not_text": "This must be a string.",
+        "blank": "This must not be empty.",
+        "too_long": "This must have at most {limit} characters.",
+    }
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_length = max_length
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("not_text")
+        if not data:
+            self.fail("blank")
+        if len(data) > self.max_length:
+            self.fail("too_long", limit=self.max_length)
+        return data
+
+    def to_representation(self, value: str) -> str:
+        return value
+
+
+class StrictUUIDField(serializers.Field):
+    """A UUID as text in its canonical form."""
+
+    default_error_messages = {"not_a_uuid": "This must be a UUID."}
+
+    def to_internal_value(self, data: Any) -> uuid.UUID:
+        value = parse_uuid(data) if isinstance(data, str) else None
+        if value is None:
+            self.fail("not_a_uuid")
+        return value
+
+    def to_representation(self, value: uuid.UUID) -> str:
+        return str(value)

@@ -1,0 +1,32 @@
+"""The Idempotency-Key header, and the methods that views answer to."""
+
+import re
+
+from django.http import HttpRequest
+
+from flashsale.core.refusals import InvalidRequest
+
+# Every view's `http_method_names`: OPTIONS has nothing to say here, and `Allow` must not name it.
+HTTP_METHODS = ("get", "head", "post", "delete")
+IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
+_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{16,255}", re.ASCII)
+
+
+def idempotency_key_of(request: HttpRequest) -> str | None:
+    """Return the Idempotency-Key of a request, without surrounding quotes; None when it has none.
+
+    Raises `InvalidRequest` unless it is 16 to 255 printable ASCII characters.
+    """
+    given = request.headers.get(IDEMPOTENCY_KEY_HEADER)
+    if given is None:
+        return None
+    key = given.strip(" \t")
+    if len(key) >= 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidRequest(
+            "An Idempotency-Key is 16 to 255 printable ASCII characters; use a random one for each purchase.",
+            pointer=f"#header/{IDEMPOTENCY_KEY_HEADER}",
+            error_code="invalid",
+        )
+    return key

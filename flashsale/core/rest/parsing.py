@@ -1,0 +1,103 @@
+"""Strict parsing of requests: media types, content codings, JSON bodies, ids. Nothing is coerced."""
+
+import re
+import uuid
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework import exceptions, serializers
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import BaseParser
+
+from flashsale.core.limits import MAX_ID
+from flashsale.core.rest import strict_json
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+
+
+class PayloadTooLarge(exceptions.APIException):
+    """The body is larger than `settings.MAX_BODY_BYTES`."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_detail = f"The body is larger than {settings.MAX_BODY_BYTES // 1024} KiB."
+
+
+class UnsupportedContentCoding(exceptions.UnsupportedMediaType):
+    """The body is encoded (`Content-Encoding`); the answer says that only plain ones are read.
+
+    Source: RFC 9110, section 15.5.16.
+    """
+
+    headers: ClassVar = {"Accept-Encoding": "identity"}
+
+    def __init__(self, coding: str) -> None:
+        exceptions.APIException.__init__(self, f"The body's content coding {coding!r} is not supported; send it plain.")
+
+
+class ExactContentNegotiation(DefaultContentNegotiation):
+    """Answers are negotiated as usual; a request's own media type must be a parser's, not a pattern that matches it."""
+
+    def select_renderer(self, request, renderers, format_suffix=None):
+        """Return at once what everybody gets who has no wish of their own."""
+        if len(renderers) == 1 and request.META.get("HTTP_ACCEPT", "*/*") == "*/*":
+            return renderers[0], renderers[0].media_type
+        return super().select_renderer(request, renderers, format_suffix)
+
+    def select_parser(self, request, parsers):
+        """Return the parser of exactly this media type. Raises `UnsupportedContentCoding` for an encoded body."""
+        for coding in request.headers.get("Content-Encoding", "").split(","):
+            if coding.strip().lower() not in ("", "identity"):
+                raise UnsupportedContentCoding(coding.strip())
+        given = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == given), None)
+
+
+class StrictJSONParser(BaseParser):
+    """Parse `application/json` strictly (see `strict_json`); text that could not be stored is refused here."""
+
+    media_type = "application/json"
+
+    def parse(self, stream, media_type=None, parser_context=None) -> Any:
+        raw = read_body(stream)
+        try:
+            value = strict_json.loads(raw)
+        except strict_json.InvalidJson as error:
+            raise exceptions.ParseError(str(error)) from error
+        if not strict_json.all_text_is_storable(value):
+            raise exceptions.ParseError("The body holds a NUL character or half of a surrogate pair.")
+        return value
+
+
+def read_body(stream: HttpRequest) -> bytes:
+    """Return the whole body; raises `PayloadTooLarge` without reading more than the limit."""
+    raw = stream.read(settings.MAX_BODY_BYTES + 1)
+    if len(raw) > settings.MAX_BODY_BYTES:
+        raise PayloadTooLarge
+    return raw
+
+
+def parse_uuid(text: str) -> uuid.UUID | None:
+    """Return the UUID written in the canonical 8-4-4-4-12 form (RFC 9562), or None for anything else."""
+    return uuid.UUID(text) if _UUID.fullmatch(text) else None
+
+
+def parse_id(text: str) -> int | None:
+    """Return the positive integer id written in plain decimal digits, or None for anything else."""
+    value = int(text) if _ID.fullmatch(text) else MAX_ID + 1
+    return value if value <= MAX_ID else None
+
+
+def one_of_two_names(data: Any, *, name: str, alias: str) -> Any:
+    """Return the body with `alias` moved to `name`; raises `ValidationError` when both are given and differ.
+
+    Values are compared with their types, so that `true` and `1` differ.
+    """
+    if not isinstance(data, dict) or alias not in data:
+        return data
+    value = data[alias]
+    if name in data and (type(data[name]) is not type(value) or data[name] != value):
+        raise serializers.ValidationError({name: [f"{name} and {alias} are given and differ."]}, code="ambiguous")
+    return {key: item for key, item in data.items() if key != alias} | {name: value}

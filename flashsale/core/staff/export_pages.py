@@ -1,0 +1,43 @@
+"""Lists of the admin that can be taken along as CSV: the rows that were chosen, or all that match."""
+
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.text import slugify
+
+from flashsale.core.staff.csv_export import Export
+
+
+class Exports(ModelAdmin):
+    """A mixin: what goes into the file is declared in `export`."""
+
+    export: Export
+    list_before_template = "flashsale/export_all.html"
+
+    @admin.action(description="Export as CSV", permissions=["view"])
+    def export_csv(self, request: HttpRequest, queryset: QuerySet) -> StreamingHttpResponse:
+        """Answer the chosen rows in chunks, however many they are, in a file named after the list and the date."""
+        response = StreamingHttpResponse(self.export.lines(queryset), content_type="text/csv; charset=utf-8")
+        name = f"{slugify(self.opts.verbose_name_plural)}-{timezone.localdate().isoformat()}.csv"
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    def export_all(self, request: HttpRequest) -> HttpResponse:
+        """Answer all rows that the list's filters and search in the query leave."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            matching = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+        return self.export_csv(request, matching)
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
+        return [path("export/", self.admin_site.admin_view(self.export_all), name=name), *super().get_urls()]

@@ -1,0 +1,103 @@
+"""`STATE_DIR/local.env`: what `make run` chose for a system on one's own machine."""
+
+import os
+import secrets
+import shlex
+import sys
+from pathlib import Path
+
+from flashsale.core.configuration import environment
+from flashsale.local import servers
+
+FILE_NAME = "local.env"
+DEFAULT_PORT = 8000
+MAX_DIGITS = 5
+SECRET_BYTES = 48
+
+
+class CannotStart(Exception):
+    """The local system cannot be started; the message is for people."""
+
+
+def prepare(state_dir: Path) -> None:
+    """Write the file on the first start; later keep its secret key, and its port until `keep_port` has another one.
+
+    Raises `CannotStart` for a bad port or when a system already runs on this folder, and `OSError` when the folder
+    cannot be written.
+    """
+    if (state_dir / "up.lock").exists() and servers.is_locked(state_dir / "up.lock"):
+        raise CannotStart(already_running(state_dir))
+    chosen = _read(state_dir / FILE_NAME)
+    port = _wanted_port(chosen)
+    values = {
+        "LOCAL_MODE": "1",
+        "SECRET_KEY": chosen.get("SECRET_KEY") or secrets.token_urlsafe(SECRET_BYTES),
+        "PORT": chosen.get("PORT") or str(port),
+    }
+    if not os.environ.get("PORT", "").strip():
+        # An empty variable would hide what the files say.
+        os.environ.pop("PORT", None)
+    if values != chosen:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        _write(state_dir / FILE_NAME, values)
+
+
+def wanted_port(state_dir: Path) -> int:
+    """Return the port to use, now that the settings have read `.env` into the environment.
+
+    Raises `CannotStart` for a bad port.
+    """
+    return _wanted_port(_read(state_dir / FILE_NAME))
+
+
+def keep_port(state_dir: Path, port: int) -> None:
+    """Keep the port for later starts and for commands; only when it is free, or they would ask another server."""
+    chosen = _read(state_dir / FILE_NAME)
+    if chosen.get("PORT") != str(port):
+        _write(state_dir / FILE_NAME, chosen | {"PORT": str(port)})
+
+
+def command(name: str) -> str:
+    """Return a command of `manage.py` for the present system, as it can be pasted into a shell, whatever its folder."""
+    words = [sys.executable, str(environment.BASE_DIR / "manage.py"), name]
+    return " ".join([*_chosen("STATE_DIR", "ENV_FILE"), shlex.join(words)])
+
+
+def make_run(*, port: int | None = None) -> str:
+    """Return the command that starts the present system, on another port when one is given."""
+    chosen = _chosen("STATE_DIR") if port is None else [f"PORT={port}", *_chosen("STATE_DIR")]
+    return " ".join(["make run", *chosen])
+
+
+def _chosen(*names: str) -> list[str]:
+    """Return those of the variables that the environment has, as a shell reads them."""
+    given = {name: os.environ.get(name, "").strip() for name in names}
+    return [f"{name}={shlex.quote(str(Path(value).absolute()))}" for name, value in given.items() if value]
+
+
+def already_running(state_dir: Path) -> str:
+    """Return the sentence that says where the system of this folder runs."""
+    port = _read(state_dir / FILE_NAME).get("PORT", str(DEFAULT_PORT))
+    return f"A system already runs on http://127.0.0.1:{port} (state folder {state_dir})."
+
+
+def _wanted_port(chosen: dict[str, str]) -> int:
+    port = os.environ.get("PORT", "").strip() or chosen.get("PORT") or str(DEFAULT_PORT)
+    if not (port.isascii() and port.isdigit() and len(port) <= MAX_DIGITS and 0 < int(port) < 2**16):
+        raise CannotStart("PORT must be a whole number from 1 to 65535.")
+    return int(port)
+
+
+def _read(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    return dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
+
+
+def _write(path: Path, values: dict[str, str]) -> None:
+    """Replace the file as a whole, readable by its owner only."""
+    unfinished = path.with_suffix(".new")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.writelines(f"{name}={value}\n" for name, value in values.items())
+    unfinished.replace(path)

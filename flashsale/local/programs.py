@@ -1,0 +1,101 @@
+"""The processes of a local system: started together, watched, and stopped together."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flashsale.local import child_process
+
+STOP_SECONDS = 15
+POLL_SECONDS = 0.1
+LAST_LINES = 20
+
+
+class StackError(Exception):
+    """The system cannot go on; the message is for people, `exit_code` for the shell."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process of the system: its name, its command line, and the signal it gets when this process is killed."""
+
+    name: str
+    argv: Sequence[str]
+    death_signal: signal.Signals = signal.SIGTERM
+
+
+class Stack:
+    """Running programs, each with a log file of its own below `logs_dir`."""
+
+    def __init__(self, logs_dir: Path, *, cwd: Path) -> None:
+        self._logs_dir = logs_dir
+        self._cwd = cwd
+        self._running: list[tuple[Program, subprocess.Popen]] = []
+
+    def start(self, program: Program) -> None:
+        """Start a program in a session of its own, so that Ctrl-C reaches only this process; it dies with this one."""
+        self._logs_dir.mkdir(parents=True, exist_ok=True)
+        log = self.log_of(program)
+        if log.exists():
+            log.replace(log.with_suffix(".log.1"))
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                program.argv,
+                cwd=self._cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=child_process.child_setup(program.death_signal),  # noqa: PLW1509 - this process has one thread
+            )
+        self._running.append((program, process))
+
+    def check(self) -> None:
+        """Raise `StackError` with its exit code and last lines when a program has ended."""
+        for program, process in self._running:
+            code = process.poll()
+            if code is not None:
+                how = f"signal {-code}" if code < 0 else f"exit code {code}"
+                message = f"{program.name} ended with {how}. Its last lines ({self.log_of(program)}):\n"
+                raise StackError(message + tail(self.log_of(program)), exit_code=128 - code if code < 0 else code or 1)
+
+    def wait_until(self, is_ready: Callable[[], bool], *, seconds: float) -> bool:
+        """Wait at most `seconds` until `is_ready()`; raises `StackError` when a program ends meanwhile."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.check()
+            if is_ready():
+                return True
+            time.sleep(POLL_SECONDS)
+        return False
+
+    def stop(self) -> None:
+        """Stop the programs, the last started first, each with all its children."""
+        while self._running:
+            _, process = self._running.pop()
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=STOP_SECONDS)
+            # Whatever the program left behind in its session goes with it.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def log_of(self, program: Program) -> Path:
+        """Return the program's log file."""
+        return self._logs_dir / f"{program.name}.log"
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log file, indented; nothing when there is no such file."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join(f"  {line}" for line in lines[-LAST_LINES:])

@@ -1,0 +1,207 @@
+"""Embedded PostgreSQL and Valkey for local mode: found in wheels, started when first needed, stopped after last use.
+
+A *keeper* process (`flashsale.local.supervisor`) runs both servers of one state folder for as long as anybody uses
+them. The locks, all `flock`, are released by the kernel however a process ends:
+
+- `users.lock`   shared by every user; the keeper stops the servers when it can have it alone
+- `start.lock`   held while somebody joins, so that one keeper is started and not two
+- `keeper.lock`  held by the living keeper
+- `servers.lock` inherited by the servers: held until the last of their processes is gone
+
+This module knows nothing of Django: the settings import it.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from flashsale.core.commands.interrupts import interrupts
+
+DATABASE = USER = "flashsale"
+PG_PORT = "5432"
+START_SECONDS = 60
+STOP_SECONDS = 60
+POLL_SECONDS = 0.05
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+
+
+class EmbeddedError(Exception):
+    """The embedded servers cannot be used; the message is for people."""
+
+
+class Urls(NamedTuple):
+    """Where the servers of a state folder are: for Django, redis-py and Celery."""
+
+    database: str
+    redis: str
+    broker: str
+
+
+def socket_dir(state_dir: Path) -> Path:
+    """Return the short private folder for the Unix sockets of a state folder; their paths may have 107 bytes."""
+    digest = hashlib.sha256(os.fsencode(state_dir.resolve())).hexdigest()[:12]
+    return Path(f"/tmp/flashsale-{os.getuid()}-{digest}")  # noqa: S108 - owner and mode are checked by the keeper
+
+
+def urls(state_dir: Path) -> Urls:
+    """Return the servers' addresses, whether they run or not."""
+    folder = socket_dir(state_dir)
+    return Urls(
+        database=f"postgresql://{USER}@/{DATABASE}?host={quote(str(folder), safe='')}&port={PG_PORT}",
+        redis=f"unix://{folder}/valkey.sock?db=0",
+        broker=f"redis+socket://{folder}/valkey.sock?virtual_host=1",
+    )
+
+
+def database_settings(state_dir: Path) -> dict[str, str]:
+    """Return the connection's part of Django's DATABASES entry."""
+    return {"HOST": str(socket_dir(state_dir)), "PORT": PG_PORT, "NAME": DATABASE, "USER": USER, "PASSWORD": ""}
+
+
+class Lease:
+    """The use of a state folder's servers; they run at least until it is closed or its process ends."""
+
+    def __init__(self, users_fd: int) -> None:
+        self._users_fd = users_fd
+
+    def close(self) -> None:
+        """Give the use up. The last user out leaves the keeper to stop the servers."""
+        if self._users_fd >= 0:
+            os.close(self._users_fd)
+            self._users_fd = -1
+
+
+def use(state_dir: Path, *, fast: bool = False) -> Lease:
+    """Return a lease on ready servers, starting them if nobody uses them yet.
+
+    `fast` starts PostgreSQL without waiting for the disk: for data nobody wants to keep. Raises `EmbeddedError`.
+    """
+    state_dir = state_dir.absolute()
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        with locked(state_dir / "start.lock"):
+            users_fd = _lock_file(state_dir / "users.lock", fcntl.LOCK_SH, START_SECONDS)
+            try:
+                _make_ready(state_dir, fast=fast)
+            except BaseException:
+                os.close(users_fd)
+                raise
+    except OSError as error:
+        raise EmbeddedError(f"The state folder {state_dir} cannot be used: {error.strerror or error}.") from error
+    return Lease(users_fd)
+
+
+def is_running(state_dir: Path) -> bool:
+    """Say whether a living keeper runs the servers of the state folder."""
+    return is_locked(state_dir / "keeper.lock")
+
+
+def wait_until_stopped(state_dir: Path) -> None:
+    """Wait until no server process of the state folder is left; raises `EmbeddedError` after `STOP_SECONDS`."""
+    for name in ("keeper.lock", "servers.lock"):
+        with locked(state_dir / name, seconds=STOP_SECONDS):
+            pass
+
+
+def is_locked(path: Path) -> bool:
+    """Say whether another process has the file locked for itself."""
+    try:
+        # Shared, so that two who ask at once do not take each other for the holder.
+        os.close(_lock_file(path, fcntl.LOCK_SH, seconds=0))
+    except EmbeddedError:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, seconds: float = START_SECONDS) -> Iterator[int]:
+    """Hold an exclusive lock on the file, waiting at most `seconds`; gives its descriptor."""
+    descriptor = _lock_file(path, fcntl.LOCK_EX, seconds)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock_file(path: Path, kind: int, seconds: float) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait_for_lock(descriptor, kind, path, seconds)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _wait_for_lock(descriptor: int, kind: int, path: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise EmbeddedError(f"{path} is still locked by another process after {seconds:g} s.") from None
+            _pause()
+
+
+def _pause() -> None:
+    interrupts.check()
+    time.sleep(POLL_SECONDS)
+
+
+def _make_ready(state_dir: Path, *, fast: bool) -> None:
+    """Return when a living keeper has ready servers; this process holds the start lock and is a user."""
+    with contextlib.ExitStack() as undoing:
+        deadline = time.monotonic() + START_SECONDS
+        keeper: subprocess.Popen | None = None
+        while time.monotonic() < deadline:
+            if _is_ready(state_dir):
+                undoing.pop_all()
+                return
+            if keeper is None and not is_running(state_dir):
+                keeper = _start_keeper(state_dir, fast=fast)
+                undoing.callback(_stop_keeper, keeper)
+            elif keeper is not None and keeper.poll() is not None:
+                raise EmbeddedError(_why_it_failed(state_dir))
+            _pause()
+        raise EmbeddedError(f"The embedded servers were not ready after {START_SECONDS} s; see {state_dir}/keeper.log.")
+
+
+def _is_ready(state_dir: Path) -> bool:
+    return is_running(state_dir) and (state_dir / "ready").exists()
+
+
+def _start_keeper(state_dir: Path, *, fast: bool) -> subprocess.Popen:
+    for name in ("ready", "keeper.error"):
+        (state_dir / name).unlink(missing_ok=True)
+    argv = [sys.executable, "-m", "flashsale.local.supervisor", str(state_dir), *(["--fast"] if fast else [])]
+    with (state_dir / "keeper.log").open("wb") as log:
+        # A session of its own: Ctrl-C of whoever started it is not meant for the others who use it.
+        return subprocess.Popen(
+            argv, cwd=PROJECT_DIR, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def _stop_keeper(keeper: subprocess.Popen) -> None:
+    """Stop a keeper whose start failed or was interrupted: the start lock is held, so that it has no other user."""
+    keeper.terminate()
+    try:
+        keeper.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        keeper.kill()
+        keeper.wait()
+
+
+def _why_it_failed(state_dir: Path) -> str:
+    error = state_dir / "keeper.error"
+    if error.exists():
+        return error.read_text()
+    return f"The embedded servers could not be started; see {state_dir}/keeper.log."

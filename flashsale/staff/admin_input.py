@@ -1,0 +1,60 @@
+"""What staff's browsers send: text that the database cannot take is a page that says so, and not a fault."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import DataError, IntegrityError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from flashsale.core.rest import strict_json
+
+PREFIX = "/admin/"
+UNSTORABLE = "The address or the form contains a character that cannot be stored or looked up (NUL)."
+REFUSED = "A value in the address or in the form cannot be stored or looked up here."
+COLLIDES = "This does not go together with what is stored."
+
+logger = logging.getLogger(__name__)
+
+
+class AdminInput:
+    """Middleware: answer 400 for values that no form or list checks, 409 for a change that the database refuses.
+
+    Lists look up what their address says, and actions what a form posts, without a form field in between.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
+        """Answer text that cannot be looked up, where no form's field looks at it."""
+        if not request.path_info.startswith(PREFIX) or all(map(strict_json.is_storable, _unchecked_texts(request))):
+            return None
+        return _page(request, 400, UNSTORABLE)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer what the database would not take; whatever the request did in a transaction is undone by then."""
+        if not request.path_info.startswith(PREFIX) or not isinstance(exception, (DataError, IntegrityError)):
+            return None
+        logger.warning("the database refused %s %s", request.method, request.path_info, exc_info=exception)
+        if isinstance(exception, DataError):
+            return _page(request, 400, REFUSED)
+        return _page(request, 409, COLLIDES)
+
+
+def _unchecked_texts(request: HttpRequest) -> Iterable[str]:
+    yield request.path_info
+    for name, values in request.GET.lists():
+        yield name
+        yield from values
+    if request.method == "POST":
+        yield from request.POST.getlist(ACTION_CHECKBOX_NAME)
+
+
+def _page(request: HttpRequest, status: int, what: str) -> HttpResponse:
+    return render(request, "flashsale/input_refused.html", {"status": status, "what": what}, status=status)

@@ -1,0 +1,171 @@
+"""The admin's first page: what is on sale, how it goes, what needs a human; a few cheap queries every two seconds."""
+
+import time
+from typing import Any
+
+import redis
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db.models import Count, Model, Q, QuerySet
+from django.db.models.functions import Now, TruncMinute
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.models import Product
+from checkout import audit
+from checkout.models import Hold, Order
+from flashsale.observability import heartbeat
+from flashsale.staff import refusal_counts
+from payments.models import Dispute, Payment, WebhookEvent
+
+KEPT_SECONDS = 2
+SALES_SHOWN = 12
+MINUTES_SHOWN = 60
+
+VIEW_PRODUCT, VIEW_STOCK = "catalog.view_product", "catalog.view_stock"
+VIEW_HOLD, VIEW_ORDER = "checkout.view_hold", "checkout.view_order"
+VIEW_EVENT, VIEW_PAYMENT = "payments.view_webhookevent", "payments.view_payment"
+VIEW_DISPUTE = "payments.view_dispute"
+SILENT_WORKERS = "Silent workers"
+VIEW_SCHEDULE = "django_celery_beat.view_periodictask"
+NEEDED_FOR_PART = {
+    "sales": (VIEW_PRODUCT, VIEW_STOCK), "more_sales": (VIEW_PRODUCT, VIEW_STOCK), "next_sale": (VIEW_PRODUCT,),
+}  # fmt: skip
+NEEDED_FOR_SERIES = {"labels": (), "holds": (VIEW_HOLD,), "refusals": (VIEW_HOLD,), "orders": (VIEW_ORDER,)}
+
+
+def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the numbers to the page's context (unfold's `DASHBOARD_CALLBACK`)."""
+    return context | numbers(request.user)
+
+
+def numbers(user: User) -> dict[str, Any]:
+    """Return what this member of staff may see of the page, at most `KEPT_SECONDS` old.
+
+    Each part needs the permission to view the models that it is counted from. A part that may not be seen is missing,
+    or empty where the page would list something.
+    """
+    everything = cache.get_or_set("dashboard", _numbers, KEPT_SECONDS)
+    shown = {name: part for name, part in everything.items() if user.has_perms(NEEDED_FOR_PART.get(name, ()))}
+    steps = [step for step in everything["funnel"] if user.has_perm(step["needs"])]
+    shown["funnel"] = steps
+    shown["funnel_percent"] = user.has_perm(VIEW_HOLD)
+    shown["needs"] = [_linked(need, user) for need in everything["needs"] if user.has_perm(need["needs"])]
+    series = {name: values for name, values in everything["chart"].items() if user.has_perms(NEEDED_FOR_SERIES[name])}
+    shown["chart"] = series if len(series) > 1 else None
+    shown["has_parts"] = bool(shown["needs"] or steps or {"sales", "next_sale"} & shown.keys())
+    return shown
+
+
+def _numbers() -> dict[str, Any]:
+    minutes = _last_minutes()
+    holds, orders = _a_minute(Hold.objects.all(), minutes), _a_minute(Order.objects.all(), minutes)
+    return {
+        "sales": [_bar(product) for product in _running()[:SALES_SHOWN]],
+        "more_sales": max(0, _running().count() - SALES_SHOWN),
+        "next_sale": Product.objects.published().filter(sale_starts_at__gt=Now()).order_by("sale_starts_at").first(),
+        "needs": _needs(),
+        "funnel": _funnel(sum(holds)),
+        "chart": {
+            "labels": [timezone.localtime(_moment(minute)).strftime("%H:%M") for minute in minutes],
+            "holds": holds,
+            "orders": orders,
+            "refusals": refusal_counts.a_minute(minutes),
+        },
+    }
+
+
+def _last_minutes() -> list[int]:
+    now = int(time.time()) // 60
+    return list(range(now - MINUTES_SHOWN + 1, now + 1))
+
+
+def _moment(minute: int):
+    return timezone.datetime.fromtimestamp(minute * 60, tz=timezone.get_current_timezone())
+
+
+def _a_minute(made: QuerySet[Model], minutes: list[int]) -> list[int]:
+    since = made.filter(created_at__gte=_moment(minutes[0]))
+    rows = since.annotate(minute=TruncMinute("created_at")).values("minute").annotate(n=Count("pk")).order_by()
+    found = {int(row["minute"].timestamp()) // 60: row["n"] for row in rows}
+    return [found.get(minute, 0) for minute in minutes]
+
+
+def _running() -> QuerySet[Product]:
+    begun = Q(sale_starts_at=None) | Q(sale_starts_at__lte=Now())
+    not_over = Q(sale_ends_at=None) | Q(sale_ends_at__gt=Now())
+    running = Product.objects.published().filter(begun, not_over).select_related("stock").with_availability()
+    # The busiest first: each change of the counters is a version.
+    return running.order_by("-stock__version", "-pk")
+
+
+def _bar(product: Product) -> dict[str, Any]:
+    """Return the three parts of a product's stock, in units and in percent of the total."""
+    stock, total = product.stock, max(1, product.stock.total)
+    units = {"sold": stock.sold, "reserved": stock.total - stock.sold - product.available_stock}
+    units["available"] = product.available_stock
+    return {
+        "name": product.name,
+        "url": reverse("admin:catalog_product_change", args=[product.pk]),
+        "is_paused": product.paused_at is not None,
+        "total": stock.total,
+        "parts": [{"name": name, "units": n, "percent": round(100 * n / total, 2)} for name, n in units.items()],
+    }
+
+
+def _funnel(holds: int) -> list[dict[str, Any]]:
+    """Return how many of the last hour's holds became orders, and paid ones."""
+    since = _moment(_last_minutes()[0])
+    made = Order.objects.filter(created_at__gte=since).aggregate(all=Count("pk"), paid=Count("pk", Q(status="paid")))
+    steps = {"holds": holds, "orders": made["all"], "paid": made["paid"]}
+    return [
+        {
+            "name": name,
+            "n": n,
+            "percent": round(100 * n / holds) if holds else 0,
+            "needs": VIEW_HOLD if name == "holds" else VIEW_ORDER,
+        }
+        for name, n in steps.items()
+    ]
+
+
+def _needs() -> list[dict[str, Any]]:
+    """Return what waits for a human, each with a count and a link."""
+    events = WebhookEvent.objects.filter(status__in=["needs_review", "dead"]).values("status").annotate(n=Count("pk"))
+    of_status = {row["status"]: row["n"] for row in events.order_by()}
+    listed = reverse("admin:payments_webhookevent_changelist")
+    payments = reverse("admin:payments_payment_changelist")
+    disputes = reverse("admin:payments_dispute_changelist")
+    due = Payment.objects.filter(status=Payment.Status.REFUND_DUE).count()
+    drift = audit.last_result()
+    return [
+        _need("Refunds due", VIEW_PAYMENT, due, f"{payments}?status__exact=refund_due"),
+        _need("Events to review", VIEW_EVENT, of_status.get("needs_review", 0), f"{listed}?status__exact=needs_review"),
+        _need("Disputes", VIEW_DISPUTE, _disputes(), f"{disputes}?status__in=open,lost"),
+        _need("Dead events", VIEW_EVENT, of_status.get("dead", 0), f"{listed}?status__exact=dead"),
+        _need("Products with wrong counters", VIEW_STOCK, drift, reverse("admin:catalog_stock_changelist")),
+        # Shown to everybody who may view orders; the page behind it needs a permission of its own.
+        _need(SILENT_WORKERS, VIEW_ORDER, _silent(), reverse("admin:django_celery_beat_periodictask_changelist")),
+    ]
+
+
+def _disputes() -> int:
+    return Dispute.objects.filter(status__in=[Dispute.Status.OPEN, Dispute.Status.LOST]).count()
+
+
+def _need(name: str, needs: str, n: int | None, url: str) -> dict[str, Any]:
+    return {"name": name, "needs": needs, "n": n, "url": url, "is_urgent": n != 0}
+
+
+def _linked(need: dict[str, Any], user: User) -> dict[str, Any]:
+    """Return the need, without its link where the page behind it may not be seen."""
+    may_follow = need["name"] != SILENT_WORKERS or user.has_perm(VIEW_SCHEDULE)
+    return need if may_follow else need | {"url": ""}
+
+
+def _silent() -> int | None:
+    try:
+        return len(heartbeat.silent_queues())
+    except redis.RedisError:
+        return None

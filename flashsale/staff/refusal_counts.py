@@ -1,0 +1,55 @@
+"""How many claims were refused in each minute, counted in Valkey/Redis for the staff's chart: never the truth.
+
+Each process adds up and writes at most once a second, so that refusing stays cheap.
+"""
+
+import threading
+import time
+from collections import Counter
+
+from flashsale.core import redis_client
+
+KEPT_SECONDS = 2 * 3600
+FLUSH_SECONDS = 1.0
+
+_breaker = redis_client.Breaker(without="refusals are not counted")
+
+
+class Refusals:
+    """The refusals of this process that were not written yet."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._unwritten: Counter[int] = Counter()
+        self._written_at = 0.0
+
+    def note(self) -> None:
+        """Count one refusal now."""
+        with self._lock:
+            self._unwritten[int(time.time()) // 60] += 1
+            if time.monotonic() - self._written_at < FLUSH_SECONDS:
+                return
+            self._written_at = time.monotonic()
+            unwritten, self._unwritten = self._unwritten, Counter()
+        _breaker.tried(lambda: _add(unwritten))
+
+
+def a_minute(minutes: list[int]) -> list[int]:
+    """Return the refusals in each of these minutes (since the epoch); zeros without Redis."""
+    found = _breaker.tried(lambda: redis_client.client().mget([_key(minute) for minute in minutes]))
+    return [int(count or 0) for count in found or [0] * len(minutes)]
+
+
+def _add(counts: Counter[int]) -> None:
+    pipeline = redis_client.client().pipeline(transaction=False)
+    for minute, count in counts.items():
+        pipeline.incrby(_key(minute), count)
+        pipeline.expire(_key(minute), KEPT_SECONDS)
+    pipeline.execute()
+
+
+def _key(minute: int) -> str:
+    return f"flashsale:refusals:{minute}"
+
+
+refusals = Refusals()

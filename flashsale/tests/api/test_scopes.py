@@ -1,0 +1,108 @@
+"""What a token may do: scopes, and the command that makes tokens."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework_api_key.models import APIKey
+
+from flashsale.api import authentication
+from flashsale.core.rest import scopes
+from flashsale.models import Token
+from flashsale.tests.api.test_bad_input import problem_of
+from flashsale.tests.api.test_tokens import bearer
+
+
+def make_token(capsys, *options: str) -> str:
+    call_command("make_token", *options)
+    printed = capsys.readouterr()
+    assert printed.out.count("\n") == 1
+    return printed.out.strip()
+
+
+def test_the_command_prints_a_token_that_works_and_nothing_else(db, capsys, api, product):
+    token = make_token(capsys, "--name", "ERP", "--scopes", "storefront, payments:claim", "--expires", "2099-12-31")
+
+    assert api.get(f"/api/v1/products/{product.pk}", headers=bearer(token)).status_code == 200
+    made = Token.objects.get()
+    assert made.scopes == {"storefront", "payments:claim"}
+    assert timezone.localtime(made.expiry_date).isoformat() == "2099-12-31T00:00:00+00:00"
+
+
+def test_a_token_without_scopes_is_one_for_the_storefront(db, capsys):
+    make_token(capsys, "--name", "app")
+
+    assert Token.objects.get().scopes == {"storefront"}
+
+
+def test_a_token_from_before_there_were_scopes_is_one_for_the_storefront(db, api, product):
+    _, token = APIKey.objects.create_key(name="old")
+
+    assert api.get(f"/api/v1/products/{product.pk}", headers=bearer(token)).status_code == 200
+    assert Token.objects.get().scopes == scopes.DEFAULT
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--scopes", "storefront,everything"],
+        ["--scopes", ","],
+        ["--expires", "tomorrow"],
+        ["--expires", "2030-02-31"],
+        ["--expires", "2001-01-01"],
+        ["--expires", "9999-12-31T23:59:59-05:00"],
+        ["--expires", "3000-01-01"],
+        ["--expires", "2030-01-31x"],
+        ["--name", "x" * 51],
+        ["--name", ""],
+        ["--name", "a\x00b"],
+    ],
+)
+def test_a_nonsensical_option_is_one_sentence_and_makes_nothing(db, options):
+    with pytest.raises(CommandError) as refused:
+        call_command("make_token", "--name", "ERP", *options)
+
+    assert "\n" not in str(refused.value)
+    assert not APIKey.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/api/v1/products"), ("POST", "/api/v1/holds"), ("POST", "/api/v1/orders"), ("GET", "/api/products/1")],
+)
+def test_what_a_tokens_scopes_lack_is_refused_by_name(db, api, method, path):
+    token = authentication.make(name="claims only", scope_names=["payments:claim"])
+
+    problem = problem_of(api.generic(method, path, headers=bearer(token)), 403, "scope_missing")
+
+    assert problem["scope"] == "storefront"
+
+
+def test_a_scope_counts_from_the_next_request_on(db, api, product):
+    token = authentication.make(name="app", scope_names=["payments:claim"])
+    authentication.set_scopes(Token.objects.get(), ["storefront"])
+
+    assert api.get(f"/api/v1/products/{product.pk}", headers=bearer(token)).status_code == 200
+
+
+@pytest.mark.parametrize(("ticked", "after"), [(["storefront", "payments:claim"], None), ([], {"storefront"})])
+def test_staff_give_a_token_scopes_in_the_admin(admin_client, ticked, after):
+    data = {"name": "shop", "scopes": ticked}
+    admin_client.post(reverse("admin:rest_framework_api_key_apikey_add"), data, follow=True)
+
+    token = Token.objects.get()
+    assert token.scopes == (after or set(ticked))
+
+    change = reverse("admin:rest_framework_api_key_apikey_change", args=[token.pk])
+    assert "payments:claim" in admin_client.get(change).text
+    admin_client.post(change, {"name": "shop", "scopes": ["payments:claim"]})
+    assert Token.objects.get().scopes == {"payments:claim"}
+
+
+def test_an_expired_token_has_no_scopes_left(db, api, product):
+    token = authentication.make(name="app", scope_names=["storefront"], expires_at=timezone.now() + timedelta(hours=1))
+    APIKey.objects.update(expiry_date=timezone.now() - timedelta(seconds=1))
+
+    problem_of(api.get(f"/api/v1/products/{product.pk}", headers=bearer(token)), 401, "not_authenticated")

@@ -1,0 +1,271 @@
+"""docker-compose.yml and what it mounts: hardened, within its limits, and what the programs really need."""
+
+import os
+import re
+import stat
+import subprocess
+import time
+
+import pytest
+import yaml
+from django.conf import settings
+
+from flashsale import server
+from flashsale.tests.support.browser import tool
+from flashsale.tests.support.deployed import (
+    COMPOSE,
+    SECRETS,
+    SERVICES,
+    deployment,
+    environment_of,
+    make_secrets,
+    stopping,
+)
+from flashsale.tests.support.processes import PROJECT, free_port, wait_until
+
+ONE_SHOT = {"migrate"}
+OURS = {"web", "pay", "worker", "worker-expiry", "beat", "migrate"}
+SECRET_SETTINGS = {
+    "SECRET_KEY", "DATABASE_PASSWORD", "STANDARD_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_KEY",
+    "METRICS_TOKEN",
+}  # fmt: skip
+# What compose decides, or what is for one's own machine only, or a test double's.
+NOT_PASSED_ON = {
+    "LOCAL_MODE", "DEBUG", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "WEB_HOST", "ALIVE_FILE", "METRICS_PORT",
+    "TRUSTED_PROXIES", "TRUST_FORWARDED_PROTO", "STRIPE_API_BASE", "PROMETHEUS_MULTIPROC_DIR", "REUSE_PORT",
+    *SECRET_SETTINGS,
+}  # fmt: skip
+# Connections for staff at a prompt, backups, and PostgreSQL's own three for superusers.
+RESERVED_CONNECTIONS = 20
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_may_do_as_little_as_it_can(name):
+    service = SERVICES[name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"].partition(":")[0] not in ("", "0", "root")
+    assert not {"privileged", "cap_add", "network_mode", "pid", "ipc", "devices"} & set(service)
+    assert not [mount for mount in service.get("volumes", []) if "docker.sock" in mount]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_watched_and_started_again(name):
+    service = SERVICES[name]
+
+    assert service["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
+    assert ("healthcheck" in service) is (name not in ONE_SHOT)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_gets_its_secrets_as_files_only(name):
+    service = SERVICES[name]
+    environment = environment_of(name, ALLOWED_HOSTS="shop.test")
+
+    secret_files = {value.removeprefix(SECRETS) for value in environment.values() if value.startswith(SECRETS)}
+    mentioned = yaml.safe_dump(service).replace(SECRETS, "")
+    assert not {"POSTGRES_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD", *SECRET_SETTINGS} & set(environment)
+    assert secret_files <= set(service.get("secrets", []))
+    assert not re.search(r"\$\{\w*(SECRET|PASSWORD|TOKEN|API_KEY)\w*", mentioned)
+    assert re.search(r"://\w+:[^@\s]*@", mentioned) is None
+
+
+def test_what_is_mounted_is_there():
+    mounts = [mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])]
+    files = [mount for mount in mounts if mount.startswith("./")]
+
+    assert len(files) == 6
+    assert [file for file in files if not (PROJECT / file).exists()] == []
+    assert {mount for mount in mounts if not mount.startswith("./")} == set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_our_programs_read_every_secret_from_its_file(name):
+    environment = environment_of(name, ALLOWED_HOSTS="shop.test")
+
+    assert {f"{secret}_FILE" for secret in SECRET_SETTINGS} <= set(environment)
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_every_setting_of_the_env_file_reaches_the_programs(name):
+    documented = {line.partition("=")[0] for line in settings_lines()}
+    only_of_the_web = {"WEB_WORKERS", "WEB_THREADS", "DATABASE_POOL_MAX", "HOLDS_AT_ONCE"}
+    wanted = documented - NOT_PASSED_ON - (only_of_the_web if name == "worker" else set())
+
+    passed_on = environment_of(name, **dict.fromkeys(documented, "given"))
+
+    assert {setting for setting, value in passed_on.items() if value == "given"} == wanted
+
+
+def settings_lines() -> list[str]:
+    """Return the settings of .env.example, those that are commented out too."""
+    lines = re.findall(r"^(?:# )?([A-Z][A-Z_]+=.*)$", (PROJECT / ".env.example").read_text(), re.M)
+    return [line for line in lines if not line.startswith("PORT=")]
+
+
+def test_every_setting_is_in_the_env_file():
+    sources = [path.read_text() for path in (PROJECT / "flashsale").glob("*.py")]
+    read = set(re.findall(r"""(?:env\.\w+\(|_a_minute\(|environ\.get\()\s*"([A-Z_]+)\"""", "".join(sources)))
+
+    # Where a file or a system of one's own machine is, and the port that is chosen for it; what a request brings.
+    elsewhere = {"ENV_FILE", "STATE_DIR", "PORT", "CONTENT_LENGTH", "HTTP_EXPECT"}
+    assert read - {line.partition("=")[0] for line in settings_lines()} == elsewhere
+
+
+def test_there_is_one_beat_and_never_two():
+    beat = SERVICES["beat"]
+
+    assert beat["deploy"] == {"replicas": 1, "update_config": {"parallelism": 1, "order": "stop-first"}}
+    assert [name for name, service in SERVICES.items() if "beat" in service.get("command", [])] == ["beat"]
+    assert not [name for name, service in SERVICES.items() if {"-B", "--beat"} & set(service.get("command", []))]
+
+
+def test_the_web_has_two_replicas_and_the_defaults_are_the_servers():
+    environment = environment_of("web", ALLOWED_HOSTS="shop.test")
+
+    assert SERVICES["web"]["deploy"]["replicas"] == 2
+    assert int(environment["WEB_WORKERS"]) == server.WORKERS
+    assert int(environment["WEB_THREADS"]) == server.THREADS
+    assert int(environment["DATABASE_POOL_MAX"]) == server.CONNECTIONS
+
+
+def connections_of(name: str) -> int:
+    """Return how many connections to PostgreSQL all replicas of a service have at most."""
+    service, environment = SERVICES[name], environment_of(name, ALLOWED_HOSTS="shop.test")
+    replicas = service.get("deploy", {}).get("replicas", 1)
+    command = service.get("command", [])
+    if "worker" in command:
+        # Each process of the pool, and their parent.
+        return replicas * (int(command[command.index("-c") + 1]) + 1)
+    if command:
+        return replicas
+    processes = int(environment.get("WEB_WORKERS", server.WORKERS))
+    return replicas * processes * int(environment.get("DATABASE_POOL_MAX", server.CONNECTIONS))
+
+
+def test_all_connections_together_are_fewer_than_postgresql_takes():
+    [given] = [int(word.split("=")[1]) for word in SERVICES["db"]["command"] if word.startswith("max_connections=")]
+
+    needed = {name: connections_of(name) for name in sorted(OURS)}
+
+    assert needed == {"beat": 1, "migrate": 1, "pay": 24, "web": 48, "worker": 3, "worker-expiry": 2}
+    assert sum(needed.values()) + RESERVED_CONNECTIONS <= given
+
+
+def test_what_was_begun_may_end_before_a_service_is_killed():
+    def seconds(name: str) -> int:
+        return int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
+
+    assert min(seconds("web"), seconds("pay")) > server.STOP_SECONDS
+    assert min(seconds("worker"), seconds("worker-expiry")) > settings.CELERY_TASK_TIME_LIMIT
+
+
+def test_only_who_must_reaches_the_world_and_the_databases_are_reached_from_inside_only():
+    def networks(name: str) -> set[str]:
+        return set(SERVICES[name]["networks"])
+
+    open_networks = {name for name, network in COMPOSE["networks"].items() if not (network or {}).get("internal")}
+
+    assert open_networks == {"edge", "outside"}
+    assert networks("db") == networks("valkey") == {"back"}
+    assert {name for name in SERVICES if networks(name) & open_networks} == {"nginx", "grafana", "worker"}
+    assert not any("back" in networks(name) for name in ("nginx", "grafana"))
+    assert {name for name, service in SERVICES.items() if service.get("ports")} == {"nginx", "grafana"}
+    assert SERVICES["grafana"]["ports"] == ["127.0.0.1:3000:3000"]
+
+
+def test_valkey_keeps_what_it_has_and_drops_no_task():
+    command = " ".join(SERVICES["valkey"]["command"])
+
+    assert "--appendonly yes" in command
+    assert "--maxmemory-policy noeviction" in command
+    assert SERVICES["valkey"]["volumes"] == ["valkey:/data"]
+
+
+def test_the_image_runs_without_root_and_holds_no_secrets():
+    build, final = re.split(r"^FROM ", (PROJECT / "Dockerfile").read_text(), flags=re.M)[1:]
+    copied = set(re.findall(r"^COPY (\w+) ", build, re.M))
+
+    assert re.findall(r"^USER (.*)$", final, re.M) == [SERVICES["web"]["user"]]
+    assert "COPY --from=build" in final
+    assert "pip" not in final
+    assert copied == {"flashsale", "catalog", "checkout", "payments"}
+    assert {".env", "secrets", ".git", ".state"} <= set((PROJECT / ".dockerignore").read_text().split())
+    assert "secrets/" in (PROJECT / ".gitignore").read_text().split()
+
+
+def test_secrets_are_made_once_and_for_nobody_else(tmp_path):
+    folder = tmp_path / "secrets"
+
+    make_secrets(folder)
+    (folder / "stripe_api_key").chmod(0o600)
+    (folder / "stripe_api_key").write_text("sk_live_1\n")
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    make_secrets(folder)
+
+    assert set(before) == set(COMPOSE["secrets"])
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o444}
+    assert len(set(before.values())) == len(before)
+
+
+def test_prometheus_finds_every_service_that_counts():
+    promtool = tool("promtool")
+    checked = subprocess.run(
+        [promtool, "check", "config", "--syntax-only", "deploy/prometheus.yml"],
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    config = yaml.safe_load((PROJECT / "deploy" / "prometheus.yml").read_text())
+    jobs = config["scrape_configs"]
+    found = {tuple(job["dns_sd_configs"][0]["names"]): job["dns_sd_configs"][0]["port"] for job in jobs}
+    workers = {
+        (name,): int(environment["METRICS_PORT"])
+        for name in OURS
+        if "METRICS_PORT" in (environment := environment_of(name, ALLOWED_HOSTS="shop.test"))
+    }
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert found == {("web",): 8000, ("pay",): 8000} | workers
+    assert set(workers) == {("worker",), ("worker-expiry",)}
+    assert {job["authorization"]["credentials_file"] for job in jobs} == {f"{SECRETS}metrics_token"}
+    assert SERVICES["prometheus"]["secrets"] == ["metrics_token"]
+    assert all((PROJECT / "deploy" / name).exists() for name in config["rule_files"])
+
+
+@pytest.fixture(scope="module")
+def deployed(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), deployment() as deployed:
+        yield deployed
+
+
+@pytest.mark.django_db
+def test_the_programs_accept_what_compose_gives_them(deployed):
+    checked = deployed.manage("check", "--deploy", "--fail-level", "WARNING")
+
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.django_db
+def test_a_living_worker_and_beat_are_healthy_and_silent_ones_are_not(deployed):
+    names, begun_at = ["worker", "beat"], time.time()
+    # A port that is free here; compose's may be somebody else's.
+    programs = {name: deployed.start(name, METRICS_PORT=str(free_port())) for name in names}
+    assert not any(deployed.is_healthy(name) for name in names)
+
+    with stopping(*programs.values()):
+        for name in names:
+            wait_until(lambda name=name: deployed.is_healthy(name), what=f"{name} is healthy")
+
+    # Nobody touches the files any more.
+    for name in names:
+        alive = deployed.folder / f"{name}-alive"
+        assert alive.stat().st_mtime >= begun_at
+        os.utime(alive, (time.time() - 31,) * 2)
+        assert not deployed.is_healthy(name)
+        assert programs[name].returncode == 0

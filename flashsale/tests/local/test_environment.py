@@ -1,0 +1,270 @@
+"""Settings from the environment: as they stand, without blanks around them, or refused in one sentence."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from unittest.mock import patch
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from flashsale.tests.support.processes import PROJECT
+
+# A warning may quote what a refusal must not.
+pytestmark = pytest.mark.filterwarnings("error")
+SETTINGS = PROJECT / "flashsale" / "settings.py"
+KEY = "0123456789" * 5
+URL = "postgresql://flashsale:pass@db:5432/flashsale"
+REQUIRED = {"SECRET_KEY": KEY, "DATABASE_URL": URL}
+WEBHOOK_SECRET = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXo="
+
+# Each variable with a value that is usable and no default.
+USABLE = {
+    "LOCAL_MODE": "0", "DEBUG": "yes", "SECRET_KEY": "abcdefghij" * 5, "ALLOWED_HOSTS": "shop.example.com,.example.org",
+    "CSRF_TRUSTED_ORIGINS": "https://shop.example.com", "TIME_ZONE": "Europe/Berlin", "LOG_LEVEL": "WARNING",
+    "LOG_FORMAT": "text", "METRICS_TOKEN": "token", "METRICS_PORT": "9100", "PROMETHEUS_MULTIPROC_DIR": "/tmp",
+    "DATABASE_URL": "postgresql://other@db/other?sslmode=require", "DATABASE_PASSWORD": "p@ss w/rd:?#",
+    "WEB_WORKERS": "3", "WEB_THREADS": "16", "WEB_HOST": "::1", "PORT": "8080", "DATABASE_POOL_MAX": "7",
+    "HOLDS_AT_ONCE": "24", "DATABASE_LOCK_TIMEOUT_MS": "1500", "DATABASE_STATEMENT_TIMEOUT_MS": "9000",
+    "DATABASE_IDLE_TRANSACTION_MS": "4000", "REDIS_URL": "rediss://:secret@valkey:6380/2",
+    "CELERY_BROKER_URL": "sentinel://a:26379;sentinel://b:26379", "API_ACCESS": "token",
+    "CORS_ALLOWED_ORIGINS": "https://shop.example.com,capacitor://localhost", "HOLDS_PER_MINUTE": "31",
+    "CHANGES_PER_MINUTE": "121", "READS_PER_MINUTE": "601", "TOKEN_HOLDS_PER_MINUTE": "6001",
+    "TOKEN_CHANGES_PER_MINUTE": "12001", "TOKEN_READS_PER_MINUTE": "0", "TRUSTED_PROXIES": "2", "SIGN_IN_FAILURES": "6",
+    "SIGN_IN_LOCKED_MINUTES": "16",
+    "LOGINS_PER_MINUTE": "29", "LOGINS_PER_MINUTE_OVERALL": "119",
+    "STAFF_IDLE_MINUTES": "59", "STAFF_SESSION_HOURS": "11", "REUSE_PORT": "1",
+    "WRONG_TOKENS_PER_MINUTE": "59", "REFUSED_DELIVERIES_PER_MINUTE": "58",
+    "HOLD_TTL_SECONDS": "121", "HOLD_TTL_MAX_SECONDS": "601",
+    "ORDER_PAYMENT_SECONDS": "901", "STANDARD_WEBHOOK_SECRETS": WEBHOOK_SECRET,
+    "STRIPE_WEBHOOK_SECRETS": "whsec_a,whsec_b", "STRIPE_API_KEY": "rk_live_1", "STRIPE_LIVEMODE": "0",
+    "STRIPE_AUTO_REFUND": "0", "STRIPE_PAYMENT_LINKS": "plink_1,plink_2", "TRUST_CLAIMED_PAYMENT_IDS": "1",
+    "LATE_PAYMENT_HOURS": "48",
+    "STRIPE_REFUNDS_PER_HOUR": "0", "STRIPE_API_BASE": "https://stripe.test:8443", "SECURE_SSL_REDIRECT": "0",
+    "SECURE_HSTS_SECONDS": "60",
+    "TRUST_FORWARDED_PROTO": "1", "ALIVE_FILE": "/tmp/alive",
+}  # fmt: skip
+NONSENSE = ["zz zz", "-7", "9" * 30, "7e7", "$zz", "#zz", '"77"', "7,;7", "zz\n77", "/no/where/zz", "http://zz:zz/"]
+# What may be any text, or what a variable has good reasons to take.
+PRINTABLE = [value for value in NONSENSE if " " not in value and "\n" not in value]
+TAKES = {
+    "DATABASE_PASSWORD": ["zz zz", *PRINTABLE], "METRICS_TOKEN": PRINTABLE, "ALLOWED_HOSTS": ["9" * 30, "7e7"],
+    "PROMETHEUS_MULTIPROC_DIR": [value for value in NONSENSE if "\n" not in value],
+    "ALIVE_FILE": [*PRINTABLE[:-2], "zz zz"],
+}  # fmt: skip
+SECRETS = ["$x" + KEY, "#x" + KEY, f'"{KEY}"', f"'{KEY}", "$" + "DATABASE_URL" + KEY, KEY + "$#\\"]
+
+
+def documented() -> list[str]:
+    """Return the variables of .env.example, those that are commented out too, and the port of a local system."""
+    return [*re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", (PROJECT / ".env.example").read_text(), re.M), "PORT"]
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    """Returns a function that evaluates the settings under these variables only and returns them."""
+    monkeypatch.chdir(tmp_path)
+
+    def started(**variables: str) -> dict:
+        elsewhere = {"ENV_FILE": str(tmp_path / "env"), "STATE_DIR": str(tmp_path / "state")}
+        with patch.dict(os.environ, elsewhere | REQUIRED | variables, clear=True):
+            found = runpy.run_path(str(SETTINGS))
+        return {name: value for name, value in found.items() if name.isupper() and name not in {"UNFOLD", "STORAGES"}}
+
+    return started
+
+
+def refusal(started, **variables: str) -> str:
+    with pytest.raises(ImproperlyConfigured) as refused:
+        started(**variables)
+    return str(refused.value)
+
+
+def test_every_variable_is_tried():
+    assert sorted(USABLE) == sorted(set(documented()))
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_nonsense_is_refused_by_the_variables_name_and_what_is_expected(started, name):
+    for value in NONSENSE:
+        if value in TAKES.get(name, []):
+            continue
+        said = refusal(started, **{name: value})
+
+        assert re.match(rf"{name}(:| must| is) ", said), said
+        assert "zz" not in said.replace("/no/where", "")
+        assert "77" not in said
+        assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_a_usable_value_counts_without_blanks_and_line_ends_wherever_it_stands(started, tmp_path, name):
+    plain = started(**{name: USABLE[name]})
+    (tmp_path / "value").write_text(f"\ufeff \t{USABLE[name]} \r\n\n", encoding="utf-8")
+    (tmp_path / "env").write_text(f"# A comment\r\n\r\nexport {name} = {USABLE[name]} \r\n", encoding="utf-8")
+    other = {required: value for required, value in REQUIRED.items() if required != name}
+
+    assert started(**{name: f" \t{USABLE[name]}\r\n"}) == plain
+    assert started(**{f"{name}_FILE": str(tmp_path / "value"), name: "unused"}) == plain
+    with patch.dict(REQUIRED, other, clear=True):
+        assert started() == plain
+    (tmp_path / "env").unlink()
+    assert plain != started() or name in {"LOCAL_MODE", "PROMETHEUS_MULTIPROC_DIR"} or USABLE[name] == "0"
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\n"], ids=repr)
+def test_an_empty_variable_is_as_good_as_none(started, empty):
+    optional = [name for name in USABLE if name not in REQUIRED]
+
+    assert started(**dict.fromkeys(optional, empty)) == started()
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_is_taken_as_it_stands(started, tmp_path, secret):
+    (tmp_path / "secret").write_text(secret + "\n")
+    (tmp_path / "production.env").write_text(f"SECRET_KEY='{secret}'\n")
+
+    found = [
+        started(SECRET_KEY=secret, DATABASE_PASSWORD=secret),
+        started(SECRET_KEY_FILE=str(tmp_path / "secret"), DATABASE_PASSWORD_FILE=str(tmp_path / "secret")),
+    ]
+    with patch.dict(REQUIRED, {"DATABASE_URL": URL}, clear=True):
+        found.append(started(ENV_FILE=str(tmp_path / "production.env"), DATABASE_PASSWORD=secret))
+
+    assert [settings["SECRET_KEY"] for settings in found] == [secret] * 3
+    assert [settings["DATABASES"]["default"]["PASSWORD"] for settings in found] == [secret] * 3
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        (f"SECRET_KEY=$x{KEY}", f"$x{KEY}"),
+        (f"SECRET_KEY=#x{KEY}", f"#x{KEY}"),
+        (f'SECRET_KEY="{KEY} "', f"{KEY}"),
+        (f'SECRET_KEY="{KEY}\\"\\\\"', f'{KEY}"\\'),
+        (f"SECRET_KEY='{KEY}\\'", f"{KEY}\\"),
+        (f"SECRET_KEY={KEY} # no comment", f"{KEY} # no comment"),
+    ],
+)
+def test_a_line_of_the_env_file_is_taken_as_it_stands_without_its_quotes(started, tmp_path, line, value):
+    (tmp_path / "env").write_text(line)
+
+    with patch.dict(REQUIRED, {"DATABASE_URL": URL}, clear=True):
+        assert started()["SECRET_KEY"] == value
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"SECRET_KEY\n", "line 1, must be NAME=value, or a comment that begins with #."),
+        (b"DEBUG=0\n\npassword: secret", "line 3, must be NAME=value, or a comment that begins with #."),
+        (b"DEBUG=\xff", "cannot be read: it must be UTF-8."),
+    ],
+)
+def test_an_env_file_that_cannot_be_read_is_named_with_its_line(started, tmp_path, content, said):
+    (tmp_path / "env").write_bytes(content)
+
+    assert refusal(started) in {f"{tmp_path}/env, {said}", f"{tmp_path}/env {said}"}
+
+
+def test_lists_bear_blanks_line_ends_and_empty_items(started, tmp_path):
+    (tmp_path / "secrets").write_text(" whsec_one ,\n\twhsec_two,\r\n\n")
+
+    found = started(
+        ALLOWED_HOSTS=" a.test , b.test,, ,[::1]",
+        CORS_ALLOWED_ORIGINS="https://a.test, https://b.test:8443\n",
+        STANDARD_WEBHOOK_SECRETS=f" {WEBHOOK_SECRET} , {WEBHOOK_SECRET}\n",
+        STRIPE_WEBHOOK_SECRETS_FILE=str(tmp_path / "secrets"),
+    )
+
+    assert found["ALLOWED_HOSTS"] == ["a.test", "b.test", "[::1]"]
+    assert found["CORS_ALLOWED_ORIGINS"] == ["https://a.test", "https://b.test:8443"]
+    assert found["STANDARD_WEBHOOK_KEYS"] == [b"abcdefghijklmnopqrstuvwxyz"] * 2
+    assert found["STRIPE_WEBHOOK_SECRETS"] == ["whsec_one", "whsec_two"]
+
+
+@pytest.mark.parametrize(
+    "password", ["pa#s5w", "12#s5w", "pa/s5w", "12/s5w", "pa?s5w", "12?s5w", "s5w:pa/", "[s5w", "s5w]"]
+)
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"])
+def test_a_password_that_is_not_percent_encoded_is_refused_and_never_told(started, name, password):
+    scheme = "postgresql" if name == "DATABASE_URL" else "redis"
+
+    said = refusal(started, **{name: f"{scheme}://user:{password}@db:5432/1"})
+
+    assert said.startswith(f"{name} must be {scheme}://")
+    assert "s5w" not in said
+    assert "pa" not in said.replace("password", "").replace("unix:///path", "").replace("socket:///path", "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense", "postgresql://", "postgresql://db", "postgresql://db/", "mysql://db/sale", "sqlite:///x", "http://db/x",
+        "postgresql://db:port/x", "postgresql://db:99999/x", "postgresql://db/x?nonsense=1", "postgresql://[::1/x",
+        "postgresql://db/x?conn_max_age=never", "postgresql://db/x#y",
+    ],
+)  # fmt: skip
+def test_what_is_no_database_is_refused(started, url):
+    assert refusal(started, DATABASE_URL=url).startswith("DATABASE_URL ")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://u:p%40ss@db/x", "postgresql://u@a:5432,b:5433/x?target_session_attrs=read-write",
+        "postgresql://u@/x?host=%2Ftmp&port=5432", "postgresql://u@[::1]:5432/x?sslmode=require&conn_max_age=60",
+    ],
+)  # fmt: skip
+def test_what_is_a_database_is_taken(started, url):
+    assert started(DATABASE_URL=url)["DATABASES"]["default"]["NAME"] == "x"
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_*", "whsec_YQ", "YWJj", "whsec_YWJj,nonsense"])
+def test_a_malformed_webhook_secret_stops_the_start(started, secret):
+    assert refusal(started, STANDARD_WEBHOOK_SECRETS=secret).startswith("STANDARD_WEBHOOK_SECRETS: ")
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "YWJj", "whsec_a b", "whsec_a,b"])
+def test_so_does_one_of_stripe(started, secret):
+    assert refusal(started, STRIPE_WEBHOOK_SECRETS=secret).startswith("STRIPE_WEBHOOK_SECRETS must be ")
+
+
+def test_stripes_address_is_https_in_production_and_may_be_a_double_in_local_mode(started):
+    double = "http://127.0.0.1:8001"
+
+    assert refusal(started, STRIPE_API_BASE=double).startswith("STRIPE_API_BASE must be an address such as https://")
+    assert started(STRIPE_API_BASE=double, LOCAL_MODE="1")["STRIPE_API_BASE"] == double
+
+
+def test_a_shorter_longest_hold_shortens_the_usual_one(started):
+    assert started(HOLD_TTL_MAX_SECONDS="60")["HOLD_TTL_SECONDS"] == 60
+    assert "from 10 to 60" in refusal(started, HOLD_TTL_MAX_SECONDS="60", HOLD_TTL_SECONDS="61")
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        (("manage.py", "check"), "manage.py"),
+        (("manage.py", "migrate"), "manage.py"),
+        (("-m", "flashsale.server"), "flashsale.server"),
+        (("-m", "celery", "-A", "flashsale", "worker"), "celery"),
+        (("-m", "celery", "--quiet", "-A", "flashsale", "beat"), "celery"),
+    ],
+)
+def test_every_program_says_it_in_one_line_and_ends(tmp_path, program, name):
+    environment = {"ENV_FILE": str(tmp_path / "env"), "STATE_DIR": str(tmp_path)} | REQUIRED
+
+    ended = subprocess.run(
+        [sys.executable, *program],
+        cwd=PROJECT,
+        env=environment | {"HOLD_TTL_SECONDS": "abc"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"{name}: HOLD_TTL_SECONDS must be a whole number from 10 to 600.\n"

@@ -1,0 +1,77 @@
+"""What is printed for people to paste works as it stands: another folder with blanks, another port, another shell."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from catalog.models import Product
+from flashsale.local import env_file, servers
+from flashsale.tests.local.test_up import System
+
+AWKWARD = 'it\'s a "$HOME" folder; ls'
+
+
+def paste(command: str, *, folder) -> subprocess.CompletedProcess:
+    """Run what was printed in a new shell that has nothing of the system's environment."""
+    environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
+    return subprocess.run(
+        ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False
+    )
+
+
+def test_the_printed_command_of_a_running_system_reaches_that_system(tmp_path):
+    folder = tmp_path / AWKWARD
+    folder.mkdir()
+    system = System(folder)
+    system.up()
+    try:
+        system.wait_open()
+        [printed] = re.findall(r"^In another terminal: (.*)$", system.text(), re.M)
+
+        sale = paste(f"{printed} --shoppers 20 --stock 5", folder=tmp_path)
+
+        assert sale.returncode == 0, sale.stdout + sale.stderr
+        assert f"at {system.url}" in sale.stdout.replace("\n", "")
+        assert "Every promise held" in sale.stdout
+    finally:
+        system.stop()
+        servers.wait_until_stopped(system.state_dir)
+
+
+@pytest.mark.parametrize("given", [{}, {"STATE_DIR": AWKWARD}, {"STATE_DIR": AWKWARD, "ENV_FILE": "my env"}], ids=len)
+def test_a_printed_command_names_the_variables_that_were_chosen(monkeypatch, tmp_path, given):
+    monkeypatch.chdir(tmp_path)
+    for name in ("STATE_DIR", "ENV_FILE"):
+        monkeypatch.setenv(name, given.get(name, ""))
+    show = tmp_path / "show"
+    show.write_text('#!/bin/sh\necho "$STATE_DIR|$ENV_FILE|$2"\n')
+    show.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(show))
+
+    pasted = paste(env_file.command("simulate_sale"), folder="/")
+
+    expected = [str(tmp_path / given[name]) if name in given else "" for name in ("STATE_DIR", "ENV_FILE")]
+    assert pasted.stdout == "|".join([*expected, "simulate_sale\n"])
+
+
+def test_without_a_server_it_says_how_this_system_is_started(monkeypatch, tmp_path):
+    monkeypatch.setenv("STATE_DIR", str(tmp_path / "a folder"))
+
+    with pytest.raises(CommandError, match=re.escape(f"`make run STATE_DIR='{tmp_path}/a folder'`")):
+        call_command("simulate_sale", url="http://127.0.0.1:9")
+
+
+@pytest.mark.django_db
+def test_a_crowd_does_not_come_unasked_to_a_real_shop(settings):
+    settings.LOCAL_MODE = False
+
+    with pytest.raises(CommandError, match="--yes-really"):
+        call_command("simulate_sale", url="http://127.0.0.1:9")
+    with pytest.raises(CommandError, match="No server answers"):
+        call_command("simulate_sale", "--yes-really", url="http://127.0.0.1:9")
+
+    assert not Product.objects.exists()

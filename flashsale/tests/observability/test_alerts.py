@@ -1,0 +1,54 @@
+"""The rules that wake operators, and the dashboard they look at: tried with promtool, and about numbers that exist."""
+
+import json
+import re
+import subprocess
+
+import yaml
+
+from flashsale.tests.support.browser import tool
+from flashsale.tests.support.processes import PROJECT
+
+DEPLOY = PROJECT / "deploy"
+NAME = re.compile(r"\bflashsale_\w+")
+# What Prometheus itself makes of a histogram.
+OF_HISTOGRAM = re.compile(r"_(bucket|count|sum)$")
+
+
+def rules() -> list[dict]:
+    """Every alert."""
+    return [rule for group in yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
+
+
+def expressions() -> list[str]:
+    """Every question that alerts and dashboard ask."""
+    panels = json.loads((DEPLOY / "grafana/dashboards/flashsale.json").read_text())["panels"]
+    shown = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    return [*(rule["expr"] for rule in rules()), *shown]
+
+
+def test_each_alert_fires_when_it_should_and_not_otherwise():
+    argv = [tool("promtool"), "test", "rules", "alerts_test.yml"]
+    done = subprocess.run(argv, cwd=DEPLOY, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    tried = yaml.safe_load((DEPLOY / "alerts_test.yml").read_text())["tests"]
+    for test in tried:
+        assert {case["alertname"] for case in test["alert_rule_test"]} == {rule["alert"] for rule in rules()}
+
+
+def test_every_number_that_is_asked_for_exists(client, product):
+    text = client.get("/metrics").content.decode()
+    exist = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+
+    asked = {OF_HISTOGRAM.sub("", name) for expression in expressions() for name in NAME.findall(expression)}
+
+    assert asked - exist - {"flashsale_drifting_products"} == set()
+
+
+def test_every_alert_has_a_section_in_the_runbook():
+    headings = re.findall(r"^#+ (.+)$", (PROJECT / "docs/operations.md").read_text(), re.MULTILINE)
+
+    for rule in rules():
+        assert rule["alert"] in headings
+        assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"

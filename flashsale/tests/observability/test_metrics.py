@@ -1,0 +1,161 @@
+"""What Prometheus reads: who may, what is there, and that several processes count together."""
+
+import os
+import re
+import sys
+
+import httpx
+import pytest
+from django.db import OperationalError, connection
+
+from catalog.models import Stock
+from catalog.tests.factories import ProductFactory
+from checkout import audit, orders, tasks
+from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass
+from flashsale.core.events import EVENTS
+from flashsale.tests.support.processes import PROJECT, free_port, start, stop, wait_until
+from flashsale.tests.test_http import database_url
+from payments.tests.factories import receive
+
+REQUESTS = 40
+
+
+def numbers(text: str) -> dict[str, float]:
+    """The samples of an exposition, by name with labels."""
+    return {name: float(value) for name, value in re.findall(r"^([a-z_]+(?:\{.*\})?) (\S+)$", text, re.MULTILINE)}
+
+
+def test_without_a_token_only_local_mode_answers(client, db, settings):
+    assert client.get("/metrics").status_code == 200
+
+    settings.LOCAL_MODE = False
+
+    assert client.get("/metrics").status_code == 404
+
+
+def test_only_who_has_the_token_reads_it(client, db, settings):
+    settings.LOCAL_MODE, settings.METRICS_TOKEN = False, "right"
+
+    answers = [client.get("/metrics", headers=headers) for headers in (
+        {}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer right"}, {"Authorization": "Bearer ünright"},
+    )]  # fmt: skip
+
+    assert [answer.status_code for answer in answers] == [401, 401, 200, 401]
+    assert answers[0].headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_it_tells_what_waits_and_how_long(client, product):
+    paid, late = OrderFactory(product=product), OrderFactory(product=product)
+    receive(order_id=paid.pk, payment_id="pay_1")
+    orders.cancel(late.pk)
+    receive(order_id=late.pk, payment_id="pay_2")
+    receive(order_id="5b2f3a44-8f3f-4f0e-9a3c-111111111111", payment_id="pay_3")
+    let_hold_pass(HoldFactory(product=product))
+    audit.note_result(0)
+
+    found = numbers(client.get("/metrics").content.decode())
+
+    units = {
+        state: found[f'flashsale_stock_units{{product="{product.pk}",state="{state}"}}'] for state in ("total", "sold")
+    }
+    assert units == {"total": 10, "sold": paid.quantity}
+    assert found["flashsale_refunds_waiting"] == 1
+    assert found["flashsale_refund_waiting_seconds"] > 0
+    assert found['flashsale_webhook_events{status="parked"}'] == 1
+    assert found['flashsale_expiry_lag_seconds{kind="hold"}'] > 0
+    assert found['flashsale_expiry_lag_seconds{kind="order"}'] == 0
+    assert found["flashsale_drifting_products"] == 0
+    assert (
+        found['flashsale_database_connections{state="max"}']
+        >= found['flashsale_database_connections{state="used"}']
+        > 0
+    )
+    assert found["flashsale_database_up"] == found["flashsale_redis_up"] == 1
+
+
+def test_what_does_not_answer_is_told_and_the_rest_is_there(client, db, settings, monkeypatch):
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    without_redis = numbers(client.get("/metrics").content.decode())
+
+    def gone():
+        raise OperationalError("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "cursor", gone)
+        without_both = numbers(client.get("/metrics").content.decode())
+
+    assert (without_redis["flashsale_redis_up"], without_redis["flashsale_database_up"]) == (0, 1)
+    assert (without_both["flashsale_redis_up"], without_both["flashsale_database_up"]) == (0, 0)
+
+
+def test_invented_methods_and_paths_make_no_series(client, db):
+    for number in range(5):
+        client.generic(f"INVENTED{number}", f"/invented/{number}")
+
+    text = client.get("/metrics").content.decode()
+
+    assert "INVENTED" not in text
+    assert 'method="other",status="404",view="none"' in text
+
+
+def test_every_event_has_a_number_from_the_start(client, db):
+    text = client.get("/metrics").content.decode()
+
+    assert [name for name, kind in EVENTS.items() if f"# TYPE {kind.counter._name}_total counter" not in text] == []
+
+
+@pytest.mark.http
+@pytest.mark.django_db(transaction=True)
+def test_several_processes_count_together(tmp_path):
+    product, port = ProductFactory(stock=REQUESTS // 2), free_port()
+    environment = os.environ | {
+        "DATABASE_URL": database_url(), "PORT": str(port), "WEB_HOST": "127.0.0.1", "WEB_WORKERS": "2",
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "made" / "here"), "METRICS_TOKEN": "a-token",
+    }  # fmt: skip
+    server = start(sys.executable, "-m", "flashsale.server", environment=environment, cwd=PROJECT)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: answers(f"{url}/livez"), what="the server answers")
+        for _ in range(REQUESTS):
+            # A connection of its own each time, so that both processes get some.
+            httpx.post(f"{url}/api/v1/holds", json={"product_id": product.pk, "quantity": 1})
+        text = httpx.get(f"{url}/metrics", headers={"Authorization": "Bearer a-token"}).text
+    finally:
+        stop(server)
+
+    found = numbers(text)
+    refused = found['flashsale_holds_refused_total{code="insufficient_stock"}']
+    assert (found["flashsale_holds_placed_total"], refused) == (Stock.objects.get().reserved, REQUESTS // 2)
+    by_status = {
+        status: found[f'flashsale_http_request_seconds_count{{method="POST",status="{status}",view="hold-list"}}']
+        for status in (201, 409)
+    }
+    assert by_status == {201: REQUESTS // 2, 409: REQUESTS // 2}
+    assert len(list((tmp_path / "made" / "here").glob("counter_*.db"))) >= 2
+
+
+def answers(url: str) -> bool:
+    """Say whether something answers there."""
+    try:
+        return httpx.get(url, timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.mark.http
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_answers_what_its_processes_did(tmp_path):
+    product, port = ProductFactory(stock=5), free_port()
+    let_hold_pass(HoldFactory(product=product, quantity=2))
+    environment = os.environ | {
+        "DATABASE_URL": database_url(), "METRICS_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+    }  # fmt: skip
+    queue, expired = f"metrics-{port}", r"^flashsale_holds_expired_total 1\.0$"
+    argv = ["-m", "celery", "-A", "flashsale", "worker", "-c", "2", "-n", f"{queue}@%h", "-Q", queue]
+    worker = start(sys.executable, *argv, environment=environment, cwd=PROJECT)
+    try:
+        tasks.expire_holds.apply_async(queue=queue)
+        url = f"http://127.0.0.1:{port}/metrics"
+        wait_until(lambda: answers(url) and re.search(expired, httpx.get(url).text, re.MULTILINE), what="its numbers")
+    finally:
+        stop(worker)

@@ -1,0 +1,143 @@
+"""The staff's pages in a browser, at desktop and phone width: no console error, no request to another host."""
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+
+from catalog.models import Stock
+from catalog.tests.factories import ProductFactory
+from checkout.models import Order
+from checkout.tests.factories import HoldFactory, OrderFactory
+from flashsale.tests.api.test_docs_page import beside_a_browser  # noqa: F401 - used by every test here
+from flashsale.tests.support.browser import DESKTOP, PHONE, open_page
+from payments.models import Payment, WebhookEvent
+from payments.tests.factories import receive
+
+PAGES = [
+    "catalog/product/", "catalog/product/add/", "catalog/stock/", "catalog/stockadjustment/", "checkout/hold/",
+    "checkout/order/", "payments/webhookevent/", "payments/payment/", "payments/refund/", "auth/user/",
+    "auth/user/add/", "auth/group/", "django_celery_beat/periodictask/", "django_celery_beat/intervalschedule/",
+    "rest_framework_api_key/apikey/", "rest_framework_api_key/apikey/add/", "otp_totp/totpdevice/",
+    "otp_totp/totpdevice/add/", "password_change/",
+]  # fmt: skip
+
+
+@pytest.fixture
+def shop(transactional_db, django_user_model):
+    """A shop that sells, with an order that has a story, and somebody who looks after it."""
+    cache.clear()
+    django_user_model.objects.create_superuser("ann", password="secret-1")
+    product = ProductFactory(name="Flash Sale Widget", stock=100)
+    HoldFactory(product=product, quantity=3)
+    order = OrderFactory(product=product, quantity=2)
+    receive(key="evt_1", order_id=order.pk, payment_id="pay_1")
+    receive(key="evt_2", order_id=order.pk, payment_id="pay_2")
+    return order
+
+
+def sign_in(page) -> None:
+    page.goto("/admin/")
+    page.fill("input[name=username]", "ann")
+    page.fill("input[name=password]", "secret-1")
+    page.click("button[type=submit]")
+    page.wait_for_selector("#live-chart")
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_first_page_shows_how_it_goes_without_a_reload(live_server, shop, viewport):
+    with open_page(live_server.url, viewport=viewport) as page:
+        sign_in(page)
+        before = page.inner_text("#live")
+        HoldFactory(product=shop.product, quantity=10)
+        page.wait_for_function("document.getElementById('live').innerText.includes('13 reserved')")
+        chart = page.evaluate("Chart.getChart('live-chart').data.datasets[0].data.reduce((a, b) => a + b, 0)")
+        fits = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+    assert "2 sold" in before
+    assert "3 reserved" in before
+    assert "95 available" in before
+    assert "1 Refunds due" in before
+    assert chart == 3
+    assert fits
+
+
+def test_when_a_session_ends_the_page_becomes_the_log_in_and_leads_back(live_server, shop):
+    with open_page(live_server.url) as page:
+        sign_in(page)
+        Session.objects.all().delete()
+        page.wait_for_url("**/admin/login/?next=%2Fadmin%2F", timeout=15_000)
+        page.fill("input[name=username]", "ann")
+        page.fill("input[name=password]", "secret-1")
+        page.click("button[type=submit]")
+        page.wait_for_selector("#live-chart")
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_an_action_is_chosen_confirmed_and_answered(live_server, shop, viewport):
+    with open_page(live_server.url, viewport=viewport) as page:
+        sign_in(page)
+        page.goto("/admin/catalog/stock/")
+        page.locator("input.action-select:visible").first.check()
+        page.select_option("select[name=action]", "adjust_stock")
+        page.click("button[name=index]")
+        page.fill("input[name=delta]", "-96")
+        page.fill("textarea[name=note]", "Counted again")
+        page.click("button:has-text('Adjust stock')")
+        page.wait_for_selector("text=3 reserved and 2 sold units are committed")
+        page.locator("input.action-select:visible").first.check()
+        page.select_option("select[name=action]", "adjust_stock")
+        page.click("button[name=index]")
+        page.fill("input[name=delta]", "-95")
+        page.fill("textarea[name=note]", "Counted again")
+        page.click("button:has-text('Adjust stock')")
+        page.wait_for_selector("text=5 in all")
+
+    assert Stock.objects.get().total == 5
+
+
+def test_an_order_tells_its_whole_story(live_server, shop):
+    with open_page(live_server.url) as page:
+        sign_in(page)
+        page.goto(f"/admin/checkout/order/{shop.pk}/change/")
+        story = page.inner_text(".live-story")
+        raw = page.locator(".live-raw").all_inner_texts()
+
+    lines = [line.split(maxsplit=2)[2] for line in story.splitlines()]
+    assert lines[0] == f"Hold {shop.hold_id} placed"
+    assert lines[1] == "Ordered"
+    assert "Paid" in lines
+    assert "Payment pay_2 of 59.98 USD, now refund_due" in lines
+    assert len(raw) == 2
+    assert '"payment_id": "pay_1"' in raw[0]
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_page_is_whole(live_server, shop, viewport):
+    with open_page(live_server.url, viewport=viewport) as page:
+        sign_in(page)
+        rows = [*WebhookEvent.objects.all(), *Payment.objects.all(), shop, shop.hold, shop.product]
+        for path in PAGES + pages_of(*rows):
+            assert page.goto(f"/admin/{path}").status == 200, path
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
+
+
+def pages_of(*rows) -> list[str]:
+    return [f"{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/" for row in rows]
+
+
+def test_every_list_and_the_first_page_ask_the_database_a_bounded_number_of_times(
+    admin_client, product, django_assert_max_num_queries
+):
+    for number in range(15):
+        order = OrderFactory(product=ProductFactory(), quantity=1)
+        receive(order_id=order.pk, payment_id=f"pay_{number}")
+    assert Order.objects.count() == 15
+
+    for path in PAGES[:9]:
+        with django_assert_max_num_queries(12):
+            admin_client.get(f"/admin/{path}")
+    cache.clear()
+    with django_assert_max_num_queries(12):
+        admin_client.get("/admin/live/")
+    with django_assert_max_num_queries(3):
+        admin_client.get("/admin/live/")

@@ -1,0 +1,233 @@
+"""Lists as CSV: what people need and nothing internal, amounts in their currency's decimals, no formulas."""
+
+import csv
+import io
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from django.contrib.admin import site
+from django.db import connection
+from django.db.models import BinaryField, DecimalField
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from catalog.models import Product, Stock, StockAdjustment
+from catalog.tests.factories import ProductFactory
+from checkout.models import Hold, Order
+from checkout.tests.factories import HoldFactory, OrderFactory
+from flashsale.core.staff import csv_export
+from flashsale.core.staff.csv_export import MARK
+from flashsale.core.staff.export_pages import Exports
+from flashsale.tests.staff.test_admin import MODELS, _url
+from payments.models import Dispute, Payment, Refund, WebhookEvent
+from payments.tests.factories import receive
+
+EXPORTS = {model: one for model, one in site._registry.items() if isinstance(one, Exports)}
+# What nobody outside needs, or may have.
+INTERNAL = re.compile(
+    r"client|idempotency|hash|fingerprint|body|headers|version|secret|token|password|request_id|error"
+)
+AMOUNTS = {"JPY": ("12000", r"\d+"), "USD": ("29.99", r"\d+\.\d{2}"), "KWD": ("1.25", r"\d+\.\d{3}")}
+
+
+@pytest.fixture
+def books(db):
+    """A paid order, and so a row of every list, in each of three currencies."""
+    for currency, (price, _) in AMOUNTS.items():
+        order = OrderFactory(product=ProductFactory(price=Decimal(price), currency=currency), quantity=2)
+        receive(
+            key=currency, order_id=order.pk, payment_id=f"pay_{currency}", amount=order.total_amount, currency=currency
+        )
+        Refund.objects.create(
+            payment=Payment.objects.get(payment_id=f"pay_{currency}"),
+            attempt=1, amount=order.unit_price, status="refused", created_at=order.created_at,
+        )  # fmt: skip
+        Dispute.objects.create(
+            payment=Payment.objects.get(payment_id=f"pay_{currency}"), dispute_id="du_1", status="open",
+            amount=order.total_amount, currency=currency, created_at=order.created_at, as_of=order.created_at,
+        )  # fmt: skip
+
+
+def text_of(response) -> str:
+    return b"".join(response.streaming_content).decode()
+
+
+def exported(client, model, **query: str) -> list[dict[str, str]]:
+    """Return the rows of the file with all that match."""
+    return list(csv.DictReader(io.StringIO(text_of(client.get(_url(model, "export"), query)).removeprefix(MARK))))
+
+
+def test_every_list_of_the_shop_can_be_exported(admin_client, admin_user):
+    assert set(EXPORTS) == set(MODELS)
+    assert all("export_csv" in one.actions for one in EXPORTS.values())
+    for model in EXPORTS:
+        page = admin_client.get(_url(model, "changelist")).content.decode()
+        assert "Export all that match as CSV" in page
+
+
+@pytest.mark.parametrize("model", EXPORTS, ids=lambda model: model.__name__)
+def test_a_file_holds_what_its_columns_say_and_nothing_internal(admin_client, books, model):
+    export = EXPORTS[model].export
+    row = model.objects.first()
+
+    rows = exported(admin_client, model)
+
+    assert list(rows[0]) == list(export.columns)
+    assert not [name for pair in export.columns.items() for name in pair if INTERNAL.search(name)]
+    has_amounts = any(isinstance(field, DecimalField) for field in model._meta.fields)
+    for path in [*export.columns.values(), *([export.currency] if has_amounts else [])]:
+        _assert_leads_somewhere(row, path)
+    assert len(rows) == model.objects.count() == 3
+
+
+def _assert_leads_somewhere(row, path: str) -> None:
+    """A misspelt path would export empty cells for ever."""
+    for name in path.split("."):
+        assert hasattr(type(row), name) or hasattr(row, name), path
+        field = next((field for field in type(row)._meta.fields if field.name == name), None)
+        assert not isinstance(field, BinaryField), path
+        row = field.related_model() if field is not None and field.related_model else getattr(row, name, None)
+
+
+@pytest.mark.parametrize("model", EXPORTS, ids=lambda model: model.__name__)
+def test_amounts_have_their_currencys_decimals(admin_client, books, model):
+    export = EXPORTS[model].export
+    decimals = {field.name for field in model._meta.fields if isinstance(field, DecimalField)}
+    columns = [header for header, path in export.columns.items() if path in decimals]
+
+    rows = exported(admin_client, model)
+
+    assert bool(columns) is bool(decimals)
+    for row in rows if columns else []:
+        for column in columns:
+            assert re.fullmatch(AMOUNTS[row["currency"]][1], row[column]), (column, row)
+
+
+@pytest.mark.parametrize("model", EXPORTS, ids=lambda model: model.__name__)
+def test_a_file_begins_with_a_mark_and_is_named_after_list_and_date(admin_client, books, model):
+    chosen = {
+        "action": "export_csv",
+        "_selected_action": [str(pk) for pk in model.objects.values_list("pk", flat=True)[:2]],
+    }
+
+    some = admin_client.post(_url(model, "changelist"), chosen)
+    everything = admin_client.get(_url(model, "export"))
+
+    name = str(model._meta.verbose_name_plural).replace(" ", "-")
+    for answer, count in ((some, 2), (everything, 3)):
+        text = text_of(answer)
+        assert text.startswith(MARK)
+        assert len(text.splitlines()) == count + 1
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}-{timezone.localdate()}.csv"'
+        assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\tplain", "\nplain", "  =1", "\u00a0=1", "\u3000＝1",
+        "＝1",
+        "＋1", "－1", "＠A", "﹦1", "\u200b=1", "\ufeff=1", "\x0b=1", "\x1f=1", " \n +1",
+    ],
+)  # fmt: skip
+def test_no_cell_begins_a_formula(admin_client, text):
+    Hold.objects.filter(pk=HoldFactory().pk).update(customer_id=text)
+
+    [row] = exported(admin_client, Hold)
+
+    assert row["customer_id"] == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["plain", 'with "quotes", and commas', "two\nlines", "a=b", "Ünïcode ＝", " padded"])
+def test_other_cells_are_as_they_are(admin_client, text):
+    Hold.objects.filter(pk=HoldFactory().pk).update(customer_id=text)
+
+    [row] = exported(admin_client, Hold)
+
+    assert row["customer_id"] == text
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "cell"),
+    [
+        (None, "", ""), (True, "", "yes"), (False, "", "no"), (-5, "", "-5"), (Decimal("1.5000"), "", "1.5"),
+        (Decimal("12000.000"), "JPY", "12000"), (Decimal("12000.5"), "JPY", "12000.5"),
+        (Decimal("29.990"), "USD", "29.99"),
+        (Decimal("29.999"), "USD", "29.999"), (Decimal("7"), "XYZ", "7"), (Decimal("1E+3"), "XYZ", "1000"),
+        (datetime(2030, 7, 1, 12, 0, 0, 5, tzinfo=UTC), "", "2030-07-01T14:00:00+02:00"),
+        (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), "", "9999-12-31T23:59:59+00:00"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_value_is_written_as_people_read_it(value, currency, cell):
+    with timezone.override("Europe/Berlin"):
+        assert csv_export._cell(value, currency) == cell
+
+
+def test_only_what_matches_is_exported(admin_client, books):
+    paid = ProductFactory(name="Gadget")
+    HoldFactory(product=paid, customer_id="ann")
+
+    assert [row["customer_id"] for row in exported(admin_client, Hold, status__exact="active")] == ["ann"]
+    assert len(exported(admin_client, Hold, status__exact="converted")) == 3
+    assert [row["name"] for row in exported(admin_client, Product, q="Gadget")] == ["Gadget"]
+    assert exported(admin_client, StockAdjustment, q="no such reason") == []
+
+
+def test_the_link_above_a_list_keeps_its_filters(admin_client, books):
+    page = admin_client.get(_url(Order, "changelist"), {"status__exact": "paid", "q": "x", "p": "1"}).content.decode()
+
+    [link] = re.findall(r'href="(export/[^"]*)"', page)
+    assert set(link.partition("?")[2].replace("&amp;", "&").split("&")) == {"status__exact=paid", "q=x"}
+
+
+def test_a_filter_that_does_not_exist_leads_back_to_the_list(admin_client):
+    answer = admin_client.get(_url(Order, "export"), {"colour": "red"})
+
+    assert answer.status_code == 302
+
+
+@pytest.mark.parametrize("model", [Product, Hold], ids=["by key", "by creation"])
+def test_a_long_list_is_read_in_chunks_as_it_is_sent(admin_client, product, monkeypatch, model):
+    monkeypatch.setattr(csv_export, "CHUNK_ROWS", 2)
+    for _ in range(5):
+        HoldFactory(product=ProductFactory())
+    Hold.objects.update(created_at=Hold.objects.earliest("created_at").created_at)
+    queryset, export = model.objects.all(), EXPORTS[model].export
+
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        lines = export.lines(queryset)
+        for _ in range(3):
+            next(lines)
+        after_three = len(asked)
+        rest = list(lines)
+
+    assert after_three == 1
+    assert len(asked) == (2 + len(rest) + 1) // 2 + 1
+    assert 2 + len(rest) == model.objects.count()
+
+
+@pytest.mark.parametrize("model", EXPORTS, ids=lambda model: model.__name__)
+def test_who_may_not_see_a_list_may_not_take_it_along(client, django_user_model, db, model):
+    client.force_login(django_user_model.objects.create_user("ann", password="x", is_staff=True))
+
+    assert client.get(_url(model, "export")).status_code == 403
+
+
+def test_bodies_are_not_even_read(books):
+    with CaptureQueriesContext(connection) as asked:
+        list(EXPORTS[WebhookEvent].export.lines(WebhookEvent.objects.all()))
+
+    assert not [one for one in asked if '"body"' in one["sql"]]
+
+
+def test_a_product_without_counters_does_not_stop_the_file(admin_client, product):
+    Stock.objects.all().delete()
+
+    [row] = exported(admin_client, Product)
+
+    assert (row["name"], row["total"]) == (product.name, "")

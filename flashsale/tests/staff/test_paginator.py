@@ -1,0 +1,67 @@
+"""Big tables are counted only so far, and still reached to their end."""
+
+import pytest
+from django.contrib.admin import site
+
+from checkout.models import Hold
+from checkout.tests.factories import HoldFactory
+from flashsale.core.staff.admin import CappedPaginator
+from flashsale.tests.staff.test_admin import _url
+
+
+def paginator(rows: int, product, monkeypatch) -> CappedPaginator:
+    monkeypatch.setattr(CappedPaginator, "MOST_COUNTED", 4)
+    for _ in range(rows):
+        HoldFactory(product=product)
+    return CappedPaginator(Hold.objects.order_by("pk"), per_page=2)
+
+
+def test_few_rows_are_counted(product, monkeypatch):
+    assert paginator(3, product, monkeypatch).count == 3
+
+
+def test_of_many_rows_every_page_is_reached(product, monkeypatch):
+    pages = paginator(5, product, monkeypatch)
+
+    assert pages.count > 1_000_000
+    assert [len(pages.page(number)) for number in (1, 2, 3)] == [2, 2, 1]
+    assert not pages.page(4).has_next()
+
+
+def test_what_was_counted_to_the_end_is_a_number(product, monkeypatch):
+    assert str(paginator(4, product, monkeypatch).count) == "4"
+
+
+@pytest.mark.parametrize("asked", [{}, {"q": "customer"}, {"status__exact": "active"}, {"p": "2"}], ids=str)
+def test_a_long_list_says_what_is_known_of_its_length_wherever_it_shows(admin_client, product, monkeypatch, asked):
+    monkeypatch.setattr(CappedPaginator, "MOST_COUNTED", 1_200)
+    monkeypatch.setattr(site.get_model_admin(Hold), "list_per_page", 25)
+    hold = HoldFactory(product=product, customer_id="customer")
+    columns = [field.attname for field in Hold._meta.concrete_fields if not field.primary_key]
+    kept = {name: getattr(hold, name) for name in columns}
+    Hold.objects.bulk_create(Hold(**kept) for _ in range(1_200))
+
+    page = admin_client.get(_url(Hold, "changelist"), asked).content.decode()
+
+    assert "9999999999" not in page.replace(",", "")
+    assert "Select all more than 1,200 holds" in page
+    assert "All more than 1,200 selected" in page
+    if asked:
+        assert "more than 1,200 results" in page
+
+
+def test_every_list_of_a_table_that_grows_is_counted_so_far_only():
+    lists = {type(model_admin).__name__ for model_admin in site._registry.values() if not counts_all(model_admin)}
+
+    assert lists == {
+        "HoldAdmin",
+        "OrderAdmin",
+        "WebhookEventAdmin",
+        "PaymentAdmin",
+        "DisputeAdmin",
+        "LoginFailureAdmin",
+    }
+
+
+def counts_all(model_admin) -> bool:
+    return model_admin.show_full_result_count or not issubclass(model_admin.paginator, CappedPaginator)

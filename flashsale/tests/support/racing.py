@@ -1,0 +1,171 @@
+"""Real threads over real connections for races, and their controls: the same scenario with a lock taken away."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.models import Model, QuerySet
+
+from flashsale.core import batching
+from flashsale.tests.support.processes import WAIT_SECONDS
+
+# As long as a Meeting waits for a thread that neither comes nor waits for a lock of the database.
+MEETING_SECONDS = 5.0
+POLL_SECONDS = 0.02
+BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+PRODUCTION_TIMEOUTS = settings.DATABASES["default"]["OPTIONS"]["options"]
+NO_IDLE_TIMEOUT = "-c idle_in_transaction_session_timeout=0"
+NO_TIMEOUTS = f"-c lock_timeout=0 -c statement_timeout=0 {NO_IDLE_TIMEOUT}"
+LINE_SECONDS = {name: getattr(batching, name) for name in ("WAIT_SECONDS", "LEAD_SECONDS", "TAKEN_SECONDS")}
+
+_racing: list[threading.Thread] = []
+
+
+@contextlib.contextmanager
+def patient() -> Iterator[None]:
+    """Let new connections wait for locks, and requests for their turn, as long as a test waits.
+
+    A race is decided by its locks, and on a busy machine not by the timeouts of production. What a test has set itself
+    stays.
+    """
+    unset = {name: WAIT_SECONDS for name, usual in LINE_SECONDS.items() if getattr(batching, name) == usual}
+    options = connection.settings_dict["OPTIONS"]
+    with mock.patch.multiple(batching, **unset), mock.patch.dict(options, {"options": NO_TIMEOUTS}):
+        yield
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Run the calls in threads of their own, started together; return each one's result or exception, in order."""
+    start = threading.Barrier(len(calls))
+    results: list[Any] = [None] * len(calls)
+
+    def run(index: int, call: Callable[[], Any]) -> None:
+        try:
+            start.wait(WAIT_SECONDS)
+            results[index] = call()
+        except Exception as error:
+            results[index] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in enumerate(calls)]
+    with patient():
+        _racing.extend(threads)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WAIT_SECONDS)
+        _racing.clear()
+    assert not any(thread.is_alive() for thread in threads), "a racing thread did not end"
+    return results
+
+
+def blocked() -> int:
+    """Return how many sessions of the test database wait for a lock."""
+    with other_connection(autocommit=True) as watcher:
+        return watcher.execute(BLOCKED).fetchone()[0]
+
+
+def times(count: int, call: Callable[[], Any]) -> list[Callable[[], Any]]:
+    """Return the call `count` times, for `at_once`."""
+    return [call] * count
+
+
+class Meeting:
+    """A place between looking and writing where racing threads wait for each other.
+
+    Where a lock keeps the others away, the one that came goes on alone as soon as they wait for that lock, or have
+    ended: the lock has done its work. Where there is none, all of them have looked before any of them writes, however
+    slow they are.
+    """
+
+    def __init__(self, parties: int) -> None:
+        self._parties = parties
+        self._changed = threading.Condition()
+        self._here = self._met = 0
+        self._is_over = False
+
+    def wait(self) -> None:
+        """Wait for the others; once a thread waited in vain no thread waits any more."""
+        with self._changed:
+            if self._is_over:
+                return
+            self._here, before = self._here + 1, self._met
+            if self._here == self._parties:
+                self._here, self._met = 0, self._met + 1
+                self._changed.notify_all()
+                return
+        self._wait_until(lambda: self._met > before)
+
+    def _wait_until(self, have_met: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + MEETING_SECONDS
+        with other_connection(autocommit=True) as watcher:
+            while not (have_met() or self._is_over):
+                # Counted first: a thread that ends meanwhile has let go of its locks before.
+                alive = sum(thread.is_alive() for thread in _racing)
+                is_stuck = 0 < alive <= self._here + watcher.execute(BLOCKED).fetchone()[0]
+                with self._changed:
+                    if not have_met() and (is_stuck or time.monotonic() > deadline):
+                        self._is_over = True
+                    self._changed.wait_for(have_met, POLL_SECONDS)
+
+    def after(self, function: Callable) -> Callable:
+        """Return the function with a meeting after it."""
+
+        def met(*args: Any, **kwargs: Any) -> Any:
+            result = function(*args, **kwargs)
+            self.wait()
+            return result
+
+        return met
+
+    def before(self, function: Callable) -> Callable:
+        """Return the function with a meeting before it."""
+
+        def met(*args: Any, **kwargs: Any) -> Any:
+            self.wait()
+            return function(*args, **kwargs)
+
+        return met
+
+
+def without_row_locks(monkeypatch: pytest.MonkeyPatch, *models: type[Model]) -> None:
+    """Let `select_for_update` on these models lock nothing."""
+    original = QuerySet.select_for_update
+
+    def select(self: QuerySet, *args: Any, **kwargs: Any) -> QuerySet:
+        return self.all() if self.model in models else original(self, *args, **kwargs)
+
+    monkeypatch.setattr(QuerySet, "select_for_update", select)
+
+
+def without_advisory_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let locks on names lock nothing."""
+    monkeypatch.setattr("flashsale.core.advisory_locks.lock", lambda names: None)
+
+
+def counts(results: list[Any]) -> dict[str, int]:
+    """Return how often each type of result came out."""
+    found: dict[str, int] = {}
+    for result in results:
+        found[type(result).__name__] = found.get(type(result).__name__, 0) + 1
+    return found
+
+
+def other_connection(**options) -> psycopg.Connection:
+    """A connection to the same database that belongs to nobody here."""
+    settings = connection.settings_dict
+    address = {"host": settings["HOST"], "port": settings["PORT"], "user": settings["USER"]}
+    return psycopg.connect(
+        **{key: value for key, value in address.items() if value},
+        password=settings["PASSWORD"] or None,
+        dbname=settings["NAME"],
+        **options,
+    )

@@ -1,6 +1,0 @@
-"""The WSGI application as it would be without `flashsale.draining`: the control of test_early_answers."""
-
-from flashsale import wsgi
-
-# What `drained` was given.
-application = wsgi.application.__wrapped__

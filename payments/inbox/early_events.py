@@ -1,0 +1,68 @@
+"""Events that arrived before their order: applied by the order's creation, in its transaction."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import Q
+
+from checkout.models import Order
+from checkout.orders.requests import OrderRequest, PaymentIdInUse, Settle
+from flashsale.core import events
+from flashsale.core.refusals import Refusal
+from flashsale.core.transactions import is_passing
+from payments import inbox
+from payments.models import Payment, WebhookEvent
+
+
+def take(requests: Sequence[OrderRequest]) -> list[Settle | Refusal | None]:
+    """Lock the parked events that wait for these orders; return for each what applies them to it, if any.
+
+    An event that names a payment only waits for an order whose payment id is proved, not for one that claims it. Runs
+    inside the transaction that creates the orders, which holds the references' locks. The answer is
+    `PaymentIdInUse` where the payment is known for another order.
+    """
+    waits_for_them = Q(order_ref__in=[request.order_id for request in requests]) | Q(
+        hold_ref__in=[request.hold_id for request in requests]
+    )
+    proved = [request.proved_payment_id for request in requests if request.proved_payment_id is not None]
+    if proved:
+        waits_for_them |= Q(payment_ref__in=proved)
+    given = [request.payment_id for request in requests if request.payment_id is not None]
+    known = set(Payment.objects.filter(payment_id__in=given).values_list("payment_id", flat=True)) if given else set()
+    waiting = WebhookEvent.objects.filter(waits_for_them, status=WebhookEvent.Status.PARKED)
+    parked = list(waiting.select_for_update(no_key=True, of=("self",)).order_by("pk"))
+    return [
+        PaymentIdInUse() if request.payment_id in known else _settle(request, parked) if parked else None
+        for request in requests
+    ]
+
+
+def _settle(request: OrderRequest, parked: list[WebhookEvent]) -> Settle | None:
+    """Return what applies those of the parked events that wait for this order."""
+    own = [event for event in parked if _waits_for(event, request)]
+
+    def settle(order: Order) -> None:
+        for event in own:
+            # Another order of the same transaction may have settled it.
+            if event.status == WebhookEvent.Status.PARKED:
+                _settle_one(event, order)
+
+    return settle if own else None
+
+
+def _waits_for(event: WebhookEvent, request: OrderRequest) -> bool:
+    proved = request.proved_payment_id
+    names_payment = proved is not None and event.payment_ref == proved
+    return names_payment or event.order_ref == request.order_id or event.hold_ref == request.hold_id
+
+
+def _settle_one(event: WebhookEvent, order: Order) -> None:
+    """Apply one event in a savepoint: an event that cannot be applied is put off and never stops the order."""
+    try:
+        with transaction.atomic():
+            inbox.settle(event, may_take_back=False)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        events.note("webhook_failed", event_pk=event.pk, order_id=order.pk, exc_info=True)
+        inbox.put_off(event, error)

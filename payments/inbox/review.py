@@ -1,0 +1,146 @@
+"""What staff decide about events that need review or are dead: accepted, refunded, or dismissed.
+
+Every verb keeps who decided and why, and raises `NotSettleable` for an event that somebody settled before.
+"""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from catalog import overdue
+from checkout import orders
+from checkout.models import Order
+from flashsale.core import clock
+from flashsale.core.refusals import Refusal
+from flashsale.core.submissions.once import durable_once
+from payments import inbox, payment_records
+from payments.inbox import matching, rules
+from payments.inbox.verdicts import Verdict
+from payments.models import Payment, WebhookEvent
+
+SETTLEABLE = frozenset({WebhookEvent.Status.NEEDS_REVIEW, WebhookEvent.Status.DEAD})
+SAYS_NOTHING = frozenset({WebhookEvent.Kind.NOTED, WebhookEvent.Kind.UNKNOWN})
+
+
+class NotSettleable(Refusal):
+    code = "event_not_settleable"
+    title = "Only events that need review or are dead are settled"
+
+
+class OrderNeeded(Refusal):
+    code = "order_needed"
+    title = "The event names no order; say which one"
+
+
+class AmountNeeded(Refusal):
+    code = "amount_needed"
+    title = "The event names no amount and currency; say which"
+
+
+class NotMoney(Refusal):
+    code = "event_is_not_money"
+    title = "Only a successful payment can be refunded"
+
+
+class PaymentAlreadyKnown(Refusal):
+    code = "payment_already_known"
+    title = "This payment is known already"
+
+
+class CannotAccept(Refusal):
+    code = "event_cannot_be_accepted"
+    title = "The event cannot be applied as it is"
+
+
+def accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None = None) -> WebhookEvent:
+    """Apply an event as it stands, with its own amount and currency, to its order or to the one given.
+
+    Money that the order cannot take becomes due for refund, as always. Raises `NotFound`, `NotSettleable`,
+    `OrderNeeded`, `CannotAccept`.
+    """
+    try:
+        return _accept(event_id, staff=staff, note=note, order_id=order_id, may_take_back=True)
+    except rules.TakeBackFirst as shortage:
+        overdue.take_back(shortage.product_id)
+        return _accept(event_id, staff=staff, note=note, order_id=order_id, may_take_back=False)
+
+
+@durable_once
+def refund(
+    event_id: int,
+    *,
+    staff: Any,
+    note: str,
+    order_id: UUID | None = None,
+    amount: Decimal | None = None,
+    currency: str = "",
+) -> WebhookEvent:
+    """Make the money of a success event due for refund; it need not belong to any order.
+
+    `amount` (in units of `currency`, ISO 4217) is needed where neither the event nor its order says it. Raises
+    `NotFound`, `NotSettleable`, `NotMoney`, `PaymentAlreadyKnown`, `AmountNeeded`.
+    """
+    event = _lock(event_id, staff=staff, note=note)
+    if event.kind != WebhookEvent.Kind.SUCCESS:
+        raise NotMoney
+    order = _order_of(event, given=order_id)
+    if (known := payment_records.find(event)) is not None:
+        raise PaymentAlreadyKnown(f"Payment {known.payment_id} is {known.status}.")
+    if order is None and not ((amount or event.amount) and (currency or event.currency)):
+        raise AmountNeeded
+    event.order = order
+    payment_records.record(
+        event,
+        order,
+        amount=amount,
+        currency=currency,
+        status=Payment.Status.REFUND_DUE,
+        reason="refunded_by_staff",
+        now=clock.now(),
+    )
+    inbox.write(event, Verdict(WebhookEvent.Status.APPLIED, "refund_due"))
+    return event
+
+
+@durable_once
+def dismiss(event_id: int, *, staff: Any, note: str) -> WebhookEvent:
+    """Close an event that changes nothing here, such as a test event. Raises `NotFound`, `NotSettleable`."""
+    event = _lock(event_id, staff=staff, note=note)
+    inbox.write(event, Verdict(WebhookEvent.Status.IGNORED, "dismissed_by_staff"))
+    return event
+
+
+@durable_once
+def _accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None, may_take_back: bool) -> WebhookEvent:
+    event = _lock(event_id, staff=staff, note=note)
+    if event.kind in SAYS_NOTHING:
+        raise CannotAccept(f"An event of type {event.type} changes nothing.")
+    event.order = _order_of(event, given=order_id)
+    if event.order is not None:
+        verdict = rules.act(event, event.order, may_take_back=may_take_back)
+    else:
+        verdict = rules.apply_without_order(event)
+    if verdict is None:
+        raise OrderNeeded
+    if verdict.status == WebhookEvent.Status.NEEDS_REVIEW:
+        raise CannotAccept(verdict.reason)
+    inbox.write(event, verdict)
+    return event
+
+
+def _lock(event_id: int, *, staff: Any, note: str) -> WebhookEvent:
+    event = inbox.lock(event_id)
+    if event.status not in SETTLEABLE:
+        raise NotSettleable(f"The event is {event.status}.")
+    event.settled_by, event.settled_note = staff, note
+    return event
+
+
+def _order_of(event: WebhookEvent, *, given: UUID | None) -> Order | None:
+    order_id = given or event.order_id
+    if order_id is None:
+        try:
+            order_id = matching.find_order_id(event)
+        except matching.Unmatched:
+            return None
+    return orders.lock(order_id) if order_id else None
