@@ -30,7 +30,7 @@ def _queries() -> dict[str, Any]:
     parked = WebhookEvent.objects.filter(status="parked")
     return {
         "the stock of a product": Stock.objects.filter(pk=1),
-        "a product with its availability": Product.objects.with_availability().with_outlook().filter(pk=1),
+        "a product with its availability": Product.objects.with_availability().with_expiring_units().filter(pk=1),
         "overdue holds, oldest first": Hold.objects.overdue(now).order_by("expires_at")[:2000],
         "overdue holds of a product": Hold.objects.overdue(now).filter(product_id=1).order_by("pk")[:2000],
         "a customer's active holds": Hold.objects.filter(product_id=1, customer_id=CUSTOMER, status=active),

@@ -147,7 +147,7 @@ class ProductAdmin(ImportsProducts, AdjustingAdmin):
         if change:
             # Only what was edited: a pause that came meanwhile stays.
             obj.save(update_fields=[*form.changed_data, "updated_at"])
-            snapshots.forget(obj.pk)
+            snapshots.invalidate(obj.pk)
         else:
             obj.save()
             inventory.open_stock(obj, units=form.cleaned_data["opening_stock"], made_by=request.user)

@@ -1,7 +1,7 @@
 """The only writer of `total`, `reserved` and `sold`.
 
 Every function here runs inside its caller's transaction; the stock row is the last lock that a transaction takes, and
-where nothing about it has to be decided, the last thing that it does (`at_the_end`).
+where nothing about it has to be decided, the last thing that it does (`defer_to_commit`).
 The CHECK constraints stand behind every write: a mistake in the books raises `IntegrityError`, it is never clamped.
 """
 
@@ -21,8 +21,8 @@ from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core import events, metrics
 from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.refusals import Refusal
-from flashsale.core.submissions.once import durable_once
-from flashsale.core.transactions import at_the_end, finish
+from flashsale.core.submissions.once import retrying_transaction_once
+from flashsale.core.transactions import defer_to_commit, flush_deferred
 
 OPENING_REASON = "Opening stock"
 # Rows of one INSERT, so that none runs long.
@@ -112,12 +112,12 @@ def reserve(stock: Stock, *, units: int, along: Statement = ("", ())) -> None:
     `along` is a statement that goes to the server with this one, such as the one that says whose units they are. Both
     are done when the transaction is about to commit.
     """
-    at_the_end(stock.product_id, functools.partial(_write, along=along), reserved=units)
+    defer_to_commit(stock.product_id, functools.partial(_write, along=along), reserved=units)
 
 
 def release(product_id: int, *, units: int) -> None:
     """Give reserved units back, when the transaction is about to commit."""
-    at_the_end(product_id, _write, reserved=-units)
+    defer_to_commit(product_id, _write, reserved=-units)
 
 
 def release_all(claims: Iterable[tuple[int, int]]) -> None:
@@ -131,7 +131,7 @@ def release_all(claims: Iterable[tuple[int, int]]) -> None:
 
 def sell(product_id: int, *, units: int) -> None:
     """Turn reserved units into sold ones, when the transaction is about to commit."""
-    at_the_end(product_id, _write, reserved=-units, sold=units)
+    defer_to_commit(product_id, _write, reserved=-units, sold=units)
 
 
 def sell_unreserved(stock: Stock, *, units: int) -> None:
@@ -144,7 +144,7 @@ def sell_unreserved(stock: Stock, *, units: int) -> None:
     _write(stock.product_id, sold=units)
 
 
-@durable_once
+@retrying_transaction_once
 def adjust(*, product_id: int, delta: int, reason: str, made_by: AbstractBaseUser | None = None) -> StockAdjustment:
     """Change a product's total by `delta` units and record why and by whom.
 
@@ -161,7 +161,7 @@ def adjust(*, product_id: int, delta: int, reason: str, made_by: AbstractBaseUse
         )
     _write(product_id, total=delta)
     stock.refresh_from_db()
-    events.note_at_commit("stock_adjusted", product_id=product_id, delta=delta, total=stock.total)
+    events.record_on_commit("stock_adjusted", product_id=product_id, delta=delta, total=stock.total)
     return _record(stock, delta=delta, reason=reason, made_by=made_by)
 
 
@@ -179,7 +179,7 @@ def _opening(stock: Stock, *, made_by: AbstractBaseUser | None) -> StockAdjustme
 
 def _locked() -> QuerySet[Stock]:
     """Return the stock to lock; what this transaction has yet to write is written first."""
-    finish()
+    flush_deferred()
     return Stock.objects.select_for_update(no_key=True, of=("self",))
 
 

@@ -17,7 +17,7 @@ from flashsale.core import moments, money
 DEFAULT_MAX_PER_HOLD = 10
 ENDS_BEFORE_IT_STARTS = "The sale must end after it starts."
 # How far ahead it is asked whether the clock alone will change an answer.
-OUTLOOK = timedelta(seconds=1)
+LOOKAHEAD = timedelta(seconds=1)
 
 
 class ProductQuerySet(models.QuerySet):
@@ -39,11 +39,11 @@ class ProductQuerySet(models.QuerySet):
             available_stock=free + overdue.units_of(models.OuterRef("pk"), at=Now()),
         )
 
-    def with_outlook(self) -> "ProductQuerySet":
-        """Annotate `due_units`: units that become overdue, and so available, within `OUTLOOK` after this statement."""
+    def with_expiring_units(self) -> "ProductQuerySet":
+        """Annotate `expiring_units`: units that become overdue, and so available, within `LOOKAHEAD`."""
         product_id = models.OuterRef("pk")
         return self.annotate(
-            due_units=overdue.units_of(product_id, at=Now() + OUTLOOK) - overdue.units_of(product_id, at=Now())
+            expiring_units=overdue.units_of(product_id, at=Now() + LOOKAHEAD) - overdue.units_of(product_id, at=Now())
         )
 
 

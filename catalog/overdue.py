@@ -16,18 +16,18 @@ Deadline = datetime | Expression
 Source = Callable[[Deadline], QuerySet]
 # Given a product id, a verb with a transaction of its own that gives back the units of at most `BATCH_ROWS` overdue
 # rows of that product, and returns of how many.
-TakeBack = Callable[[int], int]
+Reclaim = Callable[[int], int]
 
 BATCH_ROWS = 2_000
 # A buyer waits meanwhile; what is left after this is the workers' to tidy up.
-TAKE_BACK_SECONDS = 1.0
+RECLAIM_SECONDS = 1.0
 
-_sources: list[tuple[Source, TakeBack]] = []
+_sources: list[tuple[Source, Reclaim]] = []
 
 
-def register(*, rows: Source, take_back: TakeBack) -> None:
+def register(*, rows: Source, reclaim: Reclaim) -> None:
     """Let availability count the units of `rows`; called when an app is ready, once for each kind of reservation."""
-    _sources.append((rows, take_back))
+    _sources.append((rows, reclaim))
 
 
 def units_of(product_id: OuterRef | F | int, *, at: Deadline) -> Expression:
@@ -46,9 +46,9 @@ def count(product_id: int, *, at: datetime) -> int:
     return sum(row["units"] or 0 for row in sums)
 
 
-def take_back(product_id: int) -> None:
-    """Give the overdue units of one product back, for `TAKE_BACK_SECONDS` at most. Runs outside any transaction."""
-    until = time.monotonic() + TAKE_BACK_SECONDS
+def reclaim(product_id: int) -> None:
+    """Give the overdue units of one product back, for `RECLAIM_SECONDS` at most. Runs outside any transaction."""
+    until = time.monotonic() + RECLAIM_SECONDS
     for _, verb in _sources:
         while verb(product_id) == BATCH_ROWS and time.monotonic() < until:
             pass

@@ -11,8 +11,8 @@ from catalog.models import Product
 from flashsale.core import clock
 from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.refusals import NotFound, Refusal
-from flashsale.core.submissions.once import durable_once
-from flashsale.core.transactions import durable
+from flashsale.core.submissions.once import retrying_transaction_once
+from flashsale.core.transactions import retrying_transaction
 
 
 class NothingToDo(Refusal):
@@ -22,7 +22,7 @@ class NothingToDo(Refusal):
     title = "Nothing to do"
 
 
-@durable
+@retrying_transaction
 def add(*, stock: int, made_by: AbstractBaseUser | None = None, **columns: Any) -> Product:
     """Add and publish a product with `stock` units and these columns of `Product`.
 
@@ -43,7 +43,7 @@ def add_all(rows: Iterable[dict[str, Any]], *, made_by: AbstractBaseUser | None 
     return _insert_all(checked, made_by=made_by)
 
 
-@durable_once
+@retrying_transaction_once
 def _insert_all(checked: list[tuple[Product, int]], *, made_by: AbstractBaseUser | None) -> list[Product]:
     products = Product.objects.bulk_create([product for product, _ in checked], batch_size=inventory.BATCH_ROWS)
     inventory.open_all(checked, made_by=made_by)
@@ -58,19 +58,19 @@ def _checked(*, stock: int, validate_constraints: bool = True, **columns: Any) -
     return product, stock
 
 
-@durable_once
+@retrying_transaction_once
 def publish(product_id: int) -> Product:
     """Let customers find a product. Raises `NotFound`, `NothingToDo`."""
     return _set_published(product_id, to=True)
 
 
-@durable_once
+@retrying_transaction_once
 def withdraw(product_id: int) -> Product:
     """Let customers find a product no more; holds and orders stay as they are. Raises `NotFound`, `NothingToDo`."""
     return _set_published(product_id, to=False)
 
 
-@durable_once
+@retrying_transaction_once
 def pause(product_id: int) -> Product:
     """Refuse new holds until `resume`; holds and orders stay as they are. Raises `NotFound`, `NothingToDo`."""
     product = _lock(product_id)
@@ -80,7 +80,7 @@ def pause(product_id: int) -> Product:
     return _save(product, "paused_at")
 
 
-@durable_once
+@retrying_transaction_once
 def resume(product_id: int) -> Product:
     """Let a paused sale go on. Raises `NotFound`, `NothingToDo`."""
     product = _lock(product_id)
@@ -100,7 +100,7 @@ def _set_published(product_id: int, *, to: bool) -> Product:
 
 def _save(product: Product, column: str) -> Product:
     product.save(update_fields=[column, "updated_at"])
-    snapshots.forget(product.pk)
+    snapshots.invalidate(product.pk)
     return product
 
 

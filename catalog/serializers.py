@@ -9,10 +9,10 @@ from catalog import sales
 from catalog.models import Product
 from flashsale.core import money
 from flashsale.core.rest.fields import MONEY
-from flashsale.core.rest.serializers import Answer
+from flashsale.core.rest.serializers import ResponseSerializer
 
 
-class ProductOut(Answer):
+class ProductOut(ResponseSerializer):
     """A product on sale, with what is left of it as of the last commit."""
 
     id = serializers.IntegerField()

@@ -18,8 +18,8 @@ def refresh_product(product_id: int) -> dict[str, Any] | None:
     product = _products().filter(pk=product_id).first()
     if product is None:
         return None
-    answer = ProductOut.of(product)
-    snapshots.keep(product, answer, read_since=read_since)
+    answer = ProductOut.data_of(product)
+    snapshots.store(product, answer, read_since=read_since)
     return answer
 
 
@@ -38,11 +38,11 @@ def refresh_availability() -> int:
         if not products:
             return refreshed
         for product in products:
-            if not snapshots.keep(product, ProductOut.of(product), read_since=read_since):
+            if not snapshots.store(product, ProductOut.data_of(product), read_since=read_since):
                 raise snapshots.StoreSilent
         refreshed += len(products)
         last_id = products[-1].pk
 
 
 def _products() -> QuerySet[Product]:
-    return Product.objects.published().with_availability().with_outlook()
+    return Product.objects.published().with_availability().with_expiring_units()

@@ -12,13 +12,13 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from catalog.models import OUTLOOK, Product, Stock
+from catalog.models import LOOKAHEAD, Product, Stock
 from catalog.sales import SaleStatus
 from flashsale.core import metrics, redis_client
-from flashsale.core.batching import Batch, Together
+from flashsale.core.batching import Batch, Batcher
 
-MAX_AGE_MS = int(OUTLOOK.total_seconds() * 1000)
-FOLLOWS_THE_CLAIMS = frozenset({SaleStatus.LIVE, SaleStatus.SOLD_OUT})
+MAX_AGE_MS = int(LOOKAHEAD.total_seconds() * 1000)
+STOCK_DRIVEN_STATUSES = frozenset({SaleStatus.LIVE, SaleStatus.SOLD_OUT})
 
 # KEYS: the answer, and the newest version that is known, which outlives it; an answer read before is not kept.
 # ARGV: version, its life, the answer's life (milliseconds), answer, total and free units, whether it follows commits.
@@ -54,28 +54,26 @@ class _Store:
 
     def __init__(self) -> None:
         self._redis = redis_client.client()
-        self._keep = self._redis.register_script(_KEEP)
-        self._write_through = self._redis.register_script(_WRITE_THROUGH)
-        self._breaker = redis_client.Breaker(without="PostgreSQL answers for products")
+        self._store_script = self._redis.register_script(_KEEP)
+        self._write_through_script = self._redis.register_script(_WRITE_THROUGH)
+        self._breaker = redis_client.CircuitBreaker(fallback="PostgreSQL answers for products")
 
     def is_reachable(self) -> bool:
-        return self._breaker.tried(self._redis.ping) is not None
+        return self._breaker.call(self._redis.ping) is not None
 
     def read(self, product_id: int) -> list[str | None] | None:
-        return self._breaker.tried(
-            lambda: self._redis.hmget(_keys(product_id)[0], "answer", "total", "free", "follows")
-        )
+        return self._breaker.call(lambda: self._redis.hmget(_keys(product_id)[0], "answer", "total", "free", "follows"))
 
-    def keep(self, product_id: int, version: int, life_ms: int, *kept: str | int) -> bool:
+    def store(self, product_id: int, version: int, life_ms: int, *kept: str | int) -> bool:
         arguments = [version, MAX_AGE_MS, life_ms, *kept]
-        return self._breaker.tried(lambda: self._keep(keys=_keys(product_id), args=arguments)) is not None
+        return self._breaker.call(lambda: self._store_script(keys=_keys(product_id), args=arguments)) is not None
 
     def write_through(self, stock: Stock) -> None:
         arguments = [stock.version, MAX_AGE_MS, stock.total, stock.free]
-        self._breaker.tried(lambda: self._write_through(keys=_keys(stock.pk), args=arguments))
+        self._breaker.call(lambda: self._write_through_script(keys=_keys(stock.pk), args=arguments))
 
-    def forget(self, product_id: int) -> None:
-        self._breaker.tried(lambda: self._redis.delete(_keys(product_id)[0]))
+    def invalidate(self, product_id: int) -> None:
+        self._breaker.call(lambda: self._redis.delete(_keys(product_id)[0]))
 
 
 _store = _Store()
@@ -92,7 +90,7 @@ def read(product_id: int) -> dict[str, Any] | None:
     Those who ask at the same moment share it, so nobody may change it. Inside a transaction it is always None, because
     what the transaction wrote is not here yet.
     """
-    return None if connection.in_atomic_block else _reads.ask(product_id, None) or None
+    return None if connection.in_atomic_block else snapshot_single_flight.submit(product_id, None) or None
 
 
 def read_alone(product_id: int) -> dict[str, Any] | None:
@@ -104,7 +102,7 @@ def read_alone(product_id: int) -> dict[str, Any] | None:
     return members or None
 
 
-def keep(product: Product, answer: dict[str, Any], *, read_since: float) -> bool:
+def store(product: Product, answer: dict[str, Any], *, read_since: float) -> bool:
     """Keep the answer made of a product that was read after `read_since` (monotonic, in seconds).
 
     The product carries its availability and outlook (see `ProductQuerySet`). It is not kept when the clock alone, a
@@ -115,9 +113,9 @@ def keep(product: Product, answer: dict[str, Any], *, read_since: float) -> bool
     life_ms = MAX_AGE_MS - int((time.monotonic() - read_since) * 1000)
     if life_ms <= 0:
         return True
-    follows = int(product.available_stock == product.free_stock)
+    tracks_stock = int(product.available_stock == product.free_stock)
     units = product.total_stock, product.free_stock
-    return _store.keep(product.pk, product.stock_version, life_ms, json.dumps(answer), *units, follows)
+    return _store.store(product.pk, product.stock_version, life_ms, json.dumps(answer), *units, tracks_stock)
 
 
 def write_through(stock: Stock) -> None:
@@ -125,9 +123,9 @@ def write_through(stock: Stock) -> None:
     transaction.on_commit(lambda: _store.write_through(stock), robust=True)
 
 
-def forget(product_id: int) -> None:
+def invalidate(product_id: int) -> None:
     """Forget the answer when the present transaction commits: something else about the product changed."""
-    transaction.on_commit(lambda: _store.forget(product_id), robust=True)
+    transaction.on_commit(lambda: _store.invalidate(product_id), robust=True)
 
 
 def _read(product_id: int, batch: Batch[None, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -136,32 +134,32 @@ def _read(product_id: int, batch: Batch[None, dict[str, Any]]) -> list[dict[str,
     return [members] * len(batch.requests)
 
 
-_reads: Together[None, dict[str, Any]] = Together(_read)
+snapshot_single_flight: Batcher[None, dict[str, Any]] = Batcher(_read)
 
 
 def _members(kept: list[str | None] | None) -> dict[str, Any]:
     """Return the answer's members, none when nothing that can be read is kept."""
     if kept is None or None in kept:
         return {}
-    answer, total, free, follows = kept
+    answer, total, free, tracks_stock = kept
     try:
         members = json.loads(answer)
-        return _with_units(members, total=int(total), available=int(free)) if follows == "1" else members
+        return _with_units(members, total=int(total), available=int(free)) if tracks_stock == "1" else members
     except ValueError:
         return {}
 
 
 def _with_units(members: dict[str, Any], *, total: int, available: int) -> dict[str, Any]:
     members |= {"total_stock": total, "available_stock": available, "is_sold_out": available <= 0}
-    if members["sale_status"] in FOLLOWS_THE_CLAIMS:
+    if members["sale_status"] in STOCK_DRIVEN_STATUSES:
         members["sale_status"] = SaleStatus.SOLD_OUT if available <= 0 else SaleStatus.LIVE
     return members
 
 
 def _changes_soon(product: Product) -> bool:
-    soon = product.read_at + OUTLOOK
+    soon = product.read_at + LOOKAHEAD
     boundaries = (product.sale_starts_at, product.sale_ends_at)
-    return product.due_units > 0 or any(moment and product.read_at < moment <= soon for moment in boundaries)
+    return product.expiring_units > 0 or any(moment and product.read_at < moment <= soon for moment in boundaries)
 
 
 def _keys(product_id: int) -> list[str]:

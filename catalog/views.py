@@ -10,7 +10,7 @@ from rest_framework.renderers import JSONRenderer
 from catalog import snapshot_refresh, snapshots
 from catalog.models import Product
 from catalog.serializers import ProductOut
-from flashsale.core.batching import Batch, Together
+from flashsale.core.batching import Batch, Batcher
 from flashsale.core.refusals import NotFound
 from flashsale.core.rest.conditional import Page
 from flashsale.core.rest.headers import HTTP_METHODS
@@ -38,14 +38,14 @@ class ProductViewSet(AcyclicView, viewsets.GenericViewSet):
 
     def list(self, request, *args, **kwargs) -> HttpResponse:
         products = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        answers = [ProductOut.of(product) for product in products]
+        answers = [ProductOut.data_of(product) for product in products]
         return _page_of(self.get_paginated_response(answers).data).response(request)
 
     def retrieve(self, request, pk: str) -> HttpResponse:
         product_id = parse_id(pk)
         if product_id is None:
             raise NotFound(NO_SUCH_PRODUCT)
-        return _pages.ask(product_id, None).response(request)
+        return page_single_flight.submit(product_id, None).response(request)
 
 
 def _page_of(answer: Any) -> Page:
@@ -60,4 +60,4 @@ def _page(product_id: int, batch: Batch[None, Page]) -> list[Page | NotFound]:
     return [_page_of(answer)] * len(batch.requests)
 
 
-_pages: Together[None, Page] = Together(_page)
+page_single_flight: Batcher[None, Page] = Batcher(_page)

@@ -9,5 +9,5 @@ class CheckoutConfig(AppConfig):
         from checkout import holds, orders
         from checkout.models import Hold, Order
 
-        overdue.register(rows=Hold.objects.overdue, take_back=holds.take_back)
-        overdue.register(rows=Order.objects.overdue, take_back=orders.take_back)
+        overdue.register(rows=Hold.objects.overdue, reclaim=holds.reclaim)
+        overdue.register(rows=Order.objects.overdue, reclaim=orders.reclaim)

@@ -11,7 +11,7 @@ AUDIT_TIMEOUT_MS = 60_000
 RESULT_SECONDS = 600
 RESULT_KEY = "flashsale:drift"
 
-_breaker = redis_client.Breaker(without="the audit's result is not shown to staff")
+_breaker = redis_client.CircuitBreaker(fallback="the audit's result is not shown to staff")
 
 # One statement is one snapshot: a sale that goes on meanwhile cannot look like drift.
 _COMPARE = """
@@ -70,10 +70,10 @@ def find_drift() -> list[Drift]:
 
 def note_result(drifting: int) -> None:
     """Let staff see how many products the last audit found to be wrong."""
-    _breaker.tried(lambda: redis_client.client().set(RESULT_KEY, drifting, ex=RESULT_SECONDS))
+    _breaker.call(lambda: redis_client.client().set(RESULT_KEY, drifting, ex=RESULT_SECONDS))
 
 
 def last_result() -> int | None:
     """Return how many products the last audit found to be wrong; None when that is not known."""
-    found = _breaker.tried(lambda: redis_client.client().get(RESULT_KEY))
+    found = _breaker.call(lambda: redis_client.client().get(RESULT_KEY))
     return None if found is None else int(found)

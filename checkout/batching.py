@@ -16,11 +16,11 @@ from checkout.holds.requests import HoldRequest
 from checkout.models import Hold, Order
 from checkout.orders.requests import OrderRequest
 from flashsale.core import metrics
-from flashsale.core.batching import Batch, Together, all_or_each, result_of
+from flashsale.core.batching import Batch, Batcher, batch_else_individually, capture
 from flashsale.core.capacity import shares
 from flashsale.core.capacity.bulkheads import Bulkhead
 from flashsale.core.refusals import Refusal
-from flashsale.core.transactions import OutcomeUnknown, is_passing
+from flashsale.core.transactions import OutcomeUnknown, is_transient
 
 Outcome = Hold | Order | Refusal | Exception
 
@@ -35,7 +35,7 @@ def place(*, product_id: int, **wanted: Any) -> Hold:
     """
     request = HoldRequest(**wanted)
     sold_out.check(product_id=product_id, quantity=request.quantity, once=request.once)
-    return _line.ask(product_id, request)
+    return hold_batcher.submit(product_id, request)
 
 
 def place_order(**wanted: Any) -> Order:
@@ -43,7 +43,7 @@ def place_order(**wanted: Any) -> Order:
 
     Raises what `orders.place` raises, `Busy` when there is no room or no turn in time, and `OutcomeUnknown`.
     """
-    return _orders.ask(None, OrderRequest(**wanted))
+    return order_batcher.submit(None, OrderRequest(**wanted))
 
 
 def release(hold_id: UUID) -> None:
@@ -59,7 +59,7 @@ def cancel(order_id: UUID) -> Order:
 
 
 def _place_orders(_, batch: Batch[OrderRequest, Order]) -> Sequence[Outcome]:
-    return all_or_each(batch.requests, orders.place_batch, lambda request: orders.place_batch([request])[0])
+    return batch_else_individually(batch.requests, orders.place_batch, lambda request: orders.place_batch([request])[0])
 
 
 def _shares_nothing(request: OrderRequest, others: list[OrderRequest]) -> bool:
@@ -82,7 +82,7 @@ def _decide(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
     with _stock_locks.entered():
         outcomes = _place_holds(product_id, batch)
     if any(isinstance(outcome, InsufficientStock) for outcome in outcomes):
-        sold_out.note(product_id)
+        sold_out.record_shortage(product_id)
     return outcomes
 
 
@@ -92,15 +92,15 @@ def _place_holds(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outco
 
     def latecomers() -> list[HoldRequest]:
         # Keys are locked before the stock is.
-        batch.let_latecomers_in(lambda request: request.once is None)
+        batch.admit(lambda request: request.once is None)
         return batch.requests[first:]
 
     try:
         outcomes = holds.place_batch(product_id=product_id, requests=batch.requests, more=latecomers)
     except Exception as error:
-        if isinstance(error, OutcomeUnknown) or is_passing(error) or len(batch.requests) == 1:
+        if isinstance(error, OutcomeUnknown) or is_transient(error) or len(batch.requests) == 1:
             raise
-        return [result_of(functools.partial(_alone, product_id), request) for request in batch.requests]
+        return [capture(functools.partial(_alone, product_id), request) for request in batch.requests]
     metrics.BATCH_REQUESTS.observe(len(outcomes))
     return outcomes
 
@@ -109,5 +109,7 @@ def _alone(product_id: int, request: HoldRequest) -> Hold | Refusal:
     return holds.place_batch(product_id=product_id, requests=[request])[0]
 
 
-_orders: Together[OrderRequest, Order] = Together(_place_orders, fits=_shares_nothing, room=shares.orders)
-_line: Together[HoldRequest, Hold] = Together(_decide, fits=_fits, room=shares.holds)
+order_batcher: Batcher[OrderRequest, Order] = Batcher(
+    _place_orders, compatible=_shares_nothing, max_in_flight=shares.orders
+)
+hold_batcher: Batcher[HoldRequest, Hold] = Batcher(_decide, compatible=_fits, max_in_flight=shares.holds)

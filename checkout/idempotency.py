@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 
 from checkout.models import Hold, Order
 from flashsale.core import advisory_locks
-from flashsale.core.batching import Batch, Together
+from flashsale.core.batching import Batch, Batcher
 from flashsale.core.refusals import Refusal
 
 _FOUND, _NOT_FOUND = "found", "not found"
@@ -33,7 +33,7 @@ class IdempotencyKeyReused(Refusal):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Once:
+class IdempotencyKey:
     """A key, whose it is ("": all anonymous callers'), and the SHA-256 of the validated body it came with."""
 
     client: str
@@ -51,13 +51,13 @@ class Once:
         return {"client": self.client, "idempotency_key": self.key, "body_hash": self.body_hash}
 
 
-def hash_of(validated: dict[str, Any]) -> str:
+def request_fingerprint(validated: dict[str, Any]) -> str:
     """Return the SHA-256 (hex) of a validated body; a member that is None counts as absent."""
     given = {name: str(value) for name, value in validated.items() if value is not None}
     return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
 
 
-def lock_and_find(made: QuerySet[Made], wanted: Iterable[Once | None]) -> dict[tuple[str, str], Made]:
+def lock_and_find(made: QuerySet[Made], wanted: Iterable[IdempotencyKey | None]) -> dict[tuple[str, str], Made]:
     """Lock the keys until the transaction ends; return what was made with them before.
 
     They are locked before anything else, so that of equal requests one acts and the others find what it made.
@@ -72,12 +72,12 @@ def lock_and_find(made: QuerySet[Made], wanted: Iterable[Once | None]) -> dict[t
     return {(row.client, row.idempotency_key): row for row in made.filter(same_name)}
 
 
-def is_known(once: Once) -> bool:
+def is_known(once: IdempotencyKey) -> bool:
     """Say whether a committed request made a hold with this key; one query answers all who ask at once."""
-    return _lookups.ask(None, once) is _FOUND
+    return key_lookup_batcher.submit(None, once) is _FOUND
 
 
-def _look_up(_, batch: Batch[Once, str]) -> list[str]:
+def _look_up(_, batch: Batch[IdempotencyKey, str]) -> list[str]:
     names = [once.name for once in batch.requests]
     clients, keys = zip(*names, strict=True)
     with connection.cursor() as cursor:
@@ -86,10 +86,10 @@ def _look_up(_, batch: Batch[Once, str]) -> list[str]:
     return [_FOUND if name in known else _NOT_FOUND for name in names]
 
 
-_lookups: Together[Once, str] = Together(_look_up)
+key_lookup_batcher: Batcher[IdempotencyKey, str] = Batcher(_look_up)
 
 
-def answered(known: dict[tuple[str, str], Made], once: Once) -> Made | Refusal:
+def replay_or_refusal(known: dict[tuple[str, str], Made], once: IdempotencyKey) -> Made | Refusal:
     """Return what an equal request made before, or the refusal of another body."""
     try:
         return replayed(known[once.name], once)
@@ -97,7 +97,7 @@ def answered(known: dict[tuple[str, str], Made], once: Once) -> Made | Refusal:
         return refusal
 
 
-def replayed(row: Made, once: Once) -> Made:
+def replayed(row: Made, once: IdempotencyKey) -> Made:
     """Return what an equal request made before, marked as such. Raises `IdempotencyKeyReused` for another body."""
     if row.body_hash != once.body_hash:
         raise IdempotencyKeyReused

@@ -19,7 +19,7 @@ IDEMPOTENCY_KEY_LENGTH = 255
 BODY_HASH_LENGTH = 64
 
 
-class MadeOnce(models.Model):
+class IdempotentCreation(models.Model):
     """What a request with an Idempotency-Key made; rows made without one have no key.
 
     `is_replayed` says of an instance that it is the answer to a repeated request. `checkout.idempotency` reads these.
@@ -51,7 +51,7 @@ class HoldQuerySet(models.QuerySet):
         return self.filter(status=Hold.Status.ACTIVE, expires_at__lte=at)
 
 
-class Hold(MadeOnce):
+class Hold(IdempotentCreation):
     """Units set aside for one buyer until `expires_at`.
 
     active -> converted   an order was made of it
@@ -140,7 +140,7 @@ class OrderQuerySet(models.QuerySet):
         return self.filter(status=Order.Status.PENDING_PAYMENT, payment_due_at__lte=at)
 
 
-class Order(MadeOnce):
+class Order(IdempotentCreation):
     """A hold that its buyer decided to pay for.
 
     pending_payment -> paid        the payment succeeded                         reserved -> sold

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from checkout.models import Hold
 from flashsale.core import clock
-from flashsale.core.transactions import durable
+from flashsale.core.transactions import retrying_transaction
 
 HOLDS_KEPT_DAYS = 30
 PURGE_BATCH_ROWS = 5_000
 
 
-@durable
+@retrying_transaction
 def purge_holds(*, limit: int = PURGE_BATCH_ROWS) -> int:
     """Delete at most `limit` holds that ended without an order `HOLDS_KEPT_DAYS` ago; return how many."""
     ended_before = clock.now() - timedelta(days=HOLDS_KEPT_DAYS)

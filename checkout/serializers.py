@@ -11,11 +11,11 @@ from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH, Hold, Order
 from flashsale.core import money
 from flashsale.core.limits import MAX_ID
 from flashsale.core.rest.fields import MONEY, StrictIntegerField, StrictTextField, StrictUUIDField
-from flashsale.core.rest.parsing import one_of_two_names
-from flashsale.core.rest.serializers import Answer, Body
+from flashsale.core.rest.parsing import merge_alias
+from flashsale.core.rest.serializers import RequestSerializer, ResponseSerializer
 
 
-class PlaceHold(Body):
+class PlaceHold(RequestSerializer):
     """`quantity` may be called `qty`; no `ttl` says the same as its default."""
 
     product_id = StrictIntegerField(min_value=-MAX_ID, max_value=MAX_ID)
@@ -29,23 +29,23 @@ class PlaceHold(Body):
     customer_id = StrictTextField(max_length=CUSTOMER_ID_LENGTH, required=False)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        wanted = super().to_internal_value(one_of_two_names(data, name="quantity", alias="qty"))
+        wanted = super().to_internal_value(merge_alias(data, name="quantity", alias="qty"))
         if wanted.get("ttl_seconds") == settings.HOLD_TTL_SECONDS:
             del wanted["ttl_seconds"]
         return wanted
 
 
-class PlaceOrder(Body):
+class PlaceOrder(RequestSerializer):
     """`payment_id` may be called `payment_intent_id`; null means that there is none yet."""
 
     hold_id = StrictUUIDField()
     payment_id = StrictTextField(max_length=PAYMENT_ID_LENGTH, required=False, allow_null=True)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        return super().to_internal_value(one_of_two_names(data, name="payment_id", alias="payment_intent_id"))
+        return super().to_internal_value(merge_alias(data, name="payment_id", alias="payment_intent_id"))
 
 
-class HoldOut(Answer):
+class HoldOut(ResponseSerializer):
     """Units set aside for one buyer until `expires_at`."""
 
     hold_id = serializers.UUIDField(source="id", help_text="Keep it: who knows it may order or release the hold.")
@@ -72,7 +72,7 @@ class HoldOut(Answer):
         return math.ceil((hold.expires_at - hold.read_at).total_seconds())
 
 
-class OrderOut(Answer):
+class OrderOut(ResponseSerializer):
     """A hold that its buyer decided to pay for, at the price of the moment when the hold was placed."""
 
     order_id = serializers.UUIDField(

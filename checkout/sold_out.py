@@ -8,9 +8,9 @@ import time
 
 from catalog import snapshot_refresh, snapshots
 from catalog.inventory import InsufficientStock
-from catalog.snapshots import FOLLOWS_THE_CLAIMS
+from catalog.snapshots import STOCK_DRIVEN_STATUSES
 from checkout import idempotency
-from checkout.idempotency import Once
+from checkout.idempotency import IdempotencyKey
 
 # While a product sells, nobody looks: a process asks for the snapshot only this long after units were short.
 REMEMBERED_SECONDS = 2.0
@@ -21,7 +21,7 @@ _short_until: dict[int, float] = {}
 _refreshed_at: dict[int, float] = {}
 
 
-def check(*, product_id: int, quantity: int, once: Once | None) -> None:
+def check(*, product_id: int, quantity: int, once: IdempotencyKey | None) -> None:
     """Raise `InsufficientStock` when the snapshot says so; a request with a key only when the key made nothing before.
 
     The snapshot is read first and the key looked up after it: units that its first request took are gone in the one and
@@ -30,7 +30,7 @@ def check(*, product_id: int, quantity: int, once: Once | None) -> None:
     if _short_until.get(product_id, 0) < time.monotonic():
         return
     known = snapshots.read(product_id)
-    if known is None or known["sale_status"] not in FOLLOWS_THE_CLAIMS or known["max_per_customer"] is not None:
+    if known is None or known["sale_status"] not in STOCK_DRIVEN_STATUSES or known["max_per_customer"] is not None:
         return
     if quantity > known["max_per_hold"] or quantity <= known["available_stock"]:
         return
@@ -40,7 +40,7 @@ def check(*, product_id: int, quantity: int, once: Once | None) -> None:
     raise InsufficientStock(available=known["available_stock"])
 
 
-def note(product_id: int) -> None:
+def record_shortage(product_id: int) -> None:
     """Note that the database refused a claim, and keep a snapshot for the next ones; outside any transaction."""
     now = time.monotonic()
     _remember(_short_until, product_id, now + REMEMBERED_SECONDS)

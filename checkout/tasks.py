@@ -31,7 +31,7 @@ def audit_stock() -> None:
     """Report every product whose counters disagree with its holds and orders; repair nothing."""
     found = audit.find_drift()
     for drift in found:
-        events.note("stock_drift", **asdict(drift))
+        events.record("stock_drift", **asdict(drift))
     audit.note_result(len(found))
 
 

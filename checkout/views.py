@@ -12,7 +12,7 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 
 from checkout import batching, holds, idempotency, orders
-from checkout.idempotency import Once
+from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold, Order
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder
 from flashsale.core import events
@@ -20,7 +20,7 @@ from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.rest import scopes
 from flashsale.core.rest.headers import HTTP_METHODS, idempotency_key_of
 from flashsale.core.rest.parsing import parse_uuid
-from flashsale.core.rest.views import AcyclicView, answer
+from flashsale.core.rest.views import AcyclicView, json_response
 
 
 class UncachedViewSet(AcyclicView, viewsets.ViewSet):
@@ -39,18 +39,18 @@ class HoldViewSet(UncachedViewSet):
     rate_scopes = {"create": "holds", "retrieve": "reads", "destroy": "changes"}
 
     def create(self, request) -> HttpResponse:
-        wanted = PlaceHold.checked(request.data)
+        wanted = PlaceHold.validated(request.data)
         try:
             hold = batching.place(**wanted, once=_once(request, wanted))
         except Refusal as refusal:
             _note_refusal(refusal, product_id=wanted["product_id"])
             raise
         if not hold.is_replayed:
-            events.note("hold_placed", hold_id=hold.pk, product_id=hold.product_id, quantity=hold.quantity)
-        return _created(HoldOut.of(hold), "hold-list", hold)
+            events.record("hold_placed", hold_id=hold.pk, product_id=hold.product_id, quantity=hold.quantity)
+        return _created(HoldOut.data_of(hold), "hold-list", hold)
 
     def retrieve(self, request, pk: str) -> HttpResponse:
-        return answer(HoldOut.of(holds.get(_id(pk))))
+        return json_response(HoldOut.data_of(holds.get(_id(pk))))
 
     def destroy(self, request, pk: str) -> HttpResponse:
         batching.release(_id(pk))
@@ -63,25 +63,25 @@ class OrderViewSet(UncachedViewSet):
     rate_scopes = {"create": "changes", "cancel": "changes"}
 
     def create(self, request) -> HttpResponse:
-        wanted = PlaceOrder.checked(request.data)
+        wanted = PlaceOrder.validated(request.data)
         order = batching.place_order(
             **wanted, is_payment_id_proved=_may_prove_payments(request), once=_once(request, wanted)
         )
-        return _created(OrderOut.of(order), "order-list", order)
+        return _created(OrderOut.data_of(order), "order-list", order)
 
     def retrieve(self, request, pk: str) -> HttpResponse:
-        return answer(OrderOut.of(orders.get(_id(pk))))
+        return json_response(OrderOut.data_of(orders.get(_id(pk))))
 
     def cancel(self, request, pk: str) -> HttpResponse:
-        return answer(OrderOut.of(batching.cancel(_id(pk))))
+        return json_response(OrderOut.data_of(batching.cancel(_id(pk))))
 
 
-_refusals = events.Often("hold_refused")
+_refusals = events.SampledEvent("hold_refused")
 
 
 def _note_refusal(refusal: Refusal, *, product_id: int) -> None:
     known = {} if isinstance(refusal, NotFound) else {"product_id": product_id}
-    _refusals.note(code=refusal.code, **known)
+    _refusals.record(code=refusal.code, **known)
 
 
 def _may_prove_payments(request: Request) -> bool:
@@ -90,20 +90,20 @@ def _may_prove_payments(request: Request) -> bool:
     return has_scope or settings.TRUST_CLAIMED_PAYMENT_IDS
 
 
-def _once(request: Request, validated: dict[str, Any]) -> Once | None:
+def _once(request: Request, validated: dict[str, Any]) -> IdempotencyKey | None:
     """Return what lets this request be repeated; keys belong to the API token, or to all anonymous callers."""
     key = idempotency_key_of(request)
     if key is None:
         return None
     client = request.auth.prefix if request.auth else ""
-    return Once(client=client, key=key, body_hash=idempotency.hash_of(validated))
+    return IdempotencyKey(client=client, key=key, body_hash=idempotency.request_fingerprint(validated))
 
 
 def _created(data: dict, list_name: str, made: Hold | Order) -> HttpResponse:
     headers = {"Location": f"{_path_of(list_name)}/{made.pk}"}
     if made.is_replayed:
         headers["Idempotent-Replayed"] = "true"
-    return answer(data, status=HTTPStatus.CREATED, headers=headers)
+    return json_response(data, status=HTTPStatus.CREATED, headers=headers)
 
 
 @functools.cache

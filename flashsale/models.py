@@ -55,8 +55,8 @@ class Token(APIKey):
 class LoginFailure(models.Model):
     """How often log-ins with this name failed from this source since the last successful one.
 
-    `flashsale.staff.logins.attempts` is the only writer. From `SIGN_IN_FAILURES` on the name is locked for the source,
-    until `SIGN_IN_LOCKED_MINUTES` after `last_at`; deleting the row unlocks it.
+    `flashsale.staff.logins.attempts` is the only writer. From `LOGIN_MAX_FAILURES` on the name is locked for the
+    source, until `LOGIN_LOCKOUT_MINUTES` after `last_at`; deleting the row unlocks it.
     """
 
     name = models.CharField(max_length=User._meta.get_field("username").max_length)

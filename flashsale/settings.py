@@ -98,33 +98,35 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "flashsale.observability.prometheus.Measured",
+    "flashsale.observability.prometheus.MetricsMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "flashsale.api.errors.ProblemMiddleware",
-    "flashsale.api.rate_limits.RateLimitHeaders",
-    "flashsale.api.errors.FailureLimits",
-    "flashsale.staff.security.ContentSecurityPolicy",
+    "flashsale.api.rate_limits.RateLimitHeadersMiddleware",
+    "flashsale.api.errors.FailureLimitsMiddleware",
+    "flashsale.staff.security.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "flashsale.observability.health.Probes",
+    "flashsale.observability.health.HealthMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "flashsale.staff.logins.sessions.StaffSessions",
-    "flashsale.staff.admin_input.AdminInput",
-    "flashsale.staff.history.AdminHistory",
-    "flashsale.staff.refusals.StaffRefusals",
+    "flashsale.staff.logins.sessions.StaffSessionsMiddleware",
+    "flashsale.staff.admin_input.AdminInputMiddleware",
+    "flashsale.staff.history.AdminHistoryMiddleware",
+    "flashsale.staff.refusals.StaffRefusalsMiddleware",
 ]
 
 # --- Staff sign in ----------------------------------------------------------------------------------------------------
 # Bounds how many hashes run at once, and holds no database connection meanwhile (flashsale/staff/logins/passwords.py).
 PASSWORD_HASHERS = ["flashsale.staff.logins.passwords.BoundedPasswordHasher"]
 # After so many wrong passwords a name is locked for the address they came from, not for its owner elsewhere.
-SIGN_IN_FAILURES = env.whole("SIGN_IN_FAILURES", default=5, least=1, most=1_000)
-SIGN_IN_LOCKED_MINUTES = env.whole("SIGN_IN_LOCKED_MINUTES", default=15, least=1, most=365 * 24 * 60)
+_max_failures = env.set_name("LOGIN_MAX_FAILURES", formerly="SIGN_IN_FAILURES")
+LOGIN_MAX_FAILURES = env.whole(_max_failures, default=5, least=1, most=1_000)
+_lockout = env.set_name("LOGIN_LOCKOUT_MINUTES", formerly="SIGN_IN_LOCKED_MINUTES")
+LOGIN_LOCKOUT_MINUTES = env.whole(_lockout, default=15, least=1, most=365 * 24 * 60)
 # Log-ins a minute for each address or known browser, and for all unknown browsers together; 0 is no limit.
 LOGINS_PER_MINUTE = env.whole("LOGINS_PER_MINUTE", default=30, least=0, most=1_000_000)
 LOGINS_PER_MINUTE_OVERALL = env.whole("LOGINS_PER_MINUTE_OVERALL", default=120, least=0, most=1_000_000)
@@ -142,7 +144,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("flashsale/icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
     "LOGIN": {"form": "flashsale.staff.logins.forms.SignInForm"},
-    "DASHBOARD_CALLBACK": "flashsale.staff.dashboard.fill",
+    "DASHBOARD_CALLBACK": "flashsale.staff.dashboard.dashboard_callback",
     "STYLES": [lambda _request: static("flashsale/admin.css")],
     "SIDEBAR": {"show_search": True, "show_all_applications": False},
 }
@@ -235,14 +237,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["flashsale.api.authentication.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["flashsale.api.authentication.MayUseAPI"],
+    "DEFAULT_PERMISSION_CLASSES": ["flashsale.api.authentication.HasApiAccess"],
     "DEFAULT_THROTTLE_CLASSES": ["flashsale.api.rate_limits.RateLimit"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["flashsale.core.rest.parsing.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "flashsale.core.rest.parsing.ExactContentNegotiation",
     "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_PAGINATION_CLASS": "flashsale.core.rest.pagination.Pages",
+    "DEFAULT_PAGINATION_CLASS": "flashsale.core.rest.pagination.IdCursorPagination",
     "EXCEPTION_HANDLER": "flashsale.api.errors.problem_response",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
@@ -288,7 +290,8 @@ CORS_EXPOSE_HEADERS = [
 # How many requests for holds one web process has inside at once (`flashsale.core.capacity.shares` has the others).
 WEB_THREADS = env.whole("WEB_THREADS", default=server.THREADS, least=1, most=4_096)
 _HALF = max(1, WEB_THREADS // 2)
-HOLDS_AT_ONCE = min(env.whole("HOLDS_AT_ONCE", default=_HALF, least=1, most=10_000), _HALF)
+_max_holds = env.set_name("MAX_CONCURRENT_HOLDS", formerly="HOLDS_AT_ONCE")
+MAX_CONCURRENT_HOLDS = min(env.whole(_max_holds, default=_HALF, least=1, most=10_000), _HALF)
 HOLD_TTL_MIN_SECONDS = 10
 HOLD_TTL_MAX_SECONDS = env.whole("HOLD_TTL_MAX_SECONDS", default=600, least=HOLD_TTL_MIN_SECONDS, most=7 * DAY_SECONDS)
 HOLD_TTL_SECONDS = env.whole(

@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 import catalog.urls
 import checkout.urls
 import payments.urls
-from flashsale.api.errors import NothingHere
+from flashsale.api.errors import ApiNotFoundView
 from flashsale.api.openapi.document import DocsView, SchemaView
 from flashsale.api.problem_codes import problem_list, problem_page
 
@@ -28,7 +28,7 @@ urlpatterns = [
     # The busiest stand first: paths are tried in this order. Links are made from the first mount's names.
     path("api/v1/", include(api)),
     path("api/", include((api, "unversioned"))),
-    re_path(r"^api(/.*)?$", NothingHere.as_view()),
+    re_path(r"^api(/.*)?$", ApiNotFoundView.as_view()),
     path("problems/", problem_list, name="problem-list"),
     path("problems/<slug:code>", problem_page, name="problem"),
     path("admin/", admin.site.urls),

@@ -10,5 +10,5 @@ class PaymentsConfig(AppConfig):
         from payments import checks
         from payments.inbox import early_events
 
-        orders.register_creation_hook(early_events.take)
+        orders.register_creation_hook(early_events.lock_early_events)
         register(checks.webhooks_can_be_verified, Tags.security, deploy=True)

@@ -51,7 +51,7 @@ class WebhookEvent(models.Model):
         REFUNDED = "refunded"
         REFUND_FAILED = "refund_failed"
         DISPUTE = "dispute"
-        NOTED = "noted"
+        INFORMATIONAL = "noted"
         UNKNOWN = "unknown"
 
     provider = models.CharField(max_length=PROVIDER_LENGTH)

@@ -70,7 +70,7 @@ def record(
         created_at=now,
     )
     if status != Payment.Status.APPLIED:
-        _tell_order(payment)
+        _update_order_refund(payment)
     if status == Payment.Status.REFUND_DUE:
         _note("refund_due", payment)
     return payment
@@ -102,7 +102,7 @@ def record_all(paid: Iterable[tuple[WebhookEvent, Order]], *, now: datetime) -> 
     )
 
 
-def give_back(payment: Payment, *, amount: Decimal) -> None:
+def record_refund(payment: Payment, *, amount: Decimal) -> None:
     """Record that `amount` of a locked payment was given back. Raises `RefundTooLarge`."""
     refunded = payment.refunded_amount + amount
     if refunded > payment.amount:
@@ -112,10 +112,10 @@ def give_back(payment: Payment, *, amount: Decimal) -> None:
         payment.status = Payment.Status.REFUNDED
         _note("payment_refunded", payment)
     payment.save(update_fields=["refunded_amount", "status", "refunded_by", "refunded_note"])
-    _tell_order(payment)
+    _update_order_refund(payment)
 
 
-def take_again(payment: Payment, *, amount: Decimal) -> None:
+def reverse_refund(payment: Payment, *, amount: Decimal) -> None:
     """Record that `amount` of what was given back of a locked payment never arrived.
 
     A payment that was refunded is then due for refund again. What had not been counted as given back is not counted
@@ -127,17 +127,17 @@ def take_again(payment: Payment, *, amount: Decimal) -> None:
         payment.status, payment.reason = Payment.Status.REFUND_DUE, REFUND_FAILED
         _note("refund_due", payment)
     payment.save(update_fields=["refunded_amount", "status", "reason"])
-    _tell_order(payment)
+    _update_order_refund(payment)
 
 
 def _note(event: str, payment: Payment) -> None:
-    events.note_at_commit(
+    events.record_on_commit(
         event, order_id=payment.order_id, payment_id=payment.payment_id, provider=payment.provider,
         amount=str(payment.amount), currency=payment.currency, reason=payment.reason,
     )  # fmt: skip
 
 
-def _tell_order(payment: Payment) -> None:
+def _update_order_refund(payment: Payment) -> None:
     if payment.order_id is None:
         return
     of_order = Payment.objects.filter(order_id=payment.order_id)
@@ -149,4 +149,4 @@ def _tell_order(payment: Payment) -> None:
         state = Order.Refund.DONE
     in_its_currency = of_order.filter(currency=F("order__currency"))
     refunded = in_its_currency.aggregate(total=Sum("refunded_amount"))["total"] or Decimal(0)
-    orders.note_refund(payment.order, state=state, refunded_amount=refunded)
+    orders.set_refund_state(payment.order, state=state, refunded_amount=refunded)

@@ -3,14 +3,14 @@
 from datetime import timedelta
 
 from flashsale.core import clock
-from flashsale.core.transactions import durable
+from flashsale.core.transactions import retrying_transaction
 from payments.models import WebhookEvent
 
 BODIES_KEPT_DAYS = 90
 PURGE_BATCH_ROWS = 5_000
 
 
-@durable
+@retrying_transaction
 def purge_bodies(*, limit: int = PURGE_BATCH_ROWS) -> int:
     """Forget at most `limit` event bodies older than `BODIES_KEPT_DAYS`, with their headers; return how many."""
     received_before = clock.now() - timedelta(days=BODIES_KEPT_DAYS)

@@ -2,8 +2,8 @@
 
 from rest_framework import serializers
 
-from flashsale.core.rest.serializers import Answer
-from payments.inbox import UNFINISHED, Receipt
+from flashsale.core.rest.serializers import ResponseSerializer
+from payments.inbox import RETRYABLE, Receipt
 from payments.models import WebhookEvent
 
 REPLAY_MESSAGE = "Already handled"
@@ -16,7 +16,7 @@ MESSAGES = {
 }
 
 
-class ReceiptOut(Answer):
+class ReceiptOut(ResponseSerializer):
     """What became of an event, as it stands now."""
 
     message = serializers.SerializerMethodField(help_text="For people; programs look at `outcome`.")
@@ -50,4 +50,4 @@ class ReceiptOut(Answer):
 
 def http_status_of(event: WebhookEvent) -> int:
     """202 while the event waits for its order or the worker, else 200."""
-    return 202 if event.status in UNFINISHED or event.status == WebhookEvent.Status.PARKED else 200
+    return 202 if event.status in RETRYABLE or event.status == WebhookEvent.Status.PARKED else 200

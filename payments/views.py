@@ -7,7 +7,7 @@ from rest_framework.parsers import BaseParser
 from flashsale.core.refusals import InvalidRequest, NotFound
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.parsing import read_body
-from flashsale.core.rest.views import AcyclicView, answer
+from flashsale.core.rest.views import AcyclicView, json_response
 from payments import inbox
 from payments.inbox import batching
 from payments.providers import PROVIDERS
@@ -42,4 +42,4 @@ class WebhookView(AcyclicView, views.APIView):
         except UnusableBody as error:
             raise InvalidRequest(str(error), pointer=error.pointer, error_code="unusable") from error
         headers = {"Idempotent-Replayed": "true"} if receipt.is_replay else {}
-        return answer(ReceiptOut.of(receipt), status=http_status_of(receipt.event), headers=headers)
+        return json_response(ReceiptOut.data_of(receipt), status=http_status_of(receipt.event), headers=headers)

@@ -32,7 +32,7 @@ def a_second_lasts_a_minute(monkeypatch):
     """On a busy machine a second is soon over."""
     monkeypatch.setattr(snapshots, "MAX_AGE_MS", 60_000)
     for module in (snapshots, models):
-        monkeypatch.setattr(module, "OUTLOOK", timedelta(minutes=1))
+        monkeypatch.setattr(module, "LOOKAHEAD", timedelta(minutes=1))
 
 
 @pytest.fixture
@@ -131,10 +131,10 @@ def test_a_kept_answer_is_equal_to_a_fresh_one(api):
 def test_o1_an_answer_read_before_a_commit_is_not_kept_after_it(api):
     product = ProductFactory()
     read_since = time.monotonic()
-    stale = Product.objects.with_availability().with_outlook().get(pk=product.pk)
+    stale = Product.objects.with_availability().with_expiring_units().get(pk=product.pk)
     holds.place(product_id=product.pk, quantity=3)
 
-    snapshots.keep(stale, {"sale_status": "live"}, read_since=read_since)
+    snapshots.store(stale, {"sale_status": "live"}, read_since=read_since)
 
     assert left(api, product) == (7, 1)
 
@@ -161,9 +161,9 @@ def test_a_transaction_that_is_undone_outdates_nothing(api):
 
 
 def test_an_answer_that_took_too_long_to_make_is_not_kept(api):
-    product = Product.objects.with_availability().with_outlook().get(pk=ProductFactory().pk)
+    product = Product.objects.with_availability().with_expiring_units().get(pk=ProductFactory().pk)
 
-    snapshots.keep(product, {"available_stock": 99}, read_since=time.monotonic() - 61)
+    snapshots.store(product, {"available_stock": 99}, read_since=time.monotonic() - 61)
 
     assert left(api, product) == (10, 1)
 

@@ -14,12 +14,12 @@ from catalog.models import Product, Stock
 from catalog.sales import LimitExceeded
 from checkout import idempotency
 from checkout.holds.requests import HoldRequest, decide, with_overdue
-from checkout.idempotency import Once
+from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold
 from flashsale.core import clock, events
 from flashsale.core.refusals import NotFound, Refusal
-from flashsale.core.submissions.once import durable_once
-from flashsale.core.transactions import durable
+from flashsale.core.submissions.once import retrying_transaction_once
+from flashsale.core.transactions import retrying_transaction
 
 EXPIRY_BATCH_ROWS = 2_000
 NO_SUCH_HOLD = "There is no such hold."
@@ -62,11 +62,11 @@ class HoldAlreadyUsed(Refusal):
     title = "Hold was already used"
 
 
-class NotActive(RuntimeError):
+class StaleHoldError(RuntimeError):
     """A locked hold was not active although it was read as active: a fault of this program, everything was undone."""
 
 
-class _TakeBackFirst(Exception):
+class _ReclaimFirst(Exception):
     """Without overdue units a refused claim may pass: undo the batch, take them back, decide again."""
 
 
@@ -76,7 +76,7 @@ def place(
     quantity: int,
     ttl_seconds: int | None = None,
     customer_id: str = "",
-    once: Once | None = None,
+    once: IdempotencyKey | None = None,
 ) -> Hold:
     """Set `quantity` units aside for `ttl_seconds`, or return what the same request got before; a batch of one.
 
@@ -102,10 +102,10 @@ def place_batch(
     overdue units are taken back in transactions of their own, and the batch is decided once more.
     """
     try:
-        return _grant(product_id, requests, more, may_take_back=True)
-    except _TakeBackFirst:
-        overdue.take_back(product_id)
-        return _grant(product_id, requests, more, may_take_back=False)
+        return _grant(product_id, requests, more, may_reclaim=True)
+    except _ReclaimFirst:
+        overdue.reclaim(product_id)
+        return _grant(product_id, requests, more, may_reclaim=False)
 
 
 def get(hold_id: UUID) -> Hold:
@@ -116,7 +116,7 @@ def get(hold_id: UUID) -> Hold:
     return hold
 
 
-@durable
+@retrying_transaction
 def release(hold_id: UUID) -> None:
     """Give a hold up; nothing happens when it has ended without an order. Raises `NotFound`, `HoldAlreadyUsed`."""
     hold = lock(hold_id)
@@ -130,7 +130,7 @@ def release(hold_id: UUID) -> None:
         _note_end("holds_expired" if is_overdue else "hold_released", hold)
 
 
-@durable_once
+@retrying_transaction_once
 def revoke(hold_id: UUID) -> Hold:
     """Take an active hold back from its buyer, for staff; returns it as it then stands.
 
@@ -145,7 +145,7 @@ def revoke(hold_id: UUID) -> Hold:
     return get(hold_id)
 
 
-@durable
+@retrying_transaction
 def expire_due(*, limit: int = EXPIRY_BATCH_ROWS) -> int:
     """Expire at most `limit` overdue holds, oldest first, skipping those that somebody else has locked.
 
@@ -156,8 +156,8 @@ def expire_due(*, limit: int = EXPIRY_BATCH_ROWS) -> int:
     return _expire(due.order_by("expires_at")[:limit], now=now)
 
 
-@durable
-def take_back(product_id: int) -> int:
+@retrying_transaction
+def reclaim(product_id: int) -> int:
     """Expire one product's overdue holds, waiting for those that somebody else is tidying up.
 
     Returns how many were expired: at most `overdue.BATCH_ROWS`.
@@ -213,25 +213,25 @@ def already_used(hold: Hold) -> HoldAlreadyUsed:
     return HoldAlreadyUsed(order_id=hold.order.pk)
 
 
-@durable
+@retrying_transaction
 def _grant(
-    product_id: int, requests: Sequence[HoldRequest], more: Callable[[], Sequence[HoldRequest]], *, may_take_back: bool
+    product_id: int, requests: Sequence[HoldRequest], more: Callable[[], Sequence[HoldRequest]], *, may_reclaim: bool
 ) -> list[Hold | Refusal]:
     known = idempotency.lock_and_find(Hold.objects.as_of_now(), [request.once for request in requests])
     is_new = [request.once is None or request.once.name not in known for request in requests]
     new = list(itertools.compress(requests, is_new))
     # In another attempt there may be latecomers of the first, even if every other request is known by now.
     is_needed = new or more()
-    granted = iter(_grant_new(product_id, new, more, may_take_back=may_take_back) if is_needed else [])
+    granted = iter(_grant_new(product_id, new, more, may_reclaim=may_reclaim) if is_needed else [])
     of_requests = [
-        next(granted) if fresh else idempotency.answered(known, request.once)
+        next(granted) if fresh else idempotency.replay_or_refusal(known, request.once)
         for request, fresh in zip(requests, is_new, strict=True)
     ]
     return [*of_requests, *granted]
 
 
 def _grant_new(
-    product_id: int, requests: Sequence[HoldRequest], more: Callable[[], Sequence[HoldRequest]], *, may_take_back: bool
+    product_id: int, requests: Sequence[HoldRequest], more: Callable[[], Sequence[HoldRequest]], *, may_reclaim: bool
 ) -> list[Hold | Refusal]:
     try:
         stock, product = inventory.lock_for_claims(product_id)
@@ -240,12 +240,12 @@ def _grant_new(
 
     requests = [*requests, *more()]
     results = decide(product, requests, free=stock.free, now=product.locked_at)
-    if may_take_back and any(isinstance(result, LimitExceeded) and result.is_by_overdue for result in results):
-        raise _TakeBackFirst
+    if may_reclaim and any(isinstance(result, LimitExceeded) and result.is_by_overdue for result in results):
+        raise _ReclaimFirst
     if any(isinstance(result, InsufficientStock) for result in results):
         reclaimable = overdue.count(product_id, at=product.locked_at)
-        if reclaimable and may_take_back:
-            raise _TakeBackFirst
+        if reclaimable and may_reclaim:
+            raise _ReclaimFirst
         results = [with_overdue(result, reclaimable) for result in results]
 
     granted = [result for result in results if isinstance(result, Hold)]
@@ -275,16 +275,16 @@ def _expire(locked: QuerySet[Hold], *, now: datetime) -> int:
         ended = cursor.fetchall()
     inventory.release_all((product_id, units) for product_id, _, units in ended)
     for product_id, count, units in ended:
-        events.note_at_commit("holds_expired", count=count, product_id=product_id, units=units)
+        events.record_on_commit("holds_expired", count=count, product_id=product_id, units=units)
     return sum(count for _, count, _ in ended)
 
 
 def _note_end(event: str, hold: Hold) -> None:
-    events.note_at_commit(event, hold_id=hold.pk, product_id=hold.product_id, units=hold.quantity)
+    events.record_on_commit(event, hold_id=hold.pk, product_id=hold.product_id, units=hold.quantity)
 
 
 def _mark(hold_ids: list[UUID], *, status: Hold.Status, now: datetime) -> None:
     """Let locked active holds leave `active`; a row that is not active any more undoes the transaction."""
     marked = Hold.objects.filter(pk__in=hold_ids, status=Hold.Status.ACTIVE).update(status=status, ended_at=now)
     if marked != len(hold_ids):
-        raise NotActive(f"{len(hold_ids) - marked} of {len(hold_ids)} holds had already left `active`")
+        raise StaleHoldError(f"{len(hold_ids) - marked} of {len(hold_ids)} holds had already left `active`")

@@ -14,7 +14,7 @@ from catalog import sales
 from catalog.inventory import InsufficientStock
 from catalog.models import Product
 from checkout import limits
-from checkout.idempotency import Once
+from checkout.idempotency import IdempotencyKey
 from checkout.limits import Claimed
 from checkout.models import Hold
 from flashsale.core.refusals import InvalidRequest, Refusal
@@ -31,7 +31,7 @@ class HoldRequest:
     quantity: int
     ttl_seconds: int | None = None
     customer_id: str = ""
-    once: Once | None = None
+    once: IdempotencyKey | None = None
     hold_id: UUID = field(default_factory=uuid4)
 
 

@@ -12,13 +12,13 @@ from django.db.models import QuerySet
 from catalog import inventory, overdue
 from catalog.models import Product
 from checkout import holds, idempotency, limits, proved_payments, reference_locks
-from checkout.idempotency import Once
+from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold, Order
-from checkout.orders.requests import CreationHook, OrderRequest, Settle, decide
+from checkout.orders.requests import ApplyEarlyEvents, CreationHook, OrderRequest, decide
 from flashsale.core import clock, events
 from flashsale.core.refusals import NotFound, Refusal
-from flashsale.core.submissions.once import durable_once
-from flashsale.core.transactions import durable
+from flashsale.core.submissions.once import retrying_transaction_once
+from flashsale.core.transactions import retrying_transaction
 
 EXPIRY_BATCH_ROWS = 2_000
 
@@ -42,7 +42,7 @@ class OrderNotPending(Refusal):
     title = "Order is not pending"
 
 
-class NotPending(RuntimeError):
+class StaleOrderError(RuntimeError):
     """A locked order did not have the status it was read with: a fault of this program, everything was undone."""
 
 
@@ -59,7 +59,7 @@ def place(
     hold_id: UUID,
     payment_id: str | None = None,
     is_payment_id_proved: bool = False,
-    once: Once | None = None,
+    once: IdempotencyKey | None = None,
 ) -> Order:
     """Turn an active hold into an order, to be paid within `ORDER_PAYMENT_SECONDS`; parked events apply at once.
 
@@ -73,7 +73,7 @@ def place(
     return result
 
 
-@durable
+@retrying_transaction
 def place_batch(requests: Sequence[OrderRequest]) -> list[Order | Refusal]:
     """Do what `place` does for each request, in one transaction; return an order or a refusal for each.
 
@@ -95,10 +95,10 @@ def place_batch(requests: Sequence[OrderRequest]) -> list[Order | Refusal]:
         zip(fresh, *waiting, strict=True), key=lambda one: getattr(decided[one[0].order_id], "product_id", 0)
     )
     for request, *answers in by_product:
-        with events.of_request(request.request_id):
-            decided[request.order_id] = _settled(decided[request.order_id], answers)
+        with events.bound_to_request(request.request_id):
+            decided[request.order_id] = _apply_early_events(decided[request.order_id], answers)
     return [
-        decided[request.order_id] if request.order_id in decided else idempotency.answered(known, request.once)
+        decided[request.order_id] if request.order_id in decided else idempotency.replay_or_refusal(known, request.once)
         for request in requests
     ]
 
@@ -131,7 +131,7 @@ def lock_stocks(order_ids: Iterable[UUID]) -> None:
     inventory.lock_all(rows.values_list("product_id", flat=True))
 
 
-@durable
+@retrying_transaction
 def cancel(order_id: UUID) -> Order:
     """Cancel a pending order and give its units back; a cancelled one stays as it is. Returns the order.
 
@@ -143,7 +143,7 @@ def cancel(order_id: UUID) -> Order:
     return get(order_id)
 
 
-@durable_once
+@retrying_transaction_once
 def revoke(order_id: UUID) -> Order:
     """Cancel a pending order, for staff, who hear when there was nothing to cancel; returns it as it then stands.
 
@@ -161,7 +161,7 @@ def mark_cancelled(order: Order) -> None:
         raise OrderAlreadyPaid
     if status != Order.Status.PENDING_PAYMENT:
         raise OrderNotPending(f"The order is {status}.")
-    _move(order, to=Order.Status.CANCELLED, closed_at=now)
+    _transition(order, to=Order.Status.CANCELLED, closed_at=now)
     inventory.release(order.product_id, units=order.quantity)
     _note("order_cancelled", order)
 
@@ -181,10 +181,10 @@ def mark_paid(order: Order, *, payment_id: str | None) -> None:
         raise OrderNotPending("The order is cancelled.")
     learned = {"payment_id": payment_id} if payment_id else {}
     if status == Order.Status.PENDING_PAYMENT:
-        _move(order, to=Order.Status.PAID, paid_at=now, **learned)
+        _transition(order, to=Order.Status.PAID, paid_at=now, **learned)
         inventory.sell(order.product_id, units=order.quantity)
     else:
-        _sell_again(order, **learned)
+        _pay_late(order, **learned)
     note_paid(order, late=status != Order.Status.PENDING_PAYMENT)
 
 
@@ -196,7 +196,7 @@ def mark_all_paid(paid: Sequence[tuple[Order, str | None]], *, now: datetime) ->
     with connection.cursor() as cursor:
         cursor.execute(_PAY, [now, [order.pk for order, _ in paid], [payment_id for _, payment_id in paid]])
         if cursor.rowcount != len(paid):
-            raise NotPending(f"{len(paid) - cursor.rowcount} of {len(paid)} orders were no longer pending")
+            raise StaleOrderError(f"{len(paid) - cursor.rowcount} of {len(paid)} orders were no longer pending")
     for order, payment_id in paid:
         order.status, order.paid_at, order.payment_id = Order.Status.PAID, now, payment_id or order.payment_id
         inventory.sell(order.product_id, units=order.quantity)
@@ -217,12 +217,12 @@ def prove_payment(order: Order, payment_id: str) -> None:
         _write(order, payment_id=payment_id)
 
 
-def note_refund(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -> None:
+def set_refund_state(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -> None:
     """Record, for a locked order, whether money is due back and how much was given back in all."""
     _write(order, refund=state, refunded_amount=refunded_amount)
 
 
-@durable
+@retrying_transaction
 def expire_due(*, limit: int = EXPIRY_BATCH_ROWS) -> int:
     """Expire at most `limit` overdue orders, oldest first, skipping those that somebody else has locked.
 
@@ -233,8 +233,8 @@ def expire_due(*, limit: int = EXPIRY_BATCH_ROWS) -> int:
     return _expire(due.order_by("payment_due_at")[:limit], now=now)
 
 
-@durable
-def take_back(product_id: int) -> int:
+@retrying_transaction
+def reclaim(product_id: int) -> int:
     """Expire one product's overdue orders, waiting for those that somebody else is working on.
 
     Returns how many were expired: at most `overdue.BATCH_ROWS`.
@@ -263,7 +263,7 @@ def _create(
     )
 
 
-def _settled(order: Order | Refusal, answers: list[Settle | Refusal | None]) -> Order | Refusal:
+def _apply_early_events(order: Order | Refusal, answers: list[ApplyEarlyEvents | Refusal | None]) -> Order | Refusal:
     """Let what waited for a new order apply to it."""
     if isinstance(order, Refusal):
         return order
@@ -274,10 +274,10 @@ def _settled(order: Order | Refusal, answers: list[Settle | Refusal | None]) -> 
     return get(order.pk) if waiting else order
 
 
-def _sell_again(order: Order, **learned: str | None) -> None:
+def _pay_late(order: Order, **learned: str | None) -> None:
     """Sell the units of an order whose payment window is over, if they can be had."""
     if order.status == Order.Status.PENDING_PAYMENT:
-        _move(order, to=Order.Status.EXPIRED, closed_at=clock.now())
+        _transition(order, to=Order.Status.EXPIRED, closed_at=clock.now())
         inventory.release(order.product_id, units=order.quantity)
         _note("orders_expired", order)
     stock = inventory.lock(order.product_id)
@@ -287,7 +287,7 @@ def _sell_again(order: Order, **learned: str | None) -> None:
         claimed = limits.units_of(product.pk, customer_ids=[order.customer_id], now=now)
         limits.check(product, claimed, customer_id=order.customer_id, quantity=order.quantity)
     inventory.sell_unreserved(stock, units=order.quantity)
-    _move(order, to=Order.Status.PAID, paid_at=now, **learned)
+    _transition(order, to=Order.Status.PAID, paid_at=now, **learned)
 
 
 def _expire(locked: QuerySet[Order], *, now: datetime) -> int:
@@ -295,23 +295,23 @@ def _expire(locked: QuerySet[Order], *, now: datetime) -> int:
     rows = list(locked.values_list("pk", "product_id", "quantity"))
     pending = Order.objects.filter(pk__in=[pk for pk, _, _ in rows], status=Order.Status.PENDING_PAYMENT)
     if pending.update(status=Order.Status.EXPIRED, closed_at=now) != len(rows):
-        raise NotPending("an overdue order had already left `pending_payment`")
+        raise StaleOrderError("an overdue order had already left `pending_payment`")
     inventory.release_all((product_id, quantity) for _, product_id, quantity in rows)
     if rows:
-        events.note_at_commit("orders_expired", count=len(rows))
+        events.record_on_commit("orders_expired", count=len(rows))
     return len(rows)
 
 
 def _note(event: str, order: Order, **fields: Any) -> None:
-    events.note_at_commit(event, order_id=order.pk, product_id=order.product_id, units=order.quantity, **fields)
+    events.record_on_commit(event, order_id=order.pk, product_id=order.product_id, units=order.quantity, **fields)
 
 
-def _move(order: Order, *, to: Order.Status, **columns: Any) -> None:
+def _transition(order: Order, *, to: Order.Status, **columns: Any) -> None:
     """Change the status of a locked order, on condition that it still has the one it was read with."""
     still = Order.objects.filter(pk=order.pk, status=order.status)
     columns["status"] = to
     if still.update(**columns) != 1:
-        raise NotPending(f"order {order.pk} was no longer {order.status}")
+        raise StaleOrderError(f"order {order.pk} was no longer {order.status}")
     for name, value in columns.items():
         setattr(order, name, value)
 

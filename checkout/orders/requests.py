@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from checkout import holds
-from checkout.idempotency import Once
+from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold, Order
 from checkout.proved_payments import Proof
 from flashsale.core import events
@@ -30,7 +30,7 @@ class OrderRequest:
     hold_id: UUID
     payment_id: str | None = None
     is_payment_id_proved: bool = False
-    once: Once | None = None
+    once: IdempotencyKey | None = None
     order_id: UUID = field(default_factory=uuid4)
     request_id: str = field(default_factory=events.request_id)
 
@@ -47,13 +47,13 @@ class OrderRequest:
 
 # What is called, inside the transaction that creates orders, before any row is locked: it locks what waits for orders
 # with these names and returns for each request what is to be done once the order exists, if anything, or a refusal.
-Settle = Callable[[Order], None]
-CreationHook = Callable[[Sequence[OrderRequest]], Sequence[Settle | Refusal | None]]
+ApplyEarlyEvents = Callable[[Order], None]
+CreationHook = Callable[[Sequence[OrderRequest]], Sequence[ApplyEarlyEvents | Refusal | None]]
 
 
 def decide(
     request: OrderRequest,
-    answers: list[Settle | Refusal | None],
+    answers: list[ApplyEarlyEvents | Refusal | None],
     hold: Hold | None,
     proofs: dict[str, Proof],
     *,

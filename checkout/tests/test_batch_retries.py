@@ -12,7 +12,7 @@ from catalog import inventory, overdue
 from catalog.tests.factories import ProductFactory
 from checkout import holds
 from checkout.holds.requests import HoldRequest
-from checkout.idempotency import Once
+from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold
 from flashsale.core import transactions
 from flashsale.tests.support.racing import at_once
@@ -23,7 +23,7 @@ LAST_ID = UUID("ffffffff-ffff-4fff-bfff-ffffffffffff")
 
 
 def test_who_came_late_is_decided_though_everybody_else_was_served_meanwhile(product, monkeypatch):
-    once = Once(client="", key="k" * 16, body_hash="same")
+    once = IdempotencyKey(client="", key="k" * 16, body_hash="same")
     first, late = HoldRequest(quantity=1, once=once), HoldRequest(quantity=1)
     reserve, errors = inventory.reserve, [OperationalError()]
     errors[0].__cause__ = psycopg.errors.DeadlockDetected()

@@ -9,7 +9,7 @@ from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit, batching, holds, idempotency
 from checkout.holds import requests
-from checkout.idempotency import Once
+from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold
 from flashsale.core import batching as group_commit
 from flashsale.core.transactions import Busy, OutcomeUnknown
@@ -39,7 +39,7 @@ class Queue:
         """Let one more buyer come, and wait until they are in line or have their answer."""
         number = len(self.results)
         self.results.append(None)
-        inside = batching._line._inside
+        inside = batching.hold_batcher._in_flight
 
         def buy() -> None:
             try:
@@ -51,7 +51,7 @@ class Queue:
 
         self._threads.append(threading.Thread(target=buy, daemon=True))
         self._threads[-1].start()
-        wait_until(lambda: batching._line._inside > inside or self.results[number] is not None)
+        wait_until(lambda: batching.hold_batcher._in_flight > inside or self.results[number] is not None)
 
     def __exit__(self, *_) -> None:
         self._lock.__exit__(None, None, None)
@@ -66,15 +66,15 @@ def transactions(product) -> int:
     return Stock.objects.get(pk=product.pk).version
 
 
-def key(name: str, body_hash: str = "same") -> Once:
-    return Once(client="", key=f"key-of-at-least-16-{name}", body_hash=body_hash)
+def key(name: str, body_hash: str = "same") -> IdempotencyKey:
+    return IdempotencyKey(client="", key=f"key-of-at-least-16-{name}", body_hash=body_hash)
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     """Whatever happens, nobody is left in a line, and the books are right."""
     yield
-    assert (batching._line._inside, batching._line._lines) == (0, {})
+    assert (batching.hold_batcher._in_flight, batching.hold_batcher._queues) == (0, {})
     assert audit.find_drift() == []
 
 
@@ -215,7 +215,7 @@ def test_who_waits_too_long_is_told_that_nothing_was_done(monkeypatch):
 
 
 def test_there_is_room_for_so_many_and_the_others_hear_it_at_once(settings):
-    settings.HOLDS_AT_ONCE = 2
+    settings.MAX_CONCURRENT_HOLDS = 2
 
     with Queue(ProductFactory(stock=100)) as queue:
         for _ in range(4):

@@ -8,7 +8,7 @@ from catalog.models import Product, Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, orders
 from checkout.holds import requests
-from checkout.idempotency import Once
+from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, let_hold_pass, let_order_pass
 from flashsale.tests.support.racing import Meeting, at_once, counts, times, without_advisory_locks
@@ -215,8 +215,8 @@ def test_quotes_around_a_key_do_not_count(api, product):
     assert is_replay(post(api, HOLDS, body, key=KEY))
 
 
-def once(body_hash: str = "same", *, client: str = "") -> Once:
-    return Once(client=client, key=KEY, body_hash=body_hash)
+def once(body_hash: str = "same", *, client: str = "") -> IdempotencyKey:
+    return IdempotencyKey(client=client, key=KEY, body_hash=body_hash)
 
 
 def test_each_client_has_keys_of_its_own(product):

@@ -8,7 +8,7 @@ from django.db import connection
 
 from catalog.tests.factories import ProductFactory
 from checkout import audit, batching, holds, orders
-from checkout.idempotency import Once
+from checkout.idempotency import IdempotencyKey
 from checkout.models import Order
 from checkout.orders.requests import OrderRequest
 from checkout.tests.factories import HoldFactory, let_hold_pass
@@ -24,13 +24,13 @@ def order_requests(product) -> dict[str, OrderRequest]:
     orders.place(hold_id=ordered.pk, payment_id=(taken := f"pay_{uuid4().hex}"), is_payment_id_proved=True)
     holds.release(released.pk)
     let_hold_pass(late)
-    known = Once(client="", key=uuid4().hex, body_hash="same")
+    known = IdempotencyKey(client="", key=uuid4().hex, body_hash="same")
     orders.place(hold_id=HoldFactory(product=product).pk, once=known)
     return {
         "plain": OrderRequest(hold_id=HoldFactory(product=product).pk),
         "with a payment id": OrderRequest(hold_id=HoldFactory(product=product).pk, payment_id=f"pay_{uuid4().hex}"),
         "with a key": OrderRequest(
-            hold_id=HoldFactory(product=product).pk, once=Once(client="", key=uuid4().hex, body_hash="new")
+            hold_id=HoldFactory(product=product).pk, once=IdempotencyKey(client="", key=uuid4().hex, body_hash="new")
         ),
         "ordered": OrderRequest(hold_id=ordered.pk),
         "released": OrderRequest(hold_id=released.pk),
@@ -63,12 +63,12 @@ def test_each_order_of_a_batch_is_what_it_would_be_alone():
 
 
 def test_who_wants_the_same_hold_payment_or_key_is_never_in_one_batch():
-    first = OrderRequest(hold_id=uuid4(), payment_id="pay_1", once=Once(client="", key="k", body_hash=""))
+    first = OrderRequest(hold_id=uuid4(), payment_id="pay_1", once=IdempotencyKey(client="", key="k", body_hash=""))
 
     assert not batching._shares_nothing(OrderRequest(hold_id=first.hold_id), [first])
     assert not batching._shares_nothing(OrderRequest(hold_id=uuid4(), payment_id="pay_1"), [first])
     assert not batching._shares_nothing(
-        OrderRequest(hold_id=uuid4(), once=Once(client="", key="k", body_hash="x")), [first]
+        OrderRequest(hold_id=uuid4(), once=IdempotencyKey(client="", key="k", body_hash="x")), [first]
     )
     assert batching._shares_nothing(OrderRequest(hold_id=uuid4()), [first])
 

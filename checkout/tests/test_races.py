@@ -149,7 +149,7 @@ def test_ordering_and_releasing_one_hold_ends_it_once(monkeypatch):
 def test_control_without_the_hold_lock_the_loser_gets_a_fault_instead_of_a_refusal(monkeypatch):
     without_row_locks(monkeypatch, Hold)
 
-    assert "NotActive" in counts(_order_and_release(monkeypatch))
+    assert "StaleHoldError" in counts(_order_and_release(monkeypatch))
 
 
 def _two_sweepers(monkeypatch) -> list:

@@ -35,7 +35,7 @@ def gone():
     """A product that somebody bought up, of which this process refused somebody."""
     product = ProductFactory(stock=3)
     holds.place(product_id=product.pk, quantity=3)
-    sold_out.note(product.pk)
+    sold_out.record_shortage(product.pk)
     return product
 
 
@@ -92,7 +92,7 @@ def test_units_that_come_back_can_be_had_at_once(api, gone):
 def test_a_request_with_a_key_is_looked_up_before_it_is_refused(api):
     product = ProductFactory(stock=2)
     assert ask(api, product, key=KEY, quantity=2)[0] == "held"
-    sold_out.note(product.pk)
+    sold_out.record_shortage(product.pk)
 
     assert ask(api, product, key=KEY, quantity=2)[0] == "held"
     assert ask(api, product, key=KEY, quantity=1)[0] == "idempotency_key_reused"
@@ -114,7 +114,7 @@ def test_a_request_with_a_key_is_looked_up_before_it_is_refused(api):
 )
 def test_what_is_no_lack_of_units_is_left_to_the_database(api, gone, columns, body, code):
     Product.objects.update(**columns)
-    snapshots.forget(gone.pk)
+    snapshots.invalidate(gone.pk)
     snapshot_refresh.refresh_product(gone.pk)
 
     found, queries = ask(api, gone, **body)
@@ -174,7 +174,7 @@ def test_a_redis_that_was_emptied_while_it_wrote_is_written_again(api, gone):
 
 
 def test_a_sale_that_many_press_into_is_sold_exactly(api, settings):
-    settings.HOLDS_AT_ONCE = 40
+    settings.MAX_CONCURRENT_HOLDS = 40
     product = ProductFactory(stock=7)
 
     def buy() -> str:

@@ -61,7 +61,7 @@ class ScopeMissing(Refusal):
         super().__init__(f"The API token lacks the scope {scope}.", scope=scope)
 
 
-class MayUseAPI(BasePermission):
+class HasApiAccess(BasePermission):
     """Every caller, or with `API_ACCESS=token` those with an API token; a token needs the view's scope."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
@@ -73,7 +73,7 @@ class MayUseAPI(BasePermission):
         return True
 
 
-class MayReadDescription(MayUseAPI):
+class HasDescriptionAccess(HasApiAccess):
     """Everybody who may use the API, and staff who are signed in to the admin."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:

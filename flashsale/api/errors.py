@@ -25,8 +25,8 @@ from checkout.orders import requests
 from flashsale.api import authentication, failure_limits
 from flashsale.core import events, refusals
 from flashsale.core.rest.parsing import PayloadTooLarge
-from flashsale.core.rest.views import AcyclicView, answer
-from flashsale.core.transactions import Busy, OutcomeUnknown, is_passing
+from flashsale.core.rest.views import AcyclicView, json_response
+from flashsale.core.transactions import Busy, OutcomeUnknown, is_transient
 from flashsale.staff import refusal_counts
 from payments import inbox
 
@@ -34,7 +34,7 @@ PROBLEM_JSON = "application/problem+json"
 BUSY_RETRY_AFTER_SECONDS = 1
 REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
-_busy = events.Often("request_busy")
+_busy = events.SampledEvent("request_busy")
 
 STATUS_OF_REFUSAL: dict[type[refusals.Refusal], HTTPStatus] = {
     refusals.NotFound: HTTPStatus.NOT_FOUND,
@@ -76,7 +76,7 @@ CODE_OF_STATUS: dict[int, tuple[str, str]] = {
 }
 
 
-class NothingHere(AcyclicView, views.APIView):
+class ApiNotFoundView(AcyclicView, views.APIView):
     """Answers every path under `/api` that no endpoint has."""
 
     def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
@@ -109,7 +109,7 @@ class ProblemMiddleware:
         return JsonResponse(body, status=response.status_code, content_type=PROBLEM_JSON)
 
 
-class FailureLimits:
+class FailureLimitsMiddleware:
     """Middleware: count failed requests by address, and let suspect addresses in one at a time."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -165,7 +165,7 @@ def problem(
 def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """Translate what a view raised; None lets Django report it as an internal error (DRF's EXCEPTION_HANDLER)."""
     request = context["request"]._request
-    failure_limits.note(request, error, context["view"])
+    failure_limits.record_failure(request, error, context["view"])
     return answer_to(request, error)
 
 
@@ -176,7 +176,7 @@ def answer_to(request: HttpRequest, error: Exception) -> HttpResponse | None:
         return None
     status, code, title, detail, extra, headers = translated
     body = problem(request, code, title, status=status, detail=detail, **extra)
-    return answer(body, status=status, headers=headers, content_type=PROBLEM_JSON)
+    return json_response(body, status=status, headers=headers, content_type=PROBLEM_JSON)
 
 
 Translated = tuple[int, str, str, str, dict[str, Any], dict[str, str]]
@@ -194,7 +194,7 @@ def _of_refusal(refusal: refusals.Refusal) -> Translated:
         found = {"pointer": refusal.pointer, "code": refusal.error_code, "detail": refusal.detail}
         return 400, refusal.code, refusal.title, refusal.detail, {"errors": [found]}, {}
     if isinstance(refusal, REFUSED_CLAIMS):
-        refusal_counts.refusals.note()
+        refusal_counts.refusals.add()
     headers = {}
     if isinstance(refusal, sales.SaleNotStarted):
         headers["Retry-After"] = str(refusal.retry_after_seconds)
@@ -202,19 +202,19 @@ def _of_refusal(refusal: refusals.Refusal) -> Translated:
 
 
 def _of_lost_commit(error: OutcomeUnknown) -> Translated:
-    events.note("outcome_unknown", error=_first_line(error.__cause__ or error))
+    events.record("outcome_unknown", error=_first_line(error.__cause__ or error))
     return _unavailable("outcome_unknown", "Outcome unknown", "The connection was lost while committing.")
 
 
 def _of_database(error: DatabaseError | InterfaceError) -> Translated | None:
-    if not is_passing(error):
+    if not is_transient(error):
         return None
-    _busy.note(why="database", error=_first_line(error))
+    _busy.record(reason="database", error=_first_line(error))
     return _unavailable("busy", "Busy", "The database did not answer in time; nothing was done.")
 
 
 def _of_crowd(error: Busy) -> Translated:
-    _busy.note(why="crowd")
+    _busy.record(reason="overload")
     return _unavailable("busy", "Busy", str(error))
 
 

@@ -60,7 +60,7 @@ _suspect = Deadlines()
 _trusted = Deadlines()
 
 
-def note(request: HttpRequest, error: Exception, view: APIView) -> None:
+def record_failure(request: HttpRequest, error: Exception, view: APIView) -> None:
     """Note on the request that it failed in one of these ways, and in which rate scope of the view."""
     for kind, scope in KINDS:
         if isinstance(error, kind):

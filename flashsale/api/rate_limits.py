@@ -31,11 +31,11 @@ WINDOW_SECONDS = 60
 
 View = Callable[..., HttpResponse]
 
-_breaker = redis_client.Breaker(without="requests are not rate limited")
+_breaker = redis_client.CircuitBreaker(fallback="requests are not rate limited")
 
 
 @dataclass(frozen=True)
-class State:
+class QuotaState:
     """How a client stands in a scope after this request: what is left, and when there is more (seconds from now)."""
 
     scope: str
@@ -85,19 +85,19 @@ def limited(scope: str) -> Callable[[View], View]:
     return decorate
 
 
-def count(request: HttpRequest, scope: str | None, quota: int, *, client: str) -> tuple[bool, State | None]:
+def count(request: HttpRequest, scope: str | None, quota: int, *, client: str) -> tuple[bool, QuotaState | None]:
     """Count one request of a client; return whether it is within the quota, and how the client stands, where known.
 
     A quota of 0 is no limit. The state goes into the answer's headers.
     """
-    counted = _breaker.tried(lambda: _count(scope, quota, client)) if quota else None
+    counted = _breaker.call(lambda: _count(scope, quota, client)) if quota else None
     if counted is None:
         return True, None
     request.rate_limit = counted[1]
     return counted
 
 
-class RateLimitHeaders:
+class RateLimitHeadersMiddleware:
     """Middleware: tell the client how it stands."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -105,7 +105,7 @@ class RateLimitHeaders:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        state: State | None = getattr(request, "rate_limit", None)
+        state: QuotaState | None = getattr(request, "rate_limit", None)
         for name, value in (state.headers if state else {}).items():
             response.headers[name] = value
         return response
@@ -121,13 +121,13 @@ def client_of(request: Request) -> str:
     return f"token:{request.auth.prefix}" if request.auth else f"address:{address_of(request._request)}"
 
 
-def _count(scope: str, quota: int, client: str) -> tuple[bool, State]:
+def _count(scope: str, quota: int, client: str) -> tuple[bool, QuotaState]:
     item = RateLimitItemPerMinute(quota)
     limiter = _limiter(settings.REDIS_URL)
     is_allowed = limiter.hit(item, scope, client)
     window = limiter.get_window_stats(item, scope, client)
     reset_seconds = max(0, math.ceil(window.reset_time - time.time()))
-    return is_allowed, State(scope, quota, window.remaining, reset_seconds)
+    return is_allowed, QuotaState(scope, quota, window.remaining, reset_seconds)
 
 
 @functools.cache

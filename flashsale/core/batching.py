@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from django.db import connection
 
 from flashsale.core.refusals import Refusal
-from flashsale.core.transactions import LOCK_NOT_AVAILABLE, Busy, OutcomeUnknown, is_passing, sqlstate_of
+from flashsale.core.transactions import LOCK_NOT_AVAILABLE, Busy, OutcomeUnknown, is_transient, sqlstate_of
 
 # How many requests are decided together at most.
 MAX_BATCH = 64
@@ -32,7 +32,7 @@ Request = TypeVar("Request")
 Result = TypeVar("Result")
 
 
-class _Ticket(Generic[Request, Result]):
+class _Waiter(Generic[Request, Result]):
     """One request in line; its thread sleeps on `_woken`, which whoever has news for it releases."""
 
     def __init__(self, request: Request) -> None:
@@ -52,94 +52,95 @@ class _Ticket(Generic[Request, Result]):
         return self._woken.acquire(timeout=seconds)
 
 
-class _Line(Generic[Request, Result]):
+class _Queue(Generic[Request, Result]):
     """Those who want the same thing, and since when (monotonic seconds) who leads them does."""
 
     def __init__(self) -> None:
-        self.waiting: deque[_Ticket[Request, Result]] = deque()
-        self.leader: _Ticket[Request, Result] | None = None
+        self.waiting: deque[_Waiter[Request, Result]] = deque()
+        self.leader: _Waiter[Request, Result] | None = None
         self.led_since = 0.0
 
 
 class Batch(Generic[Request, Result]):
     """The requests that are decided now, in order; more may be let in while they are."""
 
-    def __init__(self, line: _Line[Request, Result], mutex: threading.Lock) -> None:
-        self.tickets: list[_Ticket[Request, Result]] = []
-        self._line = line
+    def __init__(self, queue: _Queue[Request, Result], mutex: threading.Lock) -> None:
+        self.waiters: list[_Waiter[Request, Result]] = []
+        self._line = queue
         self._mutex = mutex
 
     @property
     def requests(self) -> list[Request]:
         """Everybody who is in."""
-        return [ticket.request for ticket in self.tickets]
+        return [waiter.request for waiter in self.waiters]
 
-    def fill(self, fits: Callable[[Request, list[Request]], bool]) -> None:
+    def take_waiting(self, compatible: Callable[[Request, list[Request]], bool]) -> None:
         """Let those in who wait, as far as they fit beside those who are in; the others keep their places in line."""
         with self._mutex:
             waiting = self._line.waiting
             for _ in range(len(waiting)):
-                ticket = waiting.popleft()
-                if len(self.tickets) < MAX_BATCH and fits(ticket.request, self.requests):
-                    self.tickets.append(ticket)
+                waiter = waiting.popleft()
+                if len(self.waiters) < MAX_BATCH and compatible(waiter.request, self.requests):
+                    self.waiters.append(waiter)
                 else:
-                    waiting.append(ticket)
+                    waiting.append(waiter)
 
-    def let_latecomers_in(self, may_come: Callable[[Request], bool]) -> None:
+    def admit(self, may_come: Callable[[Request], bool]) -> None:
         """Let those in who came meanwhile, up to the first who may not: nobody is overtaken."""
         with self._mutex:
             waiting = self._line.waiting
-            while waiting and len(self.tickets) < MAX_BATCH and may_come(waiting[0].request):
-                self.tickets.append(waiting.popleft())
+            while waiting and len(self.waiters) < MAX_BATCH and may_come(waiting[0].request):
+                self.waiters.append(waiting.popleft())
 
 
-class Together(Generic[Request, Result]):
+class Batcher(Generic[Request, Result]):
     """The lines of one process, one for each key. The mutex is held for a few instructions, never while waiting.
 
     `decide(key, batch)` returns a result or an exception for each request that is in the batch when it returns, or
-    raises an exception for all. `fits` says who may be decided beside whom, `room` how many may be inside at once.
+    raises an exception for all. `compatible` says whether a request may join those of a batch, `max_in_flight` how many
+    requests may wait or run at once.
     """
 
     def __init__(
         self,
         decide: Callable[[Hashable, Batch[Request, Result]], Sequence[Result | Exception]],
         *,
-        fits: Callable[[Request, list[Request]], bool] = lambda _request, _others: True,
-        room: Callable[[], int] | None = None,
+        compatible: Callable[[Request, list[Request]], bool] = lambda _request, _others: True,
+        max_in_flight: Callable[[], int] | None = None,
     ) -> None:
         self._decide = decide
-        self._fits = fits
-        self._room = room
+        self._compatible = compatible
+        self._max_in_flight = max_in_flight
         self._mutex = threading.Lock()
-        self._lines: dict[Hashable, _Line[Request, Result]] = {}
-        self._inside = 0
+        self._queues: dict[Hashable, _Queue[Request, Result]] = {}
+        self._in_flight = 0
 
-    def ask(self, key: Hashable, request: Request) -> Result:
+    def submit(self, key: Hashable, request: Request) -> Result:
         """Return the request's result, or raise its exception.
 
         Raises `Busy` when there is no room or no turn in time, `OutcomeUnknown` when its leader is lost.
         """
-        ticket: _Ticket[Request, Result] = _Ticket(request)
-        line = self._join(key, ticket)
+        waiter: _Waiter[Request, Result] = _Waiter(request)
+        queue = self._join(key, waiter)
         try:
-            if not ticket.leads:
-                self._wait(line, ticket)
-            if ticket.leads:
-                self._lead(key, line, ticket)
-            if ticket.result is None:
+            if not waiter.leads:
+                self._wait(queue, waiter)
+            if waiter.leads:
+                self._run_leader(key, queue, waiter)
+            if waiter.result is None:
                 # A leader that was replaced before it began: its successor has its request.
-                _wait_for_result(ticket)
+                _wait_for_result(waiter)
         except BaseException:
-            self._leave(key, line, ticket)
+            self._leave(key, queue, waiter)
             raise
         finally:
             with self._mutex:
-                self._inside -= 1
-        return self._outcome(ticket)
+                self._in_flight -= 1
+        return self._outcome(waiter)
 
-    def _outcome(self, ticket: _Ticket) -> Result:
+    def _outcome(self, waiter: _Waiter) -> Result:
         """Return or raise the result. No local variable keeps an exception whose traceback would keep the variable."""
-        result, ticket.result = ticket.result, None
+        result, waiter.result = waiter.result, None
         try:
             if isinstance(result, Exception):
                 raise result
@@ -147,74 +148,74 @@ class Together(Generic[Request, Result]):
         finally:
             del result
 
-    def _join(self, key: Hashable, ticket: _Ticket) -> _Line:
+    def _join(self, key: Hashable, waiter: _Waiter) -> _Queue:
         """Join the line, and lead it when nobody does. Raises `Busy`."""
         with self._mutex:
-            if self._room is not None and self._inside >= self._room():
+            if self._max_in_flight is not None and self._in_flight >= self._max_in_flight():
                 raise Busy("Too many at once; nothing was done.")
-            self._inside += 1
-            line = self._lines.setdefault(key, _Line())
-            line.waiting.append(ticket)
-            if line.leader is None or time.monotonic() - line.led_since > LEAD_SECONDS:
-                _appoint_first(line, awake=ticket)
-            return line
+            self._in_flight += 1
+            queue = self._queues.setdefault(key, _Queue())
+            queue.waiting.append(waiter)
+            if queue.leader is None or time.monotonic() - queue.led_since > LEAD_SECONDS:
+                _appoint_first(queue, awake=waiter)
+            return queue
 
-    def _wait(self, line: _Line, ticket: _Ticket) -> None:
+    def _wait(self, queue: _Queue, waiter: _Waiter) -> None:
         if not connection.in_atomic_block:
             # Who waits needs no connection; those who lead do, and those who pay.
             connection.close()
-        if ticket.sleep(WAIT_SECONDS):
+        if waiter.sleep(WAIT_SECONDS):
             return
         with self._mutex:
-            if not ticket.leads and ticket in line.waiting:
-                line.waiting.remove(ticket)
+            if not waiter.leads and waiter in queue.waiting:
+                queue.waiting.remove(waiter)
                 raise Busy("It was not this request's turn in time; nothing was done.")
-        _wait_for_result(ticket)
+        _wait_for_result(waiter)
 
-    def _leave(self, key: Hashable, line: _Line, ticket: _Ticket) -> None:
+    def _leave(self, key: Hashable, queue: _Queue, waiter: _Waiter) -> None:
         """Let whoever was stopped while it waited stop nobody behind it."""
         with self._mutex:
-            if ticket in line.waiting:
-                line.waiting.remove(ticket)
-        self._hand_over(key, line, ticket)
+            if waiter in queue.waiting:
+                queue.waiting.remove(waiter)
+        self._pass_leadership(key, queue, waiter)
 
-    def _lead(self, key: Hashable, line: _Line, leader: _Ticket) -> None:
-        batch: Batch[Request, Result] = Batch(line, self._mutex)
+    def _run_leader(self, key: Hashable, queue: _Queue, leader: _Waiter) -> None:
+        batch: Batch[Request, Result] = Batch(queue, self._mutex)
         try:
-            batch.fill(self._fits)
-            if batch.tickets:
-                self._settle(key, batch)
+            batch.take_waiting(self._compatible)
+            if batch.waiters:
+                self._decide_batch(key, batch)
         finally:
-            self._hand_over(key, line, leader)
-            for ticket in batch.tickets:
-                if ticket.result is None:
-                    ticket.result = OutcomeUnknown("whoever decided this request was stopped")
-                if ticket is not leader:
-                    ticket.wake()
+            self._pass_leadership(key, queue, leader)
+            for waiter in batch.waiters:
+                if waiter.result is None:
+                    waiter.result = OutcomeUnknown("whoever decided this request was stopped")
+                if waiter is not leader:
+                    waiter.wake()
 
-    def _settle(self, key: Hashable, batch: Batch) -> None:
+    def _decide_batch(self, key: Hashable, batch: Batch) -> None:
         try:
             results = self._decide(key, batch)
         except Exception as error:
-            results = [_own(error) for _ in batch.tickets]
-        for ticket, result in zip(batch.tickets, results, strict=True):
-            ticket.result = result
+            results = [_own(error) for _ in batch.waiters]
+        for waiter, result in zip(batch.waiters, results, strict=True):
+            waiter.result = result
         # This frame is part of the exceptions' tracebacks.
         del results
 
-    def _hand_over(self, key: Hashable, line: _Line, leader: _Ticket) -> None:
+    def _pass_leadership(self, key: Hashable, queue: _Queue, leader: _Waiter) -> None:
         """Let the first in line lead, or forget the line. Who was replaced meanwhile hands nothing over."""
         with self._mutex:
-            if line.leader is not leader:
+            if queue.leader is not leader:
                 return
-            line.leader = None
-            if line.waiting:
-                _appoint_first(line)
+            queue.leader = None
+            if queue.waiting:
+                _appoint_first(queue)
             else:
-                del self._lines[key]
+                del self._queues[key]
 
 
-def all_or_each(
+def batch_else_individually(
     requests: list[Request], decide: Callable[[list[Request]], Sequence[Result]], alone: Callable[[Request], Result]
 ) -> Sequence[Result | Exception]:
     """Return what each of the requests gets when they are decided together.
@@ -228,13 +229,13 @@ def all_or_each(
     try:
         return decide(requests)
     except Exception as error:
-        is_ones_own = not is_passing(error) or _is_without_lock(error)
+        is_ones_own = not is_transient(error) or _is_without_lock(error)
         if isinstance(error, OutcomeUnknown) or not is_ones_own:
             raise
     results: list[Result | Exception] = []
     for request in requests:
         without_lock = [result for result in results if _is_without_lock(result)]
-        results.append(_own(without_lock[1]) if len(without_lock) > 1 else result_of(alone, request))
+        results.append(_own(without_lock[1]) if len(without_lock) > 1 else capture(alone, request))
     return results
 
 
@@ -242,7 +243,7 @@ def _is_without_lock(result: object) -> bool:
     return isinstance(result, Exception) and sqlstate_of(result) == LOCK_NOT_AVAILABLE
 
 
-def result_of(alone: Callable[[Request], Result], request: Request) -> Result | Exception:
+def capture(alone: Callable[[Request], Result], request: Request) -> Result | Exception:
     """Return what one request gets alone, or the exception that it raises."""
     try:
         return alone(request)
@@ -252,15 +253,15 @@ def result_of(alone: Callable[[Request], Result], request: Request) -> Result | 
         return error
 
 
-def _appoint_first(line: _Line, *, awake: _Ticket | None = None) -> None:
-    first = line.waiting[0]
-    first.leads, line.leader, line.led_since = True, first, time.monotonic()
+def _appoint_first(queue: _Queue, *, awake: _Waiter | None = None) -> None:
+    first = queue.waiting[0]
+    first.leads, queue.leader, queue.led_since = True, first, time.monotonic()
     if first is not awake:
         first.wake()
 
 
-def _wait_for_result(ticket: _Ticket) -> None:
-    if not ticket.sleep(TAKEN_SECONDS):
+def _wait_for_result(waiter: _Waiter) -> None:
+    if not waiter.sleep(TAKEN_SECONDS):
         raise OutcomeUnknown("whoever decided this request did not come back")
 
 
@@ -272,6 +273,6 @@ def _own(error: Exception) -> Exception:
     """
     own = copy.copy(error)
     own.__cause__ = error.__cause__
-    if own.__cause__ is not None and is_passing(error):
+    if own.__cause__ is not None and is_transient(error):
         own.__cause__.__traceback__ = None
     return own

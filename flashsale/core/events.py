@@ -61,27 +61,27 @@ EVENTS: dict[str, _Kind] = {
     "login_failed": _kind("logins_failed", "Wrong passwords and codes", level=logging.WARNING),
     "login_refused": _kind("logins_refused", "Log-ins refused unseen, by reason", "reason", level=logging.WARNING),
     "lock_retry": _kind("lock_retries", "Transactions begun again", "sqlstate", level=logging.WARNING),
-    "request_busy": _kind("requests_busy", "Requests answered with `busy`", "why", level=logging.WARNING),
+    "request_busy": _kind("requests_busy", "Requests answered with `busy`, by reason", "reason", level=logging.WARNING),
     "outcome_unknown": _kind("outcomes_unknown", "Commits without an answer", level=logging.ERROR),
     "redis_silent": _kind("redis_errors", "Questions that Valkey/Redis did not answer", level=logging.WARNING),
 }
 
 
-def note(event: str, *, count: int = 1, **fields: Any) -> None:
+def record(event: str, *, count: int = 1, **fields: Any) -> None:
     """Log and count that `event` happened, `count` times, now."""
     _count(event, count, fields)
     log.log(EVENTS[event].level, event, **({"count": count} if count != 1 else {}), **fields)
 
 
-def note_at_commit(event: str, *, count: int = 1, **fields: Any) -> None:
-    """Do what `note` does when this transaction has been committed, and nothing when it is undone."""
+def record_on_commit(event: str, *, count: int = 1, **fields: Any) -> None:
+    """Do what `record` does when this transaction has been committed, and nothing when it is undone."""
     caused_by = request_id()
 
-    def note_it() -> None:
-        with of_request(caused_by):
-            note(event, count=count, **fields)
+    def record_it() -> None:
+        with bound_to_request(caused_by):
+            record(event, count=count, **fields)
 
-    transaction.on_commit(note_it, robust=True)
+    transaction.on_commit(record_it, robust=True)
 
 
 def request_id() -> str:
@@ -90,13 +90,13 @@ def request_id() -> str:
 
 
 @contextlib.contextmanager
-def of_request(request_id: str) -> Iterator[None]:
+def bound_to_request(request_id: str) -> Iterator[None]:
     """Let what is logged meanwhile belong to another request, where `request_id` names one."""
     with structlog.contextvars.bound_contextvars(**({"request_id": request_id} if request_id else {})):
         yield
 
 
-class Often:
+class SampledEvent:
     """Counts every one of many equal events, and logs the first, then at most one in `QUIET_SECONDS`.
 
     A line says in `count` how many there were since the last one.
@@ -108,7 +108,7 @@ class Often:
         self._unlogged: Count[tuple] = Count()
         self._logged_at: dict[tuple, float] = {}
 
-    def note(self, **fields: Any) -> None:
+    def record(self, **fields: Any) -> None:
         """Count the event, and log it unless one with the same fields was logged a moment ago."""
         _count(self._event, 1, fields)
         same, now = tuple(sorted(fields.items())), time.monotonic()

@@ -32,14 +32,14 @@ def _client(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, decode_responses=True, **connect_options())
 
 
-class Breaker:
-    """Asks Redis, and for a while after an error does not; `without` says in the log what happens then."""
+class CircuitBreaker:
+    """Asks Redis, and for a while after an error does not; `fallback` says in the log what happens then."""
 
-    def __init__(self, *, without: str) -> None:
-        self._without = without
+    def __init__(self, *, fallback: str) -> None:
+        self._fallback = fallback
         self._may_be_asked_at = 0.0
 
-    def tried(self, ask: Callable[[], Answer]) -> Answer | None:
+    def call(self, ask: Callable[[], Answer]) -> Answer | None:
         """Return the answer, or None where Redis gave none."""
         if time.monotonic() < self._may_be_asked_at:
             return None
@@ -47,5 +47,5 @@ class Breaker:
             return ask()
         except redis.RedisError as error:
             self._may_be_asked_at = time.monotonic() + PAUSE_AFTER_ERROR_SECONDS
-            events.note("redis_silent", so=self._without, error=str(error))
+            events.record("redis_silent", fallback=self._fallback, error=str(error))
             return None

@@ -20,7 +20,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 RETRYABLE = frozenset({DEADLOCK_DETECTED, SERIALIZATION_FAILURE})
 
 # The server ended the transaction, or takes no writes; psycopg calls these internal errors because of their class.
-TIMED_OUT = frozenset({"25P03", "25P04", "25006"})
+TRANSIENT_STATES = frozenset({"25P03", "25P04", "25006"})
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,14 +39,14 @@ def sqlstate_of(error: BaseException) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
-def is_passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Say whether a database error is a matter of time (a lock, a connection, a server that is away), not of data."""
     if isinstance(error, (OperationalError, InterfaceError)):
         return True
-    return isinstance(error, InternalError) and sqlstate_of(error) in TIMED_OUT
+    return isinstance(error, InternalError) and sqlstate_of(error) in TRANSIENT_STATES
 
 
-def durable(verb: Callable[P, R]) -> Callable[P, R]:
+def retrying_transaction(verb: Callable[P, R]) -> Callable[P, R]:
     """Run the verb as one outermost transaction, again from its start after a deadlock or serialization failure.
 
     At most `MAX_ATTEMPTS` times, with a random pause between two attempts while no transaction is open. Everything
@@ -62,12 +62,12 @@ def durable(verb: Callable[P, R]) -> Callable[P, R]:
                 with transaction.atomic(durable=True), _end_of_transaction():
                     result = verb(*args, **kwargs)
                     committing = True
-                    _finish_and_commit()
+                    _flush_and_commit()
                 return result
             except (OperationalError, InterfaceError) as error:
                 state = sqlstate_of(error)
                 if state in RETRYABLE and attempt < MAX_ATTEMPTS:
-                    events.note("lock_retry", sqlstate=state, verb=verb.__qualname__, attempt=attempt)
+                    events.record("lock_retry", sqlstate=state, verb=verb.__qualname__, attempt=attempt)
                     time.sleep(random.uniform(0, RETRY_JITTER_SECONDS * attempt))
                 elif committing and not _is_definite(state):
                     raise OutcomeUnknown from error
@@ -92,7 +92,7 @@ def _end_of_transaction() -> Iterator[None]:
         _open.steps = outer
 
 
-def at_the_end(key: int, step: Step, **amounts: int) -> None:
+def defer_to_commit(key: int, step: Step, **amounts: int) -> None:
     """Do `step` when all else of a durable transaction is done, right before its commit; several in ascending `key`.
 
     For the row that everybody wants: it is locked for one round trip then, however much the transaction does. The same
@@ -112,13 +112,13 @@ def at_the_end(key: int, step: Step, **amounts: int) -> None:
     steps.append((key, step, amounts))
 
 
-def finish() -> None:
+def flush_deferred() -> None:
     """Do now what was to be done at the end, for whoever needs to see it."""
     for key, step, amounts in _steps_in_order():
         step(key, **amounts, commit=False)
 
 
-def _finish_and_commit() -> None:
+def _flush_and_commit() -> None:
     steps = _steps_in_order()
     for number, (key, step, amounts) in enumerate(steps, start=1):
         step(key, **amounts, commit=number == len(steps))

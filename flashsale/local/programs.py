@@ -16,7 +16,7 @@ POLL_SECONDS = 0.1
 LAST_LINES = 20
 
 
-class StackError(Exception):
+class LocalSystemError(Exception):
     """The system cannot go on; the message is for people, `exit_code` for the shell."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
@@ -33,7 +33,7 @@ class Program:
     death_signal: signal.Signals = signal.SIGTERM
 
 
-class Stack:
+class LocalSystem:
     """Running programs, each with a log file of its own below `logs_dir`."""
 
     def __init__(self, logs_dir: Path, *, cwd: Path) -> None:
@@ -60,16 +60,18 @@ class Stack:
         self._running.append((program, process))
 
     def check(self) -> None:
-        """Raise `StackError` with its exit code and last lines when a program has ended."""
+        """Raise `LocalSystemError` with its exit code and last lines when a program has ended."""
         for program, process in self._running:
             code = process.poll()
             if code is not None:
                 how = f"signal {-code}" if code < 0 else f"exit code {code}"
                 message = f"{program.name} ended with {how}. Its last lines ({self.log_of(program)}):\n"
-                raise StackError(message + tail(self.log_of(program)), exit_code=128 - code if code < 0 else code or 1)
+                raise LocalSystemError(
+                    message + tail(self.log_of(program)), exit_code=128 - code if code < 0 else code or 1
+                )
 
     def wait_until(self, is_ready: Callable[[], bool], *, seconds: float) -> bool:
-        """Wait at most `seconds` until `is_ready()`; raises `StackError` when a program ends meanwhile."""
+        """Wait at most `seconds` until `is_ready()`; raises `LocalSystemError` when a program ends meanwhile."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.check()

@@ -44,7 +44,7 @@ def main(state_dir: Path, *, fast: bool) -> int:
             servers.locked(state_dir / "keeper.lock", seconds=PROBE_SECONDS),
             servers.locked(state_dir / "servers.lock", seconds=STOP_SECONDS) as servers_lock,
         ):
-            return Keeper(state_dir, servers_lock, fast=fast).run()
+            return Supervisor(state_dir, servers_lock, fast=fast).run()
     except KeyboardInterrupt:
         return 0
     except (EmbeddedError, OSError, psycopg.Error, subprocess.SubprocessError) as error:
@@ -52,7 +52,7 @@ def main(state_dir: Path, *, fast: bool) -> int:
         raise
 
 
-class Keeper:
+class Supervisor:
     """The two servers of one state folder and how they are started, watched and stopped."""
 
     def __init__(self, state_dir: Path, servers_lock: int, *, fast: bool) -> None:

@@ -63,7 +63,7 @@ def _helpers() -> dict[str, str]:
     return {"redis": "ok", "workers": f"silent: {', '.join(silent)}" if silent else "ok"}
 
 
-class Probes:
+class HealthMiddleware:
     """Middleware: answers those who look after this process, over plain HTTP and by whatever host name they know."""
 
     views = {"/livez": livez, "/readyz": readyz, "/metrics": prometheus.show}

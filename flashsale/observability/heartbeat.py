@@ -15,7 +15,7 @@ from flashsale.core import redis_client
 SILENT_AFTER_SECONDS = 30
 QUEUES = ("expiry", "celery")
 
-_breaker = redis_client.Breaker(without="the workers' signs of life are not kept")
+_breaker = redis_client.CircuitBreaker(fallback="the workers' signs of life are not kept")
 
 
 def _key(queue: str) -> str:
@@ -34,7 +34,7 @@ def note_sign_of_life(task=None, **_) -> None:
     """Remember that a worker of this task's queue is alive."""
     queue = (task.request.delivery_info or {}).get("routing_key") if task else None
     if queue in QUEUES:
-        _breaker.tried(lambda: redis_client.client().set(_key(queue), "1", ex=SILENT_AFTER_SECONDS))
+        _breaker.call(lambda: redis_client.client().set(_key(queue), "1", ex=SILENT_AFTER_SECONDS))
 
 
 def watch_beat(**_) -> None:

@@ -20,7 +20,7 @@ _FILE = re.compile(r"(?P<kind>[a-z]+)(?:_[a-z]+)?_(?P<pid>[0-9]+)\.db")
 _ADDED_UP = frozenset({"counter", "histogram", "summary"})
 
 
-class Together(MultiProcessCollector):
+class ProcessFiles(MultiProcessCollector):
     """Collector: what all processes counted, those that are gone included."""
 
     def __init__(self, registry: CollectorRegistry, folder: str) -> None:

@@ -22,7 +22,7 @@ from checkout import audit
 from flashsale.celery import app as celery
 from flashsale.core import metrics
 from flashsale.observability import heartbeat
-from flashsale.observability.metric_files import Together
+from flashsale.observability.metric_files import ProcessFiles
 
 # Whoever invents a method invents no series.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -70,7 +70,7 @@ _QUERIES = {
 }
 
 
-class Measured:
+class MetricsMiddleware:
     """Middleware: how long each kind of request took, and how it ended."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -85,7 +85,7 @@ class Measured:
         return response
 
 
-class State:
+class StateCollector:
     """Collector: what waits, and for how long, as of now."""
 
     def collect(self) -> Iterator[Metric]:
@@ -156,7 +156,7 @@ def _counted() -> CollectorRegistry:
     if not metrics.FOLDER:
         return REGISTRY
     registry = CollectorRegistry()
-    Together(registry, metrics.FOLDER)
+    ProcessFiles(registry, metrics.FOLDER)
     return registry
 
 
@@ -182,4 +182,4 @@ def _view_of(request: HttpRequest) -> str:
 
 
 _state = CollectorRegistry(auto_describe=False)
-_state.register(State())
+_state.register(StateCollector())

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from flashsale.simulation.client import Shop
-from payments.providers.standard import headers_as_sent
+from payments.providers.standard import sign_as_provider
 
 MAX_DELAY_SECONDS = 1.5
 
@@ -96,7 +96,7 @@ class FakeProvider:
             **bill.reference,
         }
         content = json.dumps(body).encode()
-        headers = headers_as_sent(content, message_id=key)
+        headers = sign_as_provider(content, message_id=key)
         response = await self._shop.send("webhook", "POST", "/api/v1/payments/webhook", content, headers)
         if response.is_success:
             self._shop.journal.events.add(key)

@@ -19,7 +19,7 @@ COLLIDES = "This does not go together with what is stored."
 logger = logging.getLogger(__name__)
 
 
-class AdminInput:
+class AdminInputMiddleware:
     """Middleware: answer 400 for values that no form or list checks, 409 for a change that the database refuses.
 
     Lists look up what their address says, and actions what a form posts, without a form field in between.

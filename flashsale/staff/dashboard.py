@@ -35,18 +35,18 @@ NEEDED_FOR_PART = {
 NEEDED_FOR_SERIES = {"labels": (), "holds": (VIEW_HOLD,), "refusals": (VIEW_HOLD,), "orders": (VIEW_ORDER,)}
 
 
-def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the numbers to the page's context (unfold's `DASHBOARD_CALLBACK`)."""
-    return context | numbers(request.user)
+    return context | figures(request.user)
 
 
-def numbers(user: User) -> dict[str, Any]:
+def figures(user: User) -> dict[str, Any]:
     """Return what this member of staff may see of the page, at most `KEPT_SECONDS` old.
 
     Each part needs the permission to view the models that it is counted from. A part that may not be seen is missing,
     or empty where the page would list something.
     """
-    everything = cache.get_or_set("dashboard", _numbers, KEPT_SECONDS)
+    everything = cache.get_or_set("dashboard", _figures, KEPT_SECONDS)
     shown = {name: part for name, part in everything.items() if user.has_perms(NEEDED_FOR_PART.get(name, ()))}
     steps = [step for step in everything["funnel"] if user.has_perm(step["needs"])]
     shown["funnel"] = steps
@@ -58,14 +58,14 @@ def numbers(user: User) -> dict[str, Any]:
     return shown
 
 
-def _numbers() -> dict[str, Any]:
+def _figures() -> dict[str, Any]:
     minutes = _last_minutes()
     holds, orders = _a_minute(Hold.objects.all(), minutes), _a_minute(Order.objects.all(), minutes)
     return {
         "sales": [_bar(product) for product in _running()[:SALES_SHOWN]],
         "more_sales": max(0, _running().count() - SALES_SHOWN),
         "next_sale": Product.objects.published().filter(sale_starts_at__gt=Now()).order_by("sale_starts_at").first(),
-        "needs": _needs(),
+        "needs": attention_items(),
         "funnel": _funnel(sum(holds)),
         "chart": {
             "labels": [timezone.localtime(_moment(minute)).strftime("%H:%M") for minute in minutes],
@@ -130,7 +130,7 @@ def _funnel(holds: int) -> list[dict[str, Any]]:
     ]
 
 
-def _needs() -> list[dict[str, Any]]:
+def attention_items() -> list[dict[str, Any]]:
     """Return what waits for a human, each with a count and a link."""
     events = WebhookEvent.objects.filter(status__in=["needs_review", "dead"]).values("status").annotate(n=Count("pk"))
     of_status = {row["status"]: row["n"] for row in events.order_by()}

@@ -3,7 +3,7 @@
 from pghistory.middleware import HistoryMiddleware
 
 
-class AdminHistory(HistoryMiddleware):
+class AdminHistoryMiddleware(HistoryMiddleware):
     """Middleware: name the member of staff with every change made in the admin; the API's requests do without."""
 
     def __call__(self, request):

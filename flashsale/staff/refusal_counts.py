@@ -12,7 +12,7 @@ from flashsale.core import redis_client
 KEPT_SECONDS = 2 * 3600
 FLUSH_SECONDS = 1.0
 
-_breaker = redis_client.Breaker(without="refusals are not counted")
+_breaker = redis_client.CircuitBreaker(fallback="refusals are not counted")
 
 
 class Refusals:
@@ -23,7 +23,7 @@ class Refusals:
         self._unwritten: Counter[int] = Counter()
         self._written_at = 0.0
 
-    def note(self) -> None:
+    def add(self) -> None:
         """Count one refusal now."""
         with self._lock:
             self._unwritten[int(time.time()) // 60] += 1
@@ -31,12 +31,12 @@ class Refusals:
                 return
             self._written_at = time.monotonic()
             unwritten, self._unwritten = self._unwritten, Counter()
-        _breaker.tried(lambda: _add(unwritten))
+        _breaker.call(lambda: _add(unwritten))
 
 
 def a_minute(minutes: list[int]) -> list[int]:
     """Return the refusals in each of these minutes (since the epoch); zeros without Redis."""
-    found = _breaker.tried(lambda: redis_client.client().mget([_key(minute) for minute in minutes]))
+    found = _breaker.call(lambda: redis_client.client().mget([_key(minute) for minute in minutes]))
     return [int(count or 0) for count in found or [0] * len(minutes)]
 
 

@@ -8,16 +8,16 @@ from django.shortcuts import render
 
 from flashsale.core import events
 from flashsale.core.rest.client_address import address_of
-from flashsale.core.transactions import is_passing
+from flashsale.core.transactions import is_transient
 from flashsale.staff.logins.attempts import NameLocked
 from flashsale.staff.logins.limits import TooManyLogins
 from flashsale.staff.logins.passwords import HashingBusy
 
-_refused = events.Often("login_refused")
+_refused = events.SampledEvent("login_refused")
 _BUSY_RETRY_SECONDS = 2
 
 
-class StaffRefusals:
+class StaffRefusalsMiddleware:
     """Middleware: answer a refused log-in or password change with a page and `Retry-After`, and `busy` with 503."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -36,14 +36,14 @@ class StaffRefusals:
             return _page(request, "rate", error.retry_after_seconds)
         if isinstance(error, HashingBusy):
             return _page(request, "hashing", _BUSY_RETRY_SECONDS)
-        if isinstance(error, (DatabaseError, InterfaceError)) and is_passing(error):
+        if isinstance(error, (DatabaseError, InterfaceError)) and is_transient(error):
             return _page(request, "busy", _BUSY_RETRY_SECONDS, status=503)
         return None
 
 
 def _page(request: HttpRequest, reason: str, retry_after_seconds: float, *, status: int = 429) -> HttpResponse:
     if status == 429:
-        _refused.note(reason=reason, address=address_of(request))
+        _refused.record(reason=reason, address=address_of(request))
     seconds = max(1, round(retry_after_seconds))
     context = {"reason": reason, "status": status, "seconds": seconds, "minutes": -(-seconds // 60)}
     response = render(request, "flashsale/refused.html", context, status=status)

@@ -10,7 +10,7 @@ PAGES = f"{OWN}; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inlin
 API = "default-src 'none'; frame-ancestors 'none'"
 
 
-class ContentSecurityPolicy:
+class ContentSecurityPolicyMiddleware:
     """Middleware: the strictest policy that each kind of answer can live with."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

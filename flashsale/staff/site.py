@@ -36,7 +36,7 @@ class SaleAdminSite(UnfoldAdminSite):
         if request.method == "POST" and response.status_code == 302:
             name = request.user.get_username()
             known_browsers.remember(response, name=name)
-            events.note("login_succeeded", account=name, address=address_of(request))
+            events.record("login_succeeded", account=name, address=address_of(request))
             if urlsplit(response.url).path in (reverse("admin:login"), reverse("admin:logout")):
                 # Pages that lead out again, or take no GET.
                 response.headers["Location"] = reverse("admin:index")
@@ -61,4 +61,4 @@ class SaleAdminSite(UnfoldAdminSite):
 
     def live(self, request: HttpRequest) -> HttpResponse:
         """Answer the part of the page that refreshes itself."""
-        return TemplateResponse(request, "flashsale/live.html", dashboard.numbers(request.user))
+        return TemplateResponse(request, "flashsale/live.html", dashboard.figures(request.user))

@@ -18,8 +18,8 @@ from checkout import orders, reference_locks
 from checkout.models import Order
 from flashsale.core import backoff, clock, events
 from flashsale.core.refusals import NotFound, Refusal
-from flashsale.core.submissions.once import durable_once
-from flashsale.core.transactions import durable
+from flashsale.core.submissions.once import retrying_transaction_once
+from flashsale.core.transactions import retrying_transaction
 from payments import payment_records
 from payments.inbox import deliveries, matching, rules
 from payments.inbox.deliveries import LEASE_SECONDS, Delivery, note_decision
@@ -40,13 +40,13 @@ FROM unnest(%s::bigint[], %s::uuid[]) AS each (id, order_id) WHERE event.id = ea
 """
 
 Status = WebhookEvent.Status
-OPEN = frozenset({Status.RECEIVED, Status.FAILED, Status.PARKED})
-UNFINISHED = frozenset({Status.RECEIVED, Status.FAILED})
+UNDECIDED = frozenset({Status.RECEIVED, Status.FAILED, Status.PARKED})
+RETRYABLE = frozenset({Status.RECEIVED, Status.FAILED})
 
 Store = Callable[[Delivery], tuple[WebhookEvent, bool]]
 Process = Callable[[WebhookEvent], WebhookEvent]
 
-_refused = events.Often("webhook_refused")
+_refused = events.SampledEvent("webhook_refused")
 
 
 class SignatureInvalid(Refusal):
@@ -79,7 +79,7 @@ def _refusing(provider: Provider) -> Iterator[None]:
     try:
         yield
     except SignatureMismatch as error:
-        _refused.note(provider=provider.name)
+        _refused.record(provider=provider.name)
         raise SignatureInvalid(str(error)) from error
 
 
@@ -102,11 +102,11 @@ def receive(
     kept = {name: headers[name] for name in provider.kept_headers if name in headers}
     delivery = Delivery(provider.name, message, body, kept, events.request_id())
     event, is_new = store(delivery)
-    if event.status in UNFINISHED:
+    if event.status in RETRYABLE:
         event = _attempt(event, process or _process_seen)
     if is_new:
         return Receipt(event=event, is_replay=False, answered_at=event.processed_at or event.received_at)
-    events.note("webhook_duplicate", provider=provider.name, event_pk=event.pk, event_id=event.event_id)
+    events.record("webhook_duplicate", provider=provider.name, event_pk=event.pk, event_id=event.event_id)
     return Receipt(event=event, is_replay=True, answered_at=clock.now())
 
 
@@ -116,10 +116,10 @@ def process(event_id: int, *, seen: WebhookEvent | None = None) -> WebhookEvent:
     `seen` is the event as somebody has just read it: its references never change.
     """
     try:
-        return _process(event_id, seen, may_take_back=True)
-    except rules.TakeBackFirst as shortage:
-        overdue.take_back(shortage.product_id)
-        return _process(event_id, seen, may_take_back=False)
+        return _process(event_id, seen, may_reclaim=True)
+    except rules.ReclaimFirst as shortage:
+        overdue.reclaim(shortage.product_id)
+        return _process(event_id, seen, may_reclaim=False)
 
 
 def process_due(*, limit: int = DUE_BATCH_ROWS) -> int:
@@ -128,10 +128,10 @@ def process_due(*, limit: int = DUE_BATCH_ROWS) -> int:
     An event that fails is put off and holds up no other. Returns how many were tried.
     """
     now = clock.now()
-    unfinished = WebhookEvent.objects.filter(status__in=UNFINISHED, next_attempt_at__lte=now)
+    unfinished = WebhookEvent.objects.filter(status__in=RETRYABLE, next_attempt_at__lte=now)
     tried = 0
     for event in unfinished.order_by("next_attempt_at")[:limit]:
-        if _claim(event.pk):
+        if _acquire_lease(event.pk):
             _attempt(event)
             tried += 1
     in_vain = matching.parked_in_vain(now).order_by("parked_at")
@@ -146,9 +146,9 @@ def retry(event_id: int) -> WebhookEvent:
     return _attempt(_revive(event_id))
 
 
-def settle(event: WebhookEvent, *, may_take_back: bool) -> None:
+def decide_and_store(event: WebhookEvent, *, may_reclaim: bool) -> None:
     """Decide an open event and write the verdict. The transaction holds its references' locks and its row lock."""
-    write(event, _judge(event, may_take_back=may_take_back))
+    write(event, _judge(event, may_reclaim=may_reclaim))
 
 
 def write(event: WebhookEvent, verdict: Verdict) -> None:
@@ -177,7 +177,7 @@ def write_payments(paid: Sequence[tuple[WebhookEvent, Order]], *, now: datetime)
     for event, order in paid:
         event.status, event.reason, event.order = Status.APPLIED, "order_paid", order
         event.processed_at, event.next_attempt_at = now, None
-        with events.of_request(event.request_id):
+        with events.bound_to_request(event.request_id):
             orders.note_paid(order)
             note_decision(event)
 
@@ -198,7 +198,7 @@ def references_of(event: WebhookEvent) -> tuple[UUID | None, UUID | None, str]:
     return event.order_ref, event.hold_ref, payment_records.payment_id_of(event)
 
 
-def put_off(event: WebhookEvent, error: Exception) -> None:
+def schedule_retry(event: WebhookEvent, error: Exception) -> None:
     """Note an error of a locked, open event: tried again after a while, or dead after `MAX_ATTEMPTS`."""
     now = clock.now()
     is_last = event.attempts >= MAX_ATTEMPTS
@@ -223,7 +223,7 @@ def _process_seen(event: WebhookEvent) -> WebhookEvent:
 
 def _attempt(event: WebhookEvent, process: Process = _process_seen) -> WebhookEvent:
     """Process an event; an error is noted on it and does not get out. Its lines in the log name who brought it."""
-    with events.of_request(event.request_id):
+    with events.bound_to_request(event.request_id):
         return _tried(event, process)
 
 
@@ -231,24 +231,24 @@ def _tried(event: WebhookEvent, process: Process) -> WebhookEvent:
     try:
         return process(event)
     except Exception as error:
-        events.note("webhook_failed", event_pk=event.pk, attempt=event.attempts, exc_info=True)
+        events.record("webhook_failed", event_pk=event.pk, attempt=event.attempts, exc_info=True)
         try:
-            return _put_off(event.pk, error)
+            return _schedule_retry(event.pk, error)
         except Exception:
             # Its lease will run out.
-            events.note("webhook_failed", event_pk=event.pk, attempt=event.attempts, exc_info=True)
+            events.record("webhook_failed", event_pk=event.pk, attempt=event.attempts, exc_info=True)
             return event
 
 
-@durable
-def _process(event_pk: int, seen: WebhookEvent | None, *, may_take_back: bool) -> WebhookEvent:
+@retrying_transaction
+def _process(event_pk: int, seen: WebhookEvent | None, *, may_reclaim: bool) -> WebhookEvent:
     event = lock(event_pk, seen=seen)
-    if event.status in OPEN:
-        settle(event, may_take_back=may_take_back)
+    if event.status in UNDECIDED:
+        decide_and_store(event, may_reclaim=may_reclaim)
     return event
 
 
-@durable_once
+@retrying_transaction_once
 def _revive(event_pk: int) -> WebhookEvent:
     event = _lock(event_pk)
     if event.status != Status.DEAD:
@@ -262,22 +262,22 @@ def _revive(event_pk: int) -> WebhookEvent:
     return event
 
 
-@durable
-def _put_off(event_pk: int, error: Exception) -> WebhookEvent:
+@retrying_transaction
+def _schedule_retry(event_pk: int, error: Exception) -> WebhookEvent:
     event = _lock(event_pk)
-    if event.status in OPEN:
-        put_off(event, error)
+    if event.status in UNDECIDED:
+        schedule_retry(event, error)
     return event
 
 
-@durable
-def _claim(event_pk: int) -> bool:
+@retrying_transaction
+def _acquire_lease(event_pk: int) -> bool:
     """Count one more try of a due event and put the next one off; says whether this caller may try it.
 
     Counted before the try, so that an event which kills its process is given up as well.
     """
     now = clock.now()
-    due = WebhookEvent.objects.filter(pk=event_pk, status__in=UNFINISHED, next_attempt_at__lte=now)
+    due = WebhookEvent.objects.filter(pk=event_pk, status__in=RETRYABLE, next_attempt_at__lte=now)
     lease = now + timedelta(seconds=LEASE_SECONDS)
     if due.filter(attempts__lt=MAX_ATTEMPTS).update(attempts=F("attempts") + 1, next_attempt_at=lease):
         return True
@@ -289,7 +289,7 @@ def _lock(event_pk: int) -> WebhookEvent:
     return WebhookEvent.objects.select_for_update(no_key=True, of=("self",)).get(pk=event_pk)
 
 
-def _judge(event: WebhookEvent, *, may_take_back: bool) -> Verdict:
+def _judge(event: WebhookEvent, *, may_reclaim: bool) -> Verdict:
     if event.kind == WebhookEvent.Kind.DISPUTE:
         return rules.record_dispute(event) or _without_order(event, now=clock.now())
     try:
@@ -301,7 +301,7 @@ def _judge(event: WebhookEvent, *, may_take_back: bool) -> Verdict:
     if order_id is None:
         return rules.apply_without_order(event) or _without_order(event, now=clock.now())
     event.order = orders.lock(order_id)
-    return rules.apply(event, event.order, may_take_back=may_take_back)
+    return rules.apply(event, event.order, may_reclaim=may_reclaim)
 
 
 def _without_order(event: WebhookEvent, *, now: datetime) -> Verdict:

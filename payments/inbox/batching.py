@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 
 from checkout import orders, proved_payments, reference_locks
 from flashsale.core import clock, events
-from flashsale.core.batching import Batch, Together, all_or_each
+from flashsale.core.batching import Batch, Batcher, batch_else_individually
 from flashsale.core.capacity import shares
 from flashsale.core.capacity.bulkheads import Bulkhead
-from flashsale.core.transactions import durable
+from flashsale.core.transactions import retrying_transaction
 from payments import inbox, payment_records
 from payments.inbox import Receipt, deliveries, rules
 from payments.inbox.deliveries import Delivery
@@ -40,18 +40,18 @@ def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> R
 def _store(place: contextlib.ExitStack, delivery: Delivery) -> tuple[WebhookEvent, bool]:
     # A place among the deliveries is for signed ones only, and is kept until the event is decided.
     place.enter_context(_deliveries.entered())
-    return _stores.ask(None, delivery)
+    return delivery_batcher.submit(None, delivery)
 
 
 def _process(event: WebhookEvent) -> WebhookEvent:
     is_plain = event.kind == WebhookEvent.Kind.SUCCESS and event.order_ref is not None
     if is_plain:
-        return _decisions.ask(None, event)
+        return payment_batcher.submit(None, event)
     with _locks.entered():
         return inbox.process(event.pk, seen=event)
 
 
-@durable
+@retrying_transaction
 def process_payments(seen: Sequence[WebhookEvent]) -> list[WebhookEvent]:
     """Process open successes that name their orders by id, in one transaction; return them as they then stand.
 
@@ -59,15 +59,15 @@ def process_payments(seen: Sequence[WebhookEvent]) -> list[WebhookEvent]:
     """
     reference_locks.lock_all(inbox.references_of(event) for event in seen)
     locked = inbox.lock_all(event.pk for event in seen)
-    left_open = [event for event in locked.values() if event.status in inbox.OPEN]
+    left_open = [event for event in locked.values() if event.status in inbox.UNDECIDED]
     paid = _pay_plain(left_open)
     others = [event for event in left_open if event.pk not in paid]
     if others:
         # Late payments look at their stock at once, in the order of the events.
         orders.lock_stocks(event.order_ref for event in left_open)
     for event in others:
-        with events.of_request(event.request_id):
-            inbox.settle(event, may_take_back=True)
+        with events.bound_to_request(event.request_id):
+            inbox.decide_and_store(event, may_reclaim=True)
     return [locked[event.pk] for event in seen]
 
 
@@ -98,12 +98,14 @@ def _pay_plain(left_open: list[WebhookEvent]) -> set[int]:
 
 
 def _store_batch(_, batch: Batch[Delivery, tuple[WebhookEvent, bool]]) -> list:
-    return all_or_each(batch.requests, deliveries.store, deliveries.store_one)
+    return batch_else_individually(batch.requests, deliveries.store, deliveries.store_one)
 
 
 def _decide_batch(_, batch: Batch[WebhookEvent, WebhookEvent]) -> list:
     with _locks.entered():
-        return all_or_each(batch.requests, process_payments, lambda event: inbox.process(event.pk, seen=event))
+        return batch_else_individually(
+            batch.requests, process_payments, lambda event: inbox.process(event.pk, seen=event)
+        )
 
 
 def _is_another_event(delivery: Delivery, others: list[Delivery]) -> bool:
@@ -111,7 +113,7 @@ def _is_another_event(delivery: Delivery, others: list[Delivery]) -> bool:
     return all(other.name != delivery.name for other in others)
 
 
-_stores: Together[Delivery, tuple[WebhookEvent, bool]] = Together(_store_batch, fits=_is_another_event)
-_decisions: Together[WebhookEvent, WebhookEvent] = Together(
-    _decide_batch, fits=lambda event, others: all(event.pk != other.pk for other in others)
+delivery_batcher: Batcher[Delivery, tuple[WebhookEvent, bool]] = Batcher(_store_batch, compatible=_is_another_event)
+payment_batcher: Batcher[WebhookEvent, WebhookEvent] = Batcher(
+    _decide_batch, compatible=lambda event, others: all(event.pk != other.pk for other in others)
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flashsale.core import advisory_locks, clock, events
-from flashsale.core.transactions import durable
+from flashsale.core.transactions import retrying_transaction
 from payments.inbox import rules
 from payments.models import WebhookEvent
 from payments.providers.base import Message
@@ -36,7 +36,7 @@ def store_one(delivery: Delivery) -> tuple[WebhookEvent, bool]:
     return stored
 
 
-@durable
+@retrying_transaction
 def store(deliveries: Sequence[Delivery]) -> list[tuple[WebhookEvent, bool]]:
     """Commit events in one transaction; return each and whether it is new. No two may share a name."""
     advisory_locks.lock(
@@ -55,14 +55,14 @@ def store(deliveries: Sequence[Delivery]) -> list[tuple[WebhookEvent, bool]]:
     WebhookEvent.objects.bulk_create([event for event, is_new in stored if is_new])
     for event, is_new in stored:
         if is_new and event.processed_at is not None:
-            with events.of_request(event.request_id):
+            with events.bound_to_request(event.request_id):
                 note_decision(event)
     return stored
 
 
 def note_decision(event: WebhookEvent) -> None:
     """Log and count, when this transaction is committed, what became of an event."""
-    events.note_at_commit(
+    events.record_on_commit(
         "webhook_processed", provider=event.provider, status=str(event.status), reason=event.reason,
         event_pk=event.pk, event_id=event.event_id, order_id=event.order_id,
     )  # fmt: skip

@@ -6,15 +6,15 @@ from django.db import transaction
 from django.db.models import Q
 
 from checkout.models import Order
-from checkout.orders.requests import OrderRequest, PaymentIdInUse, Settle
+from checkout.orders.requests import ApplyEarlyEvents, OrderRequest, PaymentIdInUse
 from flashsale.core import events
 from flashsale.core.refusals import Refusal
-from flashsale.core.transactions import is_passing
+from flashsale.core.transactions import is_transient
 from payments import inbox
 from payments.models import Payment, WebhookEvent
 
 
-def take(requests: Sequence[OrderRequest]) -> list[Settle | Refusal | None]:
+def lock_early_events(requests: Sequence[OrderRequest]) -> list[ApplyEarlyEvents | Refusal | None]:
     """Lock the parked events that wait for these orders; return for each what applies them to it, if any.
 
     An event that names a payment only waits for an order whose payment id is proved, not for one that claims it. Runs
@@ -32,22 +32,22 @@ def take(requests: Sequence[OrderRequest]) -> list[Settle | Refusal | None]:
     waiting = WebhookEvent.objects.filter(waits_for_them, status=WebhookEvent.Status.PARKED)
     parked = list(waiting.select_for_update(no_key=True, of=("self",)).order_by("pk"))
     return [
-        PaymentIdInUse() if request.payment_id in known else _settle(request, parked) if parked else None
+        PaymentIdInUse() if request.payment_id in known else _applier_for(request, parked) if parked else None
         for request in requests
     ]
 
 
-def _settle(request: OrderRequest, parked: list[WebhookEvent]) -> Settle | None:
+def _applier_for(request: OrderRequest, parked: list[WebhookEvent]) -> ApplyEarlyEvents | None:
     """Return what applies those of the parked events that wait for this order."""
     own = [event for event in parked if _waits_for(event, request)]
 
-    def settle(order: Order) -> None:
+    def apply(order: Order) -> None:
         for event in own:
             # Another order of the same transaction may have settled it.
             if event.status == WebhookEvent.Status.PARKED:
-                _settle_one(event, order)
+                _apply_in_savepoint(event, order)
 
-    return settle if own else None
+    return apply if own else None
 
 
 def _waits_for(event: WebhookEvent, request: OrderRequest) -> bool:
@@ -56,13 +56,13 @@ def _waits_for(event: WebhookEvent, request: OrderRequest) -> bool:
     return names_payment or event.order_ref == request.order_id or event.hold_ref == request.hold_id
 
 
-def _settle_one(event: WebhookEvent, order: Order) -> None:
+def _apply_in_savepoint(event: WebhookEvent, order: Order) -> None:
     """Apply one event in a savepoint: an event that cannot be applied is put off and never stops the order."""
     try:
         with transaction.atomic():
-            inbox.settle(event, may_take_back=False)
+            inbox.decide_and_store(event, may_reclaim=False)
     except Exception as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
-        events.note("webhook_failed", event_pk=event.pk, order_id=order.pk, exc_info=True)
-        inbox.put_off(event, error)
+        events.record("webhook_failed", event_pk=event.pk, order_id=order.pk, exc_info=True)
+        inbox.schedule_retry(event, error)

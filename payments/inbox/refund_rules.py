@@ -68,7 +68,7 @@ def _refunded(event: WebhookEvent, payment: Payment) -> Verdict:
     if payment.status == Payment.Status.REFUNDED or amount <= 0:
         return Verdict(Status.IGNORED, "already_refunded")
     try:
-        payment_records.give_back(payment, amount=amount)
+        payment_records.record_refund(payment, amount=amount)
     except payment_records.RefundTooLarge:
         return review("refund_exceeds_payment")
     return Verdict(Status.APPLIED, "refunded")

@@ -12,14 +12,14 @@ from checkout import orders
 from checkout.models import Order
 from flashsale.core import clock
 from flashsale.core.refusals import Refusal
-from flashsale.core.submissions.once import durable_once
+from flashsale.core.submissions.once import retrying_transaction_once
 from payments import inbox, payment_records
 from payments.inbox import matching, rules
 from payments.inbox.verdicts import Verdict
 from payments.models import Payment, WebhookEvent
 
 SETTLEABLE = frozenset({WebhookEvent.Status.NEEDS_REVIEW, WebhookEvent.Status.DEAD})
-SAYS_NOTHING = frozenset({WebhookEvent.Kind.NOTED, WebhookEvent.Kind.UNKNOWN})
+SAYS_NOTHING = frozenset({WebhookEvent.Kind.INFORMATIONAL, WebhookEvent.Kind.UNKNOWN})
 
 
 class NotSettleable(Refusal):
@@ -59,13 +59,13 @@ def accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None = None
     `OrderNeeded`, `CannotAccept`.
     """
     try:
-        return _accept(event_id, staff=staff, note=note, order_id=order_id, may_take_back=True)
-    except rules.TakeBackFirst as shortage:
-        overdue.take_back(shortage.product_id)
-        return _accept(event_id, staff=staff, note=note, order_id=order_id, may_take_back=False)
+        return _accept(event_id, staff=staff, note=note, order_id=order_id, may_reclaim=True)
+    except rules.ReclaimFirst as shortage:
+        overdue.reclaim(shortage.product_id)
+        return _accept(event_id, staff=staff, note=note, order_id=order_id, may_reclaim=False)
 
 
-@durable_once
+@retrying_transaction_once
 def refund(
     event_id: int,
     *,
@@ -102,7 +102,7 @@ def refund(
     return event
 
 
-@durable_once
+@retrying_transaction_once
 def dismiss(event_id: int, *, staff: Any, note: str) -> WebhookEvent:
     """Close an event that changes nothing here, such as a test event. Raises `NotFound`, `NotSettleable`."""
     event = _lock(event_id, staff=staff, note=note)
@@ -110,14 +110,14 @@ def dismiss(event_id: int, *, staff: Any, note: str) -> WebhookEvent:
     return event
 
 
-@durable_once
-def _accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None, may_take_back: bool) -> WebhookEvent:
+@retrying_transaction_once
+def _accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None, may_reclaim: bool) -> WebhookEvent:
     event = _lock(event_id, staff=staff, note=note)
     if event.kind in SAYS_NOTHING:
         raise CannotAccept(f"An event of type {event.type} changes nothing.")
     event.order = _order_of(event, given=order_id)
     if event.order is not None:
-        verdict = rules.act(event, event.order, may_take_back=may_take_back)
+        verdict = rules.act(event, event.order, may_reclaim=may_reclaim)
     else:
         verdict = rules.apply_without_order(event)
     if verdict is None:

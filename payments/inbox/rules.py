@@ -35,11 +35,11 @@ REFUND_REASONS: dict[type[Refusal], str] = {
 
 IGNORED_KINDS = {
     WebhookEvent.Kind.UNKNOWN: "unknown_type",
-    WebhookEvent.Kind.NOTED: "changes_nothing",
+    WebhookEvent.Kind.INFORMATIONAL: "changes_nothing",
 }
 
 
-class TakeBackFirst(Exception):
+class ReclaimFirst(Exception):
     """A late payment finds too few units, or its customer has too many, and some are overdue: take those back first."""
 
     def __init__(self, product_id: int) -> None:
@@ -77,11 +77,11 @@ def is_plain_payment(event: WebhookEvent, order: Order, *, now: datetime) -> boo
     )
 
 
-def apply(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
+def apply(event: WebhookEvent, order: Order, *, may_reclaim: bool) -> Verdict:
     """Apply the event to its order, or leave it to staff when something about it is in doubt.
 
-    Money that was taken too long after the payment window is due for refund. Raises `TakeBackFirst` where that may help
-    and `may_take_back` is set.
+    Money that was taken too long after the payment window is due for refund. Raises `ReclaimFirst` where that may help
+    and `may_reclaim` is set.
     """
     if doubt := _doubt_about(event, order):
         names_its_order = event.order_ref or event.hold_ref
@@ -90,7 +90,7 @@ def apply(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
         return doubt
     if event.kind == WebhookEvent.Kind.SUCCESS and _is_too_late(event, order):
         return _known_already(event, order) or _take_for_refund(event, order, reason="too_late")
-    return act(event, order, may_take_back=may_take_back)
+    return act(event, order, may_reclaim=may_reclaim)
 
 
 def record_dispute(event: WebhookEvent) -> Verdict | None:
@@ -125,7 +125,7 @@ def apply_without_order(event: WebhookEvent) -> Verdict | None:
     return refund_rules.doubt_about(event, payments) or refund_rules.act_on(event, payments)
 
 
-def act(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
+def act(event: WebhookEvent, order: Order, *, may_reclaim: bool) -> Verdict:
     """Apply the event to its order, whatever doubts there were. Raises as `apply` does."""
     if event.kind == WebhookEvent.Kind.DISPUTE:
         return record_dispute(event) or review("payment_unknown")
@@ -133,7 +133,7 @@ def act(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
         return refund_rules.act_on(event, order.payments.all())
     if event.kind == WebhookEvent.Kind.FAILURE:
         return _failed(event, order)
-    return _succeeded(event, order, may_take_back=may_take_back)
+    return _succeeded(event, order, may_reclaim=may_reclaim)
 
 
 def _doubt_about(event: WebhookEvent, order: Order) -> Verdict | None:
@@ -174,7 +174,7 @@ def _take_for_refund(event: WebhookEvent, order: Order, *, reason: str) -> Verdi
     return Verdict(Status.APPLIED, "refund_due")
 
 
-def _succeeded(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Verdict:
+def _succeeded(event: WebhookEvent, order: Order, *, may_reclaim: bool) -> Verdict:
     if verdict := _known_already(event, order):
         return verdict
     try:
@@ -182,8 +182,8 @@ def _succeeded(event: WebhookEvent, order: Order, *, may_take_back: bool) -> Ver
     except Refusal as refusal:
         if type(refusal) not in REFUND_REASONS:
             raise
-        if may_take_back and _may_pass_without_overdue(refusal, order):
-            raise TakeBackFirst(order.product_id) from None
+        if may_reclaim and _may_pass_without_overdue(refusal, order):
+            raise ReclaimFirst(order.product_id) from None
         return _take_for_refund(event, order, reason=REFUND_REASONS[type(refusal)])
     if event.payment_ref:
         orders.prove_payment(order, event.payment_ref)

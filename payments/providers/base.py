@@ -116,7 +116,7 @@ class LookUpFailed(Exception):
     """The provider did not say which refunds a payment has."""
 
 
-class Refunder(Protocol):
+class RefundClient(Protocol):
     """A payment provider's API for giving money back."""
 
     def is_enabled(self) -> bool:

@@ -73,7 +73,7 @@ class StandardProvider:
         )
 
 
-def headers_as_sent(body: bytes, *, message_id: str) -> dict[str, str]:
+def sign_as_provider(body: bytes, *, message_id: str) -> dict[str, str]:
     """Return the headers with which the provider would send the body now: signed with the first secret, if any."""
     keys = settings.STANDARD_WEBHOOK_KEYS
     signed = webhook_signatures.signed_headers(keys[0], message_id=message_id, body=body) if keys else {}

@@ -29,7 +29,7 @@ _HEADER = re.compile(r"t=([0-9]{1,12})(,[a-z0-9]{1,8}=[0-9a-zA-Z+/=]{1,128}){1,1
 PAYMENT_INTENTS = {
     "payment_intent.succeeded": (Kind.SUCCESS, "amount_received"),
     # A declined try: the customer may try again with the same payment intent.
-    "payment_intent.payment_failed": (Kind.NOTED, "amount"),
+    "payment_intent.payment_failed": (Kind.INFORMATIONAL, "amount"),
     "payment_intent.canceled": (Kind.FAILURE, "amount"),
 }
 SESSIONS = {
@@ -104,7 +104,7 @@ class StripeProvider:
         return _known(event_id, given_type, event)
 
 
-def headers_as_sent(body: bytes) -> dict[str, str]:
+def sign_as_provider(body: bytes) -> dict[str, str]:
     """Return the headers with which Stripe would send the body now: signed with the first secret, if any."""
     secrets = settings.STRIPE_WEBHOOK_SECRETS
     signed = WebhookSignature.generate_signature_header(body.decode(), secrets[0]) if secrets else ""
@@ -125,7 +125,7 @@ def _known(event_id: str, event_type: str, event: dict[str, Any]) -> Message:
     refund_id = reader.text("id", max_length=REFUND_ID_LENGTH) if event_type in REFUNDS else None
     currency = reader.currency("currency")
     # What a failure would have cost changes nothing, and a canceled intent may say anything.
-    counts = kind not in (Kind.FAILURE, Kind.NOTED) and not is_noted
+    counts = kind not in (Kind.FAILURE, Kind.INFORMATIONAL) and not is_noted
     amount = reader.minor_units(amount_name, exponent=exponent_of(currency)) if counts and currency else None
     if counts and amount is None:
         reader.unusable.setdefault(amount_name, "missing")
@@ -134,7 +134,7 @@ def _known(event_id: str, event_type: str, event: dict[str, Any]) -> Message:
     unusable = named.unusable | reader.unusable
     return Message(
         event_id=event_id,
-        kind=Kind.NOTED if is_noted else kind,
+        kind=Kind.INFORMATIONAL if is_noted else kind,
         type=event_type,
         fingerprint=fingerprint_of(
             event_type,

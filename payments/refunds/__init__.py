@@ -19,8 +19,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from flashsale.core import advisory_locks, backoff, clock
 from flashsale.core.refusals import Refusal
-from flashsale.core.submissions.once import durable_once
-from flashsale.core.transactions import durable
+from flashsale.core.submissions.once import retrying_transaction_once
+from flashsale.core.transactions import retrying_transaction
 from payments import payment_records
 from payments.models import Payment, Refund
 from payments.providers import REFUNDERS
@@ -64,7 +64,7 @@ class LimitReached(Exception):
     """As many automatic refunds as an hour may have were begun in the last one."""
 
 
-@durable_once
+@retrying_transaction_once
 def mark_refunded(payment: Payment, *, staff: Any, note: str) -> Payment:
     """Record that staff gave the rest of a payment back by other means; `note` says how.
 
@@ -76,7 +76,7 @@ def mark_refunded(payment: Payment, *, staff: Any, note: str) -> Payment:
     if locked.refunds.filter(status=Status.SENT, next_try_at__isnull=False).exists():
         raise RefundUnderWay
     locked.refunded_by, locked.refunded_note = staff, note
-    payment_records.give_back(locked, amount=locked.amount - locked.refunded_amount)
+    payment_records.record_refund(locked, amount=locked.amount - locked.refunded_amount)
     return locked
 
 
@@ -110,7 +110,7 @@ def note_failure(payment: Payment, *, refund_id: str, amount: Decimal) -> None:
     refund.status, refund.refund_id, refund.amount = Status.FAILED, refund_id, amount
     refund.next_try_at, refund.answered_at = None, clock.now()
     refund.save()
-    payment_records.take_again(payment, amount=amount)
+    payment_records.reverse_refund(payment, amount=amount)
 
 
 def _automatic(now: datetime) -> QuerySet[Payment]:
@@ -128,7 +128,7 @@ def _automatic(now: datetime) -> QuerySet[Payment]:
     return due.exclude(reason=payment_records.REFUND_FAILED).exclude(Exists(waits)).exclude(Exists(is_given_up))
 
 
-@durable
+@retrying_transaction
 def _begin(payment: Payment) -> Refund | None:
     """Commit that the provider is about to be asked; None when there is nothing to ask for any more.
 
@@ -203,7 +203,7 @@ def _own(listed: list[ListedRefund], payment: Payment, refund: Refund) -> Refund
     return RefundAnswer(outcome=outcome, refund_id=one.refund_id, detail="Found in the provider's list.")
 
 
-@durable
+@retrying_transaction
 def _may_send_again(payment: Payment, asked: Refund, listed: list[ListedRefund]) -> bool:
     """Commit which key an attempt that the provider's list does not show is sent with; says whether to send it.
 
@@ -244,7 +244,7 @@ def _unknown_here(listed: list[ListedRefund], payment: Payment) -> list[str]:
     return [one.refund_id for one in others]
 
 
-@durable
+@retrying_transaction
 def _finish(payment: Payment, asked: Refund, answer: RefundAnswer) -> None:
     """Commit the provider's answer, unless it is known by another way.
 
@@ -270,7 +270,7 @@ def _finish(payment: Payment, asked: Refund, answer: RefundAnswer) -> None:
     refund.save()
     if locked.status == Payment.Status.REFUND_DUE:
         # It asked for all that was left.
-        payment_records.give_back(locked, amount=locked.amount - locked.refunded_amount)
+        payment_records.record_refund(locked, amount=locked.amount - locked.refunded_amount)
 
 
 def _let_wait(refund: Refund, answer: RefundAnswer, now: datetime) -> None:

@@ -13,7 +13,7 @@ from checkout import audit, orders
 from checkout.models import Order, ProvedPaymentId
 from checkout.orders.requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
-from flashsale.core.batching import Together
+from flashsale.core.batching import Batcher
 from flashsale.tests.support.racing import at_once
 from payments import inbox, payment_records
 from payments.inbox import batching
@@ -159,9 +159,9 @@ def all_wait_for_all(monkeypatch):
 
         return decide_and_count
 
-    for line, decide in (("_stores", batching._store_batch), ("_decisions", batching._decide_batch)):
+    for line, decide in (("delivery_batcher", batching._store_batch), ("payment_batcher", batching._decide_batch)):
         original = getattr(batching, line)
-        monkeypatch.setattr(batching, line, Together(watched(decide), fits=original._fits))
+        monkeypatch.setattr(batching, line, Batcher(watched(decide), compatible=original._fits))
     return sizes
 
 

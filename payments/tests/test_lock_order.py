@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def retries(monkeypatch) -> list[str]:
     """The events of transactions that were begun again."""
     noted = []
-    monkeypatch.setattr(transactions.events, "note", lambda event, **_: noted.append(event))
+    monkeypatch.setattr(transactions.events, "record", lambda event, **_: noted.append(event))
     return noted
 
 

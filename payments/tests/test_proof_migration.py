@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from checkout import orders
-from checkout.idempotency import Once
+from checkout.idempotency import IdempotencyKey
 from checkout.models import ProvedPaymentId
 from checkout.tests.factories import HoldFactory, OrderFactory
 from payments.tests.factories import receive
@@ -20,7 +20,7 @@ def stored(product) -> dict:
     paid, unnamed = OrderFactory(product=product), OrderFactory(product=product)
     receive(order_id=paid.pk, payment_id="pay_known")
     receive(order_id=unnamed.pk, key="evt_unnamed")
-    once = Once(client="abcdefgh", key="k" * 16, body_hash="")
+    once = IdempotencyKey(client="abcdefgh", key="k" * 16, body_hash="")
     by_token = orders.place(hold_id=HoldFactory(product=product).pk, payment_id="pay_token", once=once)
     orders.place(hold_id=HoldFactory(product=product).pk, payment_id="pay_claimed")
     ProvedPaymentId.objects.all().delete()

@@ -167,7 +167,7 @@ def test_control_without_the_order_lock_one_of_them_meets_a_fault(monkeypatch, o
 
     succeeded, result = _success_and(other, monkeypatch, is_overdue=other is _expire)
 
-    assert "failed" in (succeeded, result) or type(result).__name__ == "NotPending"
+    assert "failed" in (succeeded, result) or type(result).__name__ == "StaleOrderError"
 
 
 def _one_event_processed_twice(monkeypatch) -> WebhookEvent:
@@ -200,7 +200,7 @@ def _event_and_order_creation(monkeypatch) -> WebhookEvent:
     meeting = Meeting(2)
     # Both have looked for the other, and found nothing, before either commits.
     monkeypatch.setattr(matching, "find_order_id", meeting.after(matching.find_order_id))
-    monkeypatch.setattr(orders, "_creation_hooks", [meeting.after(early_events.take)])
+    monkeypatch.setattr(orders, "_creation_hooks", [meeting.after(early_events.lock_early_events)])
     at_once(lambda: receive(hold_id=hold.pk, payment_id="pay_1"), lambda: orders.place(hold_id=hold.pk))
     return WebhookEvent.objects.get()
 

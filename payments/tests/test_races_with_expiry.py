@@ -33,7 +33,7 @@ def _a_payment_and_the_expiry_of_its_order(monkeypatch) -> tuple[str, object]:
 
     def expire() -> int:
         meeting.wait()
-        return orders.take_back(order.product_id)
+        return orders.reclaim(order.product_id)
 
     monkeypatch.setattr(orders, "lock", lock_and_wait)
     receipt, expired = at_once(lambda: receive(order_id=order.pk, payment_id="pay_1"), expire)

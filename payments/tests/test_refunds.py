@@ -218,6 +218,6 @@ def test_more_than_was_paid_is_never_given_back(due):
     locked = payment_records.lock(due)
 
     with pytest.raises(payment_records.RefundTooLarge):
-        payment_records.give_back(locked, amount=locked.amount + 1)
+        payment_records.record_refund(locked, amount=locked.amount + 1)
 
     assert WebhookEvent.objects.count() == 1

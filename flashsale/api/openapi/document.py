@@ -14,7 +14,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.views import APIView
 
-from flashsale.api.authentication import MayReadDescription
+from flashsale.api.authentication import HasDescriptionAccess
 from flashsale.api.openapi import operations  # noqa: F401 - its extensions are found once it is imported
 from flashsale.api.openapi.bodies import EVENT, STRIPE_EVENT
 from flashsale.core.rest.conditional import Page, PageCache
@@ -82,7 +82,7 @@ class _DescriptionView(AcyclicView, APIView):
     """What the schema and its page share: they are made once, counted as reads, and as public as the API is."""
 
     http_method_names = HTTP_METHODS
-    permission_classes = (MayReadDescription,)
+    permission_classes = (HasDescriptionAccess,)
     rate_scopes = {None: "reads"}
 
     def finalize_response(self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any):

@@ -14,7 +14,7 @@ PAYMENT_WAIT_SECONDS = 3.0
 
 def holds() -> int:
     """Return how many requests for holds may be inside at once."""
-    return settings.HOLDS_AT_ONCE
+    return settings.MAX_CONCURRENT_HOLDS
 
 
 def orders() -> int:

@@ -142,6 +142,11 @@ def flag(name: str, *, default: bool) -> bool:
     return value in YES if value else default
 
 
+def set_name(name: str, *, formerly: str) -> str:
+    """Return the name under which a renamed variable is set: the present one, unless only the former one is."""
+    return name if _raw(name) or not _raw(formerly) else formerly
+
+
 def whole(name: str, *, default: int, least: int, most: int) -> int:
     """Return a whole number between `least` and `most`."""
     value = _given(name)

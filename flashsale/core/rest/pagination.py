@@ -11,7 +11,7 @@ from rest_framework.pagination import CursorPagination
 from flashsale.core import refusals
 
 
-class Pages(CursorPagination):
+class IdCursorPagination(CursorPagination):
     """50 rows a page by ascending id; a cursor that this API did not make is 400, never a database error."""
 
     page_size = 50

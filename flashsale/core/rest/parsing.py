@@ -90,7 +90,7 @@ def parse_id(text: str) -> int | None:
     return value if value <= MAX_ID else None
 
 
-def one_of_two_names(data: Any, *, name: str, alias: str) -> Any:
+def merge_alias(data: Any, *, name: str, alias: str) -> Any:
     """Return the body with `alias` moved to `name`; raises `ValidationError` when both are given and differ.
 
     Values are compared with their types, so that `true` and `1` differ.

@@ -6,20 +6,20 @@ from typing import Any
 from rest_framework import serializers
 
 
-class Body(serializers.Serializer):
+class RequestSerializer(serializers.Serializer):
     """What callers send; one instance checks every body, because making one copies its fields, which costs more."""
 
     @classmethod
-    def checked(cls, data: Any) -> dict[str, Any]:
+    def validated(cls, data: Any) -> dict[str, Any]:
         """Return what `data` says, validated. Raises `ValidationError`."""
         return _shared(cls).run_validation(data)
 
 
-class Answer(serializers.Serializer):
+class ResponseSerializer(serializers.Serializer):
     """What callers are told; one instance renders every answer."""
 
     @classmethod
-    def of(cls, instance: Any) -> dict[str, Any]:
+    def data_of(cls, instance: Any) -> dict[str, Any]:
         """Return the members of the answer about `instance`."""
         return _shared(cls).to_representation(instance)
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.renderers import JSONRenderer
 
 
-def answer(
+def json_response(
     data: Any, *, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None, content_type: str = ""
 ) -> HttpResponse:
     """Return a response of JSON that is rendered now: one template response less a request."""

@@ -148,9 +148,9 @@ class DecidingAdmin(Exports, BaseAdmin):
     ) -> TemplateResponse | None:
         """Ask for confirmation, or, confirmed, call `verb(row, **what_was_given)` for each row and say what happened.
 
-        `verb` is `durable_once`, and `tell(row, result)` says what it did; sent a second time the form does nothing and
-        repeats that. At most `MAX_ROWS_AT_ONCE` rows. A refusal of one row, by its verb or by the database, does not
-        stop the others.
+        `verb` is `retrying_transaction_once`, and `tell(row, result)` says what it did; sent a second time the form
+        does nothing and repeats that. At most `MAX_ROWS_AT_ONCE` rows. A refusal of one row, by its verb or by the
+        database, does not stop the others.
         """
         form = form_class(request.POST if "confirmed" in request.POST else None)
         if "confirmed" not in request.POST or not form.is_valid():

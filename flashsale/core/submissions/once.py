@@ -20,7 +20,7 @@ from flashsale.core import clock
 from flashsale.core.refusals import Refusal
 from flashsale.core.rest.parsing import parse_uuid
 from flashsale.core.submissions.models import Submission
-from flashsale.core.transactions import durable
+from flashsale.core.transactions import retrying_transaction
 
 # The name of the form's hidden field.
 FIELD = "submission"
@@ -65,7 +65,7 @@ def token_of(sent: Mapping[str, Any]) -> uuid.UUID:
 
 @contextlib.contextmanager
 def taking(step: Step) -> Iterator[None]:
-    """Let the verb called inside claim the step's token in its own transaction (see `durable_once`).
+    """Let the verb called inside claim the step's token in its own transaction (see `retrying_transaction_once`).
 
     Raises `AlreadyDone`, and `RuntimeError` when a verb was called that claims nothing.
     """
@@ -75,16 +75,16 @@ def taking(step: Step) -> Iterator[None]:
     finally:
         _under_way.reset(reset)
     if not step.is_claimed:
-        raise RuntimeError(f"{step.name}: the verb must be `durable_once`")
+        raise RuntimeError(f"{step.name}: the verb must be `retrying_transaction_once`")
 
 
-def durable_once(verb: Callable[P, R]) -> Callable[P, R]:
-    """Run the verb as `durable` does; its transaction also stores the token of the step under way and the outcome.
+def retrying_transaction_once(verb: Callable[P, R]) -> Callable[P, R]:
+    """Run the verb as `retrying_transaction` does, and store the token of the step under way and the outcome with it.
 
-    Where no form asked for the verb it is only durable. Raises `AlreadyDone`, and what `durable` raises.
+    Where no form asked for the verb it is only durable. Raises `AlreadyDone`, and what `retrying_transaction` raises.
     """
 
-    @durable
+    @retrying_transaction
     @functools.wraps(verb)
     def claiming(*args: P.args, **kwargs: P.kwargs) -> R:
         if _under_way.get() is None:
@@ -127,7 +127,7 @@ def _step() -> Step:
     return step
 
 
-@durable
+@retrying_transaction
 def purge(*, limit: int = PURGE_BATCH_ROWS) -> int:
     """Delete at most `limit` tokens older than `KEPT_DAYS`; return how many."""
     old = Submission.objects.filter(made_at__lt=clock.now() - timedelta(days=KEPT_DAYS))

@@ -7,13 +7,13 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from flashsale.core import clock
 from flashsale.core.submissions.models import Upload
-from flashsale.core.transactions import durable
+from flashsale.core.transactions import retrying_transaction
 
 KEPT_HOURS = 24
 KEPT_FOR_EACH = 5
 
 
-@durable
+@retrying_transaction
 def keep(content: bytes, *, made_by: AbstractBaseUser) -> uuid.UUID:
     """Store a file and return its token; the oldest beyond `KEPT_FOR_EACH` of this member of staff go."""
     upload = Upload.objects.create(content=content, made_by=made_by)
@@ -28,7 +28,7 @@ def find(token: uuid.UUID, *, made_by: AbstractBaseUser) -> bytes | None:
     return None if content is None else bytes(content)
 
 
-@durable
+@retrying_transaction
 def purge() -> int:
     """Delete the files not confirmed within `KEPT_HOURS`; return how many."""
     return Upload.objects.filter(made_at__lt=clock.now() - timedelta(hours=KEPT_HOURS)).delete()[0]

@@ -15,7 +15,7 @@ from catalog.models import Product
 from checkout import holds, orders
 from payments import inbox
 from payments.providers import PROVIDERS
-from payments.providers.standard import headers_as_sent
+from payments.providers.standard import sign_as_provider
 
 STAFF_NAME = "admin"
 PASSWORD_BYTES = 12
@@ -90,4 +90,4 @@ def _buy_one(product: Product, *, payment_id: str) -> None:
     key = f"demo-{payment_id}"
     paid = {"idempotency_key": key, "status": "success", "order_id": str(order.pk), "payment_id": payment_id}
     body = json.dumps(paid).encode()
-    inbox.receive(PROVIDERS["standard"], body=body, headers=headers_as_sent(body, message_id=key))
+    inbox.receive(PROVIDERS["standard"], body=body, headers=sign_as_provider(body, message_id=key))

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from flashsale import server
 from flashsale.core.commands.interrupts import interrupts
 from flashsale.local import env_file, servers
-from flashsale.local.programs import Program, Stack, StackError, tail
+from flashsale.local.programs import LocalSystem, LocalSystemError, Program, tail
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
@@ -43,7 +43,7 @@ class Command(BaseCommand):
                 self._run(closing, port)
         except KeyboardInterrupt:
             self.stdout.write("Stopped.")
-        except StackError as error:
+        except LocalSystemError as error:
             self.stderr.write(str(error))
             sys.exit(error.exit_code)
 
@@ -74,7 +74,7 @@ class Command(BaseCommand):
         call_command("seed_demo", stdout=self.stdout)
 
     def _run(self, closing: contextlib.ExitStack, port: int) -> None:
-        stack = Stack(settings.STATE_DIR / "logs", cwd=settings.BASE_DIR)
+        stack = LocalSystem(settings.STATE_DIR / "logs", cwd=settings.BASE_DIR)
         _count_from_zero()
         closing.callback(stack.stop)
         closing.callback(lambda: self._say("Stopping"))
@@ -90,7 +90,9 @@ class Command(BaseCommand):
             return _answers(port)
 
         if not stack.wait_until(is_open, seconds=START_SECONDS):
-            raise StackError(f"The web server did not answer within {START_SECONDS} s; see {settings.STATE_DIR}/logs.")
+            raise LocalSystemError(
+                f"The web server did not answer within {START_SECONDS} s; see {settings.STATE_DIR}/logs."
+            )
         self._say(
             f"\nThe sale is open:\n  products  {url}/api/v1/products\n  admin     {url}/admin/\n"
             f"  metrics   {url}/metrics\n  logs      {settings.STATE_DIR}/logs\n\n"
@@ -121,11 +123,11 @@ def _elsewhere() -> str:
 
 
 def _check_servers() -> None:
-    """Raise `StackError` with the servers' last lines when an embedded one has ended."""
+    """Raise `LocalSystemError` with the servers' last lines when an embedded one has ended."""
     is_embedded = settings.EMBEDDED_POSTGRES or settings.EMBEDDED_VALKEY
     if is_embedded and not servers.is_running(settings.STATE_DIR):
         logs = [settings.STATE_DIR / name for name in SERVER_LOGS]
-        raise StackError("An embedded server ended.\n" + "\n".join(f"{log}:\n{tail(log)}" for log in logs))
+        raise LocalSystemError("An embedded server ended.\n" + "\n".join(f"{log}:\n{tail(log)}" for log in logs))
 
 
 def _answers(port: int) -> bool:

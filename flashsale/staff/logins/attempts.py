@@ -1,7 +1,7 @@
 """Failed log-ins, counted by user name and by where they came from together, so that strangers cannot lock staff out.
 
 An attempt is counted before its password is looked at, in one statement: of any number of parallel guesses at most
-`SIGN_IN_FAILURES` are ever compared. A successful log-in deletes its row, `purge` the rows whose time is over.
+`LOGIN_MAX_FAILURES` are ever compared. A successful log-in deletes its row, `purge` the rows whose time is over.
 """
 
 import contextlib
@@ -15,12 +15,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from flashsale.core import clock, events
-from flashsale.core.transactions import durable
+from flashsale.core.transactions import retrying_transaction
 from flashsale.models import LoginFailure
 
 PURGE_BATCH_ROWS = 5_000
 
-_failed = events.Often("login_failed")
+_failed = events.SampledEvent("login_failed")
 
 # What is counted while a name is locked does not prolong the lock.
 _COUNT = """
@@ -53,14 +53,14 @@ def counted(*, name: str, source: str) -> Iterator[None]:
     the limit was reached before.
     """
     failures, locked_seconds = _count(name, source)
-    if failures > settings.SIGN_IN_FAILURES:
+    if failures > settings.LOGIN_MAX_FAILURES:
         raise NameLocked(locked_seconds)
     this = LoginFailure.objects.filter(name=name, source=source)
     try:
         yield
     except ValidationError as error:
-        _failed.note(source=source)
-        if failures == settings.SIGN_IN_FAILURES:
+        _failed.record(source=source)
+        if failures == settings.LOGIN_MAX_FAILURES:
             raise NameLocked(locked_seconds) from error
         raise
     except Exception:
@@ -72,7 +72,7 @@ def counted(*, name: str, source: str) -> Iterator[None]:
 
 def _count(name: str, source: str) -> tuple[int, float]:
     """Return how many failures there are, this one included, and how many seconds a lock would last from now on."""
-    parameters = {"name": name, "source": source, "limit": settings.SIGN_IN_FAILURES, "locked": _locked_for()}
+    parameters = {"name": name, "source": source, "limit": settings.LOGIN_MAX_FAILURES, "locked": _locked_for()}
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, parameters)
         failures, locked_seconds = cursor.fetchone()
@@ -81,7 +81,7 @@ def _count(name: str, source: str) -> tuple[int, float]:
 
 def is_locked(failure: LoginFailure) -> bool:
     """Say whether log-ins with this name from this source are refused now."""
-    return failure.failures >= settings.SIGN_IN_FAILURES and failure.last_at >= timezone.now() - _locked_for()
+    return failure.failures >= settings.LOGIN_MAX_FAILURES and failure.last_at >= timezone.now() - _locked_for()
 
 
 def unlock(*, name: str | None = None, source: str | None = None) -> int:
@@ -91,7 +91,7 @@ def unlock(*, name: str | None = None, source: str | None = None) -> int:
     return LoginFailure.objects.filter(**given).delete()[0]
 
 
-@durable
+@retrying_transaction
 def purge(*, limit: int = PURGE_BATCH_ROWS) -> int:
     """Delete at most `limit` rows that lock nothing any more; return how many."""
     old = LoginFailure.objects.filter(last_at__lt=clock.now() - _locked_for()).order_by("last_at")
@@ -100,4 +100,4 @@ def purge(*, limit: int = PURGE_BATCH_ROWS) -> int:
 
 
 def _locked_for() -> timedelta:
-    return timedelta(minutes=settings.SIGN_IN_LOCKED_MINUTES)
+    return timedelta(minutes=settings.LOGIN_LOCKOUT_MINUTES)

@@ -22,7 +22,7 @@ FIRST_LOGINS = 3
 # The one client that all unknown browsers are together.
 STRANGERS = "all"
 
-_breaker = redis_client.Breaker(without="log-ins are limited in each process alone")
+_breaker = redis_client.CircuitBreaker(fallback="log-ins are limited in each process alone")
 
 
 class TooManyLogins(Exception):
@@ -58,7 +58,7 @@ def _hit(quota: int, kind: str, client: str) -> None:
 def _refused_for(quota: int, kind: str, client: str) -> float:
     """Count against one quota; return for how many seconds a client over it is refused, or 0."""
     item = RateLimitItemPerMinute(quota)
-    reset_at = _breaker.tried(lambda: _refused_until(_shared(settings.REDIS_URL), item, kind, client))
+    reset_at = _breaker.call(lambda: _refused_until(_shared(settings.REDIS_URL), item, kind, client))
     if reset_at is None:
         reset_at = _refused_until(_own(), item, kind, client)
     return max(1.0, reset_at - time.time()) if reset_at else 0

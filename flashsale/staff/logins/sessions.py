@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from flashsale.core import clock
-from flashsale.core.transactions import durable
+from flashsale.core.transactions import retrying_transaction
 
 STARTED_AT, SEEN_AT = "started_at", "seen_at"
 SEEN_AGAIN_SECONDS = 60
@@ -23,7 +23,7 @@ REFRESH_THEMSELVES = frozenset({"admin:live"})
 PURGE_BATCH_ROWS = 5_000
 
 
-class StaffSessions:
+class StaffSessionsMiddleware:
     """Middleware: end sessions whose time is over, and let htmx show the log-in as a page of its own."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -47,7 +47,7 @@ def begin(sender: object, request: HttpRequest, **_) -> None:
     request.session[STARTED_AT] = request.session[SEEN_AT] = int(time.time())
 
 
-@durable
+@retrying_transaction
 def purge(*, limit: int = PURGE_BATCH_ROWS) -> int:
     """Delete at most `limit` sessions that expired; return how many."""
     expired = Session.objects.filter(expire_date__lt=clock.now()).order_by("expire_date")

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 from catalog.tests.factories import ProductFactory
 from checkout.models import Order
-from flashsale.core.rest.pagination import Pages
+from flashsale.core.rest.pagination import IdCursorPagination
 from flashsale.management.commands.describe_api import files
 from flashsale.tests.support.browser import tool
 from flashsale.tests.support.processes import PROJECT, WAIT_SECONDS
@@ -24,7 +24,7 @@ def test_what_is_committed_is_what_the_code_says(name, text):
 
 @pytest.mark.parametrize("page", ["first", "middle", "last"])
 def test_a_page_of_products_is_what_the_document_says(api, db, monkeypatch, page):
-    monkeypatch.setattr(Pages, "page_size", 1)
+    monkeypatch.setattr(IdCursorPagination, "page_size", 1)
     [ProductFactory() for _ in range(3)]
     document = json.loads((PROJECT / "docs" / "openapi.json").read_text())
     described = {"$ref": "#/components/schemas/PaginatedProductList", "components": document["components"]}

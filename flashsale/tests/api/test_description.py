@@ -136,7 +136,7 @@ def test_no_endpoint_forgets_that_the_api_may_need_a_token(path):
         return
 
     assert authentication.TokenAuthentication in view.authentication_classes
-    assert any(issubclass(permission, authentication.MayUseAPI) for permission in view.permission_classes)
+    assert any(issubclass(permission, authentication.HasApiAccess) for permission in view.permission_classes)
     assert view.throttle_classes
     assert view.rate_scopes
 

@@ -15,7 +15,7 @@ from flashsale.tests.api.test_bad_input import problem_of
 from flashsale.tests.api.test_rate_limits import address  # noqa: F401 - a fixture
 from flashsale.tests.api.test_tokens import bearer, make_token
 from flashsale.tests.support.processes import WAIT_SECONDS
-from payments.providers.standard import headers_as_sent
+from payments.providers.standard import sign_as_provider
 
 pytestmark = pytest.mark.django_db
 
@@ -109,7 +109,7 @@ def test_a_provider_is_answered_whatever_comes_from_its_address(api, address):  
     for _ in range(8):
         api.post(WEBHOOK, {}, REMOTE_ADDR=address)
     body = json.dumps({"idempotency_key": "evt_1", "status": "success", "order_id": str(order.pk)}).encode()
-    headers = headers_as_sent(body, message_id="msg_1")
+    headers = sign_as_provider(body, message_id="msg_1")
     headers.pop("content-type")
 
     answers = [

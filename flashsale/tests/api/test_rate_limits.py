@@ -114,7 +114,7 @@ def test_thirty_threads_at_a_limit_of_ten_let_exactly_ten_pass(limits, settings,
 
 def test_without_redis_requests_pass_and_the_log_says_so(api, limits, settings, product, address, monkeypatch, caplog):
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-    monkeypatch.setattr(rate_limits, "_breaker", redis_client.Breaker(without="requests are not rate limited"))
+    monkeypatch.setattr(rate_limits, "_breaker", redis_client.CircuitBreaker(fallback="requests are not rate limited"))
 
     with caplog.at_level(logging.WARNING):
         answers = [place(api, product, address).status_code for _ in range(5)]

@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError
 
 from flashsale.core import batching
-from flashsale.core.batching import Together, all_or_each
+from flashsale.core.batching import Batcher, batch_else_individually
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
 
 
@@ -35,35 +35,35 @@ class Shop:
         self.begun, self.may_decide = threading.Event(), threading.Event()
         self.lets_latecomers_in = False
         self.answers: dict[str, object] = {}
-        self.line: Together = Together(self._decide)
+        self.line: Batcher = Batcher(self._decide)
 
     def _decide(self, _, batch) -> Sequence[str]:
         if "first" in batch.requests:
             self.begun.set()
             assert self.may_decide.wait(WAIT_SECONDS)
-            batch.let_latecomers_in(lambda _: self.lets_latecomers_in)
+            batch.admit(lambda _: self.lets_latecomers_in)
         return list(batch.requests)
 
     def ask(self, name: str) -> threading.Thread:
         """Let somebody ask; returns when it is in line, or has its answer."""
-        inside = self.line._inside
+        inside = self.line._in_flight
         asking = threading.Thread(target=self._ask, args=(name,), name=name)
         asking.start()
-        wait_until(lambda: self.line._inside > inside or name in self.answers, what=f"{name} is in line")
+        wait_until(lambda: self.line._in_flight > inside or name in self.answers, what=f"{name} is in line")
         return asking
 
     def is_led_too_long(self) -> None:
         """Let the present leader have begun long ago."""
-        self.line._lines["all"].led_since -= 2 * batching.LEAD_SECONDS
+        self.line._queues["all"].led_since -= 2 * batching.LEAD_SECONDS
 
     def _ask(self, name: str) -> None:
         try:
-            self.answers[name] = self.line.ask("all", name)
+            self.answers[name] = self.line.submit("all", name)
         except Exception as error:
             self.answers[name] = error
 
     def is_empty(self) -> bool:
-        return self.line._inside == 0 and not self.line._lines
+        return self.line._in_flight == 0 and not self.line._queues
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ def shop(monkeypatch):
 def test_who_was_appointed_and_is_taken_along_before_it_noticed_has_its_answer(shop, monkeypatch):
     noticed, shop.lets_latecomers_in = threading.Event(), True
     monkeypatch.setattr(batching, "connection", SlowToWait(appointed=noticed))
-    asking = [shop.ask("first")]
+    asking = [shop.submit("first")]
     assert shop.begun.wait(WAIT_SECONDS)
-    asking += [shop.ask("appointed"), shop.ask("behind")]
+    asking += [shop.submit("appointed"), shop.submit("behind")]
     shop.is_led_too_long()
-    asking.append(shop.ask("late"))
+    asking.append(shop.submit("late"))
 
     shop.may_decide.set()
     asking[0].join(WAIT_SECONDS)
@@ -94,14 +94,14 @@ def test_who_was_appointed_and_is_taken_along_before_it_noticed_has_its_answer(s
 def test_who_is_appointed_twice_leads_once(shop, monkeypatch):
     noticed = threading.Event()
     monkeypatch.setattr(batching, "connection", SlowToWait(appointed=noticed))
-    asking = [shop.ask("first")]
+    asking = [shop.submit("first")]
     assert shop.begun.wait(WAIT_SECONDS)
-    asking.append(shop.ask("appointed"))
+    asking.append(shop.submit("appointed"))
     shop.may_decide.set()
     asking[0].join(WAIT_SECONDS)
     shop.is_led_too_long()
 
-    asking.append(shop.ask("late"))
+    asking.append(shop.submit("late"))
     noticed.set()
     [one.join(WAIT_SECONDS) for one in asking]
 
@@ -111,9 +111,9 @@ def test_who_is_appointed_twice_leads_once(shop, monkeypatch):
 
 def test_who_dies_while_it_waits_stops_nobody_behind_it(shop, monkeypatch):
     monkeypatch.setattr(batching, "connection", SlowToWait(dying=ValueError("no pool")))
-    asking = [shop.ask("first")]
+    asking = [shop.submit("first")]
     assert shop.begun.wait(WAIT_SECONDS)
-    asking += [shop.ask("dying"), shop.ask("behind")]
+    asking += [shop.submit("dying"), shop.submit("behind")]
 
     shop.may_decide.set()
     [one.join(WAIT_SECONDS) for one in asking]
@@ -130,7 +130,7 @@ def test_a_lock_that_does_not_come_is_waited_for_twice_alone_at_most():
         waited.append(requests)
         raise OperationalError from psycopg.errors.LockNotAvailable()
 
-    results = all_or_each(list(range(64)), wait_in_vain, wait_in_vain)
+    results = batch_else_individually(list(range(64)), wait_in_vain, wait_in_vain)
 
     assert waited == [list(range(64)), 0, 1]
     assert {type(result) for result in results} == {OperationalError}
@@ -143,6 +143,6 @@ def test_one_lock_that_does_not_come_spoils_no_other_request():
             raise OperationalError from psycopg.errors.LockNotAvailable()
         return f"done {request}"
 
-    results = all_or_each([1, 2, 3, 4], wait_for_the_third, wait_for_the_third)
+    results = batch_else_individually([1, 2, 3, 4], wait_for_the_third, wait_for_the_third)
 
     assert [str(result) for result in results] == ["done 1", "done 2", "", "done 4"]

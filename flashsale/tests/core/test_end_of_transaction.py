@@ -11,7 +11,7 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, orders
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.core.transactions import durable
+from flashsale.core.transactions import retrying_transaction
 from flashsale.tests.support.racing import other_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +47,7 @@ def test_several_stocks_are_written_in_ascending_order_and_only_the_last_commits
     for product in products:
         Stock.objects.filter(pk=product.pk).update(reserved=1)
 
-    @durable
+    @retrying_transaction
     def release_both() -> None:
         for product in reversed(products):
             inventory.release(product.pk, units=1)
@@ -75,7 +75,7 @@ def test_a_counter_that_cannot_be_written_undoes_everything():
 def test_a_stock_that_is_missing_undoes_everything():
     hold = HoldFactory(quantity=2)
 
-    @durable
+    @retrying_transaction
     def release_of_nothing() -> None:
         Hold.objects.update(customer_id="changed")
         inventory.release(999_999, units=1)
@@ -105,7 +105,7 @@ def test_in_a_savepoint_it_is_done_at_once_and_undone_with_it():
     product = ProductFactory()
     Stock.objects.update(reserved=2)
 
-    @durable
+    @retrying_transaction
     def try_and_go_on() -> None:
         try:
             with transaction.atomic():
@@ -125,7 +125,7 @@ def test_who_looks_at_the_stock_sees_what_was_to_be_written():
     Stock.objects.update(reserved=4)
     seen = []
 
-    @durable
+    @retrying_transaction
     def release_and_look() -> None:
         inventory.release(product.pk, units=3)
         seen.append(inventory.lock(product.pk).free)

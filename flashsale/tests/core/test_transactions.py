@@ -13,7 +13,7 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, holds
 from checkout.holds import requests
 from checkout.models import Hold
-from flashsale.core.transactions import MAX_ATTEMPTS, durable
+from flashsale.core.transactions import MAX_ATTEMPTS, retrying_transaction
 from flashsale.tests.api.test_bad_input import problem_of
 from flashsale.tests.support.processes import wait_until
 from flashsale.tests.support.racing import PRODUCTION_TIMEOUTS, Meeting, at_once, other_connection
@@ -26,7 +26,7 @@ def test_a6_a_deadlock_is_retried_as_a_whole_transaction():
     meeting = Meeting(2)
     attempts = []
 
-    @durable
+    @retrying_transaction
     def take_both(one, other):
         attempts.append(one)
         inventory.reserve(inventory.lock(one), units=1)
@@ -44,7 +44,7 @@ def test_a6_a_deadlock_is_retried_as_a_whole_transaction():
 def test_a_transaction_is_not_retried_for_ever():
     attempts = []
 
-    @durable
+    @retrying_transaction
     def always_loses():
         attempts.append(1)
         with connection.cursor() as cursor:
@@ -181,6 +181,6 @@ def test_a_commit_that_the_server_refuses_is_no_unknown_outcome():
     )
 
     with pytest.raises(IntegrityError):
-        durable(of_no_product.save)(force_insert=True)
+        retrying_transaction(of_no_product.save)(force_insert=True)
 
     assert not Hold.objects.exists()

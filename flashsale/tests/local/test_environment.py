@@ -27,13 +27,14 @@ USABLE = {
     "LOG_FORMAT": "text", "METRICS_TOKEN": "token", "METRICS_PORT": "9100", "PROMETHEUS_MULTIPROC_DIR": "/tmp",
     "DATABASE_URL": "postgresql://other@db/other?sslmode=require", "DATABASE_PASSWORD": "p@ss w/rd:?#",
     "WEB_WORKERS": "3", "WEB_THREADS": "16", "WEB_HOST": "::1", "PORT": "8080", "DATABASE_POOL_MAX": "7",
-    "HOLDS_AT_ONCE": "24", "DATABASE_LOCK_TIMEOUT_MS": "1500", "DATABASE_STATEMENT_TIMEOUT_MS": "9000",
+    "MAX_CONCURRENT_HOLDS": "24", "DATABASE_LOCK_TIMEOUT_MS": "1500", "DATABASE_STATEMENT_TIMEOUT_MS": "9000",
     "DATABASE_IDLE_TRANSACTION_MS": "4000", "REDIS_URL": "rediss://:secret@valkey:6380/2",
     "CELERY_BROKER_URL": "sentinel://a:26379;sentinel://b:26379", "API_ACCESS": "token",
     "CORS_ALLOWED_ORIGINS": "https://shop.example.com,capacitor://localhost", "HOLDS_PER_MINUTE": "31",
     "CHANGES_PER_MINUTE": "121", "READS_PER_MINUTE": "601", "TOKEN_HOLDS_PER_MINUTE": "6001",
-    "TOKEN_CHANGES_PER_MINUTE": "12001", "TOKEN_READS_PER_MINUTE": "0", "TRUSTED_PROXIES": "2", "SIGN_IN_FAILURES": "6",
-    "SIGN_IN_LOCKED_MINUTES": "16",
+    "TOKEN_CHANGES_PER_MINUTE": "12001", "TOKEN_READS_PER_MINUTE": "0", "TRUSTED_PROXIES": "2",
+    "LOGIN_MAX_FAILURES": "6",
+    "LOGIN_LOCKOUT_MINUTES": "16",
     "LOGINS_PER_MINUTE": "29", "LOGINS_PER_MINUTE_OVERALL": "119",
     "STAFF_IDLE_MINUTES": "59", "STAFF_SESSION_HOURS": "11", "REUSE_PORT": "1",
     "WRONG_TOKENS_PER_MINUTE": "59", "REFUSED_DELIVERIES_PER_MINUTE": "58",
@@ -112,6 +113,21 @@ def test_a_usable_value_counts_without_blanks_and_line_ends_wherever_it_stands(s
         assert started() == plain
     (tmp_path / "env").unlink()
     assert plain != started() or name in {"LOCAL_MODE", "PROMETHEUS_MULTIPROC_DIR"} or USABLE[name] == "0"
+
+
+RENAMED = {
+    "MAX_CONCURRENT_HOLDS": "HOLDS_AT_ONCE", "LOGIN_MAX_FAILURES": "SIGN_IN_FAILURES",
+    "LOGIN_LOCKOUT_MINUTES": "SIGN_IN_LOCKED_MINUTES",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RENAMED)
+def test_a_renamed_variable_is_read_by_its_former_name_too_and_the_present_one_wins(started, name):
+    former = RENAMED[name]
+
+    assert started(**{former: USABLE[name]}) == started(**{name: USABLE[name], former: "3"})
+    assert started(**{former: USABLE[name]}) != started()
+    assert re.match(rf"{former} must be ", refusal(started, **{former: "zz"}))
 
 
 @pytest.mark.parametrize("empty", ["", "  ", "\n"], ids=repr)

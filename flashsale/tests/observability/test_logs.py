@@ -21,7 +21,7 @@ from checkout.orders.requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
 from checkout.views import HoldViewSet
 from flashsale.core import events
-from flashsale.core.transactions import durable
+from flashsale.core.transactions import retrying_transaction
 from flashsale.observability import logs
 from flashsale.tests.chaos.shop import open_shop
 from flashsale.tests.support.processes import PROJECT, wait_until
@@ -138,7 +138,7 @@ def test_money_that_must_go_back_is_told(lines):
 def test_what_was_undone_is_not_told(lines):
     order = OrderFactory()
 
-    @durable
+    @retrying_transaction
     def cancel_and_fail() -> None:
         orders.mark_cancelled(orders.lock(order.pk))
         raise RuntimeError
@@ -161,7 +161,7 @@ def test_drift_is_told(lines):
 def test_a_retry_is_told(lines):
     tries = []
 
-    @durable
+    @retrying_transaction
     def deadlocks_once() -> None:
         tries.append(1)
         if len(tries) == 1:
@@ -183,11 +183,11 @@ def test_a_lock_that_comes_too_late_is_told_with_its_request(api, lines):
     connection.close()
 
     [busy] = lines.named("request_busy")
-    assert (answer.status_code, busy["why"], busy["request_id"]) == (503, "database", answer.json()["request_id"])
+    assert (answer.status_code, busy["reason"], busy["request_id"]) == (503, "database", answer.json()["request_id"])
 
 
 def test_a_crowd_that_hears_busy_is_one_line_a_second(api, lines, product, settings):
-    settings.HOLDS_AT_ONCE = 0
+    settings.MAX_CONCURRENT_HOLDS = 0
 
     begun_at = time.monotonic()
     asked = [api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1}) for _ in range(50)]
@@ -250,13 +250,13 @@ def test_a_line_about_a_request_holds_no_id_and_no_query(client, lines, hold, mo
 
 
 def test_refusals_are_counted_all_and_logged_once_a_second(lines, monkeypatch):
-    often, now = events.Often("hold_refused"), [100.0]
+    often, now = events.SampledEvent("hold_refused"), [100.0]
     monkeypatch.setattr("flashsale.core.events.time.monotonic", lambda: now[0])
     before = events.EVENTS["hold_refused"].counter.labels("sale_ended")._value.get()
 
     for moment in (100.0, 100.1, 100.9, 101.0, 102.5):
         now[0] = moment
-        often.note(code="sale_ended")
+        often.record(code="sale_ended")
 
     assert [line["count"] for line in lines.named("hold_refused")] == [1, 3, 1]
     assert events.EVENTS["hold_refused"].counter.labels("sale_ended")._value.get() - before == 5

@@ -226,7 +226,7 @@ def test_a_verb_that_keeps_no_token_is_not_called_unnoticed(admin_client, monkey
     monkeypatch.setattr(products, "pause", lambda product_id: Product.objects.get(pk=product_id))
     sent = filled_in(asked(admin_client, row, "pause"), holding=once.FIELD, note="Ticket 17")
 
-    with pytest.raises(RuntimeError, match="durable_once"):
+    with pytest.raises(RuntimeError, match="retrying_transaction_once"):
         admin_client.post(_url(Product, "changelist"), sent)
 
 

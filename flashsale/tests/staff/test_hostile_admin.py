@@ -22,7 +22,7 @@ from checkout import audit
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory
 from flashsale.core.staff.admin import DecidingAdmin
-from flashsale.core.submissions.once import durable_once
+from flashsale.core.submissions.once import retrying_transaction_once
 from payments.admin import RefundForm
 from payments.models import Payment, Refund
 from payments.tests.factories import receive, undone
@@ -267,7 +267,7 @@ def test_what_the_database_refuses_is_said_for_its_row_and_stops_no_other(rf, ad
     request.user, request.session = admin_user, {}
     request._messages = FallbackStorage(request)
 
-    @durable_once
+    @retrying_transaction_once
     def limit(product: Product, *, note: str) -> str:
         Product.objects.filter(pk=product.pk).update(max_per_hold=0 if product == books.product else 7)
         return f"{product}: 7"

@@ -154,7 +154,7 @@ def test_of_thirty_parallel_guesses_each_is_counted_and_few_are_looked_at(ann, n
     answers = at_once(*times(30, lambda: log_in(Client(), "wrong", address=address)))
 
     assert {answer.status_code for answer in answers} <= {200, 429}
-    assert len(hashing.connections) == configured.SIGN_IN_FAILURES
+    assert len(hashing.connections) == configured.LOGIN_MAX_FAILURES
     assert LoginFailure.objects.get().failures == 30
     assert log_in(Client(), address=address).status_code == 429
 
@@ -181,7 +181,7 @@ def test_control_counting_in_two_steps_loses_guesses(ann, no_rate, address, monk
 
     at_once(*times(10, lambda: log_in(Client(), "wrong", address=address)))
 
-    assert len(hashing.connections) > configured.SIGN_IN_FAILURES
+    assert len(hashing.connections) > configured.LOGIN_MAX_FAILURES
     assert LoginFailure.objects.get().failures < 10
 
 
@@ -193,7 +193,7 @@ class _Unbounded(passwords.HashingPlaces):
 def test_what_is_tried_while_a_name_is_locked_does_not_prolong_the_lock_and_makes_no_rows(
     client, ann, no_rate, address
 ):
-    for _ in range(configured.SIGN_IN_FAILURES):
+    for _ in range(configured.LOGIN_MAX_FAILURES):
         log_in(client, "wrong", address=address)
     locked_at = LoginFailure.objects.get().last_at
 
@@ -205,7 +205,7 @@ def test_what_is_tried_while_a_name_is_locked_does_not_prolong_the_lock_and_make
 
 
 def test_a_lock_ends_by_itself(client, ann, no_rate, address):
-    for _ in range(configured.SIGN_IN_FAILURES + 3):
+    for _ in range(configured.LOGIN_MAX_FAILURES + 3):
         log_in(client, "wrong", address=address)
     LoginFailure.objects.update(last_at="2026-01-01T00:00Z")
 
@@ -218,7 +218,7 @@ def test_a_lock_ends_by_itself(client, ann, no_rate, address):
 
 
 def test_a_lock_is_of_one_name_and_one_address(client, ann, no_rate, address):
-    for _ in range(configured.SIGN_IN_FAILURES):
+    for _ in range(configured.LOGIN_MAX_FAILURES):
         log_in(client, "wrong", address=address)
 
     assert log_in(client, address=address).status_code == 429
@@ -229,19 +229,19 @@ def test_a_lock_is_of_one_name_and_one_address(client, ann, no_rate, address):
 def test_wrong_codes_count_as_well(client, ann, no_rate, address):
     TOTPDevice.objects.create(user=ann, name="phone", confirmed=True)
 
-    answers = [log_in(client, address=address, otp_token="123456") for _ in range(configured.SIGN_IN_FAILURES)]
+    answers = [log_in(client, address=address, otp_token="123456") for _ in range(configured.LOGIN_MAX_FAILURES)]
 
-    assert [answer.status_code for answer in answers] == [200] * (configured.SIGN_IN_FAILURES - 1) + [429]
+    assert [answer.status_code for answer in answers] == [200] * (configured.LOGIN_MAX_FAILURES - 1) + [429]
 
 
 def test_guesses_of_the_old_password_count_as_well(client, ann, no_rate):
     client.force_login(ann)
     fields = {"old_password": "wrong", "new_password1": "a-new-secret", "new_password2": "a-new-secret"}
 
-    answers = [client.post(reverse("admin:password_change"), fields) for _ in range(configured.SIGN_IN_FAILURES)]
+    answers = [client.post(reverse("admin:password_change"), fields) for _ in range(configured.LOGIN_MAX_FAILURES)]
     right = client.post(reverse("admin:password_change"), fields | {"old_password": "secret-1"})
 
-    assert [answer.status_code for answer in answers] == [200] * (configured.SIGN_IN_FAILURES - 1) + [429]
+    assert [answer.status_code for answer in answers] == [200] * (configured.LOGIN_MAX_FAILURES - 1) + [429]
     assert right.status_code == 429
     ann.refresh_from_db()
     assert ann.check_password("secret-1")
@@ -338,7 +338,7 @@ def test_who_logged_in_from_a_browser_before_passes_a_flood_and_a_lock_of_the_ad
     log_in(client, address=address)
     log_out(client)
     request.getfixturevalue("flooded")
-    for _ in range(configured.SIGN_IN_FAILURES + 1):
+    for _ in range(configured.LOGIN_MAX_FAILURES + 1):
         log_in(Client(), "wrong", address=next(_addresses))
     LoginFailure.objects.create(name="ann", source=f"address {address}", failures=99, last_at="2999-01-01T00:00Z")
 
@@ -351,9 +351,9 @@ def test_a_known_browser_is_locked_by_its_own_wrong_passwords(client, ann, no_ra
     log_in(client, address=address)
     log_out(client)
 
-    answers = [log_in(client, "wrong", address=address) for _ in range(configured.SIGN_IN_FAILURES)]
+    answers = [log_in(client, "wrong", address=address) for _ in range(configured.LOGIN_MAX_FAILURES)]
 
-    assert [answer.status_code for answer in answers] == [200] * (configured.SIGN_IN_FAILURES - 1) + [429]
+    assert [answer.status_code for answer in answers] == [200] * (configured.LOGIN_MAX_FAILURES - 1) + [429]
     assert log_in(client, address=address).status_code == 429
     assert log_in(Client(), address=address).status_code == 302
 
@@ -386,7 +386,9 @@ def test_the_cookie_hides_the_name_and_is_sent_to_the_log_in_only(client, ann, n
 def test_without_redis_each_process_counts_alone(client, ann, settings, address, monkeypatch):
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     settings.LOGINS_PER_MINUTE = 2
-    monkeypatch.setattr(limits, "_breaker", redis_client.Breaker(without="log-ins are limited in each process alone"))
+    monkeypatch.setattr(
+        limits, "_breaker", redis_client.CircuitBreaker(without="log-ins are limited in each process alone")
+    )
 
     answers = [log_in(client, "wrong", name=f"name-{number}", address=address).status_code for number in range(3)]
 
@@ -413,7 +415,7 @@ def test_a_database_that_does_not_answer_is_a_page_that_says_so(ann, no_rate, ad
 @pytest.fixture
 def locked(client, ann, no_rate, address) -> str:
     """An address from which ann's name is locked."""
-    for _ in range(configured.SIGN_IN_FAILURES):
+    for _ in range(configured.LOGIN_MAX_FAILURES):
         log_in(client, "wrong", address=address)
     return address
 

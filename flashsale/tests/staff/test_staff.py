@@ -29,11 +29,11 @@ def test_the_right_password_signs_in(client, ann):
 
 
 def test_too_many_wrong_passwords_lock_the_name_where_they_came_from(client, ann, settings):
-    answers = [sign_in(client, "wrong").status_code for _ in range(settings.SIGN_IN_FAILURES)]
+    answers = [sign_in(client, "wrong").status_code for _ in range(settings.LOGIN_MAX_FAILURES)]
 
     locked = sign_in(client, "secret-1")
 
-    assert answers == [200] * (settings.SIGN_IN_FAILURES - 1) + [429]
+    assert answers == [200] * (settings.LOGIN_MAX_FAILURES - 1) + [429]
     assert locked.status_code == 429
     assert "Too many wrong passwords" in locked.content.decode()
     assert sign_in(client, "secret-1", address="192.0.2.2").status_code == 302
@@ -41,7 +41,7 @@ def test_too_many_wrong_passwords_lock_the_name_where_they_came_from(client, ann
 
 def test_a_right_password_forgets_the_wrong_ones(client, ann, settings):
     for _ in range(2):
-        for _ in range(settings.SIGN_IN_FAILURES - 1):
+        for _ in range(settings.LOGIN_MAX_FAILURES - 1):
             sign_in(client, "wrong")
         assert sign_in(client, "secret-1").status_code == 302
 

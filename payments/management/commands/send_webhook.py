@@ -40,10 +40,10 @@ class Command(BaseCommand):
         given = {name: options[name] for name in MEMBERS if options[name] is not None}
         if provider == "stripe":
             path, body = "webhooks/stripe", _stripe_event(key, status, given)
-            headers = stripe.headers_as_sent(body)
+            headers = stripe.sign_as_provider(body)
         else:
             path, body = "webhook", json.dumps({"idempotency_key": key, "status": status, **given}).encode()
-            headers = standard.headers_as_sent(body, message_id=key)
+            headers = standard.sign_as_provider(body, message_id=key)
         try:
             answer = httpx.post(f"{url}/api/v1/payments/{path}", content=body, headers=headers, timeout=TIMEOUT_SECONDS)
         except httpx.HTTPError as error:
