@@ -6,6 +6,7 @@ import httpx
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import Client
 from rest_framework.test import APIClient
 
 from catalog.tests.factories import ProductFactory
@@ -65,3 +66,15 @@ def hold(product):
 def order(product):
     """An order of 2 units of `product` that waits for its payment."""
     return OrderFactory(product=product, quantity=2)
+
+
+@pytest.fixture
+def new_admin_client(transactional_db, admin_user):
+    """Returns a function that makes one more client in which the same administrator is logged in."""
+
+    def make() -> Client:
+        client = Client()
+        client.force_login(admin_user)
+        return client
+
+    return make

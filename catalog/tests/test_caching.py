@@ -4,7 +4,7 @@ import pytest
 
 from checkout.tests.factories import HoldFactory
 from flashsale.staff import security
-from flashsale.tests.api.test_tokens import make_token
+from flashsale.tests.support.tokens import make_token
 
 ORIGIN = "https://shop.example.com"
 EXPOSED = {"Location", "Retry-After", "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "X-Request-ID"}

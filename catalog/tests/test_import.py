@@ -15,12 +15,8 @@ from catalog.imports import fields, files
 from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core.submissions import once
 from flashsale.core.submissions.models import Submission, Upload
-from flashsale.tests.staff.test_admin import messages_of
-from flashsale.tests.staff.test_forms_act_once import (
-    client_of,  # noqa: F401 - asked for by name
-    pressed_twice_while_locked,
-)
-from flashsale.tests.support.forms import filled_in
+from flashsale.tests.support.admin import messages_of
+from flashsale.tests.support.forms import filled_in, pressed_twice_while_locked
 
 HEADER = "name,price,currency,stock"
 GOOD = """name,price,currency,stock,max_per_customer,sale_starts_at
@@ -313,22 +309,22 @@ def test_a_file_is_confirmed_by_who_looked_at_it(admin_client, client, django_us
     assert not Product.objects.exists()
 
 
-def imported_twice(client_of) -> list:  # noqa: F811 - the fixture
-    sent = filled_in(upload(client_of(), GOOD), holding=once.FIELD)
-    return pressed_twice_while_locked(client_of, url(), sent, locked="LOCK TABLE catalog_product IN SHARE MODE")
+def imported_twice(new_admin_client) -> list:
+    sent = filled_in(upload(new_admin_client(), GOOD), holding=once.FIELD)
+    return pressed_twice_while_locked(new_admin_client, url(), sent, locked="LOCK TABLE catalog_product IN SHARE MODE")
 
 
-def test_an_import_confirmed_twice_at_the_same_moment_adds_once(client_of):  # noqa: F811 - the fixture
-    answers = imported_twice(client_of)
+def test_an_import_confirmed_twice_at_the_same_moment_adds_once(new_admin_client):
+    answers = imported_twice(new_admin_client)
 
     assert Product.objects.count() == 2
     assert all("2 products were added and published." in answer.content.decode() for answer in answers)
 
 
-def test_control_without_the_token_everything_is_there_twice(client_of, monkeypatch):  # noqa: F811 - the fixture
+def test_control_without_the_token_everything_is_there_twice(new_admin_client, monkeypatch):
     monkeypatch.setattr(once, "claim", lambda: setattr(once._step(), "is_claimed", True))
 
-    imported_twice(client_of)
+    imported_twice(new_admin_client)
 
     assert Product.objects.count() == 4
 

@@ -11,7 +11,8 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, orders
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
-from flashsale.tests.api.test_bad_input import problem_of
+from checkout.tests.support.holds import available, place
+from flashsale.tests.support.problems import problem_of
 
 PRODUCT_MEMBERS = {
     "id", "name", "description", "price", "currency", "total_stock", "available_stock", "is_sold_out", "sale_status",
@@ -25,14 +26,6 @@ ORDER_MEMBERS = {
     "payment_due_at", "paid_at", "refund", "refunded_amount", "created_at",
 }  # fmt: skip
 HOUR = timedelta(hours=1)
-
-
-def available(api, product) -> int:
-    return api.get(f"/api/v1/products/{product.pk}").json()["available_stock"]
-
-
-def place(api, product, **members):
-    return api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1, **members})
 
 
 def test_a_product_shows_what_is_left(api, product):

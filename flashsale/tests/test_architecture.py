@@ -1,7 +1,6 @@
 """Rules about the whole code."""
 
 import ast
-from pathlib import Path
 
 import pytest
 from django.apps import apps
@@ -9,8 +8,8 @@ from django.apps import apps
 from flashsale.api.errors import STATUS_OF_REFUSAL
 from flashsale.core.refusals import Refusal
 from flashsale.tests.support.processes import PROJECT
+from flashsale.tests.support.source_code import APPS, production_modules
 
-APPS = ("catalog", "checkout", "payments", "flashsale")
 MAX_LINES = 300
 # One thought each: every setting, an order's whole life, an event's, and the tables of money.
 LONGER = {
@@ -41,15 +40,6 @@ STATUS_WRITERS = {
 }  # fmt: skip
 
 
-def modules() -> list[Path]:
-    return [
-        path
-        for app in APPS
-        for path in sorted((PROJECT / app).rglob("*.py"))
-        if not {"tests", "migrations"} & set(path.relative_to(PROJECT).parts)
-    ]
-
-
 def written_columns(tree: ast.AST) -> set[str]:
     """Return the names a module assigns: `x.name = ...`, `.update(name=...)`, `Model(name=...)`."""
     found = set()
@@ -72,7 +62,7 @@ def violations(path: str, source: str) -> set[str]:
     return found | ({"status"} & written if path not in STATUS_WRITERS else set())
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PROJECT)))
+@pytest.mark.parametrize("path", production_modules(), ids=lambda path: str(path.relative_to(PROJECT)))
 def test_counters_and_statuses_have_one_writer(path):
     assert violations(str(path.relative_to(PROJECT)), path.read_text()) == set()
 
@@ -93,7 +83,7 @@ def test_a_second_writer_would_be_found(planted):
     assert violations("checkout/views.py", planted)
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PROJECT)))
+@pytest.mark.parametrize("path", production_modules(), ids=lambda path: str(path.relative_to(PROJECT)))
 def test_a_module_is_small(path):
     limit = LONGER.get(str(path.relative_to(PROJECT)), MAX_LINES)
 

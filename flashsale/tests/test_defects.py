@@ -9,11 +9,11 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
-from checkout.tests.test_holds_and_orders import available, place
+from checkout.tests.support.holds import available, place
 from flashsale.core import redis_client
-from flashsale.tests.api.test_bad_input import problem_of
+from flashsale.tests.support.problems import problem_of
 from payments.tests.factories import send
-from payments.tests.test_webhooks import make_order, money, outcome, units
+from payments.tests.support.orders import make_order, money, outcome, units
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from catalog.tests.factories import ProductFactory
 from flashsale.core.migrations import AddIndexConcurrently
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
 from flashsale.tests.support.racing import blocked
-from flashsale.tests.test_http import database_url
+from flashsale.tests.support.web import database_url
 
 OWN = ("flashsale", "submissions", "catalog", "checkout", "payments")
 TAKES_AWAY = (ops.RemoveField, ops.RenameField, ops.DeleteModel, ops.RenameModel, ops.AlterModelTable)

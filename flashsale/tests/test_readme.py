@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from flashsale.local import servers
-from flashsale.tests.local.test_up import System
+from flashsale.tests.support.local_system import LocalSystem
 from flashsale.tests.support.processes import PROJECT
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -18,7 +18,7 @@ README_URL = "http://127.0.0.1:8000"
 @pytest.fixture
 def system(tmp_path):
     """A system on its first start."""
-    running = System(tmp_path)
+    running = LocalSystem(tmp_path)
     running.up()
     running.wait_open()
     yield running

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flashsale.tests.support.processes import PROJECT
-from flashsale.tests.test_architecture import APPS
+from flashsale.tests.support.source_code import APPS
 
 WAITS = {"wait", "join", "result", "communicate", "wait_until", "acquire"}
 LIMITS = {"timeout", "seconds"}

@@ -10,7 +10,7 @@ from checkout import audit, holds
 from checkout.models import Order, ProvedPaymentId
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
 from flashsale.api import authentication
-from flashsale.tests.api.test_bad_input import problem_of
+from flashsale.tests.support.problems import problem_of
 from payments import inbox
 from payments.inbox import review
 from payments.models import Payment, WebhookEvent

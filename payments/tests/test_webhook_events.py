@@ -7,7 +7,7 @@ import pytest
 from checkout import audit
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass
-from flashsale.tests.api.test_bad_input import problem_of
+from flashsale.tests.support.problems import problem_of
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import PATH, send
 

@@ -5,16 +5,14 @@ from uuid import uuid4
 
 import pytest
 
-from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit, orders
 from checkout.models import Order, ProvedPaymentId
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
-from flashsale.tests.api.test_bad_input import problem_of
+from flashsale.tests.support.problems import problem_of
 from payments.models import Payment, WebhookEvent
-from payments.tests.factories import PATH, receive, send
-
-ANSWER_MEMBERS = {"message", "outcome", "idempotency_key", "order_id", "order_status", "payment_id"}
+from payments.tests.factories import PATH, send
+from payments.tests.support.orders import make_order, money, outcome, units
 
 
 @pytest.fixture(autouse=True)
@@ -22,37 +20,6 @@ def clean_books(db):
     """Whatever an event did, the counters agree with holds and orders afterwards."""
     yield
     assert audit.find_drift() == []
-
-
-def outcome(response, status: int, name: str) -> dict:
-    assert response.status_code == status, response.content
-    body = response.json()
-    assert set(body) == ANSWER_MEMBERS
-    assert body["outcome"] == name
-    return body
-
-
-def money() -> dict[str, str]:
-    return dict(Payment.objects.values_list("payment_id", "status"))
-
-
-def units(product) -> tuple[int, int]:
-    stock = Stock.objects.get(pk=product.pk)
-    return stock.reserved, stock.sold
-
-
-def make_order(product, state: str) -> Order:
-    """Return an order of 2 units in one of its states, made by events as in real life."""
-    order = OrderFactory(product=product, quantity=2, payment_id="pay_1")
-    if state == "paid":
-        receive(order_id=order.pk, payment_id="pay_1", key=f"paid-{order.pk}")
-    elif state == "cancelled":
-        orders.cancel(order.pk)
-    elif state in {"overdue", "expired"}:
-        let_order_pass(order)
-        if state == "expired":
-            orders.expire_due()
-    return orders.get(order.pk)
 
 
 def test_a_success_pays_the_order(api, product, order):

@@ -10,8 +10,9 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, orders
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
-from checkout.tests.test_holds_and_orders import HOLD_MEMBERS, HOUR, ORDER_MEMBERS, PRODUCT_MEMBERS, place
-from flashsale.tests.api.test_bad_input import problem_of
+from checkout.tests.support.holds import place
+from checkout.tests.test_holds_and_orders import HOLD_MEMBERS, HOUR, ORDER_MEMBERS, PRODUCT_MEMBERS
+from flashsale.tests.support.problems import problem_of
 from payments.tests.factories import receive
 
 UNKNOWN = "5f0c6a52-3d54-4c0e-9c7b-0d5b1f3f2a11"

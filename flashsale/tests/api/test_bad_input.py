@@ -5,28 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from catalog.models import Stock
-from checkout.models import Hold, Order
-from payments.models import WebhookEvent
+from checkout.models import Order
+from flashsale.tests.support.bad_bodies import HOLDS, JSON, NOT_OBJECTS, ORDERS, UNPARSABLE, WEBHOOK, assert_untouched
+from flashsale.tests.support.problems import problem_of
 
 A_UUID = "0f7a1c1e-52a0-4d0e-9a54-6a1f0c2f7b11"
-HOLDS, ORDERS, WEBHOOK = "/api/v1/holds", "/api/v1/orders", "/api/v1/payments/webhook"
-JSON = "application/json"
-UNPARSABLE = {
-    "nothing but text": b"hello",
-    "half an object": b'{"product_id": 1',
-    "invalid UTF-8": b'{"product_id": "\xff"}',
-    "UTF-16": '{"product_id": 1}'.encode("utf-16"),
-    "a byte order mark": b'\xef\xbb\xbf{"product_id": 1}',
-    "a key twice": b'{"product_id": 1, "quantity": 1, "quantity": 2}',
-    "a key twice further in": b'{"product_id": 1, "quantity": 1, "x": {"a": 1, "a": 2}}',
-    "NaN": b'{"product_id": 1, "quantity": NaN}',
-    "Infinity": b'{"product_id": 1, "quantity": -Infinity}',
-    "deep arrays": b"[" * 5_000 + b"]" * 5_000,
-    "deep objects": b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
-    "deep in an unknown field": b'{"product_id": 1, "quantity": 1, "x": ' + b"[" * 50 + b"]" * 50 + b"}",
-}
-NOT_OBJECTS = {"an array": b"[]", "a string": b'"x"', "a number": b"1", "null": b"null", "true": b"true"}
 QUANTITIES = {
     "text": "2",
     "true": True,
@@ -41,28 +24,6 @@ QUANTITIES = {
     "an array": [2],
     "an object": {"n": 2},
 }
-
-
-def problem_of(response, status: int, code: str) -> dict:
-    """Assert that the response is a whole problem document, and return it."""
-    assert response.status_code == status, response.content
-    assert response.headers["Content-Type"] == "application/problem+json"
-    body = response.json()
-    assert body["status"] == status
-    assert body["code"] == code
-    assert body["type"].endswith(f"/problems/{code}")
-    assert body["title"]
-    assert body["detail"]
-    assert body["request_id"] == response.headers["X-Request-ID"]
-    return body
-
-
-def assert_untouched(product) -> None:
-    stock = Stock.objects.get(pk=product.pk)
-    assert (stock.total, stock.reserved, stock.sold) == (10, 0, 0)
-    assert not Hold.objects.exists()
-    assert not Order.objects.exists()
-    assert not WebhookEvent.objects.exists()
 
 
 @pytest.fixture(params=[False, True], ids=["in production", "with DEBUG"])

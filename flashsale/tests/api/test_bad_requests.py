@@ -5,16 +5,8 @@ import json
 import pytest
 from django.conf import settings as project_settings
 
-from flashsale.tests.api.test_bad_input import (
-    HOLDS,
-    JSON,
-    NOT_OBJECTS,
-    ORDERS,
-    UNPARSABLE,
-    WEBHOOK,
-    assert_untouched,
-    problem_of,
-)
+from flashsale.tests.support.bad_bodies import HOLDS, JSON, NOT_OBJECTS, ORDERS, UNPARSABLE, WEBHOOK, assert_untouched
+from flashsale.tests.support.problems import problem_of
 from payments.models import WebhookEvent
 
 DOORS = ["/api/payments/webhook", "/api/v1/payments/webhooks/standard", "/api/v1/payments/webhooks/stripe"]

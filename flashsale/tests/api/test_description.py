@@ -9,10 +9,9 @@ from rest_framework.test import APIClient
 from flashsale.api import authentication, problem_codes
 from flashsale.api.openapi import document
 from flashsale.core.rest.conditional import Page, PageCache
-from flashsale.tests.api.test_bad_input import problem_of
-from flashsale.tests.api.test_rate_limits import address  # noqa: F401 - a fixture
-from flashsale.tests.api.test_tokens import bearer, closed, make_token  # noqa: F401 - a fixture
+from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.processes import WAIT_SECONDS
+from flashsale.tests.support.tokens import bearer, make_token
 from payments.views import WebhookView
 
 DESCRIPTIONS = ["/api/v1/schema", "/api/v1/docs", "/api/v1/docs?script="]
@@ -81,7 +80,7 @@ def test_clients_may_keep_a_page_and_ask_whether_it_changed(client, db, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_count_as_reads(client, db, settings, address, path):  # noqa: F811
+def test_pages_count_as_reads(client, db, settings, address, path):
     settings.RATE_LIMITS = {"reads": 2}
 
     answers = [client.get(path, REMOTE_ADDR=address) for _ in range(3)]
@@ -96,7 +95,7 @@ def test_the_schema_comes_in_the_media_type_that_was_asked_for(client, db):
 
 
 @pytest.mark.parametrize("path", DESCRIPTIONS)
-def test_where_the_api_needs_a_token_so_does_its_description(api, db, closed, path):  # noqa: F811
+def test_where_the_api_needs_a_token_so_does_its_description(api, db, closed, path):
     refused = api.get(path)
     allowed = api.get(path, headers=bearer(make_token()))
 
@@ -106,14 +105,14 @@ def test_where_the_api_needs_a_token_so_does_its_description(api, db, closed, pa
 
 
 @pytest.mark.parametrize("path", DESCRIPTIONS)
-def test_staff_who_are_signed_in_may_read_the_description(client, admin_client, django_user_model, closed, path):  # noqa: F811
+def test_staff_who_are_signed_in_may_read_the_description(client, admin_client, django_user_model, closed, path):
     client.force_login(django_user_model.objects.create_user("customer"))
 
     assert client.get(path).status_code == 401
     assert admin_client.get(path).status_code == 200
 
 
-def test_problem_pages_stay_public(client, closed):  # noqa: F811
+def test_problem_pages_stay_public(client, closed):
     assert client.get("/problems/busy").status_code == 200
 
 
@@ -141,5 +140,5 @@ def test_no_endpoint_forgets_that_the_api_may_need_a_token(path):
     assert view.rate_scopes
 
 
-def test_a_client_without_a_token_is_refused_before_its_body_is_read(closed, db):  # noqa: F811
+def test_a_client_without_a_token_is_refused_before_its_body_is_read(closed, db):
     problem_of(APIClient().post("/api/v1/holds", "{", content_type="application/json"), 401, "not_authenticated")

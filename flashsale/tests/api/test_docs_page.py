@@ -8,12 +8,6 @@ from flashsale.tests.support.browser import DESKTOP, PHONE, open_page
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def beside_a_browser(monkeypatch):
-    """The browser's event loop runs in the thread that also asks the database."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-
-
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_page_shows_every_operation_and_tries_one_out(live_server, viewport):
     product = ProductFactory(name="A thing to try out")

@@ -11,10 +11,9 @@ from checkout.tests.factories import OrderFactory
 from flashsale.api import failure_limits
 from flashsale.api.failure_limits import Deadlines
 from flashsale.core.capacity.bulkheads import Bulkhead
-from flashsale.tests.api.test_bad_input import problem_of
-from flashsale.tests.api.test_rate_limits import address  # noqa: F401 - a fixture
-from flashsale.tests.api.test_tokens import bearer, make_token
+from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.processes import WAIT_SECONDS
+from flashsale.tests.support.tokens import bearer, make_token
 from payments.providers.standard import sign_as_provider
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +37,7 @@ def statuses(answers) -> list[int]:
 
 
 @pytest.mark.parametrize("token", WRONG)
-def test_wrong_tokens_count_and_become_429(api, product, address, token):  # noqa: F811
+def test_wrong_tokens_count_and_become_429(api, product, address, token):
     path = f"/api/v1/products/{product.pk}"
 
     answers = [api.get(path, headers=bearer(token), REMOTE_ADDR=address) for _ in range(7)]
@@ -48,13 +47,13 @@ def test_wrong_tokens_count_and_become_429(api, product, address, token):  # noq
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
 
 
-def test_they_count_where_nothing_else_is_limited(api, order, address):  # noqa: F811
+def test_they_count_where_nothing_else_is_limited(api, order, address):
     answers = [api.get(f"/api/v1/orders/{order.pk}", headers=bearer("x"), REMOTE_ADDR=address) for _ in range(6)]
 
     assert statuses(answers) == [401] * 5 + [429]
 
 
-def test_they_use_up_what_the_address_may_do_without_a_token(api, product, address):  # noqa: F811
+def test_they_use_up_what_the_address_may_do_without_a_token(api, product, address):
     body = {"product_id": product.pk, "quantity": 1}
 
     wrong = [api.post("/api/v1/holds", body, headers=bearer("x"), REMOTE_ADDR=address) for _ in range(4)]
@@ -63,7 +62,7 @@ def test_they_use_up_what_the_address_may_do_without_a_token(api, product, addre
     assert api.post("/api/v1/holds", body, REMOTE_ADDR=address).status_code == 429
 
 
-def test_a_header_alone_lifts_no_limit(api, product, address):  # noqa: F811
+def test_a_header_alone_lifts_no_limit(api, product, address):
     body, headers = {"product_id": product.pk, "quantity": 1}, {"Authorization": "x"}
 
     answers = [api.post("/api/v1/holds", body, headers=headers, REMOTE_ADDR=address) for _ in range(4)]
@@ -71,7 +70,7 @@ def test_a_header_alone_lifts_no_limit(api, product, address):  # noqa: F811
     assert statuses(answers) == [201] * 3 + [429]
 
 
-def test_a_right_token_is_answered_whatever_its_neighbours_send(api, product, address):  # noqa: F811
+def test_a_right_token_is_answered_whatever_its_neighbours_send(api, product, address):
     path, token = f"/api/v1/products/{product.pk}", make_token()
     for _ in range(8):
         api.get(path, headers=bearer("x"), REMOTE_ADDR=address)
@@ -81,7 +80,7 @@ def test_a_right_token_is_answered_whatever_its_neighbours_send(api, product, ad
     assert api.get(path, headers=bearer("x"), REMOTE_ADDR="198.18.0.1").status_code == 401
 
 
-def test_suspects_are_looked_at_one_at_a_time_and_a_known_token_is_none(api, product, address, monkeypatch):  # noqa: F811
+def test_suspects_are_looked_at_one_at_a_time_and_a_known_token_is_none(api, product, address, monkeypatch):
     path, known, other = f"/api/v1/products/{product.pk}", make_token(), make_token()
     api.get(path, headers=bearer(known), REMOTE_ADDR=address)
     for _ in range(6):
@@ -96,7 +95,7 @@ def test_suspects_are_looked_at_one_at_a_time_and_a_known_token_is_none(api, pro
 
 @pytest.mark.parametrize("path", [WEBHOOK, "/api/v1/payments/webhooks/stripe"])
 @pytest.mark.parametrize("signature", [{}, {"Stripe-Signature": "t=1,v1=x", "webhook-signature": "v1,x"}])
-def test_deliveries_that_nobody_signed_count_and_become_429(api, address, path, signature):  # noqa: F811
+def test_deliveries_that_nobody_signed_count_and_become_429(api, address, path, signature):
     answers = [api.post(path, {}, headers=signature, REMOTE_ADDR=address) for _ in range(7)]
 
     assert statuses(answers) == [401] * 5 + [429] * 2
@@ -104,7 +103,7 @@ def test_deliveries_that_nobody_signed_count_and_become_429(api, address, path, 
     problem_of(answers[-1], 429, "throttled")
 
 
-def test_a_provider_is_answered_whatever_comes_from_its_address(api, address):  # noqa: F811
+def test_a_provider_is_answered_whatever_comes_from_its_address(api, address):
     order = OrderFactory()
     for _ in range(8):
         api.post(WEBHOOK, {}, REMOTE_ADDR=address)
@@ -134,7 +133,7 @@ def test_a_delivery_without_a_signature_is_refused_before_its_body_is_read(clien
 @pytest.mark.parametrize(
     ("path", "headers"), [(WEBHOOK, {}), ("/api/v1/products", bearer("x")), ("/api/v1/orders/x", bearer("not.one"))]
 )
-def test_what_is_refused_by_its_form_needs_no_database(api, path, headers, django_assert_num_queries, address):  # noqa: F811
+def test_what_is_refused_by_its_form_needs_no_database(api, path, headers, django_assert_num_queries, address):
     with django_assert_num_queries(0):
         assert api.post(path, {}, headers=headers, REMOTE_ADDR=address).status_code in (401, 405)
 
@@ -151,7 +150,7 @@ def test_what_is_remembered_of_addresses_is_bounded(monkeypatch):
     assert deadlines.left(0) == 0
 
 
-def test_a_suspect_that_waits_is_let_in_when_its_turn_comes(api, product, address, monkeypatch):  # noqa: F811
+def test_a_suspect_that_waits_is_let_in_when_its_turn_comes(api, product, address, monkeypatch):
     bulkhead = Bulkhead(lambda: 1, waiting=lambda: 1, wait_seconds=10)
     monkeypatch.setattr(failure_limits, "suspects", bulkhead)
     failure_limits._suspect.set(("wrong_tokens", address), 60)

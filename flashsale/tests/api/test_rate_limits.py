@@ -1,6 +1,5 @@
 """Rate limits on a real Valkey: exact under load, per client and scope, and out of the way when it is gone."""
 
-import itertools
 import logging
 
 import pytest
@@ -10,19 +9,11 @@ from catalog.models import Stock
 from flashsale.api import rate_limits
 from flashsale.api.rate_limits import address_of
 from flashsale.core import redis_client
-from flashsale.tests.api.test_bad_input import problem_of
-from flashsale.tests.api.test_tokens import bearer, make_token
+from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.processes import free_port
 from flashsale.tests.support.racing import at_once, times
+from flashsale.tests.support.tokens import bearer, make_token
 from payments.tests.factories import send
-
-# Each test's requests come from an address of their own, so that no window is shared.
-_addresses = (f"198.51.{high}.{low}" for high, low in itertools.product(range(256), range(1, 255)))
-
-
-@pytest.fixture
-def address() -> str:
-    return next(_addresses)
 
 
 @pytest.fixture
@@ -55,18 +46,18 @@ def test_the_headers_say_how_a_client_stands(api, limits, product, address):
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
 
 
-def test_each_address_and_each_scope_has_its_own_quota(api, limits, product, address):
+def test_each_address_and_each_scope_has_its_own_quota(api, limits, product, address, addresses):
     for _ in range(4):
         place(api, product, address)
 
-    assert place(api, product, next(_addresses)).status_code == 201
+    assert place(api, product, next(addresses)).status_code == 201
     assert api.get(f"/api/v1/products/{product.pk}", REMOTE_ADDR=address).status_code == 200
 
 
-def test_each_token_has_a_quota_of_its_own_wherever_it_calls_from(api, limits, product, address):
+def test_each_token_has_a_quota_of_its_own_wherever_it_calls_from(api, limits, product, address, addresses):
     mine, others = make_token(), make_token()
 
-    answers = [place(api, product, next(_addresses), headers=bearer(mine)).status_code for _ in range(3)]
+    answers = [place(api, product, next(addresses), headers=bearer(mine)).status_code for _ in range(3)]
 
     assert answers == [201, 201, 429]
     assert place(api, product, address, headers=bearer(others)).status_code == 201

@@ -11,8 +11,8 @@ from rest_framework_api_key.models import APIKey
 from flashsale.api import authentication
 from flashsale.core.rest import scopes
 from flashsale.models import Token
-from flashsale.tests.api.test_bad_input import problem_of
-from flashsale.tests.api.test_tokens import bearer
+from flashsale.tests.support.problems import problem_of
+from flashsale.tests.support.tokens import bearer
 
 
 def make_token(capsys, *options: str) -> str:

@@ -10,29 +10,16 @@ from rest_framework_api_key.models import APIKey
 
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory
-from flashsale.tests.api.test_bad_input import problem_of
+from flashsale.tests.support.problems import problem_of
+from flashsale.tests.support.tokens import bearer, make_token
 from payments.tests.factories import send
 
 KEY = "0123456789abcdef"
 
 
-def make_token(**columns) -> str:
-    """Return a new API token, as its consumer would be given it."""
-    return APIKey.objects.create_key(**{"name": "storefront"} | columns)[1]
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
 @pytest.fixture
 def token(db) -> str:
     return make_token()
-
-
-@pytest.fixture
-def closed(settings):
-    settings.API_ACCESS = "token"
 
 
 def test_with_a_token_everything_works_as_without(api, product, token):

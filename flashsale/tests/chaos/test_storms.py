@@ -29,7 +29,7 @@ from flashsale.tests.chaos.shoppers import Crowd
 from flashsale.tests.support.processes import WAIT_SECONDS, children_of, wait_until
 from flashsale.tests.support.racing import blocked
 from flashsale.tests.support.schedule import fill_schedule
-from flashsale.tests.test_http import database_url
+from flashsale.tests.support.web import database_url
 from payments.models import WebhookEvent
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]

@@ -10,7 +10,7 @@ import pytest
 from flashsale.core.commands.interrupts import SIGNALS
 from flashsale.local.child_process import child_setup
 from flashsale.tests.support.processes import PROJECT, WAIT_SECONDS
-from flashsale.tests.test_architecture import modules
+from flashsale.tests.support.source_code import production_modules
 
 BEGIN = """
 import gc, os, signal, sys, weakref
@@ -124,7 +124,7 @@ def test_manage_holds_them_before_anything_is_imported(command, tmp_path):
 
 
 def test_one_module_of_the_product_decides_what_a_signal_does():
-    paths = [PROJECT / "manage.py", *modules()]
+    paths = [PROJECT / "manage.py", *production_modules()]
 
     deciding = [str(path.relative_to(PROJECT)) for path in paths if "signal.signal(" in path.read_text()]
 

@@ -1,6 +1,5 @@
 """Every moment that is stored can be shown in every time zone: the others are refused at each entrance."""
 
-import csv
 import io
 import logging
 from datetime import UTC, datetime, timedelta
@@ -9,7 +8,6 @@ from zoneinfo import ZoneInfo, available_timezones
 import pytest
 from django.contrib.admin import site
 from django.core.exceptions import ValidationError
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
@@ -21,6 +19,7 @@ from rest_framework_api_key.models import APIKey
 
 from catalog.models import Product
 from catalog.tests.factories import ProductFactory
+from catalog.tests.support.imports import import_of
 from flashsale.core import moments
 
 LAST = moments.END - timedelta(microseconds=1)
@@ -63,14 +62,6 @@ def form_of(**given: str) -> dict[str, str]:
         day, _, time = text.partition("T")
         fields |= {f"{name}_0": day, f"{name}_1": time}
     return fields
-
-
-def import_of(admin_client, **given: str):
-    columns = {"name": "Widget", "price": "1.00", "currency": "USD", "stock": "1"} | given
-    file = io.StringIO()
-    csv.writer(file).writerows([columns.keys(), columns.values()])
-    upload = SimpleUploadedFile("products.csv", file.getvalue().encode())
-    return admin_client.post(reverse("admin:catalog_product_import_csv"), {"file": upload})
 
 
 @pytest.mark.parametrize("text", OUTSIDE + NO_TIMES)

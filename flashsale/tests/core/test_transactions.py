@@ -14,7 +14,7 @@ from checkout import audit, holds
 from checkout.holds import requests
 from checkout.models import Hold
 from flashsale.core.transactions import MAX_ATTEMPTS, retrying_transaction
-from flashsale.tests.api.test_bad_input import problem_of
+from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.processes import wait_until
 from flashsale.tests.support.racing import PRODUCTION_TIMEOUTS, Meeting, at_once, other_connection
 

@@ -22,7 +22,7 @@ from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale import server
 from flashsale.tests.support.processes import WAIT_SECONDS, free_port, start, wait_until
-from flashsale.tests.test_http import database_url
+from flashsale.tests.support.web import database_url
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
 

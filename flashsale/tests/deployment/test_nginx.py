@@ -1,7 +1,6 @@
 """deploy/nginx.conf in front of a real web server, as docker-compose.yml starts it."""
 
 import json
-import re
 import socket
 import subprocess
 import time
@@ -15,7 +14,7 @@ import httpx
 import pytest
 
 from flashsale.core import webhook_signatures
-from flashsale.tests.support.deployed import Deployment, Proxy, deployment, nginx, stopping
+from flashsale.tests.support.deployed import Deployment, Proxy, deployment, nginx, refusal_of, stopping
 from flashsale.tests.support.processes import WAIT_SECONDS, free_port, stop, wait_until
 
 pytestmark = pytest.mark.django_db
@@ -23,11 +22,10 @@ pytestmark = pytest.mark.django_db
 MAKE = """
 import json
 from catalog import products
-from flashsale.tests.api.test_tokens import make_token
+from flashsale.tests.support.tokens import make_token
 ids = [products.add(name=name, price="29.99", currency="USD", stock=10).pk for name in ("cached", "bought")]
 print(json.dumps([f"/api/v1/products/{ids[0]}", ids[1], make_token()]))
 """
-PROBLEM = "application/problem+json"
 ORIGIN = "https://shop.example.com"
 BURST = 200
 # nginx counts whole seconds and ends one only when it is over; the application's own page may be a second old.
@@ -189,35 +187,23 @@ def test_metrics_are_for_prometheus_which_knows_an_address_and_not_for_the_outsi
     assert httpx.get(f"{shop.web_url}/metrics").status_code == 401
 
 
-def problem_of(answer: httpx.Response) -> tuple[int, str]:
-    """Return status and code of a problem document that is whole."""
-    assert answer.headers["Content-Type"] == PROBLEM
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-    body = answer.json()
-    assert body["status"] == answer.status_code
-    assert re.fullmatch(r"[0-9a-f]{32}", body["request_id"])
-    assert answer.headers["X-Request-ID"] == body["request_id"]
-    return answer.status_code, body["code"]
-
-
 @pytest.mark.parametrize("size", [300 * 1024, 2 * 1024 * 1024], ids=["the application's limit", "nginx's limit"])
 def test_a_body_that_is_too_large_is_refused(client, size):
     headers = {"Content-Type": "application/json"}
 
-    assert problem_of(client.post("/api/v1/holds", content=b" " * size, headers=headers)) == (413, "payload_too_large")
+    assert refusal_of(client.post("/api/v1/holds", content=b" " * size, headers=headers)) == (413, "payload_too_large")
 
 
 def test_a_header_or_a_path_that_is_too_long_is_refused(client):
-    assert problem_of(client.get("/api/v1/products", headers={"X-Long": "x" * 10_000})) == (400, "invalid")
-    assert problem_of(client.get(f"/api/v1/products?{'x' * 10_000}")) == (400, "invalid")
+    assert refusal_of(client.get("/api/v1/products", headers={"X-Long": "x" * 10_000})) == (400, "invalid")
+    assert refusal_of(client.get(f"/api/v1/products?{'x' * 10_000}")) == (400, "invalid")
 
 
 def test_another_host_is_refused_and_not_kept(shop, client):
     path = f"{shop.cached}?host"
     client.get(path)
 
-    assert problem_of(client.get(path, headers={"Host": "other.test"})) == (400, "invalid")
+    assert refusal_of(client.get(path, headers={"Host": "other.test"})) == (400, "invalid")
     assert client.get(path, headers={"Host": "shop.test"}).headers["X-Cache-Status"] == "MISS"
 
 
@@ -257,7 +243,7 @@ def test_a_flood_is_refused_and_does_not_touch_the_others(shop):
 
     refused = [answer for answer in answers if answer.status_code != 200]
     assert 0 < len(refused) <= len(answers) - BURST
-    assert {problem_of(answer) for answer in refused} == {(429, "throttled")}
+    assert {refusal_of(answer) for answer in refused} == {(429, "throttled")}
     assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
     assert other_answer.status_code == 200
 
@@ -297,7 +283,7 @@ def test_webhooks_are_limited_by_address_as_well(shop):
 
     refused = [answer for answer in answers if answer.status_code != 401]
     assert 0 < len(refused) <= 2 * WEBHOOK_BURST
-    assert {problem_of(answer) for answer in refused} == {(429, "throttled")}
+    assert {refusal_of(answer) for answer in refused} == {(429, "throttled")}
     assert elsewhere.status_code == 200
 
 
@@ -378,7 +364,7 @@ def test_while_the_application_is_down_the_last_page_is_shown_and_buyers_hear_bu
     order = client.get("/api/v1/orders/00000000-0000-4000-8000-000000000000")
 
     assert page.json() == before.json()
-    assert problem_of(refused) == problem_of(order) == (503, "busy")
+    assert refusal_of(refused) == refusal_of(order) == (503, "busy")
     assert refused.headers["Retry-After"] == "1"
 
 

@@ -13,8 +13,7 @@ from django.conf import settings
 
 from catalog.imports import files
 from flashsale.api.problem_codes import BY_CODE
-from flashsale.tests.deployment.test_nginx import problem_of
-from flashsale.tests.support.deployed import nginx
+from flashsale.tests.support.deployed import nginx, refusal_of
 from flashsale.tests.support.processes import PROJECT, free_port
 from payments.providers import PROVIDERS
 
@@ -109,8 +108,8 @@ def test_a_request_whose_answer_was_lost_is_not_called_busy(open_folder):
             never_asked = client.post("/api/v1/orders", json={})
         server.shutdown(socket.SHUT_RDWR)
 
-    assert problem_of(lost) == (503, "outcome_unknown")
-    assert problem_of(looked) == problem_of(never_asked) == (503, "busy")
+    assert refusal_of(lost) == (503, "outcome_unknown")
+    assert refusal_of(looked) == refusal_of(never_asked) == (503, "busy")
     assert lost.headers["Retry-After"] == "1"
 
 

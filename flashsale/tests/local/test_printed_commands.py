@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from catalog.models import Product
 from flashsale.local import env_file, servers
-from flashsale.tests.local.test_up import System
+from flashsale.tests.support.local_system import LocalSystem
 
 AWKWARD = 'it\'s a "$HOME" folder; ls'
 
@@ -26,7 +26,7 @@ def paste(command: str, *, folder) -> subprocess.CompletedProcess:
 def test_the_printed_command_of_a_running_system_reaches_that_system(tmp_path):
     folder = tmp_path / AWKWARD
     folder.mkdir()
-    system = System(folder)
+    system = LocalSystem(folder)
     system.up()
     try:
         system.wait_open()

@@ -6,14 +6,14 @@ import signal
 import pytest
 
 from flashsale.local import servers
-from flashsale.tests.local.test_up import System
+from flashsale.tests.support.local_system import LocalSystem
 from flashsale.tests.support.processes import WAIT_SECONDS, held_signals, processes_naming, wait_until
 
 
 @pytest.fixture
 def system(tmp_path):
     """A system that has not been started; whatever a test leaves running is stopped."""
-    system = System(tmp_path)
+    system = LocalSystem(tmp_path)
     system.process = None
     yield system
     if system.process and system.process.poll() is None:

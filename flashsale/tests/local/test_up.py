@@ -7,75 +7,20 @@ import socket
 import subprocess
 import sys
 from io import StringIO
-from pathlib import Path
 
 import httpx
 import pytest
 from django.core.management import call_command
 
 from flashsale.local import servers
-from flashsale.tests.support.processes import PROJECT, WAIT_SECONDS, free_port, processes_naming, start, wait_until
-
-
-class System:
-    """A local system on a state folder of its own, and what it printed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.state_dir = folder / "state"
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.output = folder / "output"
-        chosen_by_others = {"LOCAL_MODE", "SECRET_KEY", "DATABASE_URL", "REDIS_URL"}
-        self.environment = {name: value for name, value in os.environ.items() if name not in chosen_by_others} | {
-            "STATE_DIR": str(self.state_dir),
-            "PORT": str(self.port),
-            "ENV_FILE": str(folder / "no.env"),
-        }
-
-    def up(self) -> subprocess.Popen:
-        with self.output.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
-                cwd=PROJECT,
-                env=self.environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return self.process
-
-    def wait_open(self) -> None:
-        wait_until(lambda: "Ctrl-C stops everything" in self.text() or self.process.poll() is not None)
-        assert self.process.poll() is None, self.text()
-
-    def text(self) -> str:
-        return self.output.read_text()
-
-    def manage(self, *args: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "manage.py", *args],
-            cwd=PROJECT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=WAIT_SECONDS,
-            check=False,
-        )
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(WAIT_SECONDS)
-
-    def leftovers(self) -> list[int]:
-        """Processes that were started for this system, its servers among them."""
-        own = processes_naming(f"STATE_DIR={self.state_dir}", within="environ")
-        return own + processes_naming(str(self.state_dir))
+from flashsale.tests.support.local_system import LocalSystem
+from flashsale.tests.support.processes import WAIT_SECONDS, free_port, processes_naming, start, wait_until
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     """A running system, shared by the tests of this module that do not stop it."""
-    running = System(tmp_path_factory.mktemp("up"))
+    running = LocalSystem(tmp_path_factory.mktemp("up"))
     running.up()
     running.wait_open()
     yield running
@@ -221,7 +166,7 @@ def _is_selling(system, known_products: int) -> bool:
 
 
 def test_a_busy_port_is_said_in_words(tmp_path):
-    other = System(tmp_path)
+    other = LocalSystem(tmp_path)
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", other.port))
         busy.listen()
@@ -238,7 +183,7 @@ def test_a_busy_port_is_said_in_words(tmp_path):
 
 def test_a_port_that_is_refused_is_not_kept(tmp_path):
     # Commands and the next start would ask the other server.
-    other = System(tmp_path)
+    other = LocalSystem(tmp_path)
     other.state_dir.mkdir(parents=True)
     kept = f"LOCAL_MODE=1\nSECRET_KEY={'k' * 50}\nPORT={free_port()}\n"
     (other.state_dir / "local.env").write_text(kept)
@@ -255,7 +200,7 @@ def test_a_port_that_is_refused_is_not_kept(tmp_path):
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
 def test_a_bad_port_is_said_in_words(tmp_path, port):
-    other = System(tmp_path)
+    other = LocalSystem(tmp_path)
     other.environment["PORT"] = port
 
     result = other.manage("up")
@@ -265,7 +210,7 @@ def test_a_bad_port_is_said_in_words(tmp_path, port):
 
 
 def test_production_refuses_to_start_without_secret_or_database(tmp_path):
-    other = System(tmp_path)
+    other = LocalSystem(tmp_path)
     for settings in (
         {},
         {"SECRET_KEY": "change-me"},

@@ -25,7 +25,7 @@ from flashsale.core.transactions import retrying_transaction
 from flashsale.observability import logs
 from flashsale.tests.chaos.shop import open_shop
 from flashsale.tests.support.processes import PROJECT, wait_until
-from flashsale.tests.test_http import database_url
+from flashsale.tests.support.web import database_url
 from payments import inbox
 from payments.models import WebhookEvent
 from payments.tests.factories import receive

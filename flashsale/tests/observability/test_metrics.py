@@ -14,7 +14,7 @@ from checkout import audit, orders, tasks
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass
 from flashsale.core.events import EVENTS
 from flashsale.tests.support.processes import PROJECT, free_port, start, stop, wait_until
-from flashsale.tests.test_http import database_url
+from flashsale.tests.support.web import database_url
 from payments.tests.factories import receive
 
 REQUESTS = 40

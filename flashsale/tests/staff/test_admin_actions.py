@@ -14,8 +14,6 @@ from catalog.models import Product, Stock
 from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.tests.api.test_docs_page import beside_a_browser  # noqa: F401 - used by every test here
-from flashsale.tests.staff.test_roles import roles  # noqa: F401 - asked for by name
 from flashsale.tests.support.browser import DESKTOP, PHONE, open_page
 from flashsale.tests.support.processes import WAIT_SECONDS
 from payments.models import Payment, WebhookEvent
@@ -125,7 +123,7 @@ def test_each_action_does_what_it_says_and_says_what_it_did(live_server, ann, vi
 def test_a_role_is_offered_what_it_may_do_and_refused_the_rest(
     live_server,
     transactional_db,
-    roles,  # noqa: F811 - the fixture
+    roles,
     django_user_model,
     role,
 ):

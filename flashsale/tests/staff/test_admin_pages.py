@@ -8,7 +8,6 @@ from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.tests.api.test_docs_page import beside_a_browser  # noqa: F401 - used by every test here
 from flashsale.tests.support.browser import DESKTOP, PHONE, open_page
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive

@@ -6,9 +6,9 @@ from django.db.models import BaseConstraint, UniqueConstraint
 from django.urls import reverse
 
 from catalog.models import Product
+from catalog.tests.support.imports import import_of
 from flashsale.core.staff.admin import ViewOnlyAdmin
-from flashsale.tests.core.test_moments import import_of
-from flashsale.tests.test_constraints import ATTACKS
+from flashsale.tests.support.constraints import ATTACKS
 
 # Times in the wrong order; a price, a currency and limits that are none.
 WRONG = [

@@ -12,7 +12,7 @@ from catalog.models import Product, StockAdjustment
 from checkout.models import Order
 from checkout.tests.factories import OrderFactory
 from flashsale.staff import deleted_accounts
-from flashsale.tests.staff.test_admin import _url, decide
+from flashsale.tests.support.admin import admin_url, decide
 from flashsale.tests.support.racing import at_once, other_connection
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive
@@ -46,16 +46,16 @@ def by_query(user):
 
 
 def by_page(user):
-    page = _root().get(_url(User, "delete", user.pk)).content.decode()
-    answer = _root().post(_url(User, "delete", user.pk), {"post": "yes"})
+    page = _root().get(admin_url(User, "delete", user.pk)).content.decode()
+    answer = _root().post(admin_url(User, "delete", user.pk), {"post": "yes"})
     assert "what it did stays" in page
     assert answer.status_code == 302
 
 
 def by_action(user):
     fields = {"action": "delete_selected", "_selected_action": user.pk}
-    page = _root().post(_url(User, "changelist"), fields).content.decode()
-    answer = _root().post(_url(User, "changelist"), fields | {"post": "yes"})
+    page = _root().post(admin_url(User, "changelist"), fields).content.decode()
+    answer = _root().post(admin_url(User, "changelist"), fields | {"post": "yes"})
     assert "what it did stays" in page
     assert answer.status_code == 302
 
@@ -63,7 +63,7 @@ def by_action(user):
 def by_herself(user):
     client = Client()
     client.force_login(user)
-    assert client.post(_url(User, "delete", user.pk), {"post": "yes"}).status_code == 302
+    assert client.post(admin_url(User, "delete", user.pk), {"post": "yes"}).status_code == 302
 
 
 def _root():
@@ -88,15 +88,15 @@ def test_what_she_did_stays_under_her_name(ann, admin_client, delete):
     assert not TOTPDevice.objects.exists()
     entries = LogEntry.objects.filter(user__username=name).order_by("pk")
     assert list(entries.values_list("action_time", "change_message"))[: len(times)] == times
-    page = admin_client.get(_url(Order, "change", cancelled.pk)).content.decode()
+    page = admin_client.get(admin_url(Order, "change", cancelled.pk)).content.decode()
     assert f"{name}: Cancel orders: Ticket 17" in page
-    page = admin_client.get(_url(Product, "change", cancelled.product_id)).content.decode()
+    page = admin_client.get(admin_url(Product, "change", cancelled.product_id)).content.decode()
     assert f"{name}: paused_at - &rarr; " in page
     assert StockAdjustment.objects.get(reason="Ticket 21").made_by.username == name
     assert Payment.objects.get(payment_id="pay_1").refunded_by.username == name
     assert WebhookEvent.objects.get(payment_ref="pay_2").settled_by.username == name
     for model in (StockAdjustment, Payment, WebhookEvent, User):
-        assert admin_client.get(_url(model, "changelist")).status_code == 200
+        assert admin_client.get(admin_url(model, "changelist")).status_code == 200
 
 
 def test_the_stand_in_is_nothing_but_a_name(ann):
@@ -110,7 +110,7 @@ def test_the_stand_in_is_nothing_but_a_name(ann):
 def test_an_account_that_did_nothing_leaves_nothing(admin_client):
     eve = User.objects.create_user("eve", is_staff=True)
 
-    admin_client.post(_url(User, "delete", eve.pk), {"post": "yes"})
+    admin_client.post(admin_url(User, "delete", eve.pk), {"post": "yes"})
 
     assert not User.objects.filter(username__startswith="eve").exists()
 
@@ -144,10 +144,10 @@ def test_a_stand_in_cannot_be_deleted_in_the_admin_and_keeps_its_name_elsewhere(
     ann.delete()
     stand_in = User.objects.get(username__startswith="ann")
 
-    page = admin_client.get(_url(User, "delete", stand_in.pk)).content.decode()
-    refused = admin_client.post(_url(User, "delete", stand_in.pk), {"post": "yes"})
+    page = admin_client.get(admin_url(User, "delete", stand_in.pk)).content.decode()
+    refused = admin_client.post(admin_url(User, "delete", stand_in.pk), {"post": "yes"})
     fields = {"action": "delete_selected", "_selected_action": stand_in.pk, "post": "yes"}
-    asked_again = admin_client.post(_url(User, "changelist"), fields)
+    asked_again = admin_client.post(admin_url(User, "changelist"), fields)
 
     assert "nothing but what it did is left" in page
     assert (refused.status_code, asked_again.status_code) == (200, 200)

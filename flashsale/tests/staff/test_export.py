@@ -20,7 +20,7 @@ from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core.staff import csv_export
 from flashsale.core.staff.csv_export import MARK
 from flashsale.core.staff.export_pages import Exports
-from flashsale.tests.staff.test_admin import MODELS, _url
+from flashsale.tests.support.admin import MODELS, admin_url
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
 
@@ -56,14 +56,14 @@ def text_of(response) -> str:
 
 def exported(client, model, **query: str) -> list[dict[str, str]]:
     """Return the rows of the file with all that match."""
-    return list(csv.DictReader(io.StringIO(text_of(client.get(_url(model, "export"), query)).removeprefix(MARK))))
+    return list(csv.DictReader(io.StringIO(text_of(client.get(admin_url(model, "export"), query)).removeprefix(MARK))))
 
 
 def test_every_list_of_the_shop_can_be_exported(admin_client, admin_user):
     assert set(EXPORTS) == set(MODELS)
     assert all("export_csv" in one.actions for one in EXPORTS.values())
     for model in EXPORTS:
-        page = admin_client.get(_url(model, "changelist")).content.decode()
+        page = admin_client.get(admin_url(model, "changelist")).content.decode()
         assert "Export all that match as CSV" in page
 
 
@@ -112,8 +112,8 @@ def test_a_file_begins_with_a_mark_and_is_named_after_list_and_date(admin_client
         "_selected_action": [str(pk) for pk in model.objects.values_list("pk", flat=True)[:2]],
     }
 
-    some = admin_client.post(_url(model, "changelist"), chosen)
-    everything = admin_client.get(_url(model, "export"))
+    some = admin_client.post(admin_url(model, "changelist"), chosen)
+    everything = admin_client.get(admin_url(model, "export"))
 
     name = str(model._meta.verbose_name_plural).replace(" ", "-")
     for answer, count in ((some, 2), (everything, 3)):
@@ -177,14 +177,16 @@ def test_only_what_matches_is_exported(admin_client, books):
 
 
 def test_the_link_above_a_list_keeps_its_filters(admin_client, books):
-    page = admin_client.get(_url(Order, "changelist"), {"status__exact": "paid", "q": "x", "p": "1"}).content.decode()
+    page = admin_client.get(
+        admin_url(Order, "changelist"), {"status__exact": "paid", "q": "x", "p": "1"}
+    ).content.decode()
 
     [link] = re.findall(r'href="(export/[^"]*)"', page)
     assert set(link.partition("?")[2].replace("&amp;", "&").split("&")) == {"status__exact=paid", "q=x"}
 
 
 def test_a_filter_that_does_not_exist_leads_back_to_the_list(admin_client):
-    answer = admin_client.get(_url(Order, "export"), {"colour": "red"})
+    answer = admin_client.get(admin_url(Order, "export"), {"colour": "red"})
 
     assert answer.status_code == 302
 
@@ -215,7 +217,7 @@ def test_a_long_list_is_read_in_chunks_as_it_is_sent(admin_client, product, monk
 def test_who_may_not_see_a_list_may_not_take_it_along(client, django_user_model, db, model):
     client.force_login(django_user_model.objects.create_user("ann", password="x", is_staff=True))
 
-    assert client.get(_url(model, "export")).status_code == 403
+    assert client.get(admin_url(model, "export")).status_code == 403
 
 
 def test_bodies_are_not_even_read(books):

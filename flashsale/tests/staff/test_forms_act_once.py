@@ -7,7 +7,7 @@ from django.apps import apps
 from django.contrib.admin import site
 from django.contrib.auth.models import Group, User
 from django.db.models import F
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_api_key.models import APIKey
@@ -18,14 +18,12 @@ from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core.submissions import once, tasks, uploads
 from flashsale.core.submissions.models import Submission, Upload
-from flashsale.tests.staff.test_admin import _url, messages_of
-from flashsale.tests.support.forms import filled_in
-from flashsale.tests.support.processes import wait_until
-from flashsale.tests.support.racing import at_once, other_connection, times
+from flashsale.tests.support.admin import admin_url, messages_of
+from flashsale.tests.support.forms import filled_in, pressed_twice_while_locked
+from flashsale.tests.support.racing import other_connection
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive
 
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 # What a person types into each form that adds a row.
 ADDED = {
     Product: {"name": "Widget", "price": "10.00", "currency": "EUR", "max_per_hold": "5", "opening_stock": "40"},
@@ -103,7 +101,7 @@ def everything() -> dict[str, list]:
 
 def asked(client, row, action: str):
     """Choose an action for a row; returns the page that asks for confirmation."""
-    return client.post(_url(type(row), "changelist"), {"action": action, "_selected_action": str(row.pk)})
+    return client.post(admin_url(type(row), "changelist"), {"action": action, "_selected_action": str(row.pk)})
 
 
 def as_superuser(admin_user):
@@ -146,12 +144,12 @@ def test_a_form_sent_twice_adds_once(admin_client, admin_user, schedule, model):
         given["user"] = str(admin_user.pk)
     if model is PeriodicTask:
         given["interval"] = str(IntervalSchedule.objects.first().pk)
-    page = admin_client.get(_url(model, "add"))
+    page = admin_client.get(admin_url(model, "add"))
     sent = filled_in(page, holding=once.FIELD, **given)
     before = model.objects.count()
 
-    first = admin_client.post(_url(model, "add"), sent)
-    second = admin_client.post(_url(model, "add"), sent, follow=True)
+    first = admin_client.post(admin_url(model, "add"), sent)
+    second = admin_client.post(admin_url(model, "add"), sent, follow=True)
 
     assert first.status_code == 302, first.context["errors"]
     assert model.objects.count() == before + 1
@@ -166,9 +164,9 @@ def test_an_action_confirmed_twice_is_carried_out_once(admin_client, named):
         page, holding=once.FIELD, note="Ticket 17", **({"delta": "5"} if "delta" in page.context["form"].fields else {})
     )
 
-    first = admin_client.post(_url(type(row), "changelist"), sent, follow=True)
+    first = admin_client.post(admin_url(type(row), "changelist"), sent, follow=True)
     after = everything()
-    second = admin_client.post(_url(type(row), "changelist"), sent, follow=True)
+    second = admin_client.post(admin_url(type(row), "changelist"), sent, follow=True)
 
     assert Submission.objects.count() == 1
     assert messages_of(second) == [f"Already done: {Submission.objects.get().outcome}"]
@@ -180,7 +178,7 @@ def test_an_action_confirmed_twice_is_carried_out_once(admin_client, named):
 def test_a_row_that_left_the_lists_filter_is_spoken_of_all_the_same(admin_client):
     row = doubtful()
     sent = filled_in(asked(admin_client, row, "dismiss"), holding=once.FIELD, note="Ticket 17")
-    filtered = f"{_url(WebhookEvent, 'changelist')}?status__exact=needs_review"
+    filtered = f"{admin_url(WebhookEvent, 'changelist')}?status__exact=needs_review"
 
     admin_client.post(filtered, sent, follow=True)
     second = admin_client.post(filtered, sent, follow=True)
@@ -192,7 +190,7 @@ def test_the_same_deed_asked_for_anew_is_done_again(admin_client):
     row = product()
     for _ in range(2):
         sent = filled_in(asked(admin_client, row, "adjust_stock"), holding=once.FIELD, note="Ticket 17", delta="5")
-        admin_client.post(_url(Product, "changelist"), sent)
+        admin_client.post(admin_url(Product, "changelist"), sent)
 
     assert Stock.objects.get().total == 20
 
@@ -201,20 +199,20 @@ def test_what_was_refused_may_be_tried_again_with_the_same_form(admin_client):
     row = ProductFactory(stock=0)
     sent = filled_in(asked(admin_client, row, "adjust_stock"), holding=once.FIELD, note="Ticket 17", delta="-5")
 
-    refused = admin_client.post(_url(Product, "changelist"), sent, follow=True)
-    admin_client.post(_url(Product, "changelist"), sent | {"delta": "7"})
+    refused = admin_client.post(admin_url(Product, "changelist"), sent, follow=True)
+    admin_client.post(admin_url(Product, "changelist"), sent | {"delta": "7"})
 
     assert "committed" in messages_of(refused)[0]
     assert Stock.objects.get().total == 7
 
 
 def test_an_add_form_with_errors_keeps_its_token_and_may_be_sent_again(admin_client):
-    page = admin_client.get(_url(Product, "add"))
+    page = admin_client.get(admin_url(Product, "add"))
     sent = filled_in(page, holding=once.FIELD, **ADDED[Product])
 
-    wrong = admin_client.post(_url(Product, "add"), sent | {"price": "-1"})
+    wrong = admin_client.post(admin_url(Product, "add"), sent | {"price": "-1"})
     again = filled_in(wrong, holding=once.FIELD)
-    right = admin_client.post(_url(Product, "add"), sent)
+    right = admin_client.post(admin_url(Product, "add"), sent)
 
     assert again[once.FIELD] == sent[once.FIELD]
     assert right.status_code == 302
@@ -227,7 +225,7 @@ def test_a_verb_that_keeps_no_token_is_not_called_unnoticed(admin_client, monkey
     sent = filled_in(asked(admin_client, row, "pause"), holding=once.FIELD, note="Ticket 17")
 
     with pytest.raises(RuntimeError, match="retrying_transaction_once"):
-        admin_client.post(_url(Product, "changelist"), sent)
+        admin_client.post(admin_url(Product, "changelist"), sent)
 
 
 def test_the_daily_purge_takes_old_tokens_and_uploads(admin_user):
@@ -253,40 +251,15 @@ def test_a_person_keeps_a_few_uploads_and_sees_nobody_elses(admin_user, django_u
     assert uploads.find(tokens[-1], made_by=other) is None
 
 
-def pressed_twice_while_locked(client_of, url: str, sent: dict, *, locked: str) -> list:
-    """Send a form twice at the same moment while `locked` (a statement) holds what it needs."""
-    with other_connection() as holder, other_connection(autocommit=True) as watcher:
-        holder.execute(locked)
-
-        def let_go() -> None:
-            wait_until(lambda: watcher.execute(WAITING).fetchone()[0] >= 2, what="both presses wait")
-            holder.rollback()
-
-        *answers, _ = at_once(*times(2, lambda: client_of().post(url, sent, follow=True)), let_go)
-    return answers
-
-
-@pytest.fixture
-def client_of(transactional_db, admin_user):
-    """Makes one more browser in which the same person is signed in."""
-
-    def make() -> Client:
-        client = Client()
-        client.force_login(admin_user)
-        return client
-
-    return make
-
-
-def adjusted_twice(client_of) -> list:
+def adjusted_twice(new_admin_client) -> list:
     row = ProductFactory(stock=10)
-    sent = filled_in(asked(client_of(), row, "adjust_stock"), holding=once.FIELD, note="Ticket 17", delta="5")
+    sent = filled_in(asked(new_admin_client(), row, "adjust_stock"), holding=once.FIELD, note="Ticket 17", delta="5")
     locked = f"SELECT 1 FROM catalog_stock WHERE product_id = {row.pk} FOR UPDATE"
-    return pressed_twice_while_locked(client_of, _url(Product, "changelist"), sent, locked=locked)
+    return pressed_twice_while_locked(new_admin_client, admin_url(Product, "changelist"), sent, locked=locked)
 
 
-def test_adjust_stock_pressed_twice_while_the_row_is_locked_adjusts_once(client_of):
-    answers = adjusted_twice(client_of)
+def test_adjust_stock_pressed_twice_while_the_row_is_locked_adjusts_once(new_admin_client):
+    answers = adjusted_twice(new_admin_client)
 
     assert Stock.objects.get().total == 15
     assert StockAdjustment.objects.filter(delta=5).count() == 1
@@ -294,10 +267,10 @@ def test_adjust_stock_pressed_twice_while_the_row_is_locked_adjusts_once(client_
     assert [answer.content.decode().count("Already done: ") for answer in answers] in ([0, 1], [1, 0])
 
 
-def test_control_without_the_token_it_adjusts_twice(client_of, monkeypatch):
+def test_control_without_the_token_it_adjusts_twice(new_admin_client, monkeypatch):
     without_tokens(monkeypatch)
 
-    adjusted_twice(client_of)
+    adjusted_twice(new_admin_client)
 
     assert Stock.objects.get().total == 20
 
@@ -307,38 +280,38 @@ def without_tokens(monkeypatch) -> None:
     monkeypatch.setattr(once, "parse_uuid", lambda text: None)
 
 
-def test_a_row_that_stays_locked_is_said_and_the_same_form_works_later(client_of):
-    row, client = ProductFactory(stock=10), client_of()
+def test_a_row_that_stays_locked_is_said_and_the_same_form_works_later(new_admin_client):
+    row, client = ProductFactory(stock=10), new_admin_client()
     sent = filled_in(asked(client, row, "adjust_stock"), holding=once.FIELD, note="Ticket 17", delta="5")
 
     with other_connection() as holder:
         holder.execute("SELECT 1 FROM catalog_stock WHERE product_id = %s FOR UPDATE", [row.pk])
-        busy = client.post(_url(Product, "changelist"), sent, follow=True)
+        busy = client.post(admin_url(Product, "changelist"), sent, follow=True)
     before = Stock.objects.get().total
-    client.post(_url(Product, "changelist"), sent)
+    client.post(admin_url(Product, "changelist"), sent)
 
     assert "did not answer in time" in messages_of(busy)[0]
     assert before == 10
     assert Stock.objects.get().total == 15
 
 
-def added_twice(client_of) -> list:
-    page = client_of().get(_url(Product, "add"))
+def added_twice(new_admin_client) -> list:
+    page = new_admin_client().get(admin_url(Product, "add"))
     sent = filled_in(page, holding=once.FIELD, **ADDED[Product])
     locked = "LOCK TABLE catalog_product IN SHARE MODE"
-    return pressed_twice_while_locked(client_of, _url(Product, "add"), sent, locked=locked)
+    return pressed_twice_while_locked(new_admin_client, admin_url(Product, "add"), sent, locked=locked)
 
 
-def test_a_product_added_twice_at_the_same_moment_is_one(client_of):
-    answers = added_twice(client_of)
+def test_a_product_added_twice_at_the_same_moment_is_one(new_admin_client):
+    answers = added_twice(new_admin_client)
 
     assert Product.objects.count() == 1
     assert [answer.content.decode().count("Already done: ") for answer in answers] in ([0, 1], [1, 0])
 
 
-def test_control_without_the_token_there_are_two_products(client_of, monkeypatch):
+def test_control_without_the_token_there_are_two_products(new_admin_client, monkeypatch):
     without_tokens(monkeypatch)
 
-    added_twice(client_of)
+    added_twice(new_admin_client)
 
     assert Product.objects.count() == 2

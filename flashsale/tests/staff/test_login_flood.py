@@ -12,7 +12,7 @@ import pytest
 from catalog.tests.factories import ProductFactory
 from flashsale.models import LoginFailure
 from flashsale.tests.support.processes import WAIT_SECONDS, free_port, start, wait_until
-from flashsale.tests.test_http import database_url
+from flashsale.tests.support.web import database_url
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
 FLOOD, LOGINS_EACH, HOLDS = 20, 6, 40

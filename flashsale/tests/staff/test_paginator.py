@@ -6,7 +6,7 @@ from django.contrib.admin import site
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory
 from flashsale.core.staff.admin import CappedPaginator
-from flashsale.tests.staff.test_admin import _url
+from flashsale.tests.support.admin import admin_url
 
 
 def paginator(rows: int, product, monkeypatch) -> CappedPaginator:
@@ -41,7 +41,7 @@ def test_a_long_list_says_what_is_known_of_its_length_wherever_it_shows(admin_cl
     kept = {name: getattr(hold, name) for name in columns}
     Hold.objects.bulk_create(Hold(**kept) for _ in range(1_200))
 
-    page = admin_client.get(_url(Hold, "changelist"), asked).content.decode()
+    page = admin_client.get(admin_url(Hold, "changelist"), asked).content.decode()
 
     assert "9999999999" not in page.replace(",", "")
     assert "Select all more than 1,200 holds" in page

@@ -9,20 +9,11 @@ from catalog.models import Product, Stock
 from checkout import orders
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.models import RolesMade
-from flashsale.tests.staff.test_admin import _url, decide
+from flashsale.tests.support.admin import admin_url, decide
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive
 
 OPERATORS, MANAGERS = {"operator", "manager"}, {"manager"}
-
-
-@pytest.fixture
-def roles(db):
-    """The groups as a first migration makes them."""
-    Group.objects.all().delete()
-    RolesMade.objects.all().delete()
-    call_command("migrate", verbosity=0)
 
 
 @pytest.fixture(params=["viewer", "operator", "manager"])
@@ -38,8 +29,8 @@ def test_everybody_sees_everything(role, client, order):
     receive(order_id=order.pk, payment_id="pay_1")
 
     for model in (Product, Stock, Hold, Order, WebhookEvent, Payment):
-        assert client.get(_url(model, "changelist")).status_code == 200
-        assert client.get(_url(model, "change", model.objects.first().pk)).status_code == 200
+        assert client.get(admin_url(model, "changelist")).status_code == 200
+        assert client.get(admin_url(model, "change", model.objects.first().pk)).status_code == 200
     assert client.get(reverse("admin:index")).status_code == 200
     assert client.get(reverse("admin:live")).status_code == 200
 
@@ -127,14 +118,14 @@ def withdraw(client):
 
 def add_a_product(client):
     fields = {"name": "New", "price": "10.00", "currency": "EUR", "max_per_hold": 5, "opening_stock": 40}
-    client.post(_url(Product, "add"), fields)
+    client.post(admin_url(Product, "add"), fields)
     return Product.objects.filter(name="New").exists()
 
 
 def edit_a_product(client):
     product = HoldFactory().product
     client.post(
-        _url(Product, "change", product.pk), {"name": "New", "price": "1", "currency": "USD", "max_per_hold": 5}
+        admin_url(Product, "change", product.pk), {"name": "New", "price": "1", "currency": "USD", "max_per_hold": 5}
     )
     return Product.objects.get().name == "New"
 
@@ -179,7 +170,7 @@ def test_a_strangers_post_reaches_nothing(client, order):
 
 
 def test_an_action_asks_first_and_changes_nothing(admin_client, order):
-    page = admin_client.post(_url(Order, "changelist"), {"action": "cancel", "_selected_action": order.pk})
+    page = admin_client.post(admin_url(Order, "changelist"), {"action": "cancel", "_selected_action": order.pk})
 
     assert page.status_code == 200
     assert "Their units are available to everybody at once" in page.content.decode()

@@ -9,7 +9,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from catalog.models import Product
 from catalog.tests.factories import ProductFactory
-from flashsale.tests.staff.test_admin import _url, decide
+from flashsale.tests.support.admin import admin_url, decide
 
 SIGN_IN = "/admin/login/"
 
@@ -108,9 +108,9 @@ def test_a_change_in_the_admin_says_who_when_before_and_after(admin_client, admi
     product = ProductFactory(name="Widget", price=Decimal("10.00"))
     fields = {"name": "Better widget", "price": "12.00", "currency": "USD", "max_per_hold": 5}
 
-    admin_client.post(_url(Product, "change", product.pk), fields)
+    admin_client.post(admin_url(Product, "change", product.pk), fields)
     decide(admin_client, product, "pause", note="Ticket 17")
-    page = admin_client.get(_url(Product, "change", product.pk)).content.decode()
+    page = admin_client.get(admin_url(Product, "change", product.pk)).content.decode()
 
     assert f"{admin_user}: name Widget &rarr; Better widget, price 10.000 &rarr; 12.000" in page
     assert f"{admin_user}: paused_at - &rarr; " in page
@@ -122,7 +122,7 @@ def test_a_change_past_the_admin_and_past_the_model_is_kept_too(admin_client):
 
     Product.objects.update(max_per_hold=3)
 
-    page = admin_client.get(_url(Product, "change", product.pk)).content.decode()
+    page = admin_client.get(admin_url(Product, "change", product.pk)).content.decode()
     assert "(not in the admin): max_per_hold 10 &rarr; 3" in page
 
 

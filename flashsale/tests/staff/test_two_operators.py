@@ -12,7 +12,7 @@ from checkout import audit, holds, orders
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core.refusals import Refusal
-from flashsale.tests.staff.test_admin import _url
+from flashsale.tests.support.admin import admin_url
 from flashsale.tests.support.racing import Meeting, at_once, times, without_row_locks
 from payments import inbox
 from payments.models import WebhookEvent
@@ -115,7 +115,7 @@ def test_an_edit_made_from_an_older_page_does_not_undo_a_pause(admin_client, mon
         return save(self, *args, **kwargs)
 
     monkeypatch.setattr(Product, "save", paused_meanwhile)
-    answer = admin_client.post(_url(Product, "change", product.pk), fields)
+    answer = admin_client.post(admin_url(Product, "change", product.pk), fields)
 
     edited = Product.objects.get()
     assert answer.status_code == 302

@@ -36,7 +36,9 @@ def open_page(base_url: str, *, viewport: dict[str, int] = DESKTOP) -> Iterator[
         if not request.url.startswith((base_url, "data:", "blob:", "about:")):
             wrong.append(f"request to {request.url}")
 
-    with sync_playwright() as playwright:
+    # The browser's event loop runs in this thread, which also asks the database.
+    with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
+        environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         page = browser.new_page(viewport=viewport, base_url=base_url)
         page.set_default_timeout(1000 * WAIT_SECONDS)

@@ -26,6 +26,7 @@ from flashsale.tests.support.browser import tool
 from flashsale.tests.support.processes import PROJECT, WAIT_SECONDS, free_port, start, stop, wait_until
 from flashsale.tests.support.schedule import fill_schedule
 
+PROBLEM = "application/problem+json"
 COMPOSE = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict] = COMPOSE["services"]
 SECRETS = "/run/secrets/"
@@ -209,3 +210,15 @@ def _answers(port: int) -> bool:
     except httpx.TransportError:
         time.sleep(0.05)
         return False
+
+
+def refusal_of(answer: httpx.Response) -> tuple[int, str]:
+    """Assert that the answer is a complete problem document, and return its status and code."""
+    assert answer.headers["Content-Type"] == PROBLEM
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    body = answer.json()
+    assert body["status"] == answer.status_code
+    assert re.fullmatch(r"[0-9a-f]{32}", body["request_id"])
+    assert answer.headers["X-Request-ID"] == body["request_id"]
+    return answer.status_code, body["code"]

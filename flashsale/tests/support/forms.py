@@ -2,6 +2,11 @@
 
 from html.parser import HTMLParser
 
+from flashsale.tests.support.processes import wait_until
+from flashsale.tests.support.racing import at_once, other_connection, times
+
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
 
 class _Fields(HTMLParser):
     """Collects the fields of every form whose method is POST."""
@@ -36,3 +41,16 @@ def filled_in(page, *, holding: str, **given: str) -> dict[str, object]:
     reader.feed(page.content.decode())
     [fields] = [form for form in reader.forms if holding in form]
     return {name: values[0] if len(values) == 1 else values for name, values in fields.items()} | given
+
+
+def pressed_twice_while_locked(new_admin_client, url: str, sent: dict, *, locked: str) -> list:
+    """Send a form twice at the same moment while `locked` (a statement) holds what it needs."""
+    with other_connection() as holder, other_connection(autocommit=True) as watcher:
+        holder.execute(locked)
+
+        def let_go() -> None:
+            wait_until(lambda: watcher.execute(WAITING).fetchone()[0] >= 2, what="both presses wait")
+            holder.rollback()
+
+        *answers, _ = at_once(*times(2, lambda: new_admin_client().post(url, sent, follow=True)), let_go)
+    return answers

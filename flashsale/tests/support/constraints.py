@@ -1,0 +1,68 @@
+"""Statements that violate each named constraint of the database."""
+
+ATTACKS = {
+    "product_price_is_positive": "UPDATE catalog_product SET price = 0",
+    "product_currency_is_a_code": "UPDATE catalog_product SET currency = 'us'",
+    "product_max_per_hold_is_positive": "UPDATE catalog_product SET max_per_hold = 0",
+    "product_max_per_customer_is_positive": "UPDATE catalog_product SET max_per_customer = 0",
+    "product_sale_starts_before_it_ends": "UPDATE catalog_product SET sale_starts_at = now(), sale_ends_at = now()",
+    "product_sale_starts_at_is_in_range": "UPDATE catalog_product SET sale_starts_at = '1999-12-31T23:59:59Z'",
+    "product_sale_ends_at_is_in_range": "UPDATE catalog_product SET sale_ends_at = 'infinity'",
+    "stock_reserved_is_not_negative": "UPDATE catalog_stock SET reserved = -1",
+    "stock_sold_is_not_negative": "UPDATE catalog_stock SET sold = -1",
+    "stock_is_not_oversold": "UPDATE catalog_stock SET reserved = total, sold = 1",
+    "submission_acts_once": (
+        "INSERT INTO submissions_submission (token, step, outcome, made_at)"
+        " SELECT token, step, 'again', now() FROM submissions_submission"
+    ),
+    "adjustment_changes_something": "UPDATE catalog_stockadjustment SET delta = 0",
+    "adjustment_has_a_reason": "UPDATE catalog_stockadjustment SET reason = ''",
+    "hold_is_made_once": "UPDATE checkout_hold SET idempotency_key = 'the same key', client = ''",
+    "order_is_made_once": "UPDATE checkout_order SET idempotency_key = 'the same key', client = ''",
+    "hold_quantity_is_positive": "UPDATE checkout_hold SET quantity = 0",
+    "hold_expires_after_creation": "UPDATE checkout_hold SET expires_at = created_at",
+    "hold_status_is_known": "UPDATE checkout_hold SET status = 'used'",
+    "hold_ended_when_not_active": "UPDATE checkout_hold SET ended_at = NULL",
+    "order_quantity_is_positive": "UPDATE checkout_order SET quantity = 0, total_amount = 0",
+    "order_total_is_price_times_quantity": "UPDATE checkout_order SET total_amount = total_amount + 1",
+    "order_status_is_known": "UPDATE checkout_order SET status = 'done', paid_at = NULL, closed_at = NULL",
+    "order_paid_at_when_paid": "UPDATE checkout_order SET paid_at = NULL",
+    "order_closed_at_when_cancelled_or_expired": (
+        "UPDATE checkout_order SET status = 'cancelled', paid_at = NULL, closed_at = NULL"
+    ),
+    "order_payment_window_is_positive": "UPDATE checkout_order SET payment_due_at = created_at",
+    "order_refunds_are_not_negative": "UPDATE checkout_order SET refunded_amount = -1",
+    "order_refund_is_known": "UPDATE checkout_order SET refund = 'half'",
+    "order_payment_id_is_not_empty": "UPDATE checkout_order SET payment_id = ''",
+    "event_is_stored_once": (
+        "INSERT INTO payments_webhookevent (provider, event_id, fingerprint, headers, type, kind, currency,"
+        " amount_is_total, malformed, status, reason, attempts, last_error, received_at)"
+        " SELECT provider, event_id, fingerprint, headers, type, kind, currency, amount_is_total, malformed, status,"
+        " reason, attempts, last_error, received_at FROM payments_webhookevent"
+    ),
+    "event_status_is_known": "UPDATE payments_webhookevent SET status = 'processed'",
+    "event_has_a_next_attempt_while_open": "UPDATE payments_webhookevent SET status = 'failed'",
+    "payment_is_known_once": (
+        "INSERT INTO payments_payment (provider, payment_id, order_id, event_id, amount, currency, status, reason,"
+        " refunded_amount, created_at) SELECT provider, payment_id, order_id, event_id, amount, currency, status,"
+        " reason, refunded_amount, created_at FROM payments_payment"
+    ),
+    "payment_status_is_known": "UPDATE payments_payment SET status = 'kept'",
+    "payment_amount_is_positive": "UPDATE payments_payment SET amount = 0, refunded_amount = 0, status = 'refunded'",
+    "payment_refunds_within_amount": "UPDATE payments_payment SET refunded_amount = -1",
+    "payment_refunded_when_all_is_back": "UPDATE payments_payment SET status = 'refunded'",
+    "event_settled_with_a_note": "UPDATE payments_webhookevent SET settled_by_id = (SELECT id FROM auth_user)",
+    "payment_refunded_by_staff_with_a_note": "UPDATE payments_payment SET refunded_by_id = (SELECT id FROM auth_user)",
+    "proved_payment_id_is_not_empty": "UPDATE checkout_provedpaymentid SET payment_id = ''",
+    "proved_by_is_known": "UPDATE checkout_provedpaymentid SET proved_by = 'buyer'",
+    "dispute_is_known_once": (
+        "INSERT INTO payments_dispute (payment_id, dispute_id, currency, reason, status, created_at, as_of)"
+        " SELECT payment_id, dispute_id, currency, reason, status, created_at, as_of FROM payments_dispute"
+    ),
+    "dispute_status_is_known": "UPDATE payments_dispute SET status = 'kept'",
+    "refund_attempt_is_one": "UPDATE payments_refund SET attempt = 1",
+    "refund_is_known_once": "UPDATE payments_refund SET refund_id = 're_1'",
+    "refund_is_sent_alone": "UPDATE payments_refund SET status = 'sent'",
+    "refund_status_is_known": "UPDATE payments_refund SET status = 'done'",
+    "refund_amount_is_positive": "UPDATE payments_refund SET amount = 0",
+}
