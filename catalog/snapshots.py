@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from catalog.models import LOOKAHEAD, Product, Stock
 from catalog.sales import SaleStatus
 from flashsale.core import metrics, redis_client
-from flashsale.core.batching import Batch, Batcher
+from flashsale.core.batching import Admit, Batcher
 
 MAX_AGE_MS = int(LOOKAHEAD.total_seconds() * 1000)
 STOCK_DRIVEN_STATUSES = frozenset({SaleStatus.LIVE, SaleStatus.SOLD_OUT})
@@ -128,13 +128,13 @@ def invalidate(product_id: int) -> None:
     transaction.on_commit(lambda: _store.invalidate(product_id), robust=True)
 
 
-def _read(product_id: int, batch: Batch[None, dict[str, Any]]) -> list[dict[str, Any]]:
+def _read(product_id: int, requests: list[None], admit: Admit[None]) -> list[dict[str, Any] | Exception]:
     members = _members(_store.read(product_id))
-    metrics.SNAPSHOT_READS.labels("hit" if members else "miss").inc(len(batch.requests))
-    return [members] * len(batch.requests)
+    metrics.SNAPSHOT_READS.labels("hit" if members else "miss").inc(len(requests))
+    return [members] * len(requests)
 
 
-snapshot_single_flight: Batcher[None, dict[str, Any]] = Batcher(_read)
+snapshot_single_flight: Batcher[int, None, dict[str, Any]] = Batcher(_read)
 
 
 def _members(kept: list[str | None] | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rest_framework.renderers import JSONRenderer
 from catalog import snapshot_refresh, snapshots
 from catalog.models import Product
 from catalog.serializers import ProductOut
-from flashsale.core.batching import Batch, Batcher
+from flashsale.core.batching import Admit, Batcher
 from flashsale.core.refusals import NotFound
 from flashsale.core.rest.conditional import Page
 from flashsale.core.rest.headers import HTTP_METHODS
@@ -52,12 +52,12 @@ def _page_of(answer: Any) -> Page:
     return Page.of(JSONRenderer().render(answer), JSONRenderer.media_type)
 
 
-def _page(product_id: int, batch: Batch[None, Page]) -> list[Page | NotFound]:
+def _page(product_id: int, requests: list[None], admit: Admit[None]) -> list[Page | Exception]:
     """Make a product's page once for all who wait for it: when a snapshot is gone, its readers do not pile up."""
     answer = snapshots.read_alone(product_id) or snapshot_refresh.refresh_product(product_id)
     if answer is None:
-        return [NotFound(NO_SUCH_PRODUCT) for _ in batch.requests]
-    return [_page_of(answer)] * len(batch.requests)
+        return [NotFound(NO_SUCH_PRODUCT) for _ in requests]
+    return [_page_of(answer)] * len(requests)
 
 
-page_single_flight: Batcher[None, Page] = Batcher(_page)
+page_single_flight: Batcher[int, None, Page] = Batcher(_page)

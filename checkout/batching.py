@@ -5,7 +5,6 @@ Nothing is decided here: that is `holds.place_batch` and `orders.place_batch`, w
 everybody in it. Leaders of other processes, and two of this one, are kept apart by row locks.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -16,13 +15,10 @@ from checkout.holds.requests import HoldRequest
 from checkout.models import Hold, Order
 from checkout.orders.requests import OrderRequest
 from flashsale.core import metrics
-from flashsale.core.batching import Batch, Batcher, batch_else_individually, capture
+from flashsale.core.batching import Admit, Batcher, is_fault, is_fault_or_lock_timeout
 from flashsale.core.capacity import shares
 from flashsale.core.capacity.bulkheads import Bulkhead
 from flashsale.core.refusals import Refusal
-from flashsale.core.transactions import OutcomeUnknown, is_transient
-
-Outcome = Hold | Order | Refusal | Exception
 
 # Waiting for a locked stock row takes a connection: the rest of the pool is left for other requests.
 _stock_locks = Bulkhead(shares.stock_locks, waiting=shares.lock_waiters, wait_seconds=shares.LOCK_WAIT_SECONDS)
@@ -58,12 +54,12 @@ def cancel(order_id: UUID) -> Order:
         return orders.cancel(order_id)
 
 
-def _place_orders(_, batch: Batch[OrderRequest, Order]) -> Sequence[Outcome]:
-    return batch_else_individually(batch.requests, orders.place_batch, lambda request: orders.place_batch([request])[0])
+def _process_orders(_: None, requests: list[OrderRequest], admit: Admit[OrderRequest]) -> Sequence[Order | Refusal]:
+    return orders.place_batch(requests)
 
 
 def _shares_nothing(request: OrderRequest, others: list[OrderRequest]) -> bool:
-    """Say whether nobody beside wants the same hold or payment id, or has the same Idempotency-Key."""
+    """Say whether no other request has the same hold, payment id or Idempotency-Key."""
     return not any(_marks(request) & _marks(other) for other in others)
 
 
@@ -73,43 +69,28 @@ def _marks(request: OrderRequest) -> set[tuple]:
 
 
 def _fits(request: HoldRequest, others: list[HoldRequest]) -> bool:
-    """Say whether nobody beside has the same Idempotency-Key: its second request waits for the first one's hold."""
+    """Say whether no other request has the same Idempotency-Key: the second one waits for the first one's hold."""
     return request.once is None or all(other.once is None or other.once.name != request.once.name for other in others)
 
 
-def _decide(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
-    """Return what each request gets, while this thread is one of those that may wait for a locked row."""
+def _process_holds(product_id: int, requests: list[HoldRequest], admit: Admit[HoldRequest]) -> Sequence[Hold | Refusal]:
+    """Place the holds while this thread is one of those that may wait for a locked stock row."""
     with _stock_locks.entered():
-        outcomes = _place_holds(product_id, batch)
-    if any(isinstance(outcome, InsufficientStock) for outcome in outcomes):
+        results = holds.place_batch(product_id=product_id, requests=requests, admit=admit)
+    metrics.BATCH_REQUESTS.observe(len(results))
+    if any(isinstance(result, InsufficientStock) for result in results):
         sold_out.record_shortage(product_id)
-    return outcomes
+    return results
 
 
-def _place_holds(product_id: int, batch: Batch[HoldRequest, Hold]) -> list[Outcome]:
-    """Decide all together; a non-transient error may concern one request: then run each alone."""
-    first = len(batch.requests)
-
-    def latecomers() -> list[HoldRequest]:
-        # Keys are locked before the stock is.
-        batch.admit(lambda request: request.once is None)
-        return batch.requests[first:]
-
-    try:
-        outcomes = holds.place_batch(product_id=product_id, requests=batch.requests, more=latecomers)
-    except Exception as error:
-        if isinstance(error, OutcomeUnknown) or is_transient(error) or len(batch.requests) == 1:
-            raise
-        return [capture(functools.partial(_alone, product_id), request) for request in batch.requests]
-    metrics.BATCH_REQUESTS.observe(len(outcomes))
-    return outcomes
-
-
-def _alone(product_id: int, request: HoldRequest) -> Hold | Refusal:
-    return holds.place_batch(product_id=product_id, requests=[request])[0]
-
-
-order_batcher: Batcher[OrderRequest, Order] = Batcher(
-    _place_orders, compatible=_shares_nothing, max_in_flight=shares.orders
+order_batcher: Batcher[None, OrderRequest, Order] = Batcher(
+    _process_orders, compatible=_shares_nothing, isolates=is_fault_or_lock_timeout, max_in_flight=shares.orders
 )
-hold_batcher: Batcher[HoldRequest, Hold] = Batcher(_decide, compatible=_fits, max_in_flight=shares.holds)
+# Idempotency-Keys are locked before the stock, so that a request with a key cannot be admitted afterwards.
+hold_batcher: Batcher[int, HoldRequest, Hold] = Batcher(
+    _process_holds,
+    compatible=_fits,
+    admissible=lambda request: request.once is None,
+    isolates=is_fault,
+    max_in_flight=shares.holds,
+)

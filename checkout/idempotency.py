@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 
 from checkout.models import Hold, Order
 from flashsale.core import advisory_locks
-from flashsale.core.batching import Batch, Batcher
+from flashsale.core.batching import Admit, Batcher
 from flashsale.core.refusals import Refusal
 
 _FOUND, _NOT_FOUND = "found", "not found"
@@ -77,16 +77,16 @@ def is_known(once: IdempotencyKey) -> bool:
     return key_lookup_batcher.submit(None, once) is _FOUND
 
 
-def _look_up(_, batch: Batch[IdempotencyKey, str]) -> list[str]:
-    names = [once.name for once in batch.requests]
-    clients, keys = zip(*names, strict=True)
+def _look_up(_: None, keys: list[IdempotencyKey], admit: Admit[IdempotencyKey]) -> list[str]:
+    names = [key.name for key in keys]
+    clients, client_keys = zip(*names, strict=True)
     with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, [list(clients), list(keys)])
+        cursor.execute(_KNOWN, [list(clients), list(client_keys)])
         known = set(cursor.fetchall())
     return [_FOUND if name in known else _NOT_FOUND for name in names]
 
 
-key_lookup_batcher: Batcher[IdempotencyKey, str] = Batcher(_look_up)
+key_lookup_batcher: Batcher[None, IdempotencyKey, str] = Batcher(_look_up)
 
 
 def replay_or_refusal(known: dict[tuple[str, str], Made], once: IdempotencyKey) -> Made | Refusal:

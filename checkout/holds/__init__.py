@@ -1,7 +1,7 @@
 """Holds: placed, released, expired. The only writer of a hold's status, except that an order converts it."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from checkout.holds.requests import HoldRequest, decide, with_overdue
 from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold
 from flashsale.core import clock, events
+from flashsale.core.batching import Admit
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.submissions.once import retrying_transaction_once
 from flashsale.core.transactions import retrying_transaction
@@ -91,21 +92,21 @@ def place(
 
 
 def place_batch(
-    *, product_id: int, requests: Sequence[HoldRequest], more: Callable[[], Sequence[HoldRequest]] = list
+    *, product_id: int, requests: Sequence[HoldRequest], admit: Admit[HoldRequest] = list
 ) -> list[Hold | Refusal]:
     """Grant the requests for one product in their order, in one transaction; return a hold or refusal for each.
 
-    No two may have the same Idempotency-Key. `more` is asked, once the stock is locked, who came while it was waited
-    for: requests without a key, decided after the others. It may be asked again, and then names the same ones first.
+    No two may have the same Idempotency-Key. `admit` returns, once the stock is locked, the requests that arrived while
+    the lock was waited for: they have no key, and are decided after the others.
 
     When a request finds too few units, or its customer has too many, and some are overdue, the batch is undone, the
     overdue units are taken back in transactions of their own, and the batch is decided once more.
     """
     try:
-        return _grant(product_id, requests, more, may_reclaim=True)
+        return _grant(product_id, requests, admit, may_reclaim=True)
     except _ReclaimFirst:
         overdue.reclaim(product_id)
-        return _grant(product_id, requests, more, may_reclaim=False)
+        return _grant(product_id, requests, admit, may_reclaim=False)
 
 
 def get(hold_id: UUID) -> Hold:
@@ -215,14 +216,14 @@ def already_used(hold: Hold) -> HoldAlreadyUsed:
 
 @retrying_transaction
 def _grant(
-    product_id: int, requests: Sequence[HoldRequest], more: Callable[[], Sequence[HoldRequest]], *, may_reclaim: bool
+    product_id: int, requests: Sequence[HoldRequest], admit: Admit[HoldRequest], *, may_reclaim: bool
 ) -> list[Hold | Refusal]:
     known = idempotency.lock_and_find(Hold.objects.as_of_now(), [request.once for request in requests])
     is_new = [request.once is None or request.once.name not in known for request in requests]
     new = list(itertools.compress(requests, is_new))
     # In another attempt there may be latecomers of the first, even if every other request is known by now.
-    is_needed = new or more()
-    granted = iter(_grant_new(product_id, new, more, may_reclaim=may_reclaim) if is_needed else [])
+    is_needed = new or admit()
+    granted = iter(_grant_new(product_id, new, admit, may_reclaim=may_reclaim) if is_needed else [])
     of_requests = [
         next(granted) if fresh else idempotency.replay_or_refusal(known, request.once)
         for request, fresh in zip(requests, is_new, strict=True)
@@ -231,14 +232,14 @@ def _grant(
 
 
 def _grant_new(
-    product_id: int, requests: Sequence[HoldRequest], more: Callable[[], Sequence[HoldRequest]], *, may_reclaim: bool
+    product_id: int, requests: Sequence[HoldRequest], admit: Admit[HoldRequest], *, may_reclaim: bool
 ) -> list[Hold | Refusal]:
     try:
         stock, product = inventory.lock_for_claims(product_id)
     except (Stock.DoesNotExist, Product.DoesNotExist):
-        return [NotFound("There is no such product.") for _ in [*requests, *more()]]
+        return [NotFound("There is no such product.") for _ in [*requests, *admit()]]
 
-    requests = [*requests, *more()]
+    requests = [*requests, *admit()]
     results = decide(product, requests, free=stock.free, now=product.locked_at)
     if may_reclaim and any(isinstance(result, LimitExceeded) and result.is_by_overdue for result in results):
         raise _ReclaimFirst

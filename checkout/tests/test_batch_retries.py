@@ -39,7 +39,7 @@ def test_who_came_late_is_decided_though_everybody_else_was_served_meanwhile(pro
     monkeypatch.setattr(inventory, "reserve", fail_once)
     monkeypatch.setattr(transactions.time, "sleep", let_another_process_serve_it)
 
-    known, served = holds.place_batch(product_id=product.pk, requests=[first], more=lambda: [late])
+    known, served = holds.place_batch(product_id=product.pk, requests=[first], admit=lambda: [late])
 
     assert (known.is_replayed, served.pk) == (True, late.hold_id)
     assert Hold.objects.count() == 2

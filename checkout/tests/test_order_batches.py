@@ -12,6 +12,7 @@ from checkout.idempotency import IdempotencyKey
 from checkout.models import Order
 from checkout.orders.requests import OrderRequest
 from checkout.tests.factories import HoldFactory, let_hold_pass
+from flashsale.core.batching import is_fault_or_lock_timeout, process_or_isolate
 from flashsale.core.refusals import Refusal
 from flashsale.tests.support.racing import at_once, counts, other_connection
 
@@ -79,7 +80,12 @@ def test_a_hold_that_somebody_keeps_locked_spoils_no_other_order():
     with other_connection() as somebody, connection.cursor() as cursor:
         somebody.execute("SELECT 1 FROM checkout_hold WHERE id = %s FOR UPDATE", [requests[1].hold_id])
         cursor.execute("SET lock_timeout = '100ms'")
-        results = batching._place_orders(None, SimpleNamespace(requests=requests))
+        results = process_or_isolate(
+            batching._process_orders,
+            None,
+            SimpleNamespace(requests=requests, admit=list),
+            isolates=is_fault_or_lock_timeout,
+        )
     connection.close()
 
     assert [type(result).__name__ for result in results] == ["Order", "OperationalError", "Order"]

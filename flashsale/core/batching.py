@@ -1,9 +1,12 @@
-"""Group commit for requests: those of one process that want the same thing at the same moment are decided together.
+"""Leader-follower batching, known as group commit: concurrent requests of one process share one transaction.
 
-A request that finds nobody before it is the *leader* and decides its own. Whoever comes while it does waits in line;
-when it is done, the first in line leads: it decides everybody who waits, in their order, and wakes each with a result
-or an error of their own. There is no background thread. Leaders do not rely on being alone: what they decide about is
-locked, or only read, where it is kept.
+The first request for a key becomes the leader of that key's queue and is processed at once. Requests for the same key
+that arrive meanwhile wait in the queue. When the leader is done, the first waiting request becomes the next leader: it
+processes all waiting requests together, in their order, and wakes each with a result or an exception of its own. There
+is no background thread. A leader is not alone: other processes have leaders, and a slow leader is replaced, so what is
+decided is locked, or only read, in the database.
+
+Source of the idea: https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-COMMIT-DELAY
 """
 
 import contextlib
@@ -12,28 +15,48 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.db import connection
 
 from flashsale.core.refusals import Refusal
-from flashsale.core.transactions import LOCK_NOT_AVAILABLE, Busy, OutcomeUnknown, is_transient, sqlstate_of
+from flashsale.core.transactions import Busy, OutcomeUnknown, is_lock_timeout, is_transient
 
-# How many requests are decided together at most.
+# The most requests of one batch.
 MAX_BATCH = 64
-# How long a request waits for its turn, and how much longer for the end of what decides it: more than all the timeouts
-# of the database together.
+# How long a request waits to be taken into a batch, and after that for the batch's end: longer than all the timeouts of
+# the database together.
 WAIT_SECONDS = 3.0
 TAKEN_SECONDS = 30.0
-# A leader that takes longer than this, because its connection hangs, leaves the line to the next who comes.
+# A leader that takes longer than this (its connection hangs) is replaced by the next request that arrives.
 LEAD_SECONDS = 3.0
+# When so many requests of a batch have timed out for a lock, each alone, the others of the batch do not wait for it.
+MAX_LOCK_TIMEOUTS = 2
 
+Key = TypeVar("Key", bound=Hashable)
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
+# Adds requests that arrived since the batch began; returns all that were added, in order, also by earlier calls.
+Admit = Callable[[], list[Request]]
+# Returns a result or an exception for each of the requests and of those that `admit` returned, in that order, or raises
+# an exception for all of them.
+Process = Callable[[Key, list[Request], Admit[Request]], Sequence[Result | Exception]]
+Compatible = Callable[[Request, list[Request]], bool]
+
+
+def is_fault(error: Exception) -> bool:
+    """Say whether an error may concern one request of a batch only: neither transient nor an unknown outcome."""
+    return not (is_transient(error) or isinstance(error, (Busy, OutcomeUnknown)))
+
+
+def is_fault_or_lock_timeout(error: Exception) -> bool:
+    """Do what `is_fault` does, where the requests of a batch lock different rows: one lock timeout concerns one."""
+    return is_fault(error) or is_lock_timeout(error)
+
 
 class _Waiter(Generic[Request, Result]):
-    """One request in line; its thread sleeps on `_woken`, which whoever has news for it releases."""
+    """One request in a queue; its thread sleeps until another thread calls `wake`."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -43,17 +66,17 @@ class _Waiter(Generic[Request, Result]):
         self._woken.acquire()
 
     def wake(self) -> None:
-        """Give news, or more of them to who has not noticed the first yet."""
+        """Wake the thread; twice is the same as once when it has not noticed the first yet."""
         with contextlib.suppress(RuntimeError):
             self._woken.release()
 
     def sleep(self, seconds: float) -> bool:
-        """Wait for news; says whether there are any."""
+        """Wait to be woken; returns False when `seconds` passed."""
         return self._woken.acquire(timeout=seconds)
 
 
 class _Queue(Generic[Request, Result]):
-    """Those who want the same thing, and since when (monotonic seconds) who leads them does."""
+    """The waiting requests of one key, and its leader since `led_since` (monotonic seconds)."""
 
     def __init__(self) -> None:
         self.waiting: deque[_Waiter[Request, Result]] = deque()
@@ -62,63 +85,74 @@ class _Queue(Generic[Request, Result]):
 
 
 class Batch(Generic[Request, Result]):
-    """The requests that are decided now, in order; more may be let in while they are."""
+    """The requests that one leader processes, in order."""
 
-    def __init__(self, queue: _Queue[Request, Result], mutex: threading.Lock) -> None:
+    def __init__(
+        self, queue: _Queue[Request, Result], mutex: threading.Lock, admissible: Callable[[Request], bool]
+    ) -> None:
         self.waiters: list[_Waiter[Request, Result]] = []
-        self._line = queue
+        self._queue = queue
         self._mutex = mutex
+        self._admissible = admissible
+        self._taken = 0
 
     @property
     def requests(self) -> list[Request]:
-        """Everybody who is in."""
+        """All requests of the batch, the admitted ones last."""
         return [waiter.request for waiter in self.waiters]
 
-    def take_waiting(self, compatible: Callable[[Request, list[Request]], bool]) -> None:
-        """Let those in who wait, as far as they fit beside those who are in; the others keep their places in line."""
+    def take_waiting(self, compatible: Compatible[Request]) -> None:
+        """Take the waiting requests that are compatible with those taken before; the others keep their places."""
         with self._mutex:
-            waiting = self._line.waiting
+            waiting = self._queue.waiting
             for _ in range(len(waiting)):
                 waiter = waiting.popleft()
                 if len(self.waiters) < MAX_BATCH and compatible(waiter.request, self.requests):
                     self.waiters.append(waiter)
                 else:
                     waiting.append(waiter)
+            self._taken = len(self.waiters)
 
-    def admit(self, may_come: Callable[[Request], bool]) -> None:
-        """Let those in who came meanwhile, up to the first who may not: nobody is overtaken."""
+    def admit(self) -> list[Request]:
+        """Do what `Admit` says, up to the first request that is not admissible: no request overtakes another."""
         with self._mutex:
-            waiting = self._line.waiting
-            while waiting and len(self.waiters) < MAX_BATCH and may_come(waiting[0].request):
+            waiting = self._queue.waiting
+            while waiting and len(self.waiters) < MAX_BATCH and self._admissible(waiting[0].request):
                 self.waiters.append(waiting.popleft())
+        return self.requests[self._taken :]
 
 
-class Batcher(Generic[Request, Result]):
-    """The lines of one process, one for each key. The mutex is held for a few instructions, never while waiting.
+class Batcher(Generic[Key, Request, Result]):
+    """The queues of one process, one for each key. The mutex is held for a few instructions, never while waiting.
 
-    `decide(key, batch)` returns a result or an exception for each request that is in the batch when it returns, or
-    raises an exception for all. `compatible` says whether a request may join those of a batch, `max_in_flight` how many
-    requests may wait or run at once.
+    `compatible` says whether a request may be in one batch with others, `admissible` whether it may be admitted to a
+    batch that is being processed, `max_in_flight` how many requests may wait or be processed at once. Where `isolates`
+    is true of an exception of a whole batch, each of its requests is processed again, alone.
     """
 
     def __init__(
         self,
-        decide: Callable[[Hashable, Batch[Request, Result]], Sequence[Result | Exception]],
+        process: Process[Key, Request, Result],
         *,
-        compatible: Callable[[Request, list[Request]], bool] = lambda _request, _others: True,
+        compatible: Compatible[Request] = lambda _request, _others: True,
+        admissible: Callable[[Request], bool] = lambda _request: True,
+        isolates: Callable[[Exception], bool] = lambda _error: False,
         max_in_flight: Callable[[], int] | None = None,
     ) -> None:
-        self._decide = decide
+        self._process = process
         self._compatible = compatible
+        self._admissible = admissible
+        self._isolates = isolates
         self._max_in_flight = max_in_flight
         self._mutex = threading.Lock()
-        self._queues: dict[Hashable, _Queue[Request, Result]] = {}
+        self._queues: dict[Key, _Queue[Request, Result]] = {}
         self._in_flight = 0
 
-    def submit(self, key: Hashable, request: Request) -> Result:
+    def submit(self, key: Key, request: Request) -> Result:
         """Return the request's result, or raise its exception.
 
-        Raises `Busy` when there is no room or no turn in time, `OutcomeUnknown` when its leader is lost.
+        Raises `Busy` when too many are in flight or the request was not taken into a batch in time, and
+        `OutcomeUnknown` when its leader was stopped.
         """
         waiter: _Waiter[Request, Result] = _Waiter(request)
         queue = self._join(key, waiter)
@@ -128,7 +162,7 @@ class Batcher(Generic[Request, Result]):
             if waiter.leads:
                 self._run_leader(key, queue, waiter)
             if waiter.result is None:
-                # A leader that was replaced before it began: its successor has its request.
+                # This leader was replaced before it began: its successor has its request.
                 _wait_for_result(waiter)
         except BaseException:
             self._leave(key, queue, waiter)
@@ -136,20 +170,22 @@ class Batcher(Generic[Request, Result]):
         finally:
             with self._mutex:
                 self._in_flight -= 1
-        return self._outcome(waiter)
+        return self._result_of(waiter)
 
-    def _outcome(self, waiter: _Waiter) -> Result:
+    def _result_of(self, waiter: _Waiter[Request, Result]) -> Result:
         """Return or raise the result. No local variable keeps an exception whose traceback would keep the variable."""
         result, waiter.result = waiter.result, None
         try:
             if isinstance(result, Exception):
                 raise result
+            if result is None:
+                raise TypeError("a batch returned None for a request")
             return result
         finally:
             del result
 
-    def _join(self, key: Hashable, waiter: _Waiter) -> _Queue:
-        """Join the line, and lead it when nobody does. Raises `Busy`."""
+    def _join(self, key: Key, waiter: _Waiter[Request, Result]) -> _Queue[Request, Result]:
+        """Join the queue, and become its leader when it has none. Raises `Busy`."""
         with self._mutex:
             if self._max_in_flight is not None and self._in_flight >= self._max_in_flight():
                 raise Busy("Too many at once; nothing was done.")
@@ -160,9 +196,9 @@ class Batcher(Generic[Request, Result]):
                 _appoint_first(queue, awake=waiter)
             return queue
 
-    def _wait(self, queue: _Queue, waiter: _Waiter) -> None:
+    def _wait(self, queue: _Queue[Request, Result], waiter: _Waiter[Request, Result]) -> None:
         if not connection.in_atomic_block:
-            # Who waits needs no connection; those who lead do, and those who pay.
+            # Waiting needs no connection: return it to the pool.
             connection.close()
         if waiter.sleep(WAIT_SECONDS):
             return
@@ -172,39 +208,36 @@ class Batcher(Generic[Request, Result]):
                 raise Busy("It was not this request's turn in time; nothing was done.")
         _wait_for_result(waiter)
 
-    def _leave(self, key: Hashable, queue: _Queue, waiter: _Waiter) -> None:
-        """Let whoever was stopped while it waited stop nobody behind it."""
+    def _leave(self, key: Key, queue: _Queue[Request, Result], waiter: _Waiter[Request, Result]) -> None:
+        """Remove a request whose thread was stopped while it waited, so that it does not block the queue."""
         with self._mutex:
             if waiter in queue.waiting:
                 queue.waiting.remove(waiter)
         self._pass_leadership(key, queue, waiter)
 
-    def _run_leader(self, key: Hashable, queue: _Queue, leader: _Waiter) -> None:
-        batch: Batch[Request, Result] = Batch(queue, self._mutex)
+    def _run_leader(self, key: Key, queue: _Queue[Request, Result], leader: _Waiter[Request, Result]) -> None:
+        batch: Batch[Request, Result] = Batch(queue, self._mutex, self._admissible)
         try:
             batch.take_waiting(self._compatible)
             if batch.waiters:
-                self._decide_batch(key, batch)
+                self._process_batch(key, batch)
         finally:
             self._pass_leadership(key, queue, leader)
             for waiter in batch.waiters:
                 if waiter.result is None:
-                    waiter.result = OutcomeUnknown("whoever decided this request was stopped")
+                    waiter.result = OutcomeUnknown("the leader that processed this request was stopped")
                 if waiter is not leader:
                     waiter.wake()
 
-    def _decide_batch(self, key: Hashable, batch: Batch) -> None:
-        try:
-            results = self._decide(key, batch)
-        except Exception as error:
-            results = [_own(error) for _ in batch.waiters]
+    def _process_batch(self, key: Key, batch: Batch[Request, Result]) -> None:
+        results = process_or_isolate(self._process, key, batch, isolates=self._isolates)
         for waiter, result in zip(batch.waiters, results, strict=True):
             waiter.result = result
         # This frame is part of the exceptions' tracebacks.
         del results
 
-    def _pass_leadership(self, key: Hashable, queue: _Queue, leader: _Waiter) -> None:
-        """Let the first in line lead, or forget the line. Who was replaced meanwhile hands nothing over."""
+    def _pass_leadership(self, key: Key, queue: _Queue[Request, Result], leader: _Waiter[Request, Result]) -> None:
+        """Let the first waiting request lead, or delete the empty queue. A leader that was replaced does neither."""
         with self._mutex:
             if queue.leader is not leader:
                 return
@@ -215,57 +248,61 @@ class Batcher(Generic[Request, Result]):
                 del self._queues[key]
 
 
-def batch_else_individually(
-    requests: list[Request], decide: Callable[[list[Request]], Sequence[Result]], alone: Callable[[Request], Result]
+def process_or_isolate(
+    process: Process[Key, Request, Result],
+    key: Key,
+    batch: Batch[Request, Result],
+    *,
+    isolates: Callable[[Exception], bool],
 ) -> Sequence[Result | Exception]:
-    """Return what each of the requests gets when they are decided together.
+    """Return a result or an exception for each request of a batch.
 
-    A failure that is not a matter of time may be one's own, and so may a lock that did not come, where they lock
-    different rows: then nothing was done, and each is decided alone. When a second one finds no lock either, the rest
-    get what it got: they would wait for it one after the other.
+    An exception of the whole batch means that nothing was done. Where it may concern one request only (`isolates`),
+    each request is processed alone; else it is every request's. After `MAX_LOCK_TIMEOUTS` the requests that are left
+    get a lock timeout too, so that a batch does not wait for one lock again and again.
     """
-    if len(requests) == 1:
-        return [alone(requests[0])]
     try:
-        return decide(requests)
+        return process(key, batch.requests, batch.admit)
     except Exception as error:
-        is_ones_own = not is_transient(error) or _is_without_lock(error)
-        if isinstance(error, OutcomeUnknown) or not is_ones_own:
-            raise
+        requests = batch.requests
+        if len(requests) == 1 or not isolates(error):
+            return [_copy_of(error) for _ in requests]
     results: list[Result | Exception] = []
+    lock_timeouts: list[Exception] = []
     for request in requests:
-        without_lock = [result for result in results if _is_without_lock(result)]
-        results.append(_own(without_lock[1]) if len(without_lock) > 1 else capture(alone, request))
+        if len(lock_timeouts) >= MAX_LOCK_TIMEOUTS:
+            results.append(_copy_of(lock_timeouts[-1]))
+            continue
+        result = _process_alone(process, key, request)
+        results.append(result)
+        if isinstance(result, Exception) and is_lock_timeout(result):
+            lock_timeouts.append(result)
     return results
 
 
-def _is_without_lock(result: object) -> bool:
-    return isinstance(result, Exception) and sqlstate_of(result) == LOCK_NOT_AVAILABLE
-
-
-def capture(alone: Callable[[Request], Result], request: Request) -> Result | Exception:
-    """Return what one request gets alone, or the exception that it raises."""
+def _process_alone(process: Process[Key, Request, Result], key: Key, request: Request) -> Result | Exception:
     try:
-        return alone(request)
+        [result] = process(key, [request], list)
     except Refusal as refusal:
         return refusal.as_value()
     except Exception as error:
         return error
+    return result
 
 
-def _appoint_first(queue: _Queue, *, awake: _Waiter | None = None) -> None:
+def _appoint_first(queue: _Queue[Any, Any], *, awake: _Waiter[Any, Any] | None = None) -> None:
     first = queue.waiting[0]
     first.leads, queue.leader, queue.led_since = True, first, time.monotonic()
     if first is not awake:
         first.wake()
 
 
-def _wait_for_result(waiter: _Waiter) -> None:
+def _wait_for_result(waiter: _Waiter[Any, Any]) -> None:
     if not waiter.sleep(TAKEN_SECONDS):
-        raise OutcomeUnknown("whoever decided this request did not come back")
+        raise OutcomeUnknown("the leader that processes this request does not answer")
 
 
-def _own(error: Exception) -> Exception:
+def _copy_of(error: Exception) -> Exception:
     """Return a copy that one thread can raise, while others raise theirs.
 
     A transient error happens to every request of a crowd: its cause goes without the traceback, whose frames would keep

@@ -46,6 +46,11 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, InternalError) and sqlstate_of(error) in TRANSIENT_STATES
 
 
+def is_lock_timeout(error: Exception) -> bool:
+    """Say whether a lock was not granted within `lock_timeout`."""
+    return sqlstate_of(error) == LOCK_NOT_AVAILABLE
+
+
 def retrying_transaction(verb: Callable[P, R]) -> Callable[P, R]:
     """Run the verb as one outermost transaction, again from its start after a deadlock or serialization failure.
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from checkout import orders, proved_payments, reference_locks
 from flashsale.core import clock, events
-from flashsale.core.batching import Batch, Batcher, batch_else_individually
+from flashsale.core.batching import Admit, Batcher, is_fault_or_lock_timeout
 from flashsale.core.capacity import shares
 from flashsale.core.capacity.bulkheads import Bulkhead
 from flashsale.core.transactions import retrying_transaction
@@ -97,23 +97,29 @@ def _pay_plain(left_open: list[WebhookEvent]) -> set[int]:
     return {event.pk for event, _ in plain}
 
 
-def _store_batch(_, batch: Batch[Delivery, tuple[WebhookEvent, bool]]) -> list:
-    return batch_else_individually(batch.requests, deliveries.store, deliveries.store_one)
+def _store_batch(
+    _: None, batch: list[Delivery], admit: Admit[Delivery]
+) -> Sequence[tuple[WebhookEvent, bool] | Exception]:
+    return deliveries.store(batch)
 
 
-def _decide_batch(_, batch: Batch[WebhookEvent, WebhookEvent]) -> list:
+def _process_batch(_: None, seen: list[WebhookEvent], admit: Admit[WebhookEvent]) -> Sequence[WebhookEvent | Exception]:
     with _locks.entered():
-        return batch_else_individually(
-            batch.requests, process_payments, lambda event: inbox.process(event.pk, seen=event)
-        )
+        if len(seen) == 1:
+            return [inbox.process(seen[0].pk, seen=seen[0])]
+        return process_payments(seen)
 
 
 def _is_another_event(delivery: Delivery, others: list[Delivery]) -> bool:
-    """Say whether nobody beside delivers the same event: the second delivery waits for the first one's outcome."""
+    """Say whether no other request delivers the same event: the second delivery waits for the first one's outcome."""
     return all(other.name != delivery.name for other in others)
 
 
-delivery_batcher: Batcher[Delivery, tuple[WebhookEvent, bool]] = Batcher(_store_batch, compatible=_is_another_event)
-payment_batcher: Batcher[WebhookEvent, WebhookEvent] = Batcher(
-    _decide_batch, compatible=lambda event, others: all(event.pk != other.pk for other in others)
+delivery_batcher: Batcher[None, Delivery, tuple[WebhookEvent, bool]] = Batcher(
+    _store_batch, compatible=_is_another_event, isolates=is_fault_or_lock_timeout
+)
+payment_batcher: Batcher[None, WebhookEvent, WebhookEvent] = Batcher(
+    _process_batch,
+    compatible=lambda event, others: all(event.pk != other.pk for other in others),
+    isolates=is_fault_or_lock_timeout,
 )

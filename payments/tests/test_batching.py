@@ -1,6 +1,7 @@
 """Webhooks that are stored and decided together get what each would get alone."""
 
 import json
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,7 @@ from checkout import audit, orders
 from checkout.models import Order, ProvedPaymentId
 from checkout.orders.requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
-from flashsale.core.batching import Batcher
+from flashsale.core.batching import is_fault_or_lock_timeout, process_or_isolate
 from flashsale.tests.support.racing import at_once
 from payments import inbox, payment_records
 from payments.inbox import batching
@@ -152,16 +153,15 @@ def all_wait_for_all(monkeypatch):
     """Nobody is decided before `count` wait: the first to come leads a batch of one, the others come while it does."""
     sizes = []
 
-    def watched(decide):
-        def decide_and_count(key, batch):
-            sizes.append(len(batch.requests))
-            return decide(key, batch)
+    def watched(process):
+        def process_and_count(key, requests, admit):
+            sizes.append(len(requests))
+            return process(key, requests, admit)
 
-        return decide_and_count
+        return process_and_count
 
-    for line, decide in (("delivery_batcher", batching._store_batch), ("payment_batcher", batching._decide_batch)):
-        original = getattr(batching, line)
-        monkeypatch.setattr(batching, line, Batcher(watched(decide), compatible=original._fits))
+    for name in ("delivery_batcher", "payment_batcher"):
+        monkeypatch.setattr(getattr(batching, name), "_process", watched(getattr(batching, name)._process))
     return sizes
 
 
@@ -199,7 +199,12 @@ def test_one_that_fails_spoils_no_other(monkeypatch):
         lambda paid, **more: ([poisoned(event) for event, _ in paid], record_all(paid, **more)),
     )
 
-    results = batching._decide_batch(None, type("Batch", (), {"requests": batch}))
+    results = process_or_isolate(
+        batching._process_batch,
+        None,
+        SimpleNamespace(requests=batch, admit=list),
+        isolates=is_fault_or_lock_timeout,
+    )
 
     assert [type(result).__name__ for result in results] == ["WebhookEvent", "ZeroDivisionError", "WebhookEvent"]
     assert [outcome(event)[0] for event in batch] == ["applied", "received", "applied"]

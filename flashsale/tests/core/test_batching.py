@@ -1,19 +1,21 @@
-"""Lines of requests that are decided together, at moments that are rare: who is woken twice, or dies while it waits."""
+"""Batches of requests at moments that are rare: a waiter is woken twice, or its thread is stopped while it waits."""
 
 import threading
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import psycopg.errors
 import pytest
 from django.db import OperationalError
 
 from flashsale.core import batching
-from flashsale.core.batching import Batcher, batch_else_individually
+from flashsale.core.batching import Batcher, is_fault, is_fault_or_lock_timeout, process_or_isolate
+from flashsale.core.transactions import Busy, OutcomeUnknown
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
 
 
 class SlowToWait:
-    """Stands for this thread's connection: who waits gives it back first, which takes long for those named here."""
+    """Stands for this thread's connection: a waiter returns it first, which takes long for the threads named here."""
 
     in_atomic_block = False
 
@@ -28,121 +30,156 @@ class SlowToWait:
             assert until.wait(WAIT_SECONDS)
 
 
-class Shop:
-    """A line whose first leader, `first`, decides when it may; the others are decided at once."""
+class Desk:
+    """A batcher whose first leader, `first`, is processed when the test says so; the others are processed at once."""
 
     def __init__(self) -> None:
-        self.begun, self.may_decide = threading.Event(), threading.Event()
-        self.lets_latecomers_in = False
-        self.answers: dict[str, object] = {}
-        self.line: Batcher = Batcher(self._decide)
+        self.begun, self.may_end = threading.Event(), threading.Event()
+        self.admits = False
+        self.results: dict[str, object] = {}
+        self.batcher: Batcher = Batcher(self._process, admissible=lambda _: self.admits)
 
-    def _decide(self, _, batch) -> Sequence[str]:
-        if "first" in batch.requests:
-            self.begun.set()
-            assert self.may_decide.wait(WAIT_SECONDS)
-            batch.admit(lambda _: self.lets_latecomers_in)
-        return list(batch.requests)
+    def _process(self, _, requests, admit) -> Sequence[str]:
+        if "first" not in requests:
+            return requests
+        self.begun.set()
+        assert self.may_end.wait(WAIT_SECONDS)
+        return [*requests, *admit()]
 
-    def ask(self, name: str) -> threading.Thread:
-        """Let somebody ask; returns when it is in line, or has its answer."""
-        inside = self.line._in_flight
-        asking = threading.Thread(target=self._ask, args=(name,), name=name)
-        asking.start()
-        wait_until(lambda: self.line._in_flight > inside or name in self.answers, what=f"{name} is in line")
-        return asking
+    def submit(self, name: str) -> threading.Thread:
+        """Submit a request in a thread of its own; returns when it waits, or has its result."""
+        in_flight = self.batcher._in_flight
+        thread = threading.Thread(target=self._submit, args=(name,), name=name)
+        thread.start()
+        wait_until(lambda: self.batcher._in_flight > in_flight or name in self.results, what=f"{name} waits")
+        return thread
 
     def is_led_too_long(self) -> None:
         """Let the present leader have begun long ago."""
-        self.line._queues["all"].led_since -= 2 * batching.LEAD_SECONDS
+        self.batcher._queues["all"].led_since -= 2 * batching.LEAD_SECONDS
 
-    def _ask(self, name: str) -> None:
+    def _submit(self, name: str) -> None:
         try:
-            self.answers[name] = self.line.submit("all", name)
+            self.results[name] = self.batcher.submit("all", name)
         except Exception as error:
-            self.answers[name] = error
+            self.results[name] = error
 
     def is_empty(self) -> bool:
-        return self.line._in_flight == 0 and not self.line._queues
+        return self.batcher._in_flight == 0 and not self.batcher._queues
 
 
 @pytest.fixture
-def shop(monkeypatch):
+def desk(monkeypatch):
     for name in ("LEAD_SECONDS", "WAIT_SECONDS", "TAKEN_SECONDS"):
         monkeypatch.setattr(batching, name, WAIT_SECONDS)
-    return Shop()
+    return Desk()
 
 
-def test_who_was_appointed_and_is_taken_along_before_it_noticed_has_its_answer(shop, monkeypatch):
-    noticed, shop.lets_latecomers_in = threading.Event(), True
+def test_a_leader_that_is_admitted_elsewhere_before_it_wakes_gets_its_result(desk, monkeypatch):
+    noticed, desk.admits = threading.Event(), True
     monkeypatch.setattr(batching, "connection", SlowToWait(appointed=noticed))
-    asking = [shop.submit("first")]
-    assert shop.begun.wait(WAIT_SECONDS)
-    asking += [shop.submit("appointed"), shop.submit("behind")]
-    shop.is_led_too_long()
-    asking.append(shop.submit("late"))
+    threads = [desk.submit("first")]
+    assert desk.begun.wait(WAIT_SECONDS)
+    threads += [desk.submit("appointed"), desk.submit("behind")]
+    desk.is_led_too_long()
+    threads.append(desk.submit("late"))
 
-    shop.may_decide.set()
-    asking[0].join(WAIT_SECONDS)
+    desk.may_end.set()
+    threads[0].join(WAIT_SECONDS)
     noticed.set()
-    [one.join(WAIT_SECONDS) for one in asking]
+    [one.join(WAIT_SECONDS) for one in threads]
 
-    assert shop.answers == {name: name for name in ("first", "appointed", "behind", "late")}
-    assert shop.is_empty()
+    assert desk.results == {name: name for name in ("first", "appointed", "behind", "late")}
+    assert desk.is_empty()
 
 
-def test_who_is_appointed_twice_leads_once(shop, monkeypatch):
+def test_a_waiter_appointed_twice_leads_once(desk, monkeypatch):
     noticed = threading.Event()
     monkeypatch.setattr(batching, "connection", SlowToWait(appointed=noticed))
-    asking = [shop.submit("first")]
-    assert shop.begun.wait(WAIT_SECONDS)
-    asking.append(shop.submit("appointed"))
-    shop.may_decide.set()
-    asking[0].join(WAIT_SECONDS)
-    shop.is_led_too_long()
+    threads = [desk.submit("first")]
+    assert desk.begun.wait(WAIT_SECONDS)
+    threads.append(desk.submit("appointed"))
+    desk.may_end.set()
+    threads[0].join(WAIT_SECONDS)
+    desk.is_led_too_long()
 
-    asking.append(shop.submit("late"))
+    threads.append(desk.submit("late"))
     noticed.set()
-    [one.join(WAIT_SECONDS) for one in asking]
+    [one.join(WAIT_SECONDS) for one in threads]
 
-    assert shop.answers == {name: name for name in ("first", "appointed", "late")}
-    assert shop.is_empty()
+    assert desk.results == {name: name for name in ("first", "appointed", "late")}
+    assert desk.is_empty()
 
 
-def test_who_dies_while_it_waits_stops_nobody_behind_it(shop, monkeypatch):
+def test_a_waiter_that_is_stopped_does_not_block_the_queue(desk, monkeypatch):
     monkeypatch.setattr(batching, "connection", SlowToWait(dying=ValueError("no pool")))
-    asking = [shop.submit("first")]
-    assert shop.begun.wait(WAIT_SECONDS)
-    asking += [shop.submit("dying"), shop.submit("behind")]
+    threads = [desk.submit("first")]
+    assert desk.begun.wait(WAIT_SECONDS)
+    threads += [desk.submit("dying"), desk.submit("behind")]
 
-    shop.may_decide.set()
-    [one.join(WAIT_SECONDS) for one in asking]
+    desk.may_end.set()
+    [one.join(WAIT_SECONDS) for one in threads]
 
-    assert str(shop.answers.pop("dying")) == "no pool"
-    assert shop.answers == {"first": "first", "behind": "behind"}
-    assert shop.is_empty()
+    assert str(desk.results.pop("dying")) == "no pool"
+    assert desk.results == {"first": "first", "behind": "behind"}
+    assert desk.is_empty()
 
 
-def test_a_lock_that_does_not_come_is_waited_for_twice_alone_at_most():
-    waited = []
+def _processed(requests: list, process) -> Sequence:
+    batch = SimpleNamespace(requests=requests, admit=list)
+    return process_or_isolate(process, "all", batch, isolates=is_fault_or_lock_timeout)
 
-    def wait_in_vain(requests) -> list:
-        waited.append(requests)
+
+def test_a_lock_that_times_out_is_waited_for_twice_alone_at_most():
+    processed = []
+
+    def time_out(_, requests, admit) -> list:
+        processed.append(requests)
         raise OperationalError from psycopg.errors.LockNotAvailable()
 
-    results = batch_else_individually(list(range(64)), wait_in_vain, wait_in_vain)
+    results = _processed(list(range(64)), time_out)
 
-    assert waited == [list(range(64)), 0, 1]
+    assert processed == [list(range(64)), [0], [1]]
     assert {type(result) for result in results} == {OperationalError}
     assert len({id(result) for result in results}) == len(results) == 64
 
 
-def test_one_lock_that_does_not_come_spoils_no_other_request():
-    def wait_for_the_third(request) -> str:
-        if request in (3, [1, 2, 3, 4]):
+def test_one_lock_timeout_fails_no_other_request():
+    def time_out_for_three(_, requests, admit) -> list[str]:
+        if 3 in requests:
             raise OperationalError from psycopg.errors.LockNotAvailable()
-        return f"done {request}"
+        return [f"done {request}" for request in requests]
 
-    results = batch_else_individually([1, 2, 3, 4], wait_for_the_third, wait_for_the_third)
+    results = _processed([1, 2, 3, 4], time_out_for_three)
 
     assert [str(result) for result in results] == ["done 1", "done 2", "", "done 4"]
+
+
+@pytest.mark.parametrize(
+    "error", [OperationalError(), Busy(), OutcomeUnknown()], ids=lambda error: type(error).__name__
+)
+def test_an_error_that_concerns_every_request_is_not_tried_again(error):
+    processed = []
+
+    def fail(_, requests, admit) -> list:
+        processed.append(requests)
+        raise error
+
+    results = _processed([1, 2, 3], fail)
+
+    assert processed == [[1, 2, 3]]
+    assert {type(result) for result in results} == {type(error)}
+
+
+def test_a_fault_in_a_batch_with_admitted_requests_fails_one_request():
+    def fail_for_two(_, requests, admit) -> list[str]:
+        batch.requests = [1, 2, 3]
+        if 2 in [*requests, *admit()]:
+            raise ValueError
+        return [f"done {request}" for request in requests]
+
+    batch = SimpleNamespace(requests=[1], admit=lambda: [2, 3])
+
+    results = process_or_isolate(fail_for_two, "all", batch, isolates=is_fault)
+
+    assert [str(result) for result in results] == ["done 1", "", "done 3"]
