@@ -18,6 +18,7 @@ run: $(VENV)/.runtime
 test: $(VENV)/.development
 	@$(VENV)/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
+# ARGS="--against REVISION" measures another revision beside this one.
 bench: $(VENV)/.development
 	@$(VENV)/bin/python -m benchmarks.sale $(ARGS)
 

@@ -116,20 +116,18 @@ def _measure() -> dict[str, tuple[float, int]]:
 
     client = Client()
     client.force_login(User.objects.get_or_create(username="ann", is_staff=True, is_superuser=True)[0])
-    found = {}
+    measured = {}
     for name, path in PAGES.items():
         times, queries = [], 0
         for _ in range(ROUNDS):
             cache.clear()
-            with CaptureQueriesContext(
-                connection,
-            ) as captured:
+            with CaptureQueriesContext(connection) as captured:
                 started = time.perf_counter()
                 assert client.get(path, headers={"host": "localhost"}).status_code == 200, path
                 times.append(1000 * (time.perf_counter() - started))
             queries = len(captured)
-        found[name] = statistics.median(times), queries
-    return found
+        measured[name] = statistics.median(times), queries
+    return measured
 
 
 if __name__ == "__main__":

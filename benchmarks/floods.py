@@ -1,7 +1,7 @@
-"""`python -m benchmarks.floods`: what floods do to a process's memory and to everybody else's latency.
+"""`python -m benchmarks.floods`: what floods do to a process's memory and to the latency of other requests.
 
-`--against DIRECTORY` measures a checkout of another revision beside this one, turn by turn in one run: the same virtual
-environment, PostgreSQL and Valkey, a web server of its own. Latencies are those of one client that polls meanwhile.
+`--against REVISION` measures another revision beside this one, in alternating rounds of one run. Latencies are those of
+one client that polls meanwhile.
 """
 
 import argparse
@@ -9,34 +9,32 @@ import contextlib
 import http.client
 import json
 import statistics
-import subprocess
-import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
 from benchmarks import mixed, wrk
+from benchmarks.checkouts import THIS, Checkout, checked_out, find_commit
+from benchmarks.loads import CLIENTS, PLENTY
 from benchmarks.results import machine
-from benchmarks.shop import PROJECT, Shop, free_port, open_shop, serving
+from benchmarks.shop import Shop, open_shop, serving
 from flashsale.local import servers
 
 CLAIMANTS = 80
 LOCKED_SECONDS = 10
 UNSIGNED_CLIENTS = 200
-CLIENTS = 64
 PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Side:
-    """One checkout, its running web server, and what the shop sells."""
+    """One revision's running shop, and a product and an order of it."""
 
-    name: str
     shop: Shop
     server_pid: int
     product_id: int
@@ -61,7 +59,7 @@ def _resident(pid: int) -> int:
 
 
 class Poller:
-    """Asks for paths in turn, one after the other, until it is stopped; keeps how long each answer took."""
+    """Asks for paths, one after the other, until it is stopped; keeps how long each answer took."""
 
     def __init__(self, port: int, *paths: str) -> None:
         self.milliseconds: list[float] = []
@@ -97,7 +95,7 @@ class Poller:
 
 
 def quiet(side: Side, seconds: float) -> str:
-    """Poll orders while nothing else happens."""
+    """Poll an order without any other load."""
     with Poller(side.shop.port, f"/api/v1/orders/{side.order_id}") as poller:
         time.sleep(seconds)
     return str(poller)
@@ -131,7 +129,7 @@ def unsigned_webhooks(side: Side, seconds: float) -> str:
 
 
 def locked_stock(side: Side, _seconds: float) -> str:
-    """Let 80 claimants wait for one locked row."""
+    """Let 80 clients ask for units of a product whose stock row is locked."""
     body = json.dumps({"product_id": side.product_id, "quantity": 1})
     with _locked(side), Poller(side.shop.port, *_pages(side)) as poller:
         load = wrk.run(
@@ -156,7 +154,7 @@ def _locked(side: Side) -> Iterator[None]:
 
 
 def mixed_requests(side: Side, _seconds: float, *, requests: int) -> str:
-    """Send every kind of request, refused ones too, and look at the memory ten times."""
+    """Send every kind of request, refused ones too, and read the memory ten times."""
     seen = [side.megabytes()]
     for _ in range(10):
         statuses = mixed.run(side.shop.port, requests=requests // 10, clients=CLIENTS, product_id=side.product_id)
@@ -165,44 +163,49 @@ def mixed_requests(side: Side, _seconds: float, *, requests: int) -> str:
 
 
 @contextlib.contextmanager
-def opened(name: str, checkout: Path, shop: Shop) -> Iterator[Side]:
-    """Run a checkout's web server as it configures itself."""
-    from catalog import products
-    from checkout import holds, orders
+def running(checkout: Checkout) -> Iterator[Side]:
+    """Run a revision's shop with a product and an order."""
+    with open_shop(checkout) as shop:
+        shop.manage("collectstatic", "--noinput", "--verbosity", "0")
+        product_id = shop.add_product(stock=PLENTY)
+        with serving(shop) as pid:
+            hold = _create(shop, "/api/v1/holds", product_id=product_id, quantity=1, ttl=600)
+            order = _create(shop, "/api/v1/orders", hold_id=hold["hold_id"])
+            yield Side(shop, pid, product_id, order["order_id"])
 
-    product_id = products.add(name=name, price=Decimal(10), currency="USD", stock=2_000_000_000).pk
-    order = orders.place(hold_id=holds.place(product_id=product_id, quantity=1, ttl_seconds=600).pk)
-    own = replace(shop, port=free_port())
-    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
-    subprocess.run(collect, cwd=checkout, env=shop.environment, check=True)
-    environment = {
-        "WEB_HOST": "127.0.0.1", "PORT": str(own.port), "PROMETHEUS_MULTIPROC_DIR": str(shop.state_dir / name)
-    }  # fmt: skip
-    with serving(own, [sys.executable, "-m", "flashsale.server"], checkout=checkout, **environment) as pid:
-        yield Side(name, own, pid, product_id, str(order.pk))
+
+def _create(shop: Shop, path: str, **body: object) -> dict[str, str]:
+    request = urllib.request.Request(shop.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
 
 
 def main() -> None:
     """Measure and print one line for each flood, side and round."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("floods", nargs="*")
-    parser.add_argument("--against", type=Path)
+    parser.add_argument("--against", metavar="REVISION")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--requests", type=int, default=100_000)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     floods: dict[str, Callable[[Side, float], str]] = {
         "quiet": quiet, "locked": locked_stock, "tokens": wrong_tokens, "webhooks": unsigned_webhooks,
-        "mixed": lambda side, seconds: mixed_requests(side, seconds, requests=asked.requests), "schema": schema,
+        "mixed": lambda side, seconds: mixed_requests(side, seconds, requests=options.requests), "schema": schema,
     }  # fmt: skip
-    checkouts = {"this": PROJECT} | ({"against": asked.against.resolve()} if asked.against else {})
-    print(machine(), "\n\n| flood | side | round | what was seen |\n|---|---|---|---|", flush=True)
-    with open_shop(free_port()) as shop, contextlib.ExitStack() as opened_sides:
-        sides = [opened_sides.enter_context(opened(name, path, shop)) for name, path in checkouts.items()]
-        for name, flood in floods.items():
-            for number in range(1, (1 if name == "mixed" else asked.rounds) + 1):
-                for side in sides if not asked.floods or name in asked.floods else ():
-                    print(f"| {name} | {side.name} | {number} | {flood(side, asked.seconds)} |", flush=True)
+    if unknown := set(options.floods) - set(floods):
+        parser.error(f"no flood is called {', '.join(unknown)}; there are {', '.join(floods)}")
+    print(machine(), "\n\n| flood | revision | round | what was measured |\n|---|---|---|---|", flush=True)
+    with contextlib.ExitStack() as stack:
+        checkouts = [THIS]
+        if options.against is not None:
+            checkouts.append(stack.enter_context(checked_out(find_commit(options.against))))
+        sides = [stack.enter_context(running(checkout)) for checkout in checkouts]
+        for name in options.floods or floods:
+            for number in range(1, (1 if name == "mixed" else options.rounds) + 1):
+                for side in sides:
+                    seen = floods[name](side, options.seconds)
+                    print(f"| {name} | {side.shop.checkout.name} | {number} | {seen} |", flush=True)
 
 
 if __name__ == "__main__":

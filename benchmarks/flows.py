@@ -66,8 +66,8 @@ async def _buy(client: Client, paths: Paths, product_id: int, key: bytes, status
 async def pay(client: Client, paths: Paths, hold: dict, key: bytes, statuses: Counter) -> None:
     """Order and pay for a hold, as a provider with this key would; an order that is not paid counts as negative."""
     payment_id = f"pay_{uuid.uuid4().hex}"
-    wanted = {"hold_id": hold.get("hold_id") or hold.get("id"), "payment_id": payment_id}
-    status, order = await client.post(paths.orders, json.dumps(wanted).encode(), {})
+    purchase = {"hold_id": hold.get("hold_id") or hold.get("id"), "payment_id": payment_id}
+    status, order = await client.post(paths.orders, json.dumps(purchase).encode(), {})
     statuses[status] += 1
     event = {
         "idempotency_key": payment_id, "status": "success", "order_id": order.get("order_id") or order.get("id"),

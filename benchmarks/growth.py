@@ -1,20 +1,18 @@
 """How holds a second change with the number of clients, and with the number of products they are for.
 
 `python -m benchmarks.growth` prints a table each; under overload it also says how long an order and its payment take
-meanwhile, for somebody who has a hold already.
+meanwhile, for a client that has a hold already.
 """
 
 import argparse
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 
 from benchmarks import flows, wrk
+from benchmarks.loads import PLENTY
 from benchmarks.results import machine
-from benchmarks.sale import PLENTY
-from benchmarks.shop import Shop, free_port, open_shop, serving
-from flashsale import server
+from benchmarks.shop import Shop, open_shop, serving
 
 CLIENTS = (16, 64, 256, 640, 1024)
 PRODUCTS = (1, 4, 16)
@@ -22,21 +20,15 @@ CLIENTS_OF_ALL = 64
 BUYERS = 4
 
 
-def _product() -> int:
-    from catalog import products
-
-    return products.add(name="Widget", price=Decimal(10), currency="USD", stock=PLENTY).pk
-
-
 def _clients(shop: Shop, seconds: float) -> None:
     """Print the table of clients: those who press "buy" on one product, while a few pay for another one."""
     print("\n| clients | holds a second | busy a second | p50 ms | p99 ms | pay meanwhile, p50 ms | p99 ms |")
     print("|---|---|---|---|---|---|---|")
-    hot, other = _product(), _product()
+    hot, other = shop.add_product(stock=PLENTY), shop.add_product(stock=PLENTY)
     for clients in CLIENTS:
         paid: list[wrk.Load] = []
         beside = threading.Thread(
-            target=lambda found=paid: found.append(
+            target=lambda results=paid: results.append(
                 flows.run(
                     shop.port,
                     flows.SHOP,
@@ -68,7 +60,7 @@ def _products(shop: Shop, seconds: float) -> None:
             loads = list(
                 pool.map(
                     lambda product, n=clients: _holds(shop, product, clients=n, seconds=seconds),
-                    [_product() for _ in range(count)],
+                    [shop.add_product(stock=PLENTY) for _ in range(count)],
                 )
             )
         print(f"| {count} | {sum(load.per_second for load in loads):,.0f} |", flush=True)
@@ -83,16 +75,12 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--workers", type=int, default=server.WORKERS)
-    parser.add_argument("--threads", type=int, default=server.THREADS)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     wrk.find()
-    with open_shop(free_port()) as shop:
-        argv = server.argv(host="127.0.0.1", port=shop.port, workers=asked.workers, threads=asked.threads)
-        with serving(shop, argv):
-            _holds(shop, _product(), clients=64, seconds=2)
-            _clients(shop, asked.seconds)
-            _products(shop, asked.seconds)
+    with open_shop() as shop, serving(shop):
+        _holds(shop, shop.add_product(stock=PLENTY), clients=64, seconds=2)
+        _clients(shop, options.seconds)
+        _products(shop, options.seconds)
     print(f"\n{machine()}")
 
 

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 Request = tuple[str, str, bytes, tuple[str, ...]]
-NOBODY = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 LARGE = b'{"x": "' + b"a" * 100_000 + b'"}'
 SECONDS = 60
 
@@ -17,21 +17,21 @@ def kinds(product_id: int) -> list[Request]:
     get = [
         f"/api/v1/products/{product_id}", "/api/v1/products", "/api/v1/products/999999", "/api/v1/products?cursor=x",
         "/api/v1/nothing", "/nothing", "/", "/problems/", "/problems/busy", "/api/v1/docs", "/api/v1/docs?script=",
-        "/api/v1/schema", f"/api/v1/orders/{NOBODY}", f"/api/v1/holds/{NOBODY}", "/admin/", "/admin/login/", "/livez",
-        "/readyz",
+        "/api/v1/schema", f"/api/v1/orders/{UNKNOWN_ID}", f"/api/v1/holds/{UNKNOWN_ID}", "/admin/", "/admin/login/",
+        "/livez", "/readyz",
     ]  # fmt: skip
     post = [
         ("/api/v1/holds", hold), ("/api/v1/holds", hold), ("/api/v1/holds", hold), ("/api/v1/holds", b"{"),
         ("/api/v1/holds", LARGE), ("/api/v1/holds", b"[]"), ("/api/v1/orders", b"{}"),
-        ("/api/v1/orders", json.dumps({"hold_id": NOBODY}).encode()), ("/api/v1/payments/webhook", b"{}"),
-        ("/api/v1/payments/webhook", LARGE), ("/api/v1/payments/webhooks/nobody", LARGE), ("/admin/login/", b"x=y"),
-        (f"/api/v1/orders/{NOBODY}/cancel", b""), ("/api/v1/products", b"{}"),
+        ("/api/v1/orders", json.dumps({"hold_id": UNKNOWN_ID}).encode()), ("/api/v1/payments/webhook", b"{}"),
+        ("/api/v1/payments/webhook", LARGE), ("/api/v1/payments/webhooks/unknown", LARGE), ("/admin/login/", b"x=y"),
+        (f"/api/v1/orders/{UNKNOWN_ID}/cancel", b""), ("/api/v1/products", b"{}"),
     ]  # fmt: skip
     wrong = ("Authorization: Bearer x", f"Authorization: Bearer abcdefgh.{'x' * 32}", "Accept: text/html")
-    found: list[Request] = [("GET", path, b"", ()) for path in get]
-    found += [("POST", path, body, ()) for path, body in post]
-    found += [("GET", get[0], b"", (header,)) for header in wrong]
-    return [*found, ("DELETE", f"/api/v1/holds/{NOBODY}", b"", ()), ("PUT", "/api/v1/holds", LARGE, ())]
+    requests: list[Request] = [("GET", path, b"", ()) for path in get]
+    requests += [("POST", path, body, ()) for path, body in post]
+    requests += [("GET", get[0], b"", (header,)) for header in wrong]
+    return [*requests, ("DELETE", f"/api/v1/holds/{UNKNOWN_ID}", b"", ()), ("PUT", "/api/v1/holds", LARGE, ())]
 
 
 async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request) -> int:
@@ -39,13 +39,13 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reque
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json", *headers]
     writer.write("\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body)
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-    found = dict(line.split(": ", 1) for line in head.splitlines()[1:] if ": " in line)
-    if found.get("transfer-encoding") == "chunked":
+    fields = dict(line.split(": ", 1) for line in head.splitlines()[1:] if ": " in line)
+    if fields.get("transfer-encoding") == "chunked":
         while size := int((await reader.readuntil(b"\r\n")), 16):
             await reader.readexactly(size + 2)
         await reader.readexactly(2)
     else:
-        await reader.readexactly(int(found.get("content-length", 0)))
+        await reader.readexactly(int(fields.get("content-length", 0)))
     return int(head.split(" ", 2)[1])
 
 
@@ -68,8 +68,8 @@ async def _client(port: int, requests: list[Request], count: int, statuses: Coun
 
 async def _run(port: int, requests: int, clients: int, product_id: int) -> Counter[int | str]:
     statuses: Counter[int | str] = Counter()
-    found = kinds(product_id)
-    await asyncio.gather(*(_client(port, found, requests // clients, statuses) for _ in range(clients)))
+    samples = kinds(product_id)
+    await asyncio.gather(*(_client(port, samples, requests // clients, statuses) for _ in range(clients)))
     return statuses
 
 

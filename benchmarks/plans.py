@@ -1,4 +1,4 @@
-"""The plan of every query that a sale waits for, with a million old holds: which index it uses, how long it takes.
+"""The plan of every query on a sale's path, with a million old holds: which index it uses, how long it takes.
 
 `python -m benchmarks.plans` starts servers of its own, fills them by SQL, and prints a table.
 """
@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 from benchmarks.admin_pages import FILL, HOLDS, ORDERS, PRODUCTS
-from benchmarks.shop import free_port, open_shop
+from benchmarks.shop import open_shop
 
 CUSTOMER, KEY = "customer-77", "0123456789abcdef"
 
 
 def _queries() -> dict[str, Any]:
-    """Return what is asked while a sale runs, as querysets."""
+    """Return the queries that a sale makes."""
     from django.db.models import Q
     from django.utils import timezone
 
@@ -60,7 +60,8 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     """Fill the tables and print the plans."""
-    with open_shop(free_port()):
+    with open_shop() as shop:
+        shop.set_up_django()
         from django.db import connection
 
         from catalog import products
@@ -73,13 +74,13 @@ def main() -> None:
             cursor.execute("VACUUM ANALYZE")
         print(f"With {HOLDS:,} holds and {ORDERS:,} orders:\n\n| query | plan | ms |\n|---|---|---|")
         for name, query in _queries().items():
-            [found] = json.loads(query.explain(format="json", analyze=True))
+            [explained] = json.loads(query.explain(format="json", analyze=True))
             used = [
                 node.get("Index Name") or f"{node['Node Type']} on {node['Relation Name']}"
-                for node in _nodes(found["Plan"])
+                for node in _nodes(explained["Plan"])
                 if "Index Name" in node or ("Relation Name" in node and node["Node Type"] == "Seq Scan")
             ]
-            print(f"| {name} | {', '.join(dict.fromkeys(used))} | {found['Execution Time']:.2f} |")
+            print(f"| {name} | {', '.join(dict.fromkeys(used))} | {explained['Execution Time']:.2f} |")
 
 
 if __name__ == "__main__":

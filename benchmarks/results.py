@@ -1,23 +1,23 @@
-"""What two sides reached, turn by turn, and the table that says so."""
+"""What two sides reached in rounds that alternate between them, and the table that shows it."""
 
 import os
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from benchmarks.wrk import Load
 
-# A round ends in the middle of its last requests; the other side must not pay for them.
-SETTLE_SECONDS = 1
+# A round ends in the middle of its last requests; they must not count against the other side's round.
+PAUSE_SECONDS = 1
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two that are compared: a name, what one round of it is, and the answers that belong to it."""
+    """One of the two that are compared: a name, what one round of it is, and the statuses that may be answered."""
 
     name: str
     round: Callable[[], Load]
@@ -37,65 +37,95 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """The medians of both sides, as rates and latencies, and how many answers did not belong."""
+    """The rounds of both sides, in the order in which they were measured."""
 
     row: Row
-    ours: Load
-    theirs: Load
+    our_rounds: Sequence[Load]
+    their_rounds: Sequence[Load]
+
+    @property
+    def ours(self) -> Load:
+        return median(self.our_rounds)
+
+    @property
+    def theirs(self) -> Load:
+        return median(self.their_rounds)
 
     @property
     def ratio(self) -> float:
+        """The ratio of the medians."""
         return self.ours.per_second / self.theirs.per_second
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the promise is kept."""
+        return self.ratio >= self.row.promised
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and the highest ratio of one round."""
+        pairs = zip(self.our_rounds, self.their_rounds, strict=True)
+        ratios = [ours.per_second / theirs.per_second for ours, theirs in pairs]
+        return min(ratios), max(ratios)
 
 
 def measure(row: Row, *, rounds: int) -> Result:
-    """Measure both sides turn by turn; raises `SystemExit` when an answer does not belong."""
-    loads: dict[str, list[Load]] = {"ours": [], "theirs": []}
+    """Measure both sides, the one that goes first changing from round to round.
+
+    Ends the program when a side answers a status that does not belong to the row, or loses a request.
+    """
+    loads: dict[Side, list[Load]] = {row.ours: [], row.theirs: []}
     if row.warms_up:
-        row.ours.round(), row.theirs.round()
-    for _ in range(rounds):
-        for side, measured in ((row.ours, loads["ours"]), (row.theirs, loads["theirs"])):
-            time.sleep(SETTLE_SECONDS)
-            load = side.round()
-            if set(load.statuses) - side.expected or load.lost:
-                sys.exit(f"{side.name}: unexpected answers {load.statuses}, {load.lost} lost")
-            measured.append(load)
+        for side in loads:
+            _round(side)
+    for number in range(rounds):
+        for side in (row.ours, row.theirs) if number % 2 == 0 else (row.theirs, row.ours):
+            time.sleep(PAUSE_SECONDS)
+            load = _round(side)
+            loads[side].append(load)
             print(
                 f"  {side.name}: {load.per_second:.0f}/s, p50 {load.p50_ms:.1f} ms, p99 {load.p99_ms:.1f} ms",
                 flush=True,
             )
-    return Result(row, _median(loads["ours"]), _median(loads["theirs"]))
+    return Result(row, loads[row.ours], loads[row.theirs])
 
 
-def _median(loads: list[Load]) -> Load:
-    middle = replace(
+def _round(side: Side) -> Load:
+    load = side.round()
+    if set(load.statuses) - side.expected or load.lost:
+        sys.exit(f"{side.name}: unexpected answers {load.statuses}, {load.lost} lost")
+    return load
+
+
+def median(loads: Sequence[Load]) -> Load:
+    """Return the median of each number of the rounds."""
+    return replace(
         loads[0],
         per_second=statistics.median(load.per_second for load in loads),
         p50_ms=statistics.median(load.p50_ms for load in loads),
         p99_ms=statistics.median(load.p99_ms for load in loads),
     )
-    return middle
 
 
 def table(results: Iterable[Result]) -> str:
     """Return the results as Markdown."""
     lines = [
-        "| what | a second | p50 ms | p99 ms | compared with | a second | p50 ms | p99 ms | ratio | promised |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| what | a second | p50 ms | p99 ms | compared with | a second | p50 ms | p99 ms | ratio | of single rounds |"
+        " promised |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for found in results:
-        cells = [found.row.ours.name, *_cells(found.ours), found.row.theirs.name, *_cells(found.theirs)]
-        mark = "" if found.ratio >= found.row.promised else " (missed)"
-        lines.append(f"| {' | '.join(cells)} | {found.ratio:.2f} | {found.row.promised:.2f}{mark} |")
+    for result in results:
+        row, (least, most) = result.row, result.range
+        cells = [row.ours.name, *_cells(result.ours), row.theirs.name, *_cells(result.theirs)]
+        cells += [f"{result.ratio:.2f}", f"{least:.2f} to {most:.2f}"]
+        cells += [f"{row.promised:.2f}" if result.is_kept else f"{row.promised:.2f} (missed)"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _cells(load: Load) -> list[str]:
-    return [
-        f"{load.per_second:,.0f}",
-        f"{load.p50_ms:.1f}",
-        "-" if load.p99_ms != load.p99_ms else f"{load.p99_ms:.1f}",
-    ]
+    p99 = "-" if load.p99_ms != load.p99_ms else f"{load.p99_ms:.1f}"
+    return [f"{load.per_second:,.0f}", f"{load.p50_ms:.1f}", p99]
 
 
 def machine() -> str:

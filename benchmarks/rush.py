@@ -1,7 +1,7 @@
-"""`python -m benchmarks.rush`: so many clients at the same moment want so few units; each must get an answer, and soon.
+"""`python -m benchmarks.rush`: many clients ask for few units at the same moment; each must get an answer in time.
 
-A client opens its connection, asks for a unit, waits as long as `Retry-After` says when it hears `busy`, and pays for
-what it got. Exit 1 unless all units are sold, none twice, nobody saw another 5xx, and everybody had an answer in time.
+A client opens its connection, asks for a unit, waits as long as `Retry-After` says when the answer is `busy`, and pays
+for its hold. Exit 1 unless all units are sold, none twice, no client got another 5xx, and each had an answer in time.
 """
 
 import argparse
@@ -10,11 +10,9 @@ import json
 import sys
 import time
 from collections import Counter
-from decimal import Decimal
 
 from benchmarks import flows
-from benchmarks.shop import Shop, free_port, open_shop, serving
-from flashsale import server
+from benchmarks.shop import Shop, open_shop, serving
 
 IN_TIME_SECONDS = 10
 BUSY = 503
@@ -27,8 +25,8 @@ async def _client(
     await client.open()
     await start.wait()
     started = time.perf_counter()
-    wanted = json.dumps({"product_id": product_id, "quantity": 1}).encode()
-    while (answer := await client.post(flows.SHOP.holds, wanted, {}))[0] == BUSY:
+    body = json.dumps({"product_id": product_id, "quantity": 1}).encode()
+    while (answer := await client.post(flows.SHOP.holds, body, {}))[0] == BUSY:
         seen["busy"] += 1
         await asyncio.sleep(float(client.headers.get("retry-after", 1)))
     waits.append(time.perf_counter() - started)
@@ -40,32 +38,34 @@ async def _client(
 
 async def _rush(shop: Shop, product_id: int, clients: int) -> tuple[Counter[str | int], list[float]]:
     start, seen, waits = asyncio.Event(), Counter(), []
-    everybody = [asyncio.create_task(_client(shop, product_id, start, seen, waits)) for _ in range(clients)]
-    # All connections are open before anybody speaks.
+    tasks = [asyncio.create_task(_client(shop, product_id, start, seen, waits)) for _ in range(clients)]
+    # All connections are open before the first request is sent.
     await asyncio.sleep(2)
     start.set()
-    await asyncio.gather(*everybody)
+    await asyncio.gather(*tasks)
     return seen, sorted(waits)
 
 
 def main() -> None:
-    """Run one rush and print what everybody was answered."""
+    """Run one rush and print the answers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--stock", type=int, default=100)
-    asked = parser.parse_args()
-    with open_shop(free_port()) as shop, serving(shop, server.argv(host="127.0.0.1", port=shop.port)):
-        from catalog import products
+    options = parser.parse_args()
+    with open_shop() as shop, serving(shop):
+        shop.set_up_django()
         from catalog.models import Stock
         from checkout import audit
 
-        product_id = products.add(name="Widget", price=Decimal(10), currency="USD", stock=asked.stock).pk
-        seen, waits = asyncio.run(_rush(shop, product_id, asked.clients))
+        product_id = shop.add_product(stock=options.stock)
+        seen, waits = asyncio.run(_rush(shop, product_id, options.clients))
         stock, drift = Stock.objects.get(pk=product_id), audit.find_drift()
-    print(f"{asked.clients} clients, {asked.stock} units: {stock.sold} sold, {stock.reserved} reserved, drift {drift}")
+    print(
+        f"{options.clients} clients, {options.stock} units: {stock.sold} sold, {stock.reserved} reserved, drift {drift}"
+    )
     print(", ".join(f"{name}: {count}" for name, count in sorted(seen.items(), key=str)))
     print(f"answer after p50 {waits[len(waits) // 2]:.2f} s, the last after {waits[-1]:.2f} s")
-    is_good = stock.sold == asked.stock and not drift and waits[-1] < IN_TIME_SECONDS
+    is_good = stock.sold == options.stock and not drift and waits[-1] < IN_TIME_SECONDS
     sys.exit(not is_good or any(str(name)[-3:] in ("500", "502", "504") for name in seen))
 
 

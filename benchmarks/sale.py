@@ -1,222 +1,199 @@
-"""`make bench`: every promise about speed, as a ratio of two sides measured turn by turn in one run on one machine.
+"""`make bench`: every promise about speed, as a ratio of two sides that are measured in alternating rounds.
 
-`python -m benchmarks.sale [row ...]` measures only those rows. Each side has several rounds; a ratio is one of medians.
-After every row the audit runs. An answer that does not belong to a row (a 429, an unexpected 5xx) ends the run.
+Without options this revision is compared with the same sale done the ordinary way, as revision `BASELINE` has it, in a
+checkout of its own, so that the measure never changes. `--against REVISION` compares the two revisions' public APIs.
+Rows can be chosen by name. After each row the audit runs on both sides. An answer that does not belong to a row (a 429,
+an unexpected 5xx, `busy`) ends the run with exit code 1, as does a promise that is missed.
 """
 
 import argparse
-import json
-import subprocess
+import contextlib
+import functools
 import sys
-import time
-from collections.abc import Callable
-from decimal import Decimal
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from benchmarks import flows, wrk
-from benchmarks.results import Row, Side, machine, measure, table
-from benchmarks.shop import Shop, free_port, open_shop, serving
+from benchmarks import checkouts, flows, loads, stored_rows, wrk
+from benchmarks.loads import PLENTY, SCENARIOS
+from benchmarks.results import Result, Row, Side, machine, measure, table
+from benchmarks.shop import Shop, open_shop, serving
 from benchmarks.wrk import Load
-from flashsale import server
-from flashsale.local import servers
-from flashsale.local.supervisor import find_postgres
 
-CLIENTS = 64
-PLENTY = 2_000_000_000
-OLD_HOLDS = 1_000_000
-DUE_HOLDS = 100_000
-PGBENCH = Path(__file__).with_name("hold.sql")
-# Old holds that ended long ago, and active ones that are overdue; %(n)s of them.
-FILL_OLD = """
-INSERT INTO checkout_hold (id, product_id, quantity, unit_price, currency, customer_id, status, created_at, expires_at,
-    ended_at)
-SELECT gen_random_uuid(), %(product_id)s, 1, 10, 'USD', 'customer-' || n %% 50000, 'expired',
-    now() - n * interval '1 second', now() - n * interval '1 second' + interval '2 minutes', now()
-FROM generate_series(1, %(n)s) AS n
-"""
-FILL_DUE = """
-INSERT INTO checkout_hold (id, product_id, quantity, unit_price, currency, customer_id, status, created_at, expires_at)
-SELECT gen_random_uuid(), %(product_id)s, 1, 10, 'USD', '', 'active', now() - interval '5 minutes',
-    now() - interval '3 minutes' - n * interval '1 millisecond' FROM generate_series(1, %(n)s) AS n
-"""
+BASELINE = "aadbd26"
+ROUNDS, ROUNDS_AGAINST = 3, 5
+# Two measurements of the same revision differ by less than this.
+NO_SLOWER = 0.9
+ROWS = ("holds", "refusals", "products", "flows", "old", "expiry")
 
 
 class Bench:
-    """The rows, over one shop with one web server."""
+    """The rows that compare this revision with what is ordinary or bare; it runs the shop of `BASELINE` when needed."""
 
-    def __init__(self, shop: Shop, *, seconds: float, rounds: int) -> None:
+    def __init__(self, shop: Shop, stack: contextlib.ExitStack, *, seconds: float, rounds: int) -> None:
         self._shop = shop
-        self._rounds = rounds
+        self._stack = stack
         self._seconds = seconds
+        self._rounds = rounds
 
-    def rows(self) -> dict[str, Callable[[], list[Row]]]:
-        """Return what can be measured, by the name for the command line; each prepares itself when it is called."""
-        return {
+    def rows(self, name: str) -> list[Row]:
+        """Prepare and return the rows of this name."""
+        builders: dict[str, Callable[[], list[Row]]] = {
             "holds": self._holds, "refusals": self._refusals, "products": self._products, "flows": self._flows,
             "old": self._old, "expiry": self._expiry,
         }  # fmt: skip
+        return builders[name]()
+
+    def audit(self) -> None:
+        """End the program when the books of a shop are wrong."""
+        self._shop.manage("audit_stock")
+        if "_baseline" in self.__dict__:
+            self._baseline.manage("audit_stock")
+
+    @functools.cached_property
+    def _baseline(self) -> Shop:
+        """The running shop of `BASELINE`, which answers below `/bench` what this revision is compared with."""
+        checkout = self._stack.enter_context(checkouts.checked_out(checkouts.find_commit(BASELINE)))
+        shop = self._stack.enter_context(open_shop(checkout, settings="benchmarks.settings"))
+        self._stack.enter_context(serving(shop))
+        return shop
+
+    def _post_there(self, path: str, *, stock: int = PLENTY, keyed: bool = False) -> Callable[[], Load]:
+        product_id = self._baseline.add_product(stock=stock)
+        return lambda: loads.post(self._baseline, path, product_id, self._seconds, keyed=keyed)
 
     def _holds(self) -> list[Row]:
-        ours, theirs, bare = (self._product() for _ in range(3))
-        shop = Side("holds", lambda: self._post("/api/v1/holds", ours), frozenset({201}))
-        ordinary = Side("the ordinary view", lambda: self._post("/bench/holds", theirs), frozenset({201}))
-        pgbench = Side("pgbench, one bare transaction each", lambda: self._pgbench(bare))
-        return [Row("holds, one hot product", 10, shop, ordinary), Row("holds, one hot product", 1.5, shop, pgbench)]
+        ours = side(self._shop, "holds", self._seconds)
+        ordinary = Side("the ordinary view", self._post_there(flows.ORDINARY.holds), frozenset({201}))
+        product_id = self._shop.add_product(stock=PLENTY)
+        bare = Side(
+            "pgbench, one bare transaction each",
+            lambda: stored_rows.pgbench(self._shop, product_id, self._seconds),
+        )
+        return [Row("holds", 10, ours, ordinary), Row("holds", 1.5, ours, bare)]
 
     def _refusals(self) -> list[Row]:
-        gone = self._product(stock=0)
-        refused, constant = frozenset({409}), self._post
-        ours = Side("sold-out refusals", lambda: self._post("/api/v1/holds", gone), refused)
-        keyed = Side("with an Idempotency-Key", lambda: self._post("/api/v1/holds", gone, keyed=True), refused)
-        bare = Side("bare view with a serializer", lambda: constant("/bench/constant", gone), refused)
-        bare_keyed = Side("bare view with a serializer", lambda: constant("/bench/constant", gone, keyed=True), refused)
-        return [Row("sold-out refusals", 1, ours, bare), Row("the same with keys", 0.5, keyed, bare_keyed)]
+        bare, bare_keyed = (
+            Side("bare view with a serializer", self._post_there("/bench/constant", keyed=keyed), frozenset({409}))
+            for keyed in (False, True)
+        )
+        return [
+            Row("refusals", 1, side(self._shop, "refusals", self._seconds), bare),
+            Row("refusals with a key", 0.5, side(self._shop, "keyed", self._seconds), bare_keyed),
+        ]
 
     def _products(self) -> list[Row]:
-        product_id = self._product(stock=1000)
-        ours = Side("GET /products/{id}", lambda: self._get(f"/api/v1/products/{product_id}"))
-        return [Row("product reads", 0.8, ours, Side("bare view", lambda: self._get("/bench/constant")))]
+        bare = Side("bare view", lambda: loads.get(self._baseline, "/bench/constant", self._seconds))
+        return [Row("product reads", 0.8, side(self._shop, "products", self._seconds), bare)]
 
     def _flows(self) -> list[Row]:
-        ours, theirs = self._product(), self._product()
-        paid = frozenset({200, 201})
-        shop = Side("whole paid flows", lambda: self._flow(flows.SHOP, ours), paid)
-        ordinary = Side("the ordinary way", lambda: self._flow(flows.ORDINARY, theirs), paid)
-        return [Row("whole paid flows", 2, shop, ordinary)]
+        product_id = self._baseline.add_product(stock=PLENTY)
+        ordinary = Side(
+            "the ordinary way",
+            lambda: loads.pay(self._baseline, flows.ORDINARY, product_id, self._seconds),
+            SCENARIOS["flows"].expected,
+        )
+        return [Row("whole paid flows", 2, side(self._shop, "flows", self._seconds), ordinary)]
 
     def _old(self) -> list[Row]:
-        """The rounds with few rows were measured before the old ones came, so both sides come one after the other."""
-        few, many = self._product(), self._product()
-        before = [self._post("/api/v1/holds", few) for _ in range(self._rounds)]
-        self._fill(FILL_OLD, many, OLD_HOLDS)
-        rounds = iter(before)
-        full = Side("with 1,000,000 old holds", lambda: self._post("/api/v1/holds", many), frozenset({201}))
-        empty = Side("with none", lambda: next(rounds), frozenset({201}))
-        return [Row("holds beside old ones", 0.9, full, empty, warms_up=False)]
+        """The rounds with few rows are measured before the old rows are made, so these two sides do not alternate."""
+        few = side(self._shop, "holds", self._seconds)
+        before = iter([few.round() for _ in range(self._rounds)])
+        many = side(self._shop, "holds", self._seconds)
+        stored_rows.fill_old(self._shop.add_product(stock=PLENTY))
+        return [
+            Row(
+                "holds beside old ones",
+                0.9,
+                Side("holds beside 1,000,000 old ones", many.round, many.expected),
+                Side("with none", lambda: next(before), few.expected),
+                warms_up=False,
+            )
+        ]
 
     def _expiry(self) -> list[Row]:
-        ours, theirs = self._product(), self._product()
-        shop = Side("expiring 100,000 holds", lambda: self._expire(ours))
-        bare = Side("one bare UPDATE", lambda: self._bare_update(theirs))
-        return [Row("expiry", 1 / 3, shop, bare, warms_up=False)]
-
-    def _product(self, stock: int = PLENTY) -> int:
-        from catalog import products
-
-        return products.add(name="Widget", price=Decimal(10), currency="USD", stock=stock).pk
-
-    def _post(self, path: str, product_id: int, *, keyed: bool = False) -> Load:
-        body = json.dumps({"product_id": product_id, "quantity": 1})
-        return wrk.run(
-            self._shop.url + path, clients=CLIENTS, seconds=self._seconds, method="POST", body=body, keyed=keyed
-        )
-
-    def _get(self, path: str) -> Load:
-        return wrk.run(self._shop.url + path, clients=CLIENTS, seconds=self._seconds)
-
-    def _flow(self, paths: flows.Paths, product_id: int) -> Load:
-        return flows.run(
-            self._shop.port, paths, product_id=product_id, key=self._shop.key, clients=CLIENTS, seconds=self._seconds
-        )
-
-    def _pgbench(self, product_id: int) -> Load:
-        database = servers.database_settings(self._shop.state_dir)
-        argv = [find_postgres("pgbench"), "-h", database["HOST"], "-p", database["PORT"], "-U", database["USER"], "-n"]
-        argv += [
-            "-c",
-            str(CLIENTS),
-            "-j",
-            "2",
-            "-T",
-            f"{self._seconds:g}",
-            "-f",
-            PGBENCH,
-            "-D",
-            f"product={product_id}",
-        ]
-        done = subprocess.run([*argv, database["NAME"]], capture_output=True, text=True, check=True)
-        found = dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
-        per_second = float(found["tps"].split()[0])
-        latency_ms = float(found["latency average"].split()[0])
-        return Load(per_second, latency_ms, float("nan"), {200: int(per_second * self._seconds)}, lost=0)
-
-    def _fill(self, statement: str, product_id: int, count: int) -> None:
-        from django.db import connection
-
-        with connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = 0")
-            cursor.execute(statement, {"product_id": product_id, "n": count})
-            # What the filling left to do is not what is measured.
-            cursor.execute("VACUUM ANALYZE checkout_hold")
-            cursor.execute("CHECKPOINT")
-
-    def _due(self, product_id: int) -> None:
-        from catalog.models import Stock
-
-        self._fill(FILL_DUE, product_id, DUE_HOLDS)
-        Stock.objects.filter(pk=product_id).update(reserved=DUE_HOLDS)
-
-    def _expire(self, product_id: int) -> Load:
-        from checkout import holds
-
-        self._due(product_id)
-        started = time.perf_counter()
-        while holds.expire_due():
-            pass
-        return _rate(started)
-
-    def _bare_update(self, product_id: int) -> Load:
-        from django.db import connection
-
-        from catalog.models import Stock
-
-        self._due(product_id)
-        started = time.perf_counter()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE checkout_hold SET status = 'expired', ended_at = now()"
-                " WHERE product_id = %s AND status = 'active' AND expires_at <= now()",
-                [product_id],
-            )
-        load = _rate(started)
-        Stock.objects.filter(pk=product_id).update(reserved=0)
-        return load
+        ours, theirs = (self._shop.add_product(stock=PLENTY) for _ in range(2))
+        expiring = Side("expiring 100,000 holds", lambda: stored_rows.expire(ours))
+        bare = Side("one bare UPDATE", lambda: stored_rows.bare_update(theirs))
+        return [Row("expiry", 1 / 3, expiring, bare, warms_up=False)]
 
 
-def _rate(started: float) -> Load:
-    seconds = time.perf_counter() - started
-    return Load(DUE_HOLDS / seconds, 1000 * seconds, 1000 * seconds, {200: DUE_HOLDS}, lost=0)
+def side(shop: Shop, name: str, seconds: float) -> Side:
+    """Return a side that runs a scenario on a new product of the shop."""
+    scenario = SCENARIOS[name]
+    product_id = shop.add_product(stock=scenario.stock)
+    return Side(scenario.title, lambda: scenario.run(shop, product_id, seconds), scenario.expected)
+
+
+def compare(revision: str, names: Iterable[str], *, seconds: float, rounds: int) -> list[Result]:
+    """Measure this revision beside another one, both running, each on a database of its own."""
+    commit = checkouts.find_commit(revision)
+    results = []
+    with (
+        checkouts.checked_out(commit) as checkout,
+        open_shop() as ours,
+        open_shop(checkout) as theirs,
+        serving(ours),
+        serving(theirs),
+    ):
+        for name in names:
+            our_side, their_side = side(ours, name, seconds), side(theirs, name, seconds)
+            their_side = replace(their_side, name=commit)
+            results.append(_measure(Row(name, NO_SLOWER, our_side, their_side), rounds=rounds))
+            for shop in (ours, theirs):
+                shop.manage("audit_stock")
+    return results
+
+
+def check_promises(names: Iterable[str], *, seconds: float, rounds: int) -> list[Result]:
+    """Measure this revision beside what is ordinary or bare."""
+    results = []
+    with contextlib.ExitStack() as stack:
+        shop = stack.enter_context(open_shop())
+        shop.set_up_django()
+        stack.enter_context(serving(shop))
+        bench = Bench(shop, stack, seconds=seconds, rounds=rounds)
+        for name in names:
+            results += [_measure(row, rounds=rounds) for row in bench.rows(name)]
+            bench.audit()
+    return results
+
+
+def _measure(row: Row, *, rounds: int) -> Result:
+    print(row.name, flush=True)
+    result = measure(row, rounds=rounds)
+    print(table([result]), flush=True)
+    return result
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return what the command line asks for; ends the program with a sentence when it makes no sense."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; with --against of {', '.join(SCENARIOS)}")
+    parser.add_argument("--against", metavar="REVISION", help="a commit, branch or tag to measure beside this one")
+    parser.add_argument("--rounds", type=int, help=f"{ROUNDS}, with --against {ROUNDS_AGAINST}")
+    parser.add_argument("--seconds", type=float, default=5, help="how long a round lasts")
+    options = parser.parse_args(arguments)
+    known = tuple(SCENARIOS) if options.against is not None else ROWS
+    if unknown := [name for name in options.rows if name not in known]:
+        parser.error(f"no row is called {', '.join(unknown)}; there are {', '.join(known)}")
+    options.rows = options.rows or list(known)
+    if options.rounds is None:
+        options.rounds = ROUNDS if options.against is None else ROUNDS_AGAINST
+    if options.rounds < 1 or options.seconds < 1:
+        parser.error("--rounds and --seconds must be at least 1")
+    return options
 
 
 def main() -> None:
-    """Measure the rows that the command line names, or all, and print the table; exit 1 when a promise is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rows", nargs="*")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--workers", type=int, default=server.WORKERS)
-    parser.add_argument("--threads", type=int, default=server.THREADS)
-    asked = parser.parse_args()
+    """Measure, and print the table; exit 1 when a promise is missed."""
+    options = parse()
     wrk.find()
-    results = []
-    with open_shop(free_port()) as shop:
-        from checkout import audit
-
-        bench = Bench(shop, seconds=asked.seconds, rounds=asked.rounds)
-        argv = server.argv(host="127.0.0.1", port=shop.port, workers=asked.workers, threads=asked.threads)
-        with serving(shop, argv):
-            for name, prepare in bench.rows().items():
-                if asked.rows and name not in asked.rows:
-                    continue
-                for row in prepare():
-                    print(row.name, flush=True)
-                    results.append(measure(row, rounds=asked.rounds))
-                    print(table(results[-1:]), flush=True)
-                    if drift := audit.find_drift():
-                        sys.exit(f"The books are wrong after {row.name}: {drift}")
-    print(f"\n{machine()}\n\n{table(results)}")
-    if any(found.ratio < found.row.promised for found in results):
-        sys.exit(1)
+    if options.against is None:
+        results = check_promises(options.rows, seconds=options.seconds, rounds=options.rounds)
+    else:
+        results = compare(options.against, options.rows, seconds=options.seconds, rounds=options.rounds)
+    print(f"\n{machine()}; {options.rounds} rounds of {options.seconds:g} s\n\n{table(results)}")
+    sys.exit(not all(result.is_kept for result in results))
 
 
 if __name__ == "__main__":

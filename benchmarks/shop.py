@@ -1,4 +1,8 @@
-"""A shop of its own for a benchmark: embedded servers that write to the disk, production settings, one web server."""
+"""A shop of its own for a benchmark: embedded servers that write to the disk, production settings, one web server.
+
+Two shops, each of another revision of the project, can run beside each other: each has its own PostgreSQL and Valkey,
+started with the same programs and settings, and migrates its own database.
+"""
 
 import base64
 import contextlib
@@ -9,22 +13,24 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.checkouts import THIS, Checkout
 from flashsale.local import child_process, servers
 
-PROJECT = Path(__file__).resolve().parents[1]
-START_SECONDS = 30
+START_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Shop:
-    """Where the servers are, and the key that webhooks are signed with."""
+    """A checkout with its servers, and the key that webhooks are signed with."""
 
+    checkout: Checkout
     state_dir: Path
     port: int
     key: bytes
@@ -34,33 +40,53 @@ class Shop:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def manage(self, *arguments: str) -> str:
+        """Run a command of the checkout's own `manage.py` and return what it prints; ends the program if it fails."""
+        argv = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            # Celery imports from the current folder, too.
+            argv, cwd=self.checkout.path, env=self.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            sys.exit(f"{self.checkout.name}: manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def add_product(self, *, stock: int) -> int:
+        """Add a product by the checkout's own command and return its id."""
+        product = ["--name", "Widget", "--price", "10", "--currency", "USD", "--stock", str(stock)]
+        return int(self.manage("add_product", *product))
+
+    def set_up_django(self) -> None:
+        """Let this process use the shop's database through the models of this checkout."""
+        os.environ |= self.environment
+        import django
+
+        django.setup()
+
 
 @contextlib.contextmanager
-def open_shop(port: int) -> Iterator[Shop]:
-    """Start PostgreSQL and Valkey, migrate, and set Django up in this process; everything goes at the end.
+def open_shop(checkout: Checkout = THIS, *, settings: str = "flashsale.settings") -> Iterator[Shop]:
+    """Start PostgreSQL and Valkey and migrate; everything is removed at the end.
 
     Rate limits are off: all the load comes from one address.
     """
     state_dir, key = Path(tempfile.mkdtemp(prefix="flashsale-bench-")), secrets.token_bytes(32)
     urls = servers.urls(state_dir)
-    environment = {
-        "DJANGO_SETTINGS_MODULE": "benchmarks.settings", "SECRET_KEY": secrets.token_urlsafe(48), "LOCAL_MODE": "0",
+    environment = {**os.environ} | {
+        "DJANGO_SETTINGS_MODULE": settings, "SECRET_KEY": secrets.token_urlsafe(48), "LOCAL_MODE": "0",
         "STATE_DIR": str(state_dir), "ENV_FILE": os.devnull, "PROMETHEUS_MULTIPROC_DIR": str(state_dir / "metrics"),
         "ALLOWED_HOSTS": "localhost,127.0.0.1", "SECURE_SSL_REDIRECT": "0",
         "DATABASE_URL": urls.database, "REDIS_URL": urls.redis, "CELERY_BROKER_URL": urls.broker,
         "HOLDS_PER_MINUTE": "0", "READS_PER_MINUTE": "0", "CHANGES_PER_MINUTE": "0",
         "STANDARD_WEBHOOK_SECRETS": f"whsec_{base64.b64encode(key).decode()}",
     }  # fmt: skip
+    if checkout.extra_packages:
+        environment["PYTHONPATH"] = str(checkout.extra_packages)
     lease = servers.use(state_dir)
     try:
-        os.environ |= environment
-        import django
-
-        django.setup()
-        from django.core.management import call_command
-
-        call_command("migrate", verbosity=0)
-        yield Shop(state_dir, port, key, {**os.environ})
+        shop = Shop(checkout, state_dir, free_port(), key, environment)
+        shop.manage("migrate", "--verbosity", "0")
+        yield shop
     finally:
         lease.close()
         servers.wait_until_stopped(state_dir)
@@ -68,15 +94,21 @@ def open_shop(port: int) -> Iterator[Shop]:
 
 
 @contextlib.contextmanager
-def serving(shop: Shop, argv: list[str], *, checkout: Path = PROJECT, **environment: str) -> Iterator[int]:
-    """Run a web server of the shop, give its process id, and stop it with all its processes at the end."""
+def serving(shop: Shop, **environment: str) -> Iterator[int]:
+    """Run the web server of the shop as its revision configures it.
+
+    Gives its process id, and stops it with all its processes at the end. `WEB_WORKERS` and `WEB_THREADS` of the
+    environment change its size.
+    """
+    address = {"WEB_HOST": "127.0.0.1", "PORT": str(shop.port)}
     log = (shop.state_dir / "web.log").open("ab")
     server = subprocess.Popen(
-        argv, cwd=checkout, env=shop.environment | environment, stdout=log, stderr=log, start_new_session=True,
+        [sys.executable, "-m", "flashsale.server"], cwd=shop.checkout.path,
+        env=shop.environment | address | environment, stdout=log, stderr=log, start_new_session=True,
         preexec_fn=child_process.child_setup(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
     )  # fmt: skip
     try:
-        _wait_until_it_answers(shop.port)
+        _wait_until_it_answers(shop, server)
         yield server.pid
     finally:
         server.terminate()
@@ -87,22 +119,23 @@ def serving(shop: Shop, argv: list[str], *, checkout: Path = PROJECT, **environm
         server.wait()
 
 
-def _wait_until_it_answers(port: int) -> None:
+def _wait_until_it_answers(shop: Shop, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and server.poll() is None:
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=2)
             connection.request("GET", "/livez")
             connection.getresponse()
         except OSError:
             time.sleep(0.1)
         else:
             return
-    raise SystemExit(f"The server on port {port} did not answer within {START_SECONDS} s.")
+    log = (shop.state_dir / "web.log").read_text()[-3000:]
+    sys.exit(f"{shop.checkout.name}: the server did not answer within {START_SECONDS} s. Its last lines:\n{log}")
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody uses at the moment."""
+    """Return a TCP port that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])

@@ -48,12 +48,12 @@ def run(
     argv += [url, "--", method]
     argv += [body, "keyed"] if keyed else [body]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds + SPARE_SECONDS)
-    found = json.loads(re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)[1])
-    statuses = {int(status): count for status, count in found["statuses"].items()}
+    figures = json.loads(re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)[1])
+    statuses = {int(status): count for status, count in figures["statuses"].items()}
     return Load(
-        per_second=sum(statuses.values()) / found["seconds"],
-        p50_ms=found["p50_ms"],
-        p99_ms=found["p99_ms"],
+        per_second=sum(statuses.values()) / figures["seconds"],
+        p50_ms=figures["p50_ms"],
+        p99_ms=figures["p99_ms"],
         statuses=statuses,
-        lost=found["lost"],
+        lost=figures["lost"],
     )

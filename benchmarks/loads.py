@@ -1,0 +1,67 @@
+"""The loads that two revisions are compared by: requests that every revision's public API answers."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks import flows, wrk
+from benchmarks.shop import Shop
+from benchmarks.wrk import Load
+
+CLIENTS = 64
+PLENTY = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One row of the comparison: `run(shop, product_id, seconds)` is a round, on a product with `stock` units.
+
+    A status that is not `expected` fails the run: a 429, any 5xx, and `busy` (503) in particular.
+    """
+
+    title: str
+    expected: frozenset[int]
+    run: Callable[[Shop, int, float], Load]
+    stock: int = PLENTY
+
+
+def post(shop: Shop, path: str, product_id: int, seconds: float, *, keyed: bool = False) -> Load:
+    """Ask for one unit again and again; `keyed` gives each request its own Idempotency-Key."""
+    body = json.dumps({"product_id": product_id, "quantity": 1})
+    return wrk.run(shop.url + path, clients=CLIENTS, seconds=seconds, method="POST", body=body, keyed=keyed)
+
+
+def get(shop: Shop, path: str, seconds: float) -> Load:
+    """Read one address again and again."""
+    return wrk.run(shop.url + path, clients=CLIENTS, seconds=seconds)
+
+
+def pay(shop: Shop, paths: flows.Paths, product_id: int, seconds: float) -> Load:
+    """Buy and pay for one unit after the other."""
+    return flows.run(shop.port, paths, product_id=product_id, key=shop.key, clients=CLIENTS, seconds=seconds)
+
+
+def _holds(shop: Shop, product_id: int, seconds: float) -> Load:
+    return post(shop, flows.SHOP.holds, product_id, seconds)
+
+
+def _keyed_holds(shop: Shop, product_id: int, seconds: float) -> Load:
+    return post(shop, flows.SHOP.holds, product_id, seconds, keyed=True)
+
+
+def _reads(shop: Shop, product_id: int, seconds: float) -> Load:
+    return get(shop, f"/api/v1/products/{product_id}", seconds)
+
+
+def _paid_flows(shop: Shop, product_id: int, seconds: float) -> Load:
+    return pay(shop, flows.SHOP, product_id, seconds)
+
+
+# By their names on the command line. A new row is a new entry.
+SCENARIOS = {
+    "holds": Scenario("accepted holds, one hot product", frozenset({201}), _holds),
+    "refusals": Scenario("sold-out refusals", frozenset({409}), _holds, stock=0),
+    "keyed": Scenario("sold-out refusals with an Idempotency-Key", frozenset({409}), _keyed_holds, stock=0),
+    "products": Scenario("product reads", frozenset({200}), _reads, stock=1000),
+    "flows": Scenario("whole paid flows (hold, order, signed webhook)", frozenset({200, 201}), _paid_flows),
+}

@@ -1,0 +1,97 @@
+"""How `make bench` reads its command line, chooses another revision, and sums its rounds up."""
+
+import pytest
+
+from benchmarks import checkouts, results, sale
+from benchmarks.loads import SCENARIOS
+from benchmarks.wrk import Load
+
+
+def load(per_second: float, *, p50_ms: float = 10.0, statuses: dict[int, int] | None = None, lost: int = 0) -> Load:
+    return Load(per_second, p50_ms, 2 * p50_ms, statuses or {200: 1}, lost)
+
+
+def row(ours, theirs, *, promised: float = 0.9) -> results.Row:
+    """A row whose sides answer these loads, one after the other."""
+    ours, theirs = iter(ours), iter(theirs)
+    sides = results.Side("a", lambda: next(ours)), results.Side("b", lambda: next(theirs))
+    return results.Row("row", promised, *sides, warms_up=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    monkeypatch.setattr(results, "PAUSE_SECONDS", 0)
+
+
+def test_each_column_is_the_median_of_the_rounds():
+    result = results.measure(row([load(90), load(300), load(100)], [load(100), load(200), load(50)]), rounds=3)
+
+    assert (result.ours.per_second, result.theirs.per_second) == (100, 100)
+    assert result.ratio == 1
+    assert result.range == (0.9, 2)
+
+
+def test_the_side_that_goes_first_changes_from_round_to_round():
+    turns = []
+
+    def side(name):
+        return results.Side(name, lambda: turns.append(name) or load(1))
+
+    results.measure(results.Row("row", 1, side("a"), side("b"), warms_up=False), rounds=3)
+
+    assert "".join(turns) == "abbaab"
+
+
+def test_a_row_below_its_promise_is_marked():
+    result = results.measure(row([load(80)], [load(100)]), rounds=1)
+
+    assert not result.is_kept
+    assert results.table([result]).splitlines()[-1] == (
+        "| a | 80 | 10.0 | 20.0 | b | 100 | 10.0 | 20.0 | 0.80 | 0.80 to 0.80 | 0.90 (missed) |"
+    )
+
+
+@pytest.mark.parametrize("bad", [load(1, statuses={200: 9, 503: 1}), load(1, statuses={429: 1}), load(1, lost=1)])
+def test_an_answer_that_does_not_belong_to_the_row_ends_the_run(bad):
+    with pytest.raises(SystemExit, match="b: unexpected answers"):
+        results.measure(row([load(1)], [bad]), rounds=1)
+
+
+def test_all_rows_are_measured_by_default_and_more_rounds_against_another_revision():
+    assert (sale.parse([]).rows, sale.parse([]).rounds) == (list(sale.ROWS), 3)
+
+    options = sale.parse(["--against", "aadbd26"])
+
+    assert (options.rows, options.rounds) == (list(SCENARIOS), 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["speed"], "no row is called speed; there are holds, refusals, "),
+        (["old", "--against", "HEAD"], "no row is called old; there are holds, refusals, keyed, "),
+        (["--rounds", "0"], "must be at least 1"),
+        (["--seconds", "0.1"], "must be at least 1"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_refused(capsys, arguments, sentence):
+    with pytest.raises(SystemExit, match="2"):
+        sale.parse(arguments)
+
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("revision", ["", "no-such-branch", "--help", "HEAD:README.md"])
+def test_an_unknown_revision_is_refused_by_name(revision):
+    with pytest.raises(SystemExit) as refusal:
+        checkouts.find_commit(revision)
+
+    assert repr(revision) in str(refusal.value)
+
+
+def test_a_revision_brings_only_the_packages_that_are_not_installed():
+    requirements = (
+        "# the web\ndjango==1.0  # another version\npsycopg[binary,pool]==3.0\nno-such-package[x]==1.2.3 # ?\n"
+    )
+
+    assert checkouts.missing_packages(requirements) == ["no-such-package[x]==1.2.3"]
