@@ -1,28 +1,39 @@
-"""Units that are reserved past their deadline: they count as available although nobody has tidied them up yet.
+"""Overdue units: reserved past their deadline, and available to buyers although no row has been changed yet.
 
-The catalog knows no holds and no orders. Whoever reserves units registers here how to find the overdue ones and how to
-take them back, so that every answer about availability counts them and every claim can have them.
+The catalog knows no holds and no orders. An app that reserves units registers here how its overdue rows are found and
+how their units are released, so that every answer about availability counts them and every claim can have them.
 """
 
 import time
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any, TypeVar
 
 from django.db.models import Expression, F, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 Deadline = datetime | Expression
 # Given a point in time, a queryset with `product_id` and `quantity` (units) of the rows overdue at it.
-Source = Callable[[Deadline], QuerySet]
-# Given a product id, a verb with a transaction of its own that gives back the units of at most `BATCH_ROWS` overdue
-# rows of that product, and returns of how many.
+Source = Callable[[Deadline], QuerySet[Any]]
+# Given a product id, a verb with a transaction of its own that releases the units of at most `BATCH_ROWS` overdue rows
+# of that product, and returns the number of rows.
 Reclaim = Callable[[int], int]
 
+Result = TypeVar("Result")
+
 BATCH_ROWS = 2_000
-# A buyer waits meanwhile; what is left after this is the workers' to tidy up.
+# A buyer waits meanwhile; the workers reclaim the rest.
 RECLAIM_SECONDS = 1.0
 
 _sources: list[tuple[Source, Reclaim]] = []
+
+
+class ReclaimFirst(Exception):
+    """A transaction is undone because it may succeed once the overdue units of `product_id` have been reclaimed."""
+
+    def __init__(self, product_id: int) -> None:
+        super().__init__(product_id)
+        self.product_id = product_id
 
 
 def register(*, rows: Source, reclaim: Reclaim) -> None:
@@ -47,8 +58,20 @@ def count(product_id: int, *, at: datetime) -> int:
 
 
 def reclaim(product_id: int) -> None:
-    """Give the overdue units of one product back, for `RECLAIM_SECONDS` at most. Runs outside any transaction."""
+    """Release the overdue units of one product, for `RECLAIM_SECONDS` at most. Runs outside any transaction."""
     until = time.monotonic() + RECLAIM_SECONDS
-    for _, verb in _sources:
-        while verb(product_id) == BATCH_ROWS and time.monotonic() < until:
+    for _, reclaim_rows in _sources:
+        while reclaim_rows(product_id) == BATCH_ROWS and time.monotonic() < until:
             pass
+
+
+def reclaiming(run: Callable[[bool], Result]) -> Result:
+    """Return `run(True)`, or, when that raises `ReclaimFirst`, reclaim that product's units and return `run(False)`.
+
+    `run(may_reclaim)` is a whole transaction, which raises `ReclaimFirst` only where `may_reclaim` is true.
+    """
+    try:
+        return run(True)
+    except ReclaimFirst as shortage:
+        reclaim(shortage.product_id)
+        return run(False)

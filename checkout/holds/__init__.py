@@ -67,10 +67,6 @@ class StaleHoldError(RuntimeError):
     """A locked hold was not active although it was read as active: a fault of this program, everything was undone."""
 
 
-class _ReclaimFirst(Exception):
-    """Without overdue units a refused claim may pass: undo the batch, take them back, decide again."""
-
-
 def place(
     *,
     product_id: int,
@@ -102,11 +98,7 @@ def place_batch(
     When a request finds too few units, or its customer has too many, and some are overdue, the batch is undone, the
     overdue units are taken back in transactions of their own, and the batch is decided once more.
     """
-    try:
-        return _grant(product_id, requests, admit, may_reclaim=True)
-    except _ReclaimFirst:
-        overdue.reclaim(product_id)
-        return _grant(product_id, requests, admit, may_reclaim=False)
+    return overdue.reclaiming(lambda may_reclaim: _grant(product_id, requests, admit, may_reclaim=may_reclaim))
 
 
 def get(hold_id: UUID) -> Hold:
@@ -242,11 +234,11 @@ def _grant_new(
     requests = [*requests, *admit()]
     results = decide(product, requests, free=stock.free, now=product.locked_at)
     if may_reclaim and any(isinstance(result, LimitExceeded) and result.is_by_overdue for result in results):
-        raise _ReclaimFirst
+        raise overdue.ReclaimFirst(product_id)
     if any(isinstance(result, InsufficientStock) for result in results):
         reclaimable = overdue.count(product_id, at=product.locked_at)
         if reclaimable and may_reclaim:
-            raise _ReclaimFirst
+            raise overdue.ReclaimFirst(product_id)
         results = [with_overdue(result, reclaimable) for result in results]
 
     granted = [result for result in results if isinstance(result, Hold)]

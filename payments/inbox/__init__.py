@@ -115,11 +115,7 @@ def process(event_id: int, *, seen: WebhookEvent | None = None) -> WebhookEvent:
 
     `seen` is the event as somebody has just read it: its references never change.
     """
-    try:
-        return _process(event_id, seen, may_reclaim=True)
-    except rules.ReclaimFirst as shortage:
-        overdue.reclaim(shortage.product_id)
-        return _process(event_id, seen, may_reclaim=False)
+    return overdue.reclaiming(lambda may_reclaim: _process(event_id, seen, may_reclaim=may_reclaim))
 
 
 def process_due(*, limit: int = DUE_BATCH_ROWS) -> int:

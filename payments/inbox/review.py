@@ -58,11 +58,9 @@ def accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None = None
     Money that the order cannot take becomes due for refund, as always. Raises `NotFound`, `NotSettleable`,
     `OrderNeeded`, `CannotAccept`.
     """
-    try:
-        return _accept(event_id, staff=staff, note=note, order_id=order_id, may_reclaim=True)
-    except rules.ReclaimFirst as shortage:
-        overdue.reclaim(shortage.product_id)
-        return _accept(event_id, staff=staff, note=note, order_id=order_id, may_reclaim=False)
+    return overdue.reclaiming(
+        lambda may_reclaim: _accept(event_id, staff=staff, note=note, order_id=order_id, may_reclaim=may_reclaim)
+    )
 
 
 @retrying_transaction_once

@@ -39,14 +39,6 @@ IGNORED_KINDS = {
 }
 
 
-class ReclaimFirst(Exception):
-    """A late payment finds too few units, or its customer has too many, and some are overdue: take those back first."""
-
-    def __init__(self, product_id: int) -> None:
-        super().__init__(product_id)
-        self.product_id = product_id
-
-
 def on_receipt(message: Message, *, is_id_reused: bool) -> Verdict:
     """Return what can be said without looking for the order; an event that is to be processed is `received`."""
     if is_id_reused:
@@ -80,8 +72,8 @@ def is_plain_payment(event: WebhookEvent, order: Order, *, now: datetime) -> boo
 def apply(event: WebhookEvent, order: Order, *, may_reclaim: bool) -> Verdict:
     """Apply the event to its order, or leave it to staff when something about it is in doubt.
 
-    Money that was taken too long after the payment window is due for refund. Raises `ReclaimFirst` where that may help
-    and `may_reclaim` is set.
+    Money that was taken too long after the payment window is due for refund. Raises `overdue.ReclaimFirst` where that
+    may help and `may_reclaim` is set.
     """
     if doubt := _doubt_about(event, order):
         names_its_order = event.order_ref or event.hold_ref
@@ -183,7 +175,7 @@ def _succeeded(event: WebhookEvent, order: Order, *, may_reclaim: bool) -> Verdi
         if type(refusal) not in REFUND_REASONS:
             raise
         if may_reclaim and _may_pass_without_overdue(refusal, order):
-            raise ReclaimFirst(order.product_id) from None
+            raise overdue.ReclaimFirst(order.product_id) from None
         return _take_for_refund(event, order, reason=REFUND_REASONS[type(refusal)])
     if event.payment_ref:
         orders.prove_payment(order, event.payment_ref)
