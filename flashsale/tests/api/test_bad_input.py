@@ -268,3 +268,12 @@ def test_every_path_answers_at_both_mounts_with_and_without_slash(api, order, pr
     event = {"idempotency_key": str(uuid4()), "status": "unheard of"}
     assert api.post(f"{prefix}/payments/webhook{slash}", event).status_code == 200
     assert api.post(f"{prefix}/payments/webhooks/standard{slash}", event).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, "1e99999999999999999999"])
+def test_a_huge_quantity_is_invalid(api, product, number):
+    body = f'{{"product_id": {product.pk}, "quantity": {number}}}'
+
+    response = api.generic("POST", "/api/v1/holds", body.encode(), content_type="application/json")
+
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "#/quantity")

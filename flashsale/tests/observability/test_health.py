@@ -97,3 +97,8 @@ def test_every_queue_of_the_schedule_gives_signs_of_life_often_enough(schedule):
     for queue in heartbeat.QUEUES:
         tasks = PeriodicTask.objects.filter(queue=queue if queue == "expiry" else None)
         assert min(task.interval.every for task in tasks if task.interval.period == "seconds") < 10
+
+
+def test_health_says_that_the_process_lives_and_the_database_answers(client, db):
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").status_code == 200

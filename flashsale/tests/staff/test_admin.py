@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from catalog.models import Product, Stock, StockAdjustment
 from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
+from checkout.tests.factories import HoldFactory
 from flashsale.tests.support.admin import MODELS, admin_url, decide, messages_of
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
@@ -143,3 +144,25 @@ def test_money_is_given_back_only_in_amounts_that_exist(admin_client, doubtful, 
 
     assert set(response.context["form"].errors) == set(wrong)
     assert not Payment.objects.exists()
+
+
+def test_o10_a_stale_admin_form_cannot_touch_the_counters(admin_client, product):
+    page = admin_client.get(f"/admin/catalog/product/{product.pk}/change/")
+    HoldFactory(product=product, quantity=4)
+    fields = {name: value or "" for name, value in page.context["adminform"].form.initial.items()}
+
+    saved = admin_client.post(
+        f"/admin/catalog/product/{product.pk}/change/",
+        {"name": "New name", "price": "29.99", "currency": "USD", "max_per_hold": 10, "is_published": "on"}
+        | {"total": 99, "reserved": 0, "sold": 0, "description": fields["description"]},
+    )
+    of_stock = admin_client.post(
+        f"/admin/catalog/stock/{product.pk}/change/",
+        {"product": product.pk, "total": 10, "reserved": 0, "sold": 0, "version": 0},
+    )
+
+    assert saved.status_code == 302, saved.context["errors"]
+    assert of_stock.status_code == 403
+    stock = Stock.objects.get(pk=product.pk)
+    assert (stock.total, stock.reserved, stock.sold) == (10, 4, 0)
+    assert Product.objects.get().name == "New name"
