@@ -100,9 +100,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "flashsale.observability.prometheus.MetricsMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "flashsale.api.errors.ProblemMiddleware",
-    "flashsale.api.rate_limits.RateLimitHeadersMiddleware",
-    "flashsale.api.errors.FailureLimitsMiddleware",
+    "flashsale.api.middleware.ProblemMiddleware",
+    "flashsale.api.middleware.RateLimitHeadersMiddleware",
+    "flashsale.api.middleware.FailureLimitsMiddleware",
     "flashsale.staff.security.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -143,6 +143,8 @@ UNFOLD = {
     "SITE_SYMBOL": "bolt",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("flashsale/icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
+    # Where the admin's link to the site leads. "/" would lead back to the admin.
+    "SITE_URL": "/docs",
     "LOGIN": {"form": "flashsale.staff.logins.forms.SignInForm"},
     "DASHBOARD_CALLBACK": "flashsale.staff.dashboard.dashboard_callback",
     "STYLES": [lambda _request: static("flashsale/admin.css")],

@@ -7,9 +7,9 @@ from django.views.generic import RedirectView
 import catalog.urls
 import checkout.urls
 import payments.urls
-from flashsale.api.errors import ApiNotFoundView
+from flashsale.api.index import ApiIndexView, ApiNotFoundView
 from flashsale.api.openapi.document import DocsView, SchemaView
-from flashsale.api.problem_codes import problem_list, problem_page
+from flashsale.api.problem_pages import problem_list, problem_page
 
 handler400 = "flashsale.staff.error_pages.bad_request"
 handler403 = "flashsale.staff.error_pages.forbidden"
@@ -25,10 +25,12 @@ api = [
 ]
 
 urlpatterns = [
-    # The busiest stand first: paths are tried in this order. Links are made from the first mount's names.
+    # Paths are tried in this order, so the busiest come first. Links use the names of the first mount.
     path("api/v1/", include(api)),
     path("api/", include((api, "unversioned"))),
+    re_path(r"^api(?:/v1)?/?$", ApiIndexView.as_view(), name="api-index"),
     re_path(r"^api(/.*)?$", ApiNotFoundView.as_view()),
+    re_path(r"^docs/?$", RedirectView.as_view(pattern_name="docs")),
     path("problems/", problem_list, name="problem-list"),
     path("problems/<slug:code>", problem_page, name="problem"),
     path("admin/", admin.site.urls),

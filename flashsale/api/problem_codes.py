@@ -1,185 +1,242 @@
-"""Every problem code that the API answers with: what it means and what a client should do about it.
+"""The one table of problem codes: title, status, meaning, advice and extra members of each.
 
-The page at a problem's `type` and docs/errors.md are made of this; a test compares it with what the code can answer.
+Everything that answers, explains or documents a problem is derived from it: the answers (`errors`), the pages at
+`/problems/` and docs/errors.md (`problem_pages`), and the OpenAPI document with its examples (`openapi`). A refusal of
+the domain has its code and title in its class, which its row names.
 """
 
+import functools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.template.loader import render_to_string
-from django.views.decorators.http import require_safe
+from rest_framework import serializers
 
-from flashsale.api.rate_limits import limited
-from flashsale.core.rest.conditional import Page, PageCache
+from catalog import inventory, sales
+from checkout import holds, idempotency, orders
+from checkout.orders import requests
+from flashsale.api import authentication
+from flashsale.core import refusals
+from payments import inbox
 
-# How long clients may keep a page: a new version shows it soon.
-MAX_AGE_SECONDS = 300
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A member that a problem document has beside those of RFC 9457, section 3.1."""
+
+    name: str
+    kind: Callable[..., serializers.Field]
+    meaning: str
+    example: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One code, the status it comes with, what happened, and what the client does next."""
+    """What one code means.
+
+    `refusal` is the class that raises it, None where the framework, the web server or the database does.
+    `is_refused_claim`: a buyer wanted units and did not get them; the dashboard counts these.
+    """
 
     code: str
-    status: int
+    title: str
+    status: HTTPStatus
     meaning: str
     advice: str
+    members: tuple[Member, ...] = ()
+    refusal: type[refusals.Refusal] | None = None
+    is_refused_claim: bool = False
 
 
-PROBLEMS = (
-    Problem(
-        "invalid", 400,
+class Fault(serializers.Serializer):
+    """One fault of a request."""
+
+    pointer = serializers.CharField, "A JSON pointer into the body, or `#header/...`, `#query/...`."
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+def _of(refusal: type[refusals.Refusal], status: HTTPStatus, meaning: str, advice: str, **more: Any) -> Problem:
+    """Return the row of a refusal."""
+    return Problem(
+        code=refusal.code, title=refusal.title, status=status, meaning=meaning, advice=advice, refusal=refusal, **more
+    )
+
+
+def _member(name: str, kind: Callable[..., serializers.Field], meaning: str, example: Any) -> tuple[Member]:
+    return (Member(name=name, kind=kind, meaning=meaning, example=example),)
+
+
+# What a status means when nothing more is known: exactly one row for each.
+GENERAL = (
+    _of(
+        refusals.InvalidRequest, HTTPStatus.BAD_REQUEST,
         "A field is missing or wrong, a header is malformed, or the body is not the JSON it should be.",
         "Correct what `errors` names: `pointer` says where (a JSON pointer into the body, or `#header/...` and"
         " `#query/...`), `code` and `detail` say why. The same request will fail again.",
+        members=_member(
+            "errors", functools.partial(Fault, many=True), "what is wrong, and where.",
+            [{"pointer": "#/quantity", "code": "not_an_integer", "detail": "This must be an integer."}],
+        ),
     ),
     Problem(
-        "not_authenticated", 401,
-        "The API needs a token and got none, or the token is unknown, revoked or expired.",
-        "Send `Authorization: Bearer <token>` with a token that staff made for you.",
+        code="not_authenticated", title="Authentication required", status=HTTPStatus.UNAUTHORIZED,
+        meaning="The API needs a token and got none, or the token is unknown, revoked or expired.",
+        advice="Send `Authorization: Bearer <token>` with a token that staff made for you.",
     ),
     Problem(
-        "signature_invalid", 401,
-        "A webhook's signature is missing or wrong, or its timestamp is more than five minutes off.",
-        "Providers: sign the raw bytes with a current secret, and check the clock. Nothing was stored.",
+        code="forbidden", title="Forbidden", status=HTTPStatus.FORBIDDEN,
+        meaning="The request is not allowed.", advice="Do not repeat it; ask the people who run the shop.",
     ),
-    Problem(
-        "forbidden", 403, "The request is not allowed.", "Do not repeat it; ask the people who run the shop.",
-    ),
-    Problem(
-        "scope_missing", 403, "The API token lacks a scope that this call needs; `scope` says which.",
-        "Use a token with this scope: staff make it in the admin, or `manage.py make_token`.",
-    ),
-    Problem(
-        "not_found", 404,
+    _of(
+        refusals.NotFound, HTTPStatus.NOT_FOUND,
         "Nothing is at this path or has this id: it never existed, is not published, or the id is malformed.",
         "Check the id. Holds and orders have UUIDs, products integers.",
     ),
     Problem(
-        "method_not_allowed", 405, "The path exists, but not with this method.", "Use one of those in `Allow`.",
+        code="method_not_allowed", title="Method not allowed", status=HTTPStatus.METHOD_NOT_ALLOWED,
+        meaning="The path exists, but not with this method.", advice="Use one of the methods in `Allow`.",
     ),
     Problem(
-        "not_acceptable", 406, "The API answers JSON, and `Accept` does not allow that.",
-        "Send `Accept: application/json`, or none.",
+        code="not_acceptable", title="Not acceptable", status=HTTPStatus.NOT_ACCEPTABLE,
+        meaning="The API answers JSON, and `Accept` does not allow that.",
+        advice="Send `Accept: application/json`, or none.",
     ),
     Problem(
-        "insufficient_stock", 409,
+        code="payload_too_large", title="Payload too large", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        meaning="The body is larger than 256 KiB.", advice="Send less; no request needs that much.",
+    ),
+    Problem(
+        code="unsupported_media_type", title="Unsupported media type", status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        meaning="The body is not `application/json`, or it has a `Content-Encoding`.",
+        advice="Send plain JSON, with `Content-Type: application/json` and no `Content-Encoding`.",
+    ),
+    Problem(
+        code="throttled", title="Too many requests", status=HTTPStatus.TOO_MANY_REQUESTS,
+        meaning="Too many requests from this client, or too many with a wrong token or signature from its address;"
+        " `RateLimit-Policy` says how many are allowed.",
+        advice="Wait for `Retry-After` seconds.",
+    ),
+    Problem(
+        code="internal_error", title="Internal error", status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        meaning="A fault of the server; what you sent did not cause it.",
+        advice="Repeat later, with the same Idempotency-Key. Tell the people who run the shop the `request_id`.",
+    ),
+    Problem(
+        code="busy", title="Busy", status=HTTPStatus.SERVICE_UNAVAILABLE,
+        meaning="A lock, a connection or the database did not answer in time. Nothing was done.",
+        advice="Repeat after `Retry-After` seconds, plus a random part of a second.",
+    ),
+)  # fmt: skip
+
+# What only one kind of refusal means.
+SPECIFIC = (
+    _of(
+        inbox.SignatureInvalid, HTTPStatus.UNAUTHORIZED,
+        "A webhook's signature is missing or wrong, or its timestamp is more than five minutes off.",
+        "Providers: sign the raw bytes with a current secret, and check the clock. Nothing was stored.",
+    ),
+    _of(
+        authentication.ScopeMissing, HTTPStatus.FORBIDDEN,
+        "The API token lacks a scope that this call needs; `scope` says which.",
+        "Use a token with this scope: staff make it in the admin, or `manage.py make_token`.",
+        members=_member("scope", serializers.CharField, "the scope that is needed.", "storefront"),
+    ),
+    _of(
+        inventory.InsufficientStock, HTTPStatus.CONFLICT,
         "Fewer units are available than were asked for; `available` says how many.",
-        "With `available` above 0, ask for fewer. At 0 it is sold out for now: units come back when others give up, so"
-        " look at the product from time to time instead of repeating the request.",
+        "With `available` above 0, ask for fewer. At 0 it is sold out for now: units come back when holds and orders"
+        " end unpaid, so look at the product from time to time instead of repeating the request.",
+        members=_member("available", serializers.IntegerField, "units left.", 1),
+        is_refused_claim=True,
     ),
-    Problem(
-        "sale_not_started", 409,
+    _of(
+        sales.SaleNotStarted, HTTPStatus.CONFLICT,
         "The sale has not begun; `sale_starts_at` says when it does.",
-        "Wait for `Retry-After` seconds, plus a random second or two, so that not everybody comes at once.",
+        "Wait for `Retry-After` seconds, plus a random second or two, so that clients do not all return at once.",
+        members=_member(
+            "sale_starts_at", serializers.DateTimeField, "when it begins.", "2026-11-20T12:30:00.000000Z",
+        ),
+        is_refused_claim=True,
     ),
-    Problem("sale_ended", 409, "The sale is over; `sale_ends_at` says since when.", "Do not repeat the request."),
-    Problem(
-        "sale_paused", 409, "Staff have paused the sale; `paused_at` says since when.",
+    _of(
+        sales.SaleEnded, HTTPStatus.CONFLICT,
+        "The sale is over; `sale_ends_at` says since when.", "Do not repeat the request.",
+        members=_member(
+            "sale_ends_at", serializers.DateTimeField, "when it ended.", "2026-11-20T11:30:00.000000Z",
+        ),
+        is_refused_claim=True,
+    ),
+    _of(
+        sales.SalePaused, HTTPStatus.CONFLICT,
+        "Staff have paused the sale; `paused_at` says since when.",
         "Look at the product's `sale_status` every few seconds; holds and orders that exist are not affected.",
+        members=_member(
+            "paused_at", serializers.DateTimeField, "since when.", "2026-11-20T11:59:00.000000Z",
+        ),
+        is_refused_claim=True,
     ),
-    Problem(
-        "limit_exceeded", 409,
+    _of(
+        sales.LimitExceeded, HTTPStatus.CONFLICT,
         "More units than one hold, or one customer, may have; `limit` says how many are allowed.",
         "Ask for fewer. Units of holds that were released or expired do not count any more.",
+        members=_member("limit", serializers.IntegerField, "units allowed.", 10),
+        is_refused_claim=True,
     ),
-    Problem("hold_expired", 409, "The hold's time was over before it was ordered.", "Place a new hold."),
-    Problem(
-        "hold_already_used", 409, "The hold became an order; `order_id` says which.",
+    _of(
+        holds.HoldExpired, HTTPStatus.CONFLICT,
+        "The hold's time was over before it was ordered.", "Place a new hold.",
+    ),
+    _of(
+        holds.HoldAlreadyUsed, HTTPStatus.CONFLICT,
+        "The hold became an order; `order_id` says which.",
         "Go on with that order. To give the units back, cancel it.",
+        members=_member(
+            "order_id", serializers.UUIDField, "the order made of it.",
+            "f38776b2-ed4a-4592-a048-04ac10132827",
+        ),
     ),
-    Problem("hold_released", 409, "The hold was given up.", "Place a new hold."),
-    Problem(
-        "order_already_paid", 409, "The order is paid and cannot be cancelled.",
-        "Ask the people who run the shop for a refund.",
+    _of(holds.HoldReleased, HTTPStatus.CONFLICT, "The hold was released.", "Place a new hold."),
+    _of(
+        orders.OrderAlreadyPaid, HTTPStatus.CONFLICT,
+        "The order is paid and cannot be cancelled.", "Ask the people who run the shop for a refund.",
     ),
-    Problem(
-        "order_not_pending", 409, "The order is cancelled or expired.",
+    _of(
+        orders.OrderNotPending, HTTPStatus.CONFLICT,
+        "The order is cancelled or expired.",
         "Place a new hold and order it. A payment that arrives all the same is applied if units are left, or refunded.",
     ),
-    Problem(
-        "payment_id_in_use", 409, "Another order has this payment id.",
-        "Make a payment of its own for each order.",
+    _of(
+        requests.PaymentIdInUse, HTTPStatus.CONFLICT,
+        "Another order has this payment id.", "Make a payment of its own for each order.",
     ),
-    Problem(
-        "payload_too_large", 413, "The body is larger than 256 KiB.", "Send less; no request needs that much.",
-    ),
-    Problem(
-        "unsupported_media_type", 415, "The body is not `application/json`, or it has a `Content-Encoding`.",
-        "Send plain JSON, with `Content-Type: application/json` and no `Content-Encoding`.",
-    ),
-    Problem(
-        "idempotency_key_reused", 422,
+    _of(
+        idempotency.IdempotencyKeyReused, HTTPStatus.UNPROCESSABLE_ENTITY,
         "The Idempotency-Key was used with another body.",
         "Use a new random key for each purchase, and the same key only to repeat the same request.",
     ),
     Problem(
-        "throttled", 429,
-        "Too many requests from this client, or too many with a wrong token or signature from its address;"
-        " `RateLimit-Policy` says how many are allowed.",
-        "Wait for `Retry-After` seconds.",
-    ),
-    Problem(
-        "internal_error", 500, "A fault of the server; what you sent did not cause it.",
-        "Repeat later, with the same Idempotency-Key. Tell the people who run the shop the `request_id`.",
-    ),
-    Problem(
-        "busy", 503, "A lock, a connection or the database did not answer in time. Nothing was done.",
-        "Repeat after `Retry-After` seconds, plus a random part of a second.",
-    ),
-    Problem(
-        "outcome_unknown", 503,
-        "The connection to the database was lost while committing: it was done, or it was not.",
-        "Repeat with the same Idempotency-Key: if it was done, the answer is what it made. Without a key, look first.",
+        code="outcome_unknown", title="Outcome unknown", status=HTTPStatus.SERVICE_UNAVAILABLE,
+        meaning="The connection to the database was lost while committing: it was done, or it was not.",
+        advice="Repeat with the same Idempotency-Key: if it was done, the answer is what it made. Without a key, look"
+        " first.",
     ),
 )  # fmt: skip
+
+PROBLEMS = tuple(sorted((*GENERAL, *SPECIFIC), key=lambda problem: problem.status))
 BY_CODE = {problem.code: problem for problem in PROBLEMS}
+BY_REFUSAL = {problem.refusal: problem for problem in PROBLEMS if problem.refusal}
+_BY_STATUS = {problem.status: problem for problem in GENERAL}
 
 
-@require_safe
-@limited("reads")
-def problem_page(request: HttpRequest, code: str) -> HttpResponse:
-    """Explain one problem code."""
-    if code not in BY_CODE:
-        raise Http404
-    return _kept(request, code)
+def of_status(status: int) -> Problem:
+    """Return what a bare status means: its row in `GENERAL`, else `internal_error` from 500 on and `invalid` below."""
+    is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    fallback = HTTPStatus.INTERNAL_SERVER_ERROR if is_server_error else HTTPStatus.BAD_REQUEST
+    return _BY_STATUS.get(status, _BY_STATUS[fallback])
 
 
-@require_safe
-@limited("reads")
-def problem_list(request: HttpRequest) -> HttpResponse:
-    """List all problem codes."""
-    return _kept(request, None)
-
-
-def _kept(request: HttpRequest, code: str | None) -> HttpResponse:
-    response = _pages.get(code).response(request)
-    response.headers["Cache-Control"] = f"public, max-age={MAX_AGE_SECONDS}"
-    return response
-
-
-def _page(code: str | None) -> Page:
-    if code is None:
-        text = render_to_string("flashsale/problems.html", {"problems": PROBLEMS})
-    else:
-        text = render_to_string("flashsale/problem.html", {"problem": BY_CODE[code]})
-    return Page.of(text.encode(), "text/html; charset=utf-8")
-
-
-_pages: PageCache[str | None] = PageCache(_page)
-
-
-def as_markdown() -> str:
-    """Return docs/errors.md."""
-    lines = [
-        "# Problem codes",
-        "",
-        "Every error under `/api` is `application/problem+json` (RFC 9457) with one of these codes in `code`. The same",
-        "texts are at the URL in `type`. Compare `code`, never the texts. `request_id`, also in `X-Request-ID`, names",
-        "the request when you ask for help. This page is made from `flashsale/api/problem_codes.py`.",
-        "",
-        "| code | status | what happened | what to do |",
-        "|---|---|---|---|",
-    ]
-    lines += [f"| `{p.code}` | {p.status} | {p.meaning} | {p.advice} |" for p in PROBLEMS]
-    return "\n".join(lines) + "\n"
+def members() -> Iterable[tuple[Problem, Member]]:
+    """Return every extra member with the problem that has it."""
+    return ((problem, member) for problem in PROBLEMS for member in problem.members)

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -78,7 +79,8 @@ def limited(scope: str) -> Callable[[View], View]:
             if is_allowed:
                 return view(request, *args, **kwargs)
             headers = {"Retry-After": str(max(1, state.reset_seconds))}
-            return HttpResponse("Too many requests", status=429, content_type="text/plain", headers=headers)
+            status = HTTPStatus.TOO_MANY_REQUESTS
+            return HttpResponse(status.phrase, status=status, content_type="text/plain", headers=headers)
 
         return within_quota
 
@@ -95,20 +97,6 @@ def count(request: HttpRequest, scope: str | None, quota: int, *, client: str) -
         return True, None
     request.rate_limit = counted[1]
     return counted
-
-
-class RateLimitHeadersMiddleware:
-    """Middleware: tell the client how it stands."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        state: QuotaState | None = getattr(request, "rate_limit", None)
-        for name, value in (state.headers if state else {}).items():
-            response.headers[name] = value
-        return response
 
 
 def scope_of(view: "APIView") -> str | None:

@@ -7,12 +7,14 @@ class Refusal(Exception):
     """A verb cannot act, and nothing was changed.
 
     `code` is the stable name that callers compare, `title` its short text for people, `detail` what happened in this
-    case, and `extra` the facts a client may act on (such as the units still available). How a refusal is answered
-    over HTTP is decided in one table in `flashsale.api.errors`.
+    case, and `extra` the facts a client may act on (such as the units still available). `retry_after_seconds` is set
+    where asking again may help. How a refusal is answered over HTTP is said in one table,
+    `flashsale.api.problem_codes`.
     """
 
     code: ClassVar[str]
     title: ClassVar[str]
+    retry_after_seconds: int | None = None
 
     def __init__(self, detail: str = "", **extra: Any) -> None:
         super().__init__(detail or self.title)

@@ -5,7 +5,7 @@ import ast
 import pytest
 from django.apps import apps
 
-from flashsale.api.errors import STATUS_OF_REFUSAL
+from flashsale.api.problem_codes import BY_REFUSAL
 from flashsale.core.refusals import Refusal
 from flashsale.tests.support.processes import PROJECT
 from flashsale.tests.support.source_code import APPS, production_modules
@@ -114,9 +114,7 @@ def test_every_refusal_has_an_answer():
     def below(kind):
         return {kind} | {found for child in kind.__subclasses__() for found in below(child)}
 
-    assert {kind.code for kind in below(Refusal) - {Refusal}} - answered_in_words == {
-        kind.code for kind in STATUS_OF_REFUSAL
-    }
+    assert {kind.code for kind in below(Refusal) - {Refusal}} - answered_in_words == {kind.code for kind in BY_REFUSAL}
 
 
 def test_l14_no_foreign_key_cascades():

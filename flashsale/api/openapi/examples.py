@@ -39,31 +39,19 @@ RECEIPT = {
 }  # fmt: skip
 PARKED_RECEIPT = RECEIPT | {"message": "Order not found yet", "outcome": "parked", "order_status": None}
 
-# What a problem carries beside the members that all have.
-EXTRA: dict[str, dict[str, Any]] = {
-    "invalid": {
-        "errors": [{"pointer": "#/quantity", "code": "not_an_integer", "detail": "This must be an integer."}],
-    },
-    "insufficient_stock": {"available": 1},
-    "limit_exceeded": {"limit": 10},
-    "hold_already_used": {"order_id": ORDER_ID},
-    "sale_not_started": {"sale_starts_at": "2026-11-20T12:30:00.000000Z"},
-    "sale_ended": {"sale_ends_at": "2026-11-20T11:30:00.000000Z"},
-    "sale_paused": {"paused_at": "2026-11-20T11:59:00.000000Z"},
-}
-
 
 def of_problem(problem: Problem) -> OpenApiExample:
     """Return a problem document with this code."""
     value = {
         "type": f"https://shop.example.com/problems/{problem.code}",
-        "title": problem.code.replace("_", " ").capitalize(),
+        "title": problem.title,
         "status": problem.status,
         "detail": problem.meaning,
         "code": problem.code,
         "request_id": "7e23aee70c046009e2c0a2fd89007a4d",
     }
-    return OpenApiExample(problem.code, value=value | EXTRA.get(problem.code, {}), response_only=True)
+    extra = {member.name: member.example for member in problem.members}
+    return OpenApiExample(problem.code, value=value | extra, response_only=True)
 
 
 def of_request(value: dict[str, Any]) -> OpenApiExample:

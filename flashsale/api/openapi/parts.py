@@ -8,21 +8,13 @@ from rest_framework import serializers
 
 from flashsale.api.errors import PROBLEM_JSON
 from flashsale.api.openapi import examples
-from flashsale.api.problem_codes import BY_CODE
+from flashsale.api.problem_codes import BY_CODE, members
 
 # What any request may be answered with, whatever it asks for.
 ANYWHERE = ("not_acceptable", "internal_error", "busy")
 # What any request that is not a provider's may be answered with.
 FROM_CLIENTS = (*ANYWHERE, "not_authenticated", "scope_missing")
 WITH_A_BODY = ("invalid", "payload_too_large", "unsupported_media_type")
-
-
-class Fault(serializers.Serializer):
-    """One thing that is wrong with a request."""
-
-    pointer = serializers.CharField(help_text="A JSON pointer into the body, or `#header/...`, `#query/...`.")
-    code = serializers.CharField()
-    detail = serializers.CharField()
 
 
 class Problem(serializers.Serializer):
@@ -34,13 +26,13 @@ class Problem(serializers.Serializer):
     detail = serializers.CharField(help_text="For people.")
     code = serializers.ChoiceField(choices=sorted(BY_CODE), help_text="For programs.")
     request_id = serializers.CharField(allow_null=True, help_text="Name it when you ask for help.")
-    errors = Fault(many=True, required=False, help_text="With `invalid`: what is wrong, and where.")
-    available = serializers.IntegerField(required=False, help_text="With `insufficient_stock`: units left.")
-    limit = serializers.IntegerField(required=False, help_text="With `limit_exceeded`: units allowed.")
-    order_id = serializers.UUIDField(required=False, help_text="With `hold_already_used`: the order made of it.")
-    sale_starts_at = serializers.DateTimeField(required=False, help_text="With `sale_not_started`.")
-    sale_ends_at = serializers.DateTimeField(required=False, help_text="With `sale_ended`.")
-    paused_at = serializers.DateTimeField(required=False, help_text="With `sale_paused`.")
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """Return these fields and, optional, the extra members of all problems."""
+        return super().get_fields() | {
+            member.name: member.kind(required=False, help_text=f"With `{problem.code}`: {member.meaning}")
+            for problem, member in members()
+        }
 
 
 def header(name: str, description: str, *statuses: int, kind: type = str) -> OpenApiParameter:

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from drf_spectacular.generators import SchemaGenerator
 
-from flashsale.api import problem_codes
+from flashsale.api import problem_pages
 from flashsale.api.openapi import postman
 
 
@@ -31,5 +31,5 @@ def files() -> dict[str, str]:
     return {
         "openapi.json": json.dumps(document, indent=2) + "\n",
         "postman_collection.json": json.dumps(postman.collection(document), indent=2) + "\n",
-        "errors.md": problem_codes.as_markdown(),
+        "errors.md": problem_pages.as_markdown(),
     }

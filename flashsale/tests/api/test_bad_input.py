@@ -215,7 +215,7 @@ def test_a_malformed_or_unknown_uuid_in_a_path_is_not_found(api, db, debug, meth
     problem_of(response, 404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v1/", "/api/v1/nothing", "/api/v2/products"])
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v2", "/api/v2/products", "/api//"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_path_that_does_not_exist_is_not_found(api, db, debug, method, path):
     response = api.generic(method, path)

@@ -6,7 +6,7 @@ import pytest
 from django.urls import URLPattern, get_resolver
 from rest_framework.test import APIClient
 
-from flashsale.api import authentication, problem_codes
+from flashsale.api import authentication, problem_pages
 from flashsale.api.openapi import document
 from flashsale.core.rest.conditional import Page, PageCache
 from flashsale.tests.support.problems import problem_of
@@ -60,7 +60,7 @@ def test_a_page_is_not_made_for_each_request(client, db, monkeypatch, path):
     for module, name in (
         (document, "SchemaGenerator"),
         (document, "render_to_string"),
-        (problem_codes, "render_to_string"),
+        (problem_pages, "render_to_string"),
     ):
         monkeypatch.setattr(module, name, None)
 

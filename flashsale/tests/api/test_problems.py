@@ -1,20 +1,108 @@
-"""Every problem code is explained, on its page and in docs/errors.md."""
+"""Each problem code is defined once, and everything that answers or explains it says the same."""
+
+import ast
+import functools
+import json
+import re
 
 import pytest
+from rest_framework.test import APIRequestFactory
 
-from flashsale.api.errors import CODE_OF_STATUS, STATUS_OF_REFUSAL
-from flashsale.api.problem_codes import PROBLEMS
+from flashsale.api.errors import answer_to
+from flashsale.api.problem_codes import BY_CODE, GENERAL, PROBLEMS
+from flashsale.core.transactions import Busy, OutcomeUnknown
+from flashsale.tests.support.processes import PROJECT
+
+STANDARD_MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
+APPS = ("flashsale", "catalog", "checkout", "payments")
+NGINX_ANSWER = re.compile(r"return \d+ '(\{.*\})'")
 
 
-def answered() -> set[tuple[str, int]]:
-    """Return each code that the code can answer, with its status."""
-    of_refusals = {(refusal.code, int(status)) for refusal, status in STATUS_OF_REFUSAL.items()}
-    of_statuses = {(code, status) for status, (code, _) in CODE_OF_STATUS.items()}
-    return of_refusals | of_statuses | {("outcome_unknown", 503)}
+@functools.cache
+def strings() -> list[tuple[str, str]]:
+    """Return each string of the production code, docstrings left out, with its module."""
+    modules = [path for app in APPS for path in (PROJECT / app).rglob("*.py")]
+    found = []
+    for path in modules:
+        if {"tests", "migrations"} & set(path.relative_to(PROJECT).parts):
+            continue
+        tree = ast.parse(path.read_text())
+        statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in statements:
+                found.append((node.value, str(path.relative_to(PROJECT))))
+    return found
 
 
-def test_every_code_that_is_answered_is_explained_and_no_other():
-    assert {(problem.code, problem.status) for problem in PROBLEMS} == answered()
+def documented_examples() -> dict[str, dict]:
+    """Return the problem documents that docs/openapi.json shows, by code."""
+    document = json.loads((PROJECT / "docs/openapi.json").read_text())
+    return {
+        name: example["value"]
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for response in operation["responses"].values()
+        for name, example in response.get("content", {}).get("application/problem+json", {}).get("examples", {}).items()
+    }
+
+
+def nginx_answers() -> list[dict]:
+    """Return the problem documents that deploy/nginx.conf makes itself, but the one whose code is a variable."""
+    texts = NGINX_ANSWER.findall((PROJECT / "deploy/nginx.conf").read_text())
+    return [document for document in map(json.loads, texts) if not document["code"].startswith("$")]
+
+
+def test_every_code_is_defined_once():
+    assert len(BY_CODE) == len(PROBLEMS)
+    assert len({problem.status for problem in GENERAL}) == len(GENERAL)
+
+
+def test_no_other_module_says_what_a_problem_means():
+    places = strings()
+
+    for problem in PROBLEMS:
+        for text in (problem.meaning, problem.advice):
+            assert {path for value, path in places if value == text} == {"flashsale/api/problem_codes.py"}
+
+
+def test_a_title_stands_in_the_refusal_or_in_the_table():
+    for problem in PROBLEMS:
+        home = problem.refusal.__module__.replace(".", "/") if problem.refusal else "flashsale/api/problem_codes"
+        titled = {path for value, path in strings() if value == problem.title}
+
+        assert titled <= {f"{home}.py", f"{home}/__init__.py"}
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.code)
+def test_the_openapi_document_shows_what_is_answered(problem):
+    example = documented_examples().get(problem.code)
+    if example is None:
+        assert problem.code in {"forbidden", "method_not_allowed"}
+        return
+
+    assert (example["title"], example["status"]) == (problem.title, problem.status)
+    assert set(example) == STANDARD_MEMBERS | {member.name for member in problem.members}
+
+
+def test_nginx_answers_with_the_same_titles():
+    answers = nginx_answers()
+
+    assert len(answers) == 5
+    for answer in answers:
+        problem = BY_CODE[answer["code"]]
+        assert (answer["title"], answer["status"]) == (problem.title, problem.status)
+        assert answer["type"] == f"/problems/{problem.code}"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(Busy("Too many."), "busy"), (OutcomeUnknown(), "outcome_unknown")], ids=["busy", "unknown"]
+)
+def test_an_error_of_the_database_is_answered_by_the_table(error, code):
+    request = APIRequestFactory().get("/api/v1/products")
+
+    answer = json.loads(answer_to(request, error).content)
+
+    assert (answer["title"], answer["status"]) == (BY_CODE[code].title, BY_CODE[code].status)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.code)

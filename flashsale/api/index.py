@@ -1,0 +1,31 @@
+"""What answers where no endpoint does: the index at the base of the API, and 404 for every other path."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from rest_framework import views
+
+from flashsale.core import refusals
+from flashsale.core.rest.headers import HTTP_METHODS
+from flashsale.core.rest.views import AcyclicView, json_response
+
+# The members of the index, and the URL patterns that they lead to.
+LINKS = {"documentation": "docs", "openapi": "schema", "problems": "problem-list", "products": "product-list"}
+
+
+class ApiIndexView(AcyclicView, views.APIView):
+    """Answers the base of the API (`/api/v1`, `/api`) with absolute links to where one goes on."""
+
+    http_method_names = HTTP_METHODS
+    rate_scopes = {None: "reads"}
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return json_response({name: request.build_absolute_uri(reverse(target)) for name, target in LINKS.items()})
+
+
+class ApiNotFoundView(AcyclicView, views.APIView):
+    """Answers every path under `/api` that no endpoint has."""
+
+    def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        raise refusals.NotFound("There is no such path in this API.")
