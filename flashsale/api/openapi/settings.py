@@ -1,8 +1,14 @@
-"""What drf-spectacular makes the OpenAPI document and its page of."""
+"""How drf-spectacular makes the OpenAPI document and its page."""
 
+DESCRIPTION = """\
+Sells a limited stock to a crowd and never oversells: products, holds, orders, payment webhooks.
+
+[Problem codes](/problems/) explain every error. This page as an [OpenAPI document](/api/v1/schema), for tools. A guide
+with examples in Python, JavaScript and curl is `docs/api.md` of the source.\
+"""
 SPECTACULAR_SETTINGS = {
     "TITLE": "Flash-sale checkout",
-    "DESCRIPTION": "Sells a limited stock to a crowd and never oversells: products, holds, orders, payment webhooks.",
+    "DESCRIPTION": DESCRIPTION,
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": r"/api/v1",

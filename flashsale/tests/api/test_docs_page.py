@@ -27,11 +27,26 @@ def test_the_page_shows_every_operation_and_tries_one_out(live_server, viewport)
     assert "A thing to try out" in answer
 
 
-def test_a_problems_page_is_readable(live_server):
+FITS = "document.documentElement.scrollWidth <= window.innerWidth"
+
+
+def test_the_pages_of_problems_fit_a_phone_and_link_each_other(live_server):
     with open_page(live_server.url, viewport=PHONE) as page:
         page.goto("/problems/insufficient_stock")
 
         assert page.inner_text("h1") == "insufficient_stock"
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert page.evaluate(FITS)
         page.click("text=All problem codes")
+        page.wait_for_selector("tbody tr")
         assert page.locator("tbody tr").count() > 20
+        assert page.evaluate(FITS)
+
+
+def test_docs_leads_on_to_the_problem_codes(live_server):
+    with open_page(live_server.url, viewport=PHONE) as page:
+        page.goto("/docs")
+
+        page.wait_for_selector(".opblock")
+        assert page.evaluate(FITS)
+        targets = [link.get_attribute("href") for link in page.locator(".info a").all()]
+        assert {"/problems/", "/api/v1/schema"} <= set(targets)
