@@ -2,8 +2,8 @@
 
 import pytest
 
-from flashsale.tests.api.test_bad_input import problem_of
-from flashsale.tests.api.test_tokens import bearer, closed, make_token  # noqa: F401 - a fixture
+from flashsale.tests.support.problems import problem_of
+from flashsale.tests.support.tokens import bearer, make_token
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1", "/api/v1/"])
@@ -24,7 +24,7 @@ def test_the_base_of_the_api_takes_nothing(api, db):
     problem_of(api.post("/api/v1/"), 405, "method_not_allowed")
 
 
-def test_where_the_api_needs_a_token_so_does_its_index(api, db, closed):  # noqa: F811
+def test_where_the_api_needs_a_token_so_does_its_index(api, db, closed):
     problem_of(api.get("/api/v1/"), 401, "not_authenticated")
 
     assert api.get("/api/v1/", headers=bearer(make_token())).status_code == 200

@@ -12,20 +12,17 @@ from flashsale.api.errors import answer_to
 from flashsale.api.problem_codes import BY_CODE, GENERAL, PROBLEMS
 from flashsale.core.transactions import Busy, OutcomeUnknown
 from flashsale.tests.support.processes import PROJECT
+from flashsale.tests.support.source_code import production_modules
 
 STANDARD_MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
-APPS = ("flashsale", "catalog", "checkout", "payments")
 NGINX_ANSWER = re.compile(r"return \d+ '(\{.*\})'")
 
 
 @functools.cache
 def strings() -> list[tuple[str, str]]:
     """Return each string of the production code, docstrings left out, with its module."""
-    modules = [path for app in APPS for path in (PROJECT / app).rglob("*.py")]
     found = []
-    for path in modules:
-        if {"tests", "migrations"} & set(path.relative_to(PROJECT).parts):
-            continue
+    for path in production_modules():
         tree = ast.parse(path.read_text())
         statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
@@ -37,13 +34,15 @@ def strings() -> list[tuple[str, str]]:
 def documented_examples() -> dict[str, dict]:
     """Return the problem documents that docs/openapi.json shows, by code."""
     document = json.loads((PROJECT / "docs/openapi.json").read_text())
-    return {
-        name: example["value"]
+    responses = [
+        response
         for methods in document["paths"].values()
         for operation in methods.values()
         for response in operation["responses"].values()
-        for name, example in response.get("content", {}).get("application/problem+json", {}).get("examples", {}).items()
-    }
+    ]
+    bodies = [response.get("content", {}).get("application/problem+json", {}) for response in responses]
+    examples = [example["value"] for body in bodies for example in body.get("examples", {}).values()]
+    return {example["code"]: example for example in examples}
 
 
 def nginx_answers() -> list[dict]:
