@@ -16,10 +16,10 @@ from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold, Order
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder
 from flashsale.core import events
+from flashsale.core.identifiers import parse_uuid
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.rest import scopes
 from flashsale.core.rest.headers import HTTP_METHODS, idempotency_key_of
-from flashsale.core.rest.parsing import parse_uuid
 from flashsale.core.rest.views import AcyclicView, json_response
 
 

@@ -9,7 +9,7 @@ from django.db import DataError, IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from flashsale.core.rest import strict_json
+from flashsale.core import strict_json
 
 PREFIX = "/admin/"
 UNSTORABLE = "The address or the form contains a character that cannot be stored or looked up (NUL)."

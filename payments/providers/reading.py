@@ -7,9 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from checkout.models import PAYMENT_ID_LENGTH
-from flashsale.core import money
-from flashsale.core.rest import strict_json
-from flashsale.core.rest.parsing import parse_uuid
+from flashsale.core import money, strict_json
+from flashsale.core.identifiers import parse_uuid
 from payments.models import EVENT_ID_LENGTH, TYPE_LENGTH
 from payments.providers.base import UnusableBody
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from stripe import SignatureVerificationError, WebhookSignature
 
 from flashsale.core import money
-from flashsale.core.rest.parsing import parse_uuid
+from flashsale.core.identifiers import parse_uuid
 from payments.models import DISPUTE_ID_LENGTH, REASON_LENGTH, REFUND_ID_LENGTH, Dispute, WebhookEvent
 from payments.providers.base import DisputeNews, Message, SignatureMismatch, fingerprint_of
 from payments.providers.reading import Reader, event_id_of, members_of, plain, type_of

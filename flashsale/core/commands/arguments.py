@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 import httpx
 from django.core.management.base import CommandError
 
-from flashsale.core.rest import strict_json
+from flashsale.core import strict_json
 
 SHOWN_LENGTH = 40
 

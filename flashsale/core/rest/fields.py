@@ -5,8 +5,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from flashsale.core.identifiers import parse_uuid
 from flashsale.core.limits import MAX_INTEGER
-from flashsale.core.rest.parsing import parse_uuid
 
 # How the OpenAPI document describes an amount.
 MONEY = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "examples": ["29.99"]}

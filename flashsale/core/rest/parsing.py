@@ -1,7 +1,5 @@
 """Strict parsing of requests: media types, content codings, JSON bodies, ids. Nothing is coerced."""
 
-import re
-import uuid
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -11,11 +9,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 
-from flashsale.core.limits import MAX_ID
-from flashsale.core.rest import strict_json
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+from flashsale.core import strict_json
 
 
 class PayloadTooLarge(exceptions.APIException):
@@ -77,17 +71,6 @@ def read_body(stream: HttpRequest) -> bytes:
     if len(raw) > settings.MAX_BODY_BYTES:
         raise PayloadTooLarge
     return raw
-
-
-def parse_uuid(text: str) -> uuid.UUID | None:
-    """Return the UUID written in the canonical 8-4-4-4-12 form (RFC 9562), or None for anything else."""
-    return uuid.UUID(text) if _UUID.fullmatch(text) else None
-
-
-def parse_id(text: str) -> int | None:
-    """Return the positive integer id written in plain decimal digits, or None for anything else."""
-    value = int(text) if _ID.fullmatch(text) else MAX_ID + 1
-    return value if value <= MAX_ID else None
 
 
 def merge_alias(data: Any, *, name: str, alias: str) -> Any:

@@ -17,8 +17,8 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import connection
 
 from flashsale.core import clock
+from flashsale.core.identifiers import parse_uuid
 from flashsale.core.refusals import Refusal
-from flashsale.core.rest.parsing import parse_uuid
 from flashsale.core.submissions.models import Submission
 from flashsale.core.transactions import retrying_transaction
 

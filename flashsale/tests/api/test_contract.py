@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, settings
 
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
+from flashsale.core.identifiers import parse_uuid
 from flashsale.core.limits import MAX_ID
-from flashsale.core.rest.parsing import parse_uuid
 from flashsale.wsgi import application
 from payments.tests.factories import undone
 

@@ -1,0 +1,20 @@
+"""Identifiers as callers write them: in their one canonical spelling, nothing is coerced."""
+
+import re
+import uuid
+
+from flashsale.core.limits import MAX_ID
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+
+
+def parse_uuid(text: str) -> uuid.UUID | None:
+    """Return the UUID written in the canonical 8-4-4-4-12 form (RFC 9562), or None for anything else."""
+    return uuid.UUID(text) if _UUID.fullmatch(text) else None
+
+
+def parse_id(text: str) -> int | None:
+    """Return the positive integer id written in plain decimal digits, or None for anything else."""
+    value = int(text) if _ID.fullmatch(text) else MAX_ID + 1
+    return value if value <= MAX_ID else None
