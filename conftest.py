@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
+from catalog import snapshots
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core import redis_client
@@ -42,6 +43,13 @@ def patience() -> None:
 def api() -> APIClient:
     """A client of the API whose exceptions become answers, as over HTTP."""
     return APIClient(raise_request_exception=False)
+
+
+@pytest.fixture
+def dead_redis(monkeypatch):
+    """From now on no Redis answers, and the snapshots' circuit breaker has not noticed yet."""
+    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(snapshots, "_breaker", redis_client.CircuitBreaker(fallback="PostgreSQL answers for products"))
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ def _queries() -> dict[str, Any]:
     from django.db.models import Q
     from django.utils import timezone
 
+    from catalog import availability
     from catalog.models import Product, Stock
     from checkout.models import Hold, Order
     from payments.inbox import matching
@@ -30,7 +31,7 @@ def _queries() -> dict[str, Any]:
     parked = WebhookEvent.objects.filter(status="parked")
     return {
         "the stock of a product": Stock.objects.filter(pk=1),
-        "a product with its availability": Product.objects.with_availability().with_expiring_units().filter(pk=1),
+        "a product with its availability": availability.annotate_forecast(Product.objects.filter(pk=1)),
         "overdue holds, oldest first": Hold.objects.overdue(now).order_by("expires_at")[:2000],
         "overdue holds of a product": Hold.objects.overdue(now).filter(product_id=1).order_by("pk")[:2000],
         "a customer's active holds": Hold.objects.filter(product_id=1, customer_id=CUSTOMER, status=active),

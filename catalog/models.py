@@ -1,7 +1,7 @@
 """What is for sale, and the counters of how much of it is left."""
 
-from datetime import timedelta
 from decimal import Decimal
+from typing import Self
 
 import pghistory
 from django.conf import settings
@@ -9,42 +9,16 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 
-from catalog import overdue
 from flashsale.core import moments, money
 
 DEFAULT_MAX_PER_HOLD = 10
 ENDS_BEFORE_IT_STARTS = "The sale must end after it starts."
-# How far ahead it is asked whether the clock alone will change an answer.
-LOOKAHEAD = timedelta(seconds=1)
 
 
-class ProductQuerySet(models.QuerySet):
-    def published(self) -> "ProductQuerySet":
+class ProductQuerySet(models.QuerySet["Product"]):
+    def published(self) -> Self:
         return self.filter(is_published=True)
-
-    def with_availability(self) -> "ProductQuerySet":
-        """Annotate `read_at`, `total_stock`, `free_stock`, `available_stock` and `stock_version` as of this statement.
-
-        Units of overdue holds and orders count as available, whether or not somebody has tidied them up; they are not
-        among the free ones.
-        """
-        free = F("stock__total") - F("stock__reserved") - F("stock__sold")
-        return self.annotate(
-            read_at=Now(),
-            stock_version=F("stock__version"),
-            total_stock=F("stock__total"),
-            free_stock=free,
-            available_stock=free + overdue.units_of(models.OuterRef("pk"), at=Now()),
-        )
-
-    def with_expiring_units(self) -> "ProductQuerySet":
-        """Annotate `expiring_units`: units that become overdue, and so available, within `LOOKAHEAD`."""
-        product_id = models.OuterRef("pk")
-        return self.annotate(
-            expiring_units=overdue.units_of(product_id, at=Now() + LOOKAHEAD) - overdue.units_of(product_id, at=Now())
-        )
 
 
 @pghistory.track(exclude=["created_at", "updated_at"])

@@ -1,11 +1,9 @@
-"""Rebuilds the kept product answers from PostgreSQL."""
+"""Rebuilds snapshots from PostgreSQL, rendered as the API answers: an edge, which only edges call."""
 
 import time
 from typing import Any
 
-from django.db.models import QuerySet
-
-from catalog import snapshots
+from catalog import availability, snapshots
 from catalog.models import Product
 from catalog.serializers import ProductOut
 
@@ -13,36 +11,33 @@ BATCH_ROWS = 100
 
 
 def refresh_product(product_id: int) -> dict[str, Any] | None:
-    """Keep and return a fresh answer for one published product; None when there is no such product."""
+    """Store and return a fresh answer for one published product; None when there is no such product."""
     read_since = time.monotonic()
-    product = _products().filter(pk=product_id).first()
-    if product is None:
+    forecasts = availability.read_forecasts(Product.objects.published().filter(pk=product_id))
+    if not forecasts:
         return None
-    answer = ProductOut.data_of(product)
-    snapshots.store(product, answer, read_since=read_since)
+    answer = ProductOut.data_of(forecasts[0].view)
+    snapshots.store(forecasts[0], answer, read_since=read_since)
     return answer
 
 
 def refresh_availability() -> int:
-    """Keep a fresh answer for every published product; returns how many there are.
+    """Store a fresh answer for every published product; return how many there are.
 
-    Raises `availability.StoreSilent` when Redis does not answer, also when there is nothing to keep.
+    Raises `RedisUnavailable` when Redis does not answer, also when there is no product to store.
     """
     if not snapshots.is_reachable():
-        raise snapshots.StoreSilent
+        raise snapshots.RedisUnavailable
     refreshed = 0
     last_id = 0
     while True:
         read_since = time.monotonic()
-        products = list(_products().filter(pk__gt=last_id).order_by("pk")[:BATCH_ROWS])
-        if not products:
+        products = Product.objects.published().filter(pk__gt=last_id).order_by("pk")[:BATCH_ROWS]
+        forecasts = availability.read_forecasts(products)
+        if not forecasts:
             return refreshed
-        for product in products:
-            if not snapshots.store(product, ProductOut.data_of(product), read_since=read_since):
-                raise snapshots.StoreSilent
-        refreshed += len(products)
-        last_id = products[-1].pk
-
-
-def _products() -> QuerySet[Product]:
-    return Product.objects.published().with_availability().with_expiring_units()
+        for forecast in forecasts:
+            if not snapshots.store(forecast, ProductOut.data_of(forecast.view), read_since=read_since):
+                raise snapshots.RedisUnavailable
+        refreshed += len(forecasts)
+        last_id = forecasts[-1].view.product.pk

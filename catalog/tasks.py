@@ -1,4 +1,4 @@
-"""What the beat does for the catalog; may run twice, late, or on several workers at once."""
+"""Scheduled tasks of the catalog; each may run twice, late, or on several workers at once."""
 
 from celery import shared_task
 
@@ -7,5 +7,5 @@ from catalog import snapshot_refresh
 
 @shared_task
 def refresh_availability() -> None:
-    """Rebuild the kept product answers from PostgreSQL. Fails, for the log, when Redis does not answer."""
+    """Rebuild the cached product answers from PostgreSQL. Fails, for the log, when Redis does not answer."""
     snapshot_refresh.refresh_availability()

@@ -13,7 +13,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from catalog import models, products, snapshot_refresh, snapshots, tasks
+from catalog import availability, products, snapshot_refresh, snapshots, tasks
+from catalog.availability import ProductForecast
 from catalog.models import Product, Stock
 from catalog.tests.factories import ProductFactory
 from checkout import holds
@@ -29,10 +30,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def a_second_lasts_a_minute(monkeypatch):
-    """On a busy machine a second is soon over."""
+    """On a busy machine a second is soon over; what another test did to Redis is forgotten."""
+    snapshots._breaker.reset()
     monkeypatch.setattr(snapshots, "MAX_AGE_MS", 60_000)
-    for module in (snapshots, models):
-        monkeypatch.setattr(module, "LOOKAHEAD", timedelta(minutes=1))
+    monkeypatch.setattr(availability, "LOOKAHEAD", timedelta(minutes=1))
 
 
 @pytest.fixture
@@ -48,6 +49,11 @@ def left(api, product) -> tuple[int, int]:
     with CaptureQueriesContext(connection) as queries:
         body = api.get(f"/api/v1/products/{product.pk}").json()
     return body["available_stock"], len(queries)
+
+
+def forecast(product) -> ProductForecast:
+    [found] = availability.read_forecasts(Product.objects.filter(pk=product.pk))
+    return found
 
 
 def key(product) -> str:
@@ -131,7 +137,7 @@ def test_a_kept_answer_is_equal_to_a_fresh_one(api):
 def test_o1_an_answer_read_before_a_commit_is_not_kept_after_it(api):
     product = ProductFactory()
     read_since = time.monotonic()
-    stale = Product.objects.with_availability().with_expiring_units().get(pk=product.pk)
+    stale = forecast(product)
     holds.place(product_id=product.pk, quantity=3)
 
     snapshots.store(stale, {"sale_status": "live"}, read_since=read_since)
@@ -161,9 +167,9 @@ def test_a_transaction_that_is_undone_outdates_nothing(api):
 
 
 def test_an_answer_that_took_too_long_to_make_is_not_kept(api):
-    product = Product.objects.with_availability().with_expiring_units().get(pk=ProductFactory().pk)
+    product = ProductFactory()
 
-    snapshots.store(product, {"available_stock": 99}, read_since=time.monotonic() - 61)
+    snapshots.store(forecast(product), {"available_stock": 99}, read_since=time.monotonic() - 61)
 
     assert left(api, product) == (10, 1)
 
@@ -182,25 +188,17 @@ def test_an_answer_that_the_clock_will_change_is_not_kept(api, what):
     assert left(api, product)[1] == 1
 
 
-def test_without_redis_postgresql_answers(api, monkeypatch):
+def test_without_redis_postgresql_answers(api, dead_redis):
     product = ProductFactory()
-    with monkeypatch.context() as patch:
-        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
-        dead = snapshots._Store()
-    monkeypatch.setattr(snapshots, "_store", dead)
 
     assert left(api, product) == (10, 1)
     holds.place(product_id=product.pk, quantity=4)
     assert left(api, product) == (6, 1)
 
 
-def test_a7_a_dead_redis_fails_no_request_and_costs_one_line_of_log(api, monkeypatch, caplog):
+def test_a7_a_dead_redis_fails_no_request_and_costs_one_line_of_log(api, dead_redis, monkeypatch, caplog):
     product = ProductFactory(stock=40)
     monkeypatch.setattr(redis_client, "PAUSE_AFTER_ERROR_SECONDS", 60)
-    with monkeypatch.context() as patch:
-        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
-        dead = snapshots._Store()
-    monkeypatch.setattr(snapshots, "_store", dead)
 
     asked = [api.get(f"/api/v1/products/{product.pk}") for _ in range(20)]
     placed = [api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1}) for _ in range(20)]
@@ -212,8 +210,7 @@ def test_a7_a_dead_redis_fails_no_request_and_costs_one_line_of_log(api, monkeyp
 
 
 @pytest.mark.parametrize("damage", ["emptied", "another type"])
-def test_whatever_redis_holds_the_answer_is_right(api, store, damage, monkeypatch):
-    monkeypatch.setattr(snapshots, "_store", snapshots._Store())
+def test_whatever_redis_holds_the_answer_is_right(api, store, damage):
     product = ProductFactory()
     left(api, product)
     store.flushdb()
@@ -236,24 +233,17 @@ def test_the_refresh_keeps_every_published_product(api, monkeypatch):
 
 @pytest.mark.parametrize("dies", ["before it", "in the middle"])
 @pytest.mark.parametrize("published", [0, 3])
-def test_a_refresh_that_redis_did_not_take_is_no_success(monkeypatch, dies, published):
+def test_a_refresh_that_redis_did_not_take_is_no_success(request, monkeypatch, dies, published):
     for _ in range(published):
         ProductFactory()
-    dead = _dead_store(monkeypatch)
+    request.getfixturevalue("dead_redis")
     if dies == "in the middle" and published:
-        monkeypatch.setattr(dead, "is_reachable", lambda: True)
-    monkeypatch.setattr(snapshots, "_store", dead)
+        monkeypatch.setattr(snapshots, "is_reachable", lambda: True)
     out = StringIO()
 
     with pytest.raises(CommandError, match="Redis did not answer"):
         call_command("refresh_availability", stdout=out)
-    with pytest.raises(snapshots.StoreSilent):
+    with pytest.raises(snapshots.RedisUnavailable):
         tasks.refresh_availability()
 
     assert out.getvalue() == ""
-
-
-def _dead_store(monkeypatch) -> snapshots._Store:
-    with monkeypatch.context() as patch:
-        patch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:9/0")
-        return snapshots._Store()

@@ -39,14 +39,6 @@ def gone():
     return product
 
 
-@pytest.fixture
-def without_redis(monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(configured, "REDIS_URL", "redis://127.0.0.1:1/0")
-        dead = snapshots._Store()
-    monkeypatch.setattr(snapshots, "_store", dead)
-
-
 def ask(api, product, *, key: str = "", quantity: int = 1, **body) -> tuple[str, int]:
     """Ask for units; return what came of it and how many queries that took."""
     headers = {"Idempotency-Key": key} if key else {}
@@ -133,7 +125,7 @@ def test_o5_a_snapshot_never_grants(api, gone):
 
 def test_a_lost_write_refuses_wrongly_for_a_second_at_most(api, gone, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(snapshots._store, "write_through", lambda stock: None)
+        patch.setattr(snapshots, "_write_through", lambda *_: None)
         holds.release(Hold.objects.get().pk)
     wrongly = ask(api, gone)
     client, key = redis_client.client(), snapshots._keys(gone.pk)[0]
@@ -145,7 +137,7 @@ def test_a_lost_write_refuses_wrongly_for_a_second_at_most(api, gone, monkeypatc
     assert ask(api, gone)[0] == "held"
 
 
-def test_without_redis_the_database_refuses_and_grants(api, gone, without_redis):
+def test_without_redis_the_database_refuses_and_grants(api, gone, dead_redis):
     assert ask(api, gone)[0] == "insufficient_stock"
     holds.release(Hold.objects.get().pk)
     assert ask(api, gone)[0] == "held"

@@ -39,6 +39,10 @@ class CircuitBreaker:
         self._fallback = fallback
         self._may_be_asked_at = 0.0
 
+    def reset(self) -> None:
+        """Forget the last error, so that Redis is asked again."""
+        self._may_be_asked_at = 0.0
+
     def call(self, ask: Callable[[], Answer]) -> Answer | None:
         """Return the answer, or None where Redis gave none."""
         if time.monotonic() < self._may_be_asked_at:

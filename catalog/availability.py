@@ -1,0 +1,97 @@
+"""Products with their availability: how many units can be held, and what customers see, as of one statement.
+
+Units of overdue holds and orders count as available, whether or not a sweeper has given them back yet; they are not
+among the free ones (see `overdue`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict
+
+from django.db.models import OuterRef, QuerySet
+from django.db.models.functions import Now
+
+from catalog import overdue, sales
+from catalog.models import Product, Stock
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class _Now(TypedDict):
+        read_at: datetime
+        overdue_units: int
+
+    class _Soon(_Now):
+        overdue_soon: int
+
+    AnnotatedProduct = WithAnnotations[Product, _Now]
+    ForecastProduct = WithAnnotations[Product, _Soon]
+
+
+# How far ahead a forecast looks.
+LOOKAHEAD = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class ProductView:
+    """A product, its counters and its overdue units, all read at `read_at` (database time)."""
+
+    product: Product
+    stock: Stock
+    overdue_units: int
+    read_at: datetime
+
+    @property
+    def available_stock(self) -> int:
+        """Units that can be held now."""
+        return self.stock.free + self.overdue_units
+
+    @property
+    def is_sold_out(self) -> bool:
+        return self.available_stock <= 0
+
+    @property
+    def sale_status(self) -> sales.SaleStatus:
+        return sales.status_of(self.product, available=self.available_stock, now=self.read_at)
+
+
+@dataclass(frozen=True)
+class ProductForecast:
+    """A product's view, and whether the clock alone, a deadline or the sale's window, changes it in `LOOKAHEAD`."""
+
+    view: ProductView
+    changes_soon: bool
+
+
+def annotate(products: QuerySet[Product]) -> "QuerySet[AnnotatedProduct]":
+    """Return the query that `read` evaluates, for callers that paginate it: `view_of` makes views of its rows."""
+    return products.select_related("stock").annotate(
+        read_at=Now(), overdue_units=overdue.units_of(OuterRef("pk"), at=Now())
+    )
+
+
+def view_of(row: "AnnotatedProduct") -> ProductView:
+    """Return the view of one row of `annotate`."""
+    return ProductView(row, row.stock, row.overdue_units, row.read_at)
+
+
+def read(products: QuerySet[Product]) -> list[ProductView]:
+    """Return the views of these products, read in one statement."""
+    return [view_of(row) for row in annotate(products)]
+
+
+def annotate_forecast(products: QuerySet[Product]) -> "QuerySet[ForecastProduct]":
+    """Return the query that `read_forecasts` evaluates."""
+    return annotate(products).annotate(overdue_soon=overdue.units_of(OuterRef("pk"), at=Now() + LOOKAHEAD))
+
+
+def read_forecasts(products: QuerySet[Product]) -> list[ProductForecast]:
+    """Return the forecasts of these products, read in one statement."""
+    return [_forecast_of(row) for row in annotate_forecast(products)]
+
+
+def _forecast_of(row: "ForecastProduct") -> ProductForecast:
+    view = view_of(row)
+    boundaries = (row.sale_starts_at, row.sale_ends_at)
+    opens_or_closes = any(moment and view.read_at < moment <= view.read_at + LOOKAHEAD for moment in boundaries)
+    return ProductForecast(view, changes_soon=opens_or_closes or row.overdue_soon > view.overdue_units)
