@@ -1,8 +1,11 @@
 """Deadlocks, lock timeouts, lost connections: retried as a whole, or said by name, never a 500."""
 
+import os
+import signal
+import sys
 from datetime import timedelta
+from pathlib import Path
 
-import psycopg
 import pytest
 from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
@@ -15,10 +18,24 @@ from checkout.holds import requests
 from checkout.models import Hold
 from flashsale.core.transactions import MAX_ATTEMPTS, retrying_transaction
 from flashsale.tests.support.problems import problem_of
-from flashsale.tests.support.processes import wait_until
+from flashsale.tests.support.processes import WAIT_SECONDS, start, wait_until
 from flashsale.tests.support.racing import PRODUCTION_TIMEOUTS, Meeting, at_once, other_connection
+from flashsale.tests.support.web import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
+# Places a hold, and stops like a frozen machine between locking the stock and writing.
+FREEZE = """
+import os, signal
+from catalog import inventory
+from checkout import holds
+lock_for_claims = inventory.lock_for_claims
+def lock_and_freeze(product_id):
+    locked = lock_for_claims(product_id)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return locked
+inventory.lock_for_claims = lock_and_freeze
+holds.place(product_id={product_id}, quantity=1)
+"""
 
 
 def test_a6_a_deadlock_is_retried_as_a_whole_transaction():
@@ -98,16 +115,26 @@ def test_a1_an_error_of_the_database_is_not_answered_as_sold_out(api, monkeypatc
     assert Stock.objects.get().free == 10
 
 
-def test_a_frozen_process_loses_the_stock_lock():
+def test_a_process_that_freezes_while_it_holds_the_stock_lock_stops_no_other_hold(tmp_path):
     product = ProductFactory()
-    frozen = other_connection(options="-c idle_in_transaction_session_timeout=300ms")
-    frozen.execute("SELECT 1 FROM catalog_stock WHERE product_id = %s FOR UPDATE", [product.pk])
+    environment = os.environ | {"DATABASE_URL": database_url(), "DATABASE_IDLE_TRANSACTION_MS": "300"}
+    with (tmp_path / "output").open("w") as output:
+        argv = (sys.executable, "manage.py", "shell", "-v", "0", "-c", FREEZE.format(product_id=product.pk))
+        frozen = start(*argv, environment=environment, stdout=output, stderr=output)
+    wait_until(lambda: is_stopped(frozen.pid) or frozen.poll() is not None, what="the process freezes")
 
     hold = holds.place(product_id=product.pk, quantity=1)
+    os.kill(frozen.pid, signal.SIGCONT)
 
-    assert hold.status == "active"
-    with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
-        frozen.execute("SELECT 1")
+    assert frozen.wait(WAIT_SECONDS) == 1, (tmp_path / "output").read_text()
+    assert "IdleInTransactionSessionTimeout" in (tmp_path / "output").read_text()
+    assert [found.pk for found in Hold.objects.all()] == [hold.pk]
+    assert audit.find_drift() == []
+
+
+def is_stopped(pid: int) -> bool:
+    """Say whether the process was stopped by SIGSTOP."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def test_s5_a_request_that_sleeps_inside_its_transaction_loses_it(api, monkeypatch):
