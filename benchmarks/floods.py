@@ -22,7 +22,7 @@ from benchmarks import mixed, wrk
 from benchmarks.checkouts import THIS, Checkout, checked_out, find_commit
 from benchmarks.loads import CLIENTS, PLENTY
 from benchmarks.results import machine
-from benchmarks.shop import Shop, open_shop, serving
+from benchmarks.shop import ShopUnderTest, open_shop, serving
 from flashsale.local import servers
 
 CLAIMANTS = 80
@@ -35,7 +35,7 @@ PAUSE_SECONDS = 0.02
 class Side:
     """One revision's running shop, and a product and an order of it."""
 
-    shop: Shop
+    shop: ShopUnderTest
     server_pid: int
     product_id: int
     order_id: str
@@ -174,7 +174,7 @@ def running(checkout: Checkout) -> Iterator[Side]:
             yield Side(shop, pid, product_id, order["order_id"])
 
 
-def _create(shop: Shop, path: str, **body: object) -> dict[str, str]:
+def _create(shop: ShopUnderTest, path: str, **body: object) -> dict[str, str]:
     request = urllib.request.Request(shop.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)

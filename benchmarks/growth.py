@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from benchmarks import flows, wrk
 from benchmarks.loads import PLENTY
 from benchmarks.results import machine
-from benchmarks.shop import Shop, open_shop, serving
+from benchmarks.shop import ShopUnderTest, open_shop, serving
 
 CLIENTS = (16, 64, 256, 640, 1024)
 PRODUCTS = (1, 4, 16)
@@ -20,7 +20,7 @@ CLIENTS_OF_ALL = 64
 BUYERS = 4
 
 
-def _clients(shop: Shop, seconds: float) -> None:
+def _clients(shop: ShopUnderTest, seconds: float) -> None:
     """Print the table of clients: those who press "buy" on one product, while a few pay for another one."""
     print("\n| clients | holds a second | busy a second | p50 ms | p99 ms | pay meanwhile, p50 ms | p99 ms |")
     print("|---|---|---|---|---|---|---|")
@@ -51,7 +51,7 @@ def _clients(shop: Shop, seconds: float) -> None:
         )
 
 
-def _products(shop: Shop, seconds: float) -> None:
+def _products(shop: ShopUnderTest, seconds: float) -> None:
     """Print the table of products: 64 clients, divided among so many products."""
     print("\n| products | holds a second |\n|---|---|")
     for count in PRODUCTS:
@@ -66,7 +66,7 @@ def _products(shop: Shop, seconds: float) -> None:
         print(f"| {count} | {sum(load.per_second for load in loads):,.0f} |", flush=True)
 
 
-def _holds(shop: Shop, product_id: int, *, clients: int, seconds: float) -> wrk.Load:
+def _holds(shop: ShopUnderTest, product_id: int, *, clients: int, seconds: float) -> wrk.Load:
     body = json.dumps({"product_id": product_id, "quantity": 1})
     return wrk.run(f"{shop.url}/api/v1/holds", clients=clients, seconds=seconds, method="POST", body=body)
 

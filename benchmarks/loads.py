@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks import flows, wrk
-from benchmarks.shop import Shop
+from benchmarks.shop import ShopUnderTest
 from benchmarks.wrk import Load
 
 CLIENTS = 64
@@ -21,39 +21,39 @@ class Scenario:
 
     title: str
     expected: frozenset[int]
-    run: Callable[[Shop, int, float], Load]
+    run: Callable[[ShopUnderTest, int, float], Load]
     stock: int = PLENTY
 
 
-def post(shop: Shop, path: str, product_id: int, seconds: float, *, keyed: bool = False) -> Load:
+def post(shop: ShopUnderTest, path: str, product_id: int, seconds: float, *, keyed: bool = False) -> Load:
     """Ask for one unit again and again; `keyed` gives each request its own Idempotency-Key."""
     body = json.dumps({"product_id": product_id, "quantity": 1})
     return wrk.run(shop.url + path, clients=CLIENTS, seconds=seconds, method="POST", body=body, keyed=keyed)
 
 
-def get(shop: Shop, path: str, seconds: float) -> Load:
+def get(shop: ShopUnderTest, path: str, seconds: float) -> Load:
     """Read one address again and again."""
     return wrk.run(shop.url + path, clients=CLIENTS, seconds=seconds)
 
 
-def pay(shop: Shop, paths: flows.Paths, product_id: int, seconds: float) -> Load:
+def pay(shop: ShopUnderTest, paths: flows.Paths, product_id: int, seconds: float) -> Load:
     """Buy and pay for one unit after the other."""
     return flows.run(shop.port, paths, product_id=product_id, key=shop.key, clients=CLIENTS, seconds=seconds)
 
 
-def _holds(shop: Shop, product_id: int, seconds: float) -> Load:
+def _holds(shop: ShopUnderTest, product_id: int, seconds: float) -> Load:
     return post(shop, flows.SHOP.holds, product_id, seconds)
 
 
-def _keyed_holds(shop: Shop, product_id: int, seconds: float) -> Load:
+def _keyed_holds(shop: ShopUnderTest, product_id: int, seconds: float) -> Load:
     return post(shop, flows.SHOP.holds, product_id, seconds, keyed=True)
 
 
-def _reads(shop: Shop, product_id: int, seconds: float) -> Load:
+def _reads(shop: ShopUnderTest, product_id: int, seconds: float) -> Load:
     return get(shop, f"/api/v1/products/{product_id}", seconds)
 
 
-def _paid_flows(shop: Shop, product_id: int, seconds: float) -> Load:
+def _paid_flows(shop: ShopUnderTest, product_id: int, seconds: float) -> Load:
     return pay(shop, flows.SHOP, product_id, seconds)
 
 

@@ -12,14 +12,14 @@ import time
 from collections import Counter
 
 from benchmarks import flows
-from benchmarks.shop import Shop, open_shop, serving
+from benchmarks.shop import ShopUnderTest, open_shop, serving
 
 IN_TIME_SECONDS = 10
 BUSY = 503
 
 
 async def _client(
-    shop: Shop, product_id: int, start: asyncio.Event, seen: Counter[str | int], waits: list[float]
+    shop: ShopUnderTest, product_id: int, start: asyncio.Event, seen: Counter[str | int], waits: list[float]
 ) -> None:
     client = flows.Client(shop.port)
     await client.open()
@@ -36,7 +36,7 @@ async def _client(
     await client.close()
 
 
-async def _rush(shop: Shop, product_id: int, clients: int) -> tuple[Counter[str | int], list[float]]:
+async def _rush(shop: ShopUnderTest, product_id: int, clients: int) -> tuple[Counter[str | int], list[float]]:
     start, seen, waits = asyncio.Event(), Counter(), []
     tasks = [asyncio.create_task(_client(shop, product_id, start, seen, waits)) for _ in range(clients)]
     # All connections are open before the first request is sent.

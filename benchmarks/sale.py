@@ -16,7 +16,7 @@ from dataclasses import replace
 from benchmarks import checkouts, flows, loads, stored_rows, wrk
 from benchmarks.loads import PLENTY, SCENARIOS
 from benchmarks.results import Result, Row, Side, machine, measure, table
-from benchmarks.shop import Shop, open_shop, serving
+from benchmarks.shop import ShopUnderTest, open_shop, serving
 from benchmarks.wrk import Load
 
 BASELINE = "aadbd26"
@@ -29,7 +29,7 @@ ROWS = ("holds", "refusals", "products", "flows", "old", "expiry")
 class Bench:
     """The rows that compare this revision with what is ordinary or bare; it runs the shop of `BASELINE` when needed."""
 
-    def __init__(self, shop: Shop, stack: contextlib.ExitStack, *, seconds: float, rounds: int) -> None:
+    def __init__(self, shop: ShopUnderTest, stack: contextlib.ExitStack, *, seconds: float, rounds: int) -> None:
         self._shop = shop
         self._stack = stack
         self._seconds = seconds
@@ -50,7 +50,7 @@ class Bench:
             self._baseline.manage("audit_stock")
 
     @functools.cached_property
-    def _baseline(self) -> Shop:
+    def _baseline(self) -> ShopUnderTest:
         """The running shop of `BASELINE`, which answers below `/bench` what this revision is compared with."""
         checkout = self._stack.enter_context(checkouts.checked_out(checkouts.find_commit(BASELINE)))
         shop = self._stack.enter_context(open_shop(checkout, settings="benchmarks.settings"))
@@ -117,7 +117,7 @@ class Bench:
         return [Row("expiry", 1 / 3, expiring, bare, warms_up=False)]
 
 
-def side(shop: Shop, name: str, seconds: float) -> Side:
+def side(shop: ShopUnderTest, name: str, seconds: float) -> Side:
     """Return a side that runs a scenario on a new product of the shop."""
     scenario = SCENARIOS[name]
     product_id = shop.add_product(stock=scenario.stock)

@@ -27,7 +27,7 @@ START_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Shop:
+class ShopUnderTest:
     """A checkout with its servers, and the key that webhooks are signed with."""
 
     checkout: Checkout
@@ -65,7 +65,7 @@ class Shop:
 
 
 @contextlib.contextmanager
-def open_shop(checkout: Checkout = THIS, *, settings: str = "flashsale.settings") -> Iterator[Shop]:
+def open_shop(checkout: Checkout = THIS, *, settings: str = "flashsale.settings") -> Iterator[ShopUnderTest]:
     """Start PostgreSQL and Valkey and migrate; everything is removed at the end.
 
     Rate limits are off: all the load comes from one address.
@@ -84,7 +84,7 @@ def open_shop(checkout: Checkout = THIS, *, settings: str = "flashsale.settings"
         environment["PYTHONPATH"] = str(checkout.extra_packages)
     lease = servers.use(state_dir)
     try:
-        shop = Shop(checkout, state_dir, free_port(), key, environment)
+        shop = ShopUnderTest(checkout, state_dir, free_port(), key, environment)
         shop.manage("migrate", "--verbosity", "0")
         yield shop
     finally:
@@ -94,7 +94,7 @@ def open_shop(checkout: Checkout = THIS, *, settings: str = "flashsale.settings"
 
 
 @contextlib.contextmanager
-def serving(shop: Shop, **environment: str) -> Iterator[int]:
+def serving(shop: ShopUnderTest, **environment: str) -> Iterator[int]:
     """Run the web server of the shop as its revision configures it.
 
     Gives its process id, and stops it with all its processes at the end. `WEB_WORKERS` and `WEB_THREADS` of the
@@ -119,7 +119,7 @@ def serving(shop: Shop, **environment: str) -> Iterator[int]:
         server.wait()
 
 
-def _wait_until_it_answers(shop: Shop, server: subprocess.Popen[bytes]) -> None:
+def _wait_until_it_answers(shop: ShopUnderTest, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         try:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from benchmarks.loads import CLIENTS
-from benchmarks.shop import Shop
+from benchmarks.shop import ShopUnderTest
 from benchmarks.wrk import Load
 from flashsale.local import servers
 from flashsale.local.supervisor import find_postgres
@@ -32,7 +32,7 @@ WHERE product_id = %s AND status = 'active' AND expires_at <= now()
 """
 
 
-def pgbench(shop: Shop, product_id: int, seconds: float) -> Load:
+def pgbench(shop: ShopUnderTest, product_id: int, seconds: float) -> Load:
     """Run one bare transaction for each hold, without Python."""
     database = servers.database_settings(shop.state_dir)
     argv = [find_postgres("pgbench"), "-h", database["HOST"], "-p", database["PORT"], "-U", database["USER"], "-n"]

@@ -52,7 +52,7 @@ def outcome_of(response: httpx.Response) -> str:
     return str(response.status_code)
 
 
-class Shop:
+class ShopClient:
     """The API as one crowd uses it."""
 
     def __init__(self, base_url: str, journal: Journal) -> None:

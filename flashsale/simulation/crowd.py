@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import uuid4
 
-from flashsale.simulation.client import GaveUp, Journal, Shop
+from flashsale.simulation.client import GaveUp, Journal, ShopClient
 from flashsale.simulation.provider import Bill, FakeProvider
 
 RUSH_SECONDS = 1.0
@@ -30,14 +30,14 @@ class Crowd:
 
     async def run(self) -> Journal:
         """Let everybody shop until they have something or have had enough; returns what the server answered."""
-        shop = Shop(self.base_url, self.journal)
+        shop = ShopClient(self.base_url, self.journal)
         try:
             await asyncio.gather(*(self._shopper(shop, FakeProvider(shop)) for _ in range(self.shoppers)))
         finally:
             await shop.close()
         return self.journal
 
-    async def _shopper(self, shop: Shop, provider: FakeProvider) -> None:
+    async def _shopper(self, shop: ShopClient, provider: FakeProvider) -> None:
         await asyncio.sleep(random.uniform(0, RUSH_SECONDS))
         try:
             for _ in range(VISITS):
@@ -49,7 +49,7 @@ class Crowd:
         finally:
             self.on_done()
 
-    async def _visit(self, shop: Shop, provider: FakeProvider) -> bool:
+    async def _visit(self, shop: ShopClient, provider: FakeProvider) -> bool:
         """Try to buy once; says whether this shopper is done."""
         product = (await shop.call("product", "GET", f"/api/v1/products/{self.product_id}")).json()
         if product["is_sold_out"] and random.random() < SEES_SOLD_OUT:
@@ -70,7 +70,7 @@ class Crowd:
             await self._order(shop, provider, hold["hold_id"], price=price)
         return True
 
-    async def _order(self, shop: Shop, provider: FakeProvider, hold_id: str, *, price: tuple[str, str]) -> None:
+    async def _order(self, shop: ShopClient, provider: FakeProvider, hold_id: str, *, price: tuple[str, str]) -> None:
         payment_id = f"pay_{uuid4().hex}"
         knows_payment = random.random() < 0.5
         early = random.random() < 0.15

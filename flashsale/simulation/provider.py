@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from flashsale.simulation.client import Shop
+from flashsale.simulation.client import ShopClient
 from payments.providers.standard import sign_as_provider
 
 MAX_DELAY_SECONDS = 1.5
@@ -39,7 +39,7 @@ class Bill:
 class FakeProvider:
     """Takes money and tells the shop about it, in its own time."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: ShopClient) -> None:
         self._shop = shop
 
     async def settle(self, bill: Bill) -> str:

@@ -1,4 +1,4 @@
-"""A buyer's whole way through the API, and the ways that end early."""
+"""A buyer's purchase through the API from hold to payment, and the purchases that end earlier."""
 
 import pytest
 
@@ -10,18 +10,20 @@ from payments.tests.factories import send
 
 
 @pytest.fixture
-def shop(api, product):
-    """The steps of a buyer, each asserting that it went well; units of `product` seen by everybody else."""
-    return Shop(api, product)
+def buyer(api, product):
+    """A buyer of `product`: each step asserts that it succeeded."""
+    return Buyer(api, product)
 
 
-class Shop:
+class Buyer:
+    """The steps of a buyer through the API."""
+
     def __init__(self, api, product) -> None:
         self.api = api
         self.product = product
 
-    def left(self) -> int:
-        """Return the units that anybody sees as available, and assert that the books are right."""
+    def available(self) -> int:
+        """Return the available units that the API shows, and assert that the counters agree with holds and orders."""
         assert audit.find_drift() == []
         return self.api.get(f"/api/v1/products/{self.product.pk}").json()["available_stock"]
 
@@ -40,99 +42,99 @@ class Shop:
         return self.api.get(f"/api/v1/{kind}/{pk}").json()
 
 
-def test_a_buyer_pays_and_the_units_are_sold(api, shop):
-    left = [shop.left()]
-    hold = shop.hold(2)
-    left.append(shop.left())
-    order = shop.order(hold, payment_id="pay_1")
-    left.append(shop.left())
+def test_a_buyer_pays_and_the_units_are_sold(api, buyer):
+    available = [buyer.available()]
+    hold = buyer.hold(2)
+    available.append(buyer.available())
+    order = buyer.order(hold, payment_id="pay_1")
+    available.append(buyer.available())
 
     paid = send(api, key="evt_1", order_id=order["order_id"], payment_id="pay_1", amount="59.98", currency="USD")
     again = send(api, key="evt_1", order_id=order["order_id"], payment_id="pay_1", amount="59.98", currency="USD")
-    left.append(shop.left())
+    available.append(buyer.available())
 
-    assert left == [10, 8, 8, 8]
+    assert available == [10, 8, 8, 8]
     assert (paid.status_code, paid.json()["order_status"]) == (200, "paid")
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (200, "true")
-    after = shop.look(order)
+    after = buyer.look(order)
     assert after == order | {"status": "paid", "paid_at": after["paid_at"]}
     assert after["created_at"] < after["paid_at"] < after["payment_due_at"]
-    assert (shop.look(hold)["status"], shop.look(hold)["order_id"]) == ("converted", order["order_id"])
+    assert (buyer.look(hold)["status"], buyer.look(hold)["order_id"]) == ("converted", order["order_id"])
     assert api.post(f"/api/v1/orders/{order['order_id']}/cancel").json()["code"] == "order_already_paid"
 
 
-def test_the_last_units_go_to_one_buyer_and_the_next_hears_sold_out(api, shop):
-    order = shop.order(shop.hold(10))
+def test_the_last_units_go_to_one_buyer_and_the_next_hears_sold_out(api, buyer):
+    order = buyer.order(buyer.hold(10))
 
-    refused = api.post("/api/v1/holds", {"product_id": shop.product.pk, "quantity": 1})
+    refused = api.post("/api/v1/holds", {"product_id": buyer.product.pk, "quantity": 1})
     send(api, order_id=order["order_id"], payment_id="pay_1")
-    product = api.get(f"/api/v1/products/{shop.product.pk}").json()
+    product = api.get(f"/api/v1/products/{buyer.product.pk}").json()
 
     assert refused.status_code == 409
     assert (refused.json()["title"], refused.json()["available"]) == ("Sold out", 0)
     assert (product["is_sold_out"], product["sale_status"], product["available_stock"]) == (True, "sold_out", 0)
 
 
-def test_a_buyer_whose_payment_fails_gives_the_units_to_the_next(api, shop):
-    order = shop.order(shop.hold(10), payment_id="pay_1")
+def test_a_buyer_whose_payment_fails_gives_the_units_to_the_next(api, buyer):
+    order = buyer.order(buyer.hold(10), payment_id="pay_1")
 
     failed = send(api, status="failure", order_id=order["order_id"], payment_id="pay_1")
     late = send(api, order_id=order["order_id"], payment_id="pay_1")
-    next_order = shop.order(shop.hold(10))
+    next_order = buyer.order(buyer.hold(10))
 
     assert (failed.status_code, failed.json()["order_status"]) == (200, "cancelled")
     assert (late.json()["outcome"], late.json()["order_status"]) == ("applied", "cancelled")
-    assert (shop.look(order)["status"], shop.look(order)["refund"]) == ("cancelled", "due")
-    assert shop.look(next_order)["status"] == "pending_payment"
-    assert shop.left() == 0
+    assert (buyer.look(order)["status"], buyer.look(order)["refund"]) == ("cancelled", "due")
+    assert buyer.look(next_order)["status"] == "pending_payment"
+    assert buyer.available() == 0
 
 
-def test_a_buyer_changes_the_mind_before_and_after_ordering(api, shop):
-    hold = shop.hold(3)
-    order = shop.order(shop.hold(4))
+def test_a_buyer_changes_the_mind_before_and_after_ordering(api, buyer):
+    hold = buyer.hold(3)
+    order = buyer.order(buyer.hold(4))
 
     given_up = api.delete(f"/api/v1/holds/{hold['hold_id']}")
     cancelled = api.post(f"/api/v1/orders/{order['order_id']}/cancel")
 
     assert (given_up.status_code, given_up.content) == (204, b"")
     assert cancelled.json() == order | {"status": "cancelled"}
-    assert shop.left() == 10
+    assert buyer.available() == 10
 
 
 @pytest.mark.parametrize("worker_runs", [False, True], ids=["without any worker", "with the worker"])
-def test_a_buyer_who_forgets_loses_the_units_at_the_deadline(api, shop, worker_runs):
-    forgotten, unpaid = shop.hold(3), shop.order(shop.hold(4))
+def test_a_buyer_who_forgets_loses_the_units_at_the_deadline(api, buyer, worker_runs):
+    forgotten, unpaid = buyer.hold(3), buyer.order(buyer.hold(4))
     let_hold_pass(Hold.objects.get(pk=forgotten["hold_id"]))
     let_order_pass(Order.objects.get(pk=unpaid["order_id"]))
     if worker_runs:
         holds.expire_due()
         orders.expire_due()
 
-    assert shop.left() == 10
-    assert (shop.look(forgotten)["status"], shop.look(unpaid)["status"]) == ("expired", "expired")
-    shop.hold(10)
-    assert shop.left() == 0
+    assert buyer.available() == 10
+    assert (buyer.look(forgotten)["status"], buyer.look(unpaid)["status"]) == ("expired", "expired")
+    buyer.hold(10)
+    assert buyer.available() == 0
 
 
-def test_the_payment_overtakes_the_order(api, shop):
-    hold = shop.hold(2)
+def test_the_payment_overtakes_the_order(api, buyer):
+    hold = buyer.hold(2)
     early = send(api, hold_id=hold["hold_id"], payment_id="pay_1", amount="59.98")
 
-    order = shop.order(hold, payment_id="pay_1")
+    order = buyer.order(hold, payment_id="pay_1")
 
     assert (early.status_code, early.json()["message"]) == (202, "Order not found yet")
     assert (order["status"], order["payment_id"]) == ("paid", "pay_1")
-    assert shop.left() == 8
+    assert buyer.available() == 8
 
 
-def test_a_buyer_gets_the_money_back_bit_by_bit(api, shop):
-    order = shop.order(shop.hold(2))
+def test_a_buyer_gets_the_money_back_bit_by_bit(api, buyer):
+    order = buyer.order(buyer.hold(2))
     send(api, order_id=order["order_id"], payment_id="pay_1")
 
     for amount in ("9.98", "50.00"):
         send(api, status="refunded", order_id=order["order_id"], payment_id="pay_1", amount=amount)
 
-    seen = shop.look(order)
+    seen = buyer.look(order)
     assert (seen["status"], seen["refund"], seen["refunded_amount"]) == ("paid", "done", "59.98")
     assert Payment.objects.get().status == "refunded"
-    assert shop.left() == 8
+    assert buyer.available() == 8

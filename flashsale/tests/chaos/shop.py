@@ -21,7 +21,7 @@ from flashsale.tests.support.schedule import fill_schedule
 CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "flashsale")
 
 
-class Shop:
+class ProxiedShop:
     """The shop's processes, and what they reach PostgreSQL and Valkey by."""
 
     def __init__(self, folder: Path, *, workers: int, threads: int, connections: int) -> None:
@@ -120,7 +120,9 @@ class Shop:
 
 
 @contextlib.contextmanager
-def open_shop(folder: Path, *names: str, workers: int = 2, threads: int = 256, connections: int = 4) -> Iterator[Shop]:
+def open_shop(
+    folder: Path, *names: str, workers: int = 2, threads: int = 256, connections: int = 4
+) -> Iterator[ProxiedShop]:
     """Run a shop on the tests' database.
 
     A commit there is on the disk before it is answered, unlike in other tests: a crash is to lose nothing.
@@ -129,7 +131,7 @@ def open_shop(folder: Path, *names: str, workers: int = 2, threads: int = 256, c
         cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} SET synchronous_commit = on")
     if "beat" in names:
         fill_schedule()
-    shop = Shop(folder, workers=workers, threads=threads, connections=connections)
+    shop = ProxiedShop(folder, workers=workers, threads=threads, connections=connections)
     try:
         shop.start(*names)
         yield shop

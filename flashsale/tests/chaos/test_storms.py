@@ -24,7 +24,7 @@ from checkout.models import Hold
 from checkout.tests.factories import HoldFactory, let_hold_pass
 from flashsale.tests.chaos.history import History, broken_promises
 from flashsale.tests.chaos.proxy import Delay, LoseCommits, Refuse, Swallow
-from flashsale.tests.chaos.shop import Shop, open_shop
+from flashsale.tests.chaos.shop import ProxiedShop, open_shop
 from flashsale.tests.chaos.shoppers import Crowd
 from flashsale.tests.support.processes import WAIT_SECONDS, children_of, wait_until
 from flashsale.tests.support.racing import blocked
@@ -57,41 +57,41 @@ class Report:
         return "\n".join([f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *self.lines]) + "\n"
 
 
-def database_refuses(shop: Shop) -> None:
+def database_refuses(shop: ProxiedShop) -> None:
     with shop.database.doing(Refuse()):
         shop.database.reset_all()
         time.sleep(FAULT_SECONDS)
 
 
-def database_is_slow(shop: Shop) -> None:
+def database_is_slow(shop: ProxiedShop) -> None:
     with shop.database.doing(Delay(0.1)):
         time.sleep(FAULT_SECONDS)
 
 
-def database_swallows(shop: Shop) -> None:
+def database_swallows(shop: ProxiedShop) -> None:
     with shop.database.doing(Swallow()):
         time.sleep(FAULT_SECONDS)
 
 
-def connections_are_reset(shop: Shop) -> None:
+def connections_are_reset(shop: ProxiedShop) -> None:
     for _ in range(int(FAULT_SECONDS * 10)):
         shop.database.reset_all()
         time.sleep(0.1)
 
 
-def commits_lose_their_answers(shop: Shop) -> None:
+def commits_lose_their_answers(shop: ProxiedShop) -> None:
     with shop.database.doing(LoseCommits(percent=30)) as fault:
         time.sleep(FAULT_SECONDS)
         wait_until(lambda: fault.lost, what="a commit is hit")
 
 
-def database_crashes(shop: Shop) -> None:
+def database_crashes(shop: ProxiedShop) -> None:
     """Kill one of its processes: PostgreSQL ends all others and recovers from its log."""
     os.kill(_backend(shop), signal.SIGKILL)
     time.sleep(FAULT_SECONDS)
 
 
-def database_freezes_in_the_middle(shop: Shop) -> None:
+def database_freezes_in_the_middle(shop: ProxiedShop) -> None:
     """Stop the processes that hold the locks."""
     frozen = [_backend(shop) for _ in range(3)]
     for pid in frozen:
@@ -102,12 +102,12 @@ def database_freezes_in_the_middle(shop: Shop) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
-def web_process_is_killed(shop: Shop) -> None:
+def web_process_is_killed(shop: ProxiedShop) -> None:
     os.kill(shop.web_process(), signal.SIGKILL)
     time.sleep(FAULT_SECONDS)
 
 
-def web_process_freezes(shop: Shop) -> None:
+def web_process_freezes(shop: ProxiedShop) -> None:
     """It keeps its locks until PostgreSQL takes them away."""
     frozen = shop.web_process()
     os.kill(frozen, signal.SIGSTOP)
@@ -115,24 +115,24 @@ def web_process_freezes(shop: Shop) -> None:
     os.kill(frozen, signal.SIGCONT)
 
 
-def valkey_refuses(shop: Shop) -> None:
+def valkey_refuses(shop: ProxiedShop) -> None:
     with shop.valkey.doing(Refuse()):
         shop.valkey.reset_all()
         time.sleep(FAULT_SECONDS)
 
 
-def valkey_swallows(shop: Shop) -> None:
+def valkey_swallows(shop: ProxiedShop) -> None:
     with shop.valkey.doing(Swallow()):
         time.sleep(FAULT_SECONDS)
 
 
-def valkey_is_emptied(shop: Shop) -> None:
+def valkey_is_emptied(shop: ProxiedShop) -> None:
     for _ in range(int(FAULT_SECONDS * 10)):
         _valkey(shop).flushall()
         time.sleep(0.1)
 
 
-def valkey_is_full(shop: Shop) -> None:
+def valkey_is_full(shop: ProxiedShop) -> None:
     valkey = _valkey(shop)
     valkey.config_set("maxmemory", 1)
     try:
@@ -141,20 +141,20 @@ def valkey_is_full(shop: Shop) -> None:
         valkey.config_set("maxmemory", 0)
 
 
-def worker_is_killed(shop: Shop) -> None:
+def worker_is_killed(shop: ProxiedShop) -> None:
     shop.kill("worker")
     time.sleep(FAULT_SECONDS)
     shop.start("worker")
 
 
-def worker_and_beat_are_doubled(shop: Shop) -> None:
+def worker_and_beat_are_doubled(shop: ProxiedShop) -> None:
     shop.start("worker", "beat")
     time.sleep(FAULT_SECONDS + 3)
     shop.kill("beat")
     shop.kill("worker")
 
 
-def worker_and_beat_sleep_an_hour(shop: Shop) -> None:
+def worker_and_beat_sleep_an_hour(shop: ProxiedShop) -> None:
     """Without them for an hour by the database's clock: everything that was open is overdue when they come back."""
     shop.kill("worker")
     shop.kill("beat")
@@ -171,7 +171,7 @@ def worker_and_beat_sleep_an_hour(shop: Shop) -> None:
     shop.start("worker", "beat")
 
 
-STORMS: list[Callable[[Shop], None]] = [
+STORMS: list[Callable[[ProxiedShop], None]] = [
     database_refuses, database_is_slow, database_swallows, connections_are_reset, commits_lose_their_answers,
     database_crashes, database_freezes_in_the_middle, web_process_is_killed, web_process_freezes, valkey_refuses,
     valkey_swallows, valkey_is_emptied, valkey_is_full, worker_is_killed, worker_and_beat_are_doubled,
@@ -191,7 +191,7 @@ def test_the_shop_survives(tmp_path, subtests):
         Path(path).write_text(report.text())
 
 
-def weather(shop: Shop, storm: Callable[[Shop], None], report: Report) -> list[str]:
+def weather(shop: ProxiedShop, storm: Callable[[ProxiedShop], None], report: Report) -> list[str]:
     """Let a crowd buy before, during and after a storm; return what it broke."""
     products = [ProductFactory(stock=15), ProductFactory(stock=5000, max_per_customer=3), ProductFactory(stock=5000)]
     with Crowd(shop.url, products) as crowd:
@@ -211,7 +211,7 @@ def _all_events_are_settled() -> bool:
     return not left_open.update(next_attempt_at="2020-01-01T00:00:00Z")
 
 
-def _backend(shop: Shop) -> int:
+def _backend(shop: ProxiedShop) -> int:
     """A PostgreSQL process that works for the shop, in the middle of a transaction where there is one."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -221,7 +221,7 @@ def _backend(shop: Shop) -> int:
         return cursor.fetchone()[0]
 
 
-def _valkey(shop: Shop) -> redis.Redis:
+def _valkey(shop: ProxiedShop) -> redis.Redis:
     return redis.Redis(port=shop.valkey.port)
 
 

@@ -53,11 +53,11 @@ def shop(django_db_setup, django_db_blocker):
             made = deployed.manage("shell", "-v", "0", "-c", MAKE)
             assert made.returncode == 0, made.stderr
             wait_until(lambda: httpx.get(f"{proxy.url}/readyz").status_code == 200, what="the shop is open")
-            yield Shop(deployed, proxy, web, f"http://127.0.0.1:{port}", *json.loads(made.stdout))
+            yield ShopBehindNginx(deployed, proxy, web, f"http://127.0.0.1:{port}", *json.loads(made.stdout))
 
 
 @dataclass(frozen=True)
-class Shop:
+class ShopBehindNginx:
     """Everything a test may look at."""
 
     deployed: Deployment
