@@ -11,7 +11,7 @@ from flashsale.core.rest.serializers import ResponseSerializer
 
 
 class ProductOut(ResponseSerializer):
-    """A product on sale, with the units that can be held as of the last commit (a `ProductView`)."""
+    """A product on sale, with the units that can be held as of the last commit."""
 
     id = serializers.IntegerField(source="product.id")
     name = serializers.CharField(source="product.name")
