@@ -17,7 +17,6 @@ from flashsale.core import money
 from flashsale.core.staff.admin import BigTableAdmin, NoteForm, ReadOnlyAdmin, TimeRange, money_column
 from flashsale.core.staff.csv_export import Export
 from payments import inbox, refunds
-from payments.inbox import review
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 
 WARNINGS = {
@@ -97,21 +96,21 @@ class WebhookEventAdmin(BigTableAdmin):
     @admin.action(description="Settle: accept as they are", permissions=["decide"])
     def accept(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
         def accept(event: WebhookEvent, **given: Any) -> WebhookEvent:
-            return review.accept(event.pk, staff=request.user, **given)
+            return inbox.accept(event.pk, staff=request.user, **given)
 
         return self._settle(request, queryset, "accept", accept, AcceptForm)
 
     @admin.action(description="Settle: give the money back", permissions=["decide"])
     def refund(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
         def refund(event: WebhookEvent, **given: Any) -> WebhookEvent:
-            return review.refund(event.pk, staff=request.user, **given)
+            return inbox.refund(event.pk, staff=request.user, **given)
 
         return self._settle(request, queryset, "refund", refund, RefundForm)
 
     @admin.action(description="Settle: dismiss, nothing is to be done", permissions=["decide"])
     def dismiss(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
         def dismiss(event: WebhookEvent, *, note: str) -> WebhookEvent:
-            return review.dismiss(event.pk, staff=request.user, note=note)
+            return inbox.dismiss(event.pk, staff=request.user, note=note)
 
         return self._settle(request, queryset, "dismiss", dismiss)
 

@@ -7,8 +7,7 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from checkout import orders
-        from payments import checks
-        from payments.inbox import early_events
+        from payments import checks, inbox
 
-        orders.register_creation_hook(early_events.lock_early_events)
+        orders.register_creation_hook(inbox.lock_early_events)
         register(checks.webhooks_can_be_verified, Tags.security, deploy=True)

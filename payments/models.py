@@ -54,6 +54,11 @@ class WebhookEvent(models.Model):
         INFORMATIONAL = "noted"
         UNKNOWN = "unknown"
 
+    # Processed again at `next_attempt_at`.
+    RETRYABLE = frozenset({Status.RECEIVED, Status.FAILED})
+    # Without a verdict yet.
+    UNDECIDED = RETRYABLE | {Status.PARKED}
+
     provider = models.CharField(max_length=PROVIDER_LENGTH)
     event_id = models.CharField(max_length=EVENT_ID_LENGTH)
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what the event says after translation.")
@@ -132,6 +137,16 @@ class WebhookEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.event_id}: {self.kind}, {self.status}"
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the event is processed again at `next_attempt_at`."""
+        return self.status in self.RETRYABLE
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the rules have not given a final verdict yet."""
+        return self.status in self.UNDECIDED
 
     @property
     def happened_at(self) -> datetime:

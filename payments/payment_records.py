@@ -27,8 +27,13 @@ def payment_id_of(event: WebhookEvent) -> str:
     return event.payment_ref or event.event_id
 
 
+def name_of(event: WebhookEvent) -> tuple[str, str]:
+    """Return what makes the event's payment unique: its provider and payment id."""
+    return event.provider, payment_id_of(event)
+
+
 def find(event: WebhookEvent) -> Payment | None:
-    """Return the payment that a success event speaks of, if it is known already."""
+    """Return the payment of an event, if it is recorded already."""
     return Payment.objects.filter(provider=event.provider, payment_id=payment_id_of(event)).first()
 
 
@@ -76,13 +81,13 @@ def record(
     return payment
 
 
-def known_names(events: Iterable[WebhookEvent]) -> set[tuple[str, str]]:
-    """Return which of these events' payments are known, by provider and payment id."""
-    names = [(event.provider, payment_id_of(event)) for event in events]
-    known = Payment.objects.filter(
+def recorded_names(events: Iterable[WebhookEvent]) -> set[tuple[str, str]]:
+    """Return which of these events' payments are recorded already, by provider and payment id."""
+    names = [name_of(event) for event in events]
+    recorded = Payment.objects.filter(
         provider__in={provider for provider, _ in names}, payment_id__in=[payment_id for _, payment_id in names]
     )
-    return set(known.values_list("provider", "payment_id"))
+    return set(recorded.values_list("provider", "payment_id"))
 
 
 def record_all(paid: Iterable[tuple[WebhookEvent, Order]], *, now: datetime) -> None:

@@ -1,9 +1,9 @@
-"""What a payment provider is answered."""
+"""Answers to payment providers."""
 
 from rest_framework import serializers
 
 from flashsale.core.rest.serializers import ResponseSerializer
-from payments.inbox import RETRYABLE, Receipt
+from payments.inbox import Receipt
 from payments.models import WebhookEvent
 
 REPLAY_MESSAGE = "Already handled"
@@ -50,4 +50,4 @@ class ReceiptOut(ResponseSerializer):
 
 def http_status_of(event: WebhookEvent) -> int:
     """202 while the event waits for its order or the worker, else 200."""
-    return 202 if event.status in RETRYABLE or event.status == WebhookEvent.Status.PARKED else 200
+    return 202 if event.is_undecided else 200

@@ -1,8 +1,9 @@
-"""What the beat does for webhook events; each task may run twice, late, or on several workers at once."""
+"""Periodic tasks for webhook events and refunds; each may run twice, late, or on several workers at once."""
 
 from celery import shared_task
 
 from payments import inbox, refunds, retention
+from payments.inbox.retrying import DUE_BATCH_ROWS
 
 MAX_BATCHES = 100
 
@@ -11,19 +12,19 @@ MAX_BATCHES = 100
 def reconcile_webhook_events() -> None:
     """Process events that are due, batch after batch, until none is left or `MAX_BATCHES` are done."""
     for _ in range(MAX_BATCHES):
-        if inbox.process_due() < inbox.DUE_BATCH_ROWS:
+        if inbox.process_due() < DUE_BATCH_ROWS:
             return
 
 
 @shared_task
 def refund_payments() -> None:
-    """Give back what is due, through the providers that are set up for it."""
-    refunds.give_back_due()
+    """Refund what is due through the providers that are set up for it."""
+    refunds.send_due()
 
 
 @shared_task
 def purge_event_bodies() -> None:
-    """Forget old event bodies, batch after batch."""
+    """Delete old event bodies, batch after batch."""
     for _ in range(MAX_BATCHES):
         if retention.purge_bodies() < retention.PURGE_BATCH_ROWS:
             return

@@ -9,7 +9,6 @@ from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.parsing import read_body
 from flashsale.core.rest.views import AcyclicView, json_response
 from payments import inbox
-from payments.inbox import batching
 from payments.providers import PROVIDERS
 from payments.providers.base import UnusableBody
 from payments.serializers import ReceiptOut, http_status_of
@@ -38,7 +37,7 @@ class WebhookView(AcyclicView, views.APIView):
         inbox.verify_headers(PROVIDERS[provider], request.headers)
         body = request.data or b""
         try:
-            receipt = batching.receive(PROVIDERS[provider], body=body, headers=request.headers)
+            receipt = inbox.receive(PROVIDERS[provider], body=body, headers=request.headers)
         except UnusableBody as error:
             raise InvalidRequest(str(error), pointer=error.pointer, error_code="unusable") from error
         headers = {"Idempotent-Replayed": "true"} if receipt.is_replay else {}

@@ -15,7 +15,6 @@ MAX_LINES = 300
 LONGER = {
     "flashsale/settings.py": 400,
     "checkout/orders/__init__.py": 350,
-    "payments/inbox/__init__.py": 350,
     "payments/models.py": 350,
 }
 
@@ -28,15 +27,16 @@ WRITERS = {
     "paid_at": ("checkout/orders/__init__.py",),
     "closed_at": ("checkout/orders/__init__.py",),
     "ended_at": ("checkout/holds/__init__.py",),
-    "next_attempt_at": ("payments/inbox/deliveries.py", "payments/inbox/__init__.py"),
-    "processed_at": ("payments/inbox/deliveries.py", "payments/inbox/__init__.py"),
+    "next_attempt_at": ("payments/inbox/deliveries.py", "payments/inbox/processing.py"),
+    "processed_at": ("payments/inbox/deliveries.py", "payments/inbox/processing.py"),
     "refunded_amount": ("payments/payment_records.py",),
-    "next_try_at": ("payments/refunds/__init__.py",),
+    "next_try_at": ("payments/refunds/attempts.py", "payments/refunds/recording.py"),
 }
 WRITING_CALLS = {"update", "create", "bulk_create", "Stock", "Hold", "Order", "WebhookEvent"}
 STATUS_WRITERS = {
     "checkout/holds/__init__.py", "checkout/orders/__init__.py", "payments/inbox/deliveries.py",
-    "payments/disputes.py", "payments/inbox/__init__.py", "payments/payment_records.py", "payments/refunds/__init__.py",
+    "payments/inbox/processing.py", "payments/payment_records.py", "payments/disputes.py",
+    "payments/refunds/attempts.py", "payments/refunds/recording.py",
 }  # fmt: skip
 
 

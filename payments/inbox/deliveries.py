@@ -1,4 +1,4 @@
-"""What a provider delivered, verified and translated, stored before anybody believes it."""
+"""Verified deliveries of providers, committed before they are processed (transactional inbox)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from payments.inbox import rules
 from payments.models import WebhookEvent
 from payments.providers.base import Message
 
-# How long one attempt may take before another may begin; far above every statement and lock timeout together.
+# How long one attempt to process an event may take before another may begin: longer than all timeouts together.
 LEASE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One event as it came: from which provider, what it says, its bytes and kept headers, in which request."""
+    """One event as it was delivered: provider, translated message, raw bytes, kept headers, id of the request."""
 
     provider: str
     message: Message
@@ -26,7 +26,7 @@ class Delivery:
 
     @property
     def name(self) -> tuple[str, str]:
-        """What two deliveries of one event share."""
+        """The provider and event id, which two deliveries of one event share."""
         return self.provider, self.message.event_id
 
 
@@ -42,26 +42,26 @@ def store(deliveries: Sequence[Delivery]) -> list[tuple[WebhookEvent, bool]]:
     advisory_locks.lock(
         f"event:{provider}:{event_id}" for provider, event_id in (delivery.name for delivery in deliveries)
     )
-    known: dict[tuple[str, str], dict[str, WebhookEvent]] = {delivery.name: {} for delivery in deliveries}
-    providers, ids = zip(*known, strict=True)
+    stored_before: dict[tuple[str, str], dict[str, WebhookEvent]] = {delivery.name: {} for delivery in deliveries}
+    providers, ids = zip(*stored_before, strict=True)
     for event in WebhookEvent.objects.filter(provider__in=set(providers), event_id__in=ids).select_related("order"):
-        known.get((event.provider, event.event_id), {})[event.fingerprint] = event
+        stored_before.get((event.provider, event.event_id), {})[event.fingerprint] = event
     now = clock.now()
     stored = []
     for delivery in deliveries:
-        same_id = known[delivery.name]
+        same_id = stored_before[delivery.name]
         replay = same_id.get(delivery.message.fingerprint)
         stored.append((replay or _new_event(delivery, is_id_reused=bool(same_id), now=now), replay is None))
     WebhookEvent.objects.bulk_create([event for event, is_new in stored if is_new])
     for event, is_new in stored:
         if is_new and event.processed_at is not None:
             with events.bound_to_request(event.request_id):
-                note_decision(event)
+                record_outcome(event)
     return stored
 
 
-def note_decision(event: WebhookEvent) -> None:
-    """Log and count, when this transaction is committed, what became of an event."""
+def record_outcome(event: WebhookEvent) -> None:
+    """Log and count the outcome of an event when this transaction is committed."""
     events.record_on_commit(
         "webhook_processed", provider=event.provider, status=str(event.status), reason=event.reason,
         event_pk=event.pk, event_id=event.event_id, order_id=event.order_id,

@@ -1,4 +1,4 @@
-"""Events that arrived before their order: applied by the order's creation, in its transaction."""
+"""Events that arrived before their order: applied in the transaction that creates the order."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from checkout.orders.requests import ApplyEarlyEvents, OrderRequest, PaymentIdIn
 from flashsale.core import events
 from flashsale.core.refusals import Refusal
 from flashsale.core.transactions import is_transient
-from payments import inbox
+from payments.inbox import processing
 from payments.models import Payment, WebhookEvent
 
 
@@ -60,9 +60,9 @@ def _apply_in_savepoint(event: WebhookEvent, order: Order) -> None:
     """Apply one event in a savepoint: an event that cannot be applied is put off and never stops the order."""
     try:
         with transaction.atomic():
-            inbox.decide_and_store(event, may_reclaim=False)
+            processing.process_locked(event, may_reclaim=False)
     except Exception as error:
         if is_transient(error):
             raise
         events.record("webhook_failed", event_pk=event.pk, order_id=order.pk, exc_info=True)
-        inbox.schedule_retry(event, error)
+        processing.schedule_retry(event, error)

@@ -1,4 +1,4 @@
-"""Which order does an event speak of?"""
+"""Which order an event is about."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,7 +15,7 @@ _ENDED = (Hold.Status.RELEASED, Hold.Status.EXPIRED)
 
 
 class Unmatched(Exception):
-    """The event names orders in a way that a human must look at; `reason` is the word for it."""
+    """The event's references contradict each other or a known payment; `reason` is the word for it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -57,18 +57,18 @@ def parked_with_order() -> QuerySet[WebhookEvent]:
 
 
 def parked_in_vain(now: datetime) -> QuerySet[WebhookEvent]:
-    """Parked events whose order does not come any more: their hold ended without one, or they waited too long."""
+    """Parked events whose order can no longer come: their hold ended without one, or they waited too long."""
     is_too_old = Q(parked_at__lte=now - timedelta(hours=PARKED_MAX_HOURS))
     return _parked().filter(is_too_old | Exists(_ended_holds(now).filter(pk=OuterRef("hold_ref"))))
 
 
 def may_still_come(event: WebhookEvent, *, now: datetime) -> bool:
-    """Say whether the order of an event may still be made.
+    """Say whether the order of an event may still be created.
 
-    Runs inside a transaction that holds the event's reference locks, so that no order is being made meanwhile; `now` is
-    read after that.
+    Runs inside a transaction that holds the event's reference locks, so that no order is created meanwhile; `now` is
+    read after taking them.
     """
-    if now - event.parked_at >= timedelta(hours=PARKED_MAX_HOURS):
+    if event.parked_at is not None and now - event.parked_at >= timedelta(hours=PARKED_MAX_HOURS):
         return False
     return event.hold_ref is None or not _ended_holds(now).filter(pk=event.hold_ref).exists()
 
@@ -82,7 +82,7 @@ def _ended_holds(now: datetime) -> QuerySet[Hold]:
 
 
 def _owner_of_payment(event: WebhookEvent) -> tuple[UUID | None, bool]:
-    """Return whose payment the event names, if that is known or proved, and whether that is only a token's word."""
+    """Return the order whose payment the event names, if any, and whether only an API token said so."""
     if not event.payment_ref:
         return None, False
     known = Payment.objects.filter(provider=event.provider, payment_id=event.payment_ref, order__isnull=False)

@@ -1,6 +1,6 @@
-"""What staff decide about events that need review or are dead: accepted, refunded, or dismissed.
+"""Staff settle events that need review or are dead: they accept, refund or dismiss them.
 
-Every verb keeps who decided and why, and raises `NotSettleable` for an event that somebody settled before.
+Every verb keeps who settled the event and why, and raises `NotSettleable` for an event that is settled already.
 """
 
 from decimal import Decimal
@@ -13,9 +13,9 @@ from checkout.models import Order
 from flashsale.core import clock
 from flashsale.core.refusals import Refusal
 from flashsale.core.submissions.once import retrying_transaction_once
-from payments import inbox, payment_records
-from payments.inbox import matching, rules
-from payments.inbox.verdicts import Verdict
+from payments import payment_records
+from payments.inbox import matching, processing, rules
+from payments.inbox.rules import Verdict
 from payments.models import Payment, WebhookEvent
 
 SETTLEABLE = frozenset({WebhookEvent.Status.NEEDS_REVIEW, WebhookEvent.Status.DEAD})
@@ -53,7 +53,7 @@ class CannotAccept(Refusal):
 
 
 def accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None = None) -> WebhookEvent:
-    """Apply an event as it stands, with its own amount and currency, to its order or to the one given.
+    """Apply an event as it stands, with its own amount and currency, to its order or to the given one.
 
     Money that the order cannot take becomes due for refund, as always. Raises `NotFound`, `NotSettleable`,
     `OrderNeeded`, `CannotAccept`.
@@ -81,9 +81,9 @@ def refund(
     event = _lock(event_id, staff=staff, note=note)
     if event.kind != WebhookEvent.Kind.SUCCESS:
         raise NotMoney
-    order = _order_of(event, given=order_id)
-    if (known := payment_records.find(event)) is not None:
-        raise PaymentAlreadyKnown(f"Payment {known.payment_id} is {known.status}.")
+    order = _lock_order(event, order_id)
+    if (recorded := payment_records.find(event)) is not None:
+        raise PaymentAlreadyKnown(f"Payment {recorded.payment_id} is {recorded.status}.")
     if order is None and not ((amount or event.amount) and (currency or event.currency)):
         raise AmountNeeded
     event.order = order
@@ -96,7 +96,7 @@ def refund(
         reason="refunded_by_staff",
         now=clock.now(),
     )
-    inbox.write(event, Verdict(WebhookEvent.Status.APPLIED, "refund_due"))
+    processing.write(event, Verdict(WebhookEvent.Status.APPLIED, "refund_due"))
     return event
 
 
@@ -104,7 +104,7 @@ def refund(
 def dismiss(event_id: int, *, staff: Any, note: str) -> WebhookEvent:
     """Close an event that changes nothing here, such as a test event. Raises `NotFound`, `NotSettleable`."""
     event = _lock(event_id, staff=staff, note=note)
-    inbox.write(event, Verdict(WebhookEvent.Status.IGNORED, "dismissed_by_staff"))
+    processing.write(event, Verdict(WebhookEvent.Status.IGNORED, "dismissed_by_staff"))
     return event
 
 
@@ -113,29 +113,27 @@ def _accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None, may_
     event = _lock(event_id, staff=staff, note=note)
     if event.kind in SAYS_NOTHING:
         raise CannotAccept(f"An event of type {event.type} changes nothing.")
-    event.order = _order_of(event, given=order_id)
-    if event.order is not None:
-        verdict = rules.act(event, event.order, may_reclaim=may_reclaim)
-    else:
-        verdict = rules.apply_without_order(event)
+    event.order = _lock_order(event, order_id)
+    verdict = rules.apply_accepted(event, event.order, may_reclaim=may_reclaim)
     if verdict is None:
         raise OrderNeeded
     if verdict.status == WebhookEvent.Status.NEEDS_REVIEW:
         raise CannotAccept(verdict.reason)
-    inbox.write(event, verdict)
+    processing.write(event, verdict)
     return event
 
 
 def _lock(event_id: int, *, staff: Any, note: str) -> WebhookEvent:
-    event = inbox.lock(event_id)
+    event = processing.lock_with_references(event_id)
     if event.status not in SETTLEABLE:
         raise NotSettleable(f"The event is {event.status}.")
     event.settled_by, event.settled_note = staff, note
     return event
 
 
-def _order_of(event: WebhookEvent, *, given: UUID | None) -> Order | None:
-    order_id = given or event.order_id
+def _lock_order(event: WebhookEvent, order_id: UUID | None) -> Order | None:
+    """Lock and return the order that staff named, else the event's; None when there is none."""
+    order_id = order_id or event.order_id
     if order_id is None:
         try:
             order_id = matching.find_order_id(event)

@@ -7,4 +7,4 @@ from payments.providers.stripe_refunds import StripeRefunds
 
 PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (StandardProvider(), StripeProvider())}
 # Those whose API can give money back.
-REFUNDERS: dict[str, RefundClient] = {StripeProvider.name: StripeRefunds()}
+REFUND_CLIENTS: dict[str, RefundClient] = {StripeProvider.name: StripeRefunds()}

@@ -1,21 +1,61 @@
-"""Fixtures for refunds: live mode, a Stripe of one's own, and money that is due."""
+"""Fixtures for payments: production settings, a local Stripe server, tokens, money that is due."""
 
 import pytest
 
 from checkout import audit, orders
+from checkout.tests.factories import HoldFactory
+from flashsale.api import authentication
 from flashsale.tests.support.processes import WAIT_SECONDS
 from payments.models import Payment
 from payments.providers import stripe_refunds
+from payments.tests.support.ordering import place
+from payments.tests.support.stripe_events import INTENT, NEW, OLD, event, intent, outcome, send
 from payments.tests.support.stripe_server import API_KEY, stripe_server
-from payments.tests.test_stripe import INTENT, event, intent, outcome, send
+
+
+@pytest.fixture
+def claims_prove_nothing(settings, db):
+    """As in production: payment ids that buyers name are claims. Afterwards the books are right."""
+    settings.TRUST_CLAIMED_PAYMENT_IDS = False
+    yield
+    assert audit.find_drift() == []
+
+
+@pytest.fixture
+def trusted(db) -> str:
+    """An API token whose payment ids are proved."""
+    return authentication.make(name="shop", scope_names=["storefront", "payments:claim"])
+
+
+@pytest.fixture
+def storefront(db) -> str:
+    """An API token without that scope."""
+    return authentication.make(name="app", scope_names=["storefront"])
+
+
+@pytest.fixture
+def attacker(product, api) -> dict:
+    """An order of somebody who saw another buyer's payment id and claims it."""
+    return place(api, HoldFactory(product=product), payment_id="pay_1")
+
+
+@pytest.fixture
+def stripe_in_production(settings, db):
+    """Live mode, while one signing secret replaces another. Afterwards the books are right."""
+    settings.LOCAL_MODE = False
+    settings.SECURE_SSL_REDIRECT = False
+    settings.STRIPE_WEBHOOK_SECRETS = [OLD, NEW]
+    settings.STRIPE_LIVEMODE = True
+    yield
+    assert audit.find_drift() == []
 
 
 @pytest.fixture
 def live(settings, monkeypatch, db):
-    """Live mode with automatic refunds, and right books afterwards."""
+    """Live mode with automatic refunds. Afterwards the books are right."""
     settings.LOCAL_MODE = False
     settings.SECURE_SSL_REDIRECT = False
-    settings.STRIPE_WEBHOOK_SECRETS = ["whsec_new0000000000000000000000000000"]
+    settings.STRIPE_WEBHOOK_SECRETS = [NEW]
     settings.STRIPE_LIVEMODE = settings.STRIPE_AUTO_REFUND = True
     settings.STRIPE_API_KEY = API_KEY
     monkeypatch.setattr(stripe_refunds, "READ_TIMEOUT_SECONDS", WAIT_SECONDS)
@@ -25,7 +65,7 @@ def live(settings, monkeypatch, db):
 
 @pytest.fixture
 def stripe(settings):
-    """Stripe, which took 59.98 by `INTENT`."""
+    """A local Stripe server that took 59.98 by `INTENT`."""
     with stripe_server() as server:
         settings.STRIPE_API_BASE = server.url
         server.charges[INTENT] = [5998, 0]

@@ -1,6 +1,5 @@
 """Webhooks that are stored and decided together get what each would get alone."""
 
-import json
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -16,29 +15,16 @@ from checkout.orders.requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.core.batching import is_fault_or_lock_timeout, process_or_isolate
 from flashsale.tests.support.racing import at_once
-from payments import inbox, payment_records
-from payments.inbox import batching
+from payments import payment_records
+from payments.inbox import batching, processing
 from payments.models import Payment, WebhookEvent
-from payments.providers import PROVIDERS
 from payments.tests.factories import receive
+from payments.tests.support.inbox import stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def stored(monkeypatch, **members) -> WebhookEvent:
-    """An event that was stored and not yet processed."""
-    with monkeypatch.context() as patch:
-        patch.setattr(inbox, "_attempt", lambda event, *_: event)
-        return receive(**members).event
-
-
-def send_together(*, key: str | None = None, **members):
-    """Hand an event to the inbox as the web server does."""
-    body = json.dumps({"idempotency_key": key or str(uuid4()), "status": "success", **members}, default=str)
-    return batching.receive(PROVIDERS["standard"], body=body.encode(), headers={})
-
-
-def mixed_events(monkeypatch, product) -> dict[str, WebhookEvent]:
+def mixed_events(product) -> dict[str, WebhookEvent]:
     """Successes of every kind that may come together, by what is special about them."""
 
     def order(**given) -> Order:
@@ -46,7 +32,7 @@ def mixed_events(monkeypatch, product) -> dict[str, WebhookEvent]:
 
     def event(of: Order, **members) -> WebhookEvent:
         members = {"payment_id": f"pay_{uuid4().hex}"} | members
-        return stored(monkeypatch, order_id=of.pk, **members)
+        return stored(order_id=of.pk, **members)
 
     cancelled, late, paid, theirs, twice = order(), order(), order(), order(payment_id=f"pi_{uuid4().hex}"), order()
     orders.cancel(cancelled.pk)
@@ -74,7 +60,7 @@ def mixed_events(monkeypatch, product) -> dict[str, WebhookEvent]:
         "second of two for one order": event(twice),
         "first of one payment for two orders": event(order(), payment_id=shared),
         "second of one payment for two orders": event(order(), payment_id=shared),
-        "no such order": stored(monkeypatch, order_id=uuid4(), payment_id="pay_nobody"),
+        "no such order": stored(order_id=uuid4(), payment_id="pay_nobody"),
     }
 
 
@@ -90,11 +76,11 @@ def outcome(event: WebhookEvent) -> tuple:
 
 def test_each_of_a_batch_gets_what_it_would_get_alone(monkeypatch):
     product = ProductFactory(stock=200)
-    alone, together = mixed_events(monkeypatch, product), mixed_events(monkeypatch, product)
+    alone, together = mixed_events(product), mixed_events(product)
 
     for event in alone.values():
-        inbox.process(event.pk)
-    answered = batching.process_payments(list(together.values()))
+        processing.process([event])
+    answered = processing.process(list(together.values()))
 
     expected = {name: outcome(event) for name, event in alone.items()}
     assert {name: outcome(event) for name, event in together.items()} == expected
@@ -103,21 +89,21 @@ def test_each_of_a_batch_gets_what_it_would_get_alone(monkeypatch):
     assert audit.find_drift() == []
 
 
-def of_two_providers(monkeypatch, product) -> list[WebhookEvent]:
+def of_two_providers(product) -> list[WebhookEvent]:
     """Two successes for two orders with one payment id, which two providers gave."""
     shared = f"pay_{uuid4().hex}"
-    events = [stored(monkeypatch, order_id=OrderFactory(product=product).pk, payment_id=shared) for _ in range(2)]
+    events = [stored(order_id=OrderFactory(product=product).pk, payment_id=shared) for _ in range(2)]
     WebhookEvent.objects.filter(pk=events[1].pk).update(provider="stripe")
     return events
 
 
 def test_one_payment_id_of_two_providers_is_proved_once_alone_and_in_a_batch(monkeypatch):
     product = ProductFactory()
-    alone, together = of_two_providers(monkeypatch, product), of_two_providers(monkeypatch, product)
+    alone, together = of_two_providers(product), of_two_providers(product)
 
     for event in alone:
-        inbox.process(event.pk)
-    batching.process_payments(together)
+        processing.process([event])
+    processing.process(together)
 
     assert [outcome(event) for event in together] == [outcome(event) for event in alone]
     assert [event.status for event in together] == ["applied", "needs_review"]
@@ -127,21 +113,21 @@ def test_a_batch_proves_a_tokens_payment_id_as_one_event_does(monkeypatch):
     product = ProductFactory()
     ids = [f"pay_{uuid4().hex}" for _ in range(2)]
     alone, together = (
-        stored(monkeypatch, order_id=OrderFactory(product=product, payment_id=each).pk, payment_id=each) for each in ids
+        stored(order_id=OrderFactory(product=product, payment_id=each).pk, payment_id=each) for each in ids
     )
 
-    inbox.process(alone.pk)
-    batching.process_payments([together])
+    processing.process([alone])
+    processing.process([together])
 
     assert list(ProvedPaymentId.objects.values_list("proved_by", flat=True)) == ["event", "event"]
 
 
 def test_a_batch_sells_all_its_units_by_one_statement_for_each_table(monkeypatch, django_assert_max_num_queries):
     product = ProductFactory(stock=50)
-    batch = [stored(monkeypatch, order_id=OrderFactory(product=product).pk, payment_id=f"pay_{n}") for n in range(20)]
+    batch = [stored(order_id=OrderFactory(product=product).pk, payment_id=f"pay_{n}") for n in range(20)]
 
     with django_assert_max_num_queries(13):
-        batching.process_payments(batch)
+        processing.process(batch)
 
     assert Stock.objects.get().sold == 20
     assert set(WebhookEvent.objects.values_list("status", "reason")) == {("applied", "order_paid")}
@@ -149,9 +135,9 @@ def test_a_batch_sells_all_its_units_by_one_statement_for_each_table(monkeypatch
 
 
 @pytest.fixture
-def all_wait_for_all(monkeypatch):
-    """Nobody is decided before `count` wait: the first to come leads a batch of one, the others come while it does."""
-    sizes = []
+def batch_sizes(monkeypatch) -> list[int]:
+    """The sizes of all batches. Requests that come while one batch is processed form the next one."""
+    sizes: list[int] = []
 
     def watched(process):
         def process_and_count(key, requests, admit):
@@ -161,29 +147,30 @@ def all_wait_for_all(monkeypatch):
         return process_and_count
 
     for name in ("delivery_batcher", "payment_batcher"):
-        monkeypatch.setattr(getattr(batching, name), "_process", watched(getattr(batching, name)._process))
+        batcher = getattr(batching, name)
+        monkeypatch.setattr(batcher, "_process", watched(batcher._process))
     return sizes
 
 
-def test_a_crowd_of_providers_pays_each_order_once(all_wait_for_all):
+def test_a_crowd_of_providers_pays_each_order_once(batch_sizes):
     product = ProductFactory(stock=50)
     made = [OrderFactory(product=product) for _ in range(12)]
 
     receipts = at_once(
-        *(lambda n=n, order=order: send_together(key=f"evt_{n}", order_id=order.pk, payment_id=f"pay_{n}")
+        *(lambda n=n, order=order: receive(key=f"evt_{n}", order_id=order.pk, payment_id=f"pay_{n}")
           for n, order in enumerate(made) for _ in range(3))
     )  # fmt: skip
 
     assert {receipt.event.status for receipt in receipts} == {"applied"}
     assert sum(not receipt.is_replay for receipt in receipts) == len(made)
     assert Payment.objects.count() == Order.objects.filter(status="paid").count() == len(made)
-    assert max(all_wait_for_all) > 1, "they were never together"
+    assert max(batch_sizes) > 1, "they were never together"
     assert audit.find_drift() == []
 
 
 def test_one_that_fails_spoils_no_other(monkeypatch):
     product = ProductFactory(stock=50)
-    batch = [stored(monkeypatch, order_id=OrderFactory(product=product).pk, payment_id=f"pay_{n}") for n in range(3)]
+    batch = [stored(order_id=OrderFactory(product=product).pk, payment_id=f"pay_{n}") for n in range(3)]
     record, record_all = payment_records.record, payment_records.record_all
 
     def poisoned(event) -> None:
@@ -200,10 +187,7 @@ def test_one_that_fails_spoils_no_other(monkeypatch):
     )
 
     results = process_or_isolate(
-        batching._process_batch,
-        None,
-        SimpleNamespace(requests=batch, admit=list),
-        isolates=is_fault_or_lock_timeout,
+        batching._process_batch, None, SimpleNamespace(requests=batch, admit=list), isolates=is_fault_or_lock_timeout
     )
 
     assert [type(result).__name__ for result in results] == ["WebhookEvent", "ZeroDivisionError", "WebhookEvent"]
@@ -214,13 +198,12 @@ def test_one_that_fails_spoils_no_other(monkeypatch):
 def test_a_lock_that_comes_too_late_is_everybodys_and_each_event_is_tried_again(monkeypatch):
     order = OrderFactory()
 
-    def too_late(seen):
+    def too_late(*args, **more):
         raise OperationalError from LockNotAvailable("lock timeout")
 
-    monkeypatch.setattr(batching, "process_payments", too_late)
-    monkeypatch.setattr(inbox, "process", lambda *args, **more: too_late(None))
+    monkeypatch.setattr(processing, "process", too_late)
 
-    receipt = send_together(order_id=order.pk, payment_id="pay_1")
+    receipt = receive(order_id=order.pk, payment_id="pay_1")
 
     assert (receipt.event.status, receipt.event.reason) == ("failed", "error")
     assert WebhookEvent.objects.get().next_attempt_at is not None

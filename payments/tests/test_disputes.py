@@ -9,7 +9,7 @@ from payments import inbox
 from payments.inbox import review
 from payments.models import Dispute, Payment, WebhookEvent
 from payments.tests.factories import let_event_pass
-from payments.tests.test_stripe import INTENT, event, intent, send
+from payments.tests.support.stripe_events import INTENT, event, intent, send
 
 pytestmark = pytest.mark.usefixtures("stripe_mode")
 NOW = 1_790_000_000
@@ -123,7 +123,7 @@ def test_what_staff_cannot_accept_of_it_is_a_refusal(api, paid, admin_user, memb
 
     for given in ({}, {"order_id": paid.pk}):
         with pytest.raises((review.CannotAccept, review.OrderNeeded)):
-            review.accept(event.pk, staff=admin_user, note="Seen", **given)
+            inbox.accept(event.pk, staff=admin_user, note="Seen", **given)
 
     assert not Dispute.objects.exists()
 

@@ -1,4 +1,4 @@
-"""A failure is no money: one whose payment or order is another one is recorded, and is no matter for staff."""
+"""A failure moves no money: one of another payment or order is recorded and needs no review."""
 
 from uuid import uuid4
 
@@ -6,9 +6,10 @@ import pytest
 
 from checkout import audit
 from checkout.models import Order
-from checkout.tests.factories import OrderFactory
+from checkout.tests.factories import HoldFactory, OrderFactory
 from payments.models import WebhookEvent
 from payments.tests.factories import send
+from payments.tests.support.ordering import place, status_of
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +38,19 @@ def test_a_failure_of_our_payment_that_names_no_order_of_ours_is_ignored(api, or
 
     assert answer["outcome"] == "ignored"
     assert not WebhookEvent.objects.filter(status="needs_review").exists()
+
+
+@pytest.mark.usefixtures("claims_prove_nothing")
+def test_a_failure_of_another_payment_leaves_an_order_whose_payment_is_proved(api, product, trusted):
+    order = place(api, HoldFactory(product=product), token=trusted, payment_id="pay_1")
+
+    assert send(api, status="failure", order_id=order["order_id"], payment_id="pay_2").json()["outcome"] == "ignored"
+    assert status_of(order) == "pending_payment"
+    assert send(api, status="failure", payment_id="pay_1").json()["outcome"] == "applied"
+    assert status_of(order) == "cancelled"
+
+
+def test_a_failure_that_names_no_order_of_ours_is_nothing_for_staff(api, order):
+    answer = send(api, status="failure", order_id="order-1234").json()
+
+    assert answer["outcome"] == "ignored"

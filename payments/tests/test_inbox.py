@@ -1,7 +1,5 @@
 """The inbox: nothing that was stored is forgotten, whatever fails in between."""
 
-import contextlib
-
 import pytest
 from django_celery_beat.models import PeriodicTask
 
@@ -10,46 +8,37 @@ from checkout import audit, holds, orders
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
 from payments import inbox, retention, tasks
-from payments.inbox import rules
+from payments.inbox import matching, processing, rules
+from payments.inbox.deliveries import LEASE_SECONDS
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import let_event_pass, receive, send
+from payments.tests.support.inbox import dying_before_processing
 
 
 @pytest.fixture
 def broken(monkeypatch):
     """Returns what makes the processing of events with this payment id fail, until it is called with None."""
-    original = rules.apply
+    find = matching.find_order_id
     state = {"payment": None}
 
-    def apply(event, order, **kwargs):
+    def find_or_fail(event):
         if event.payment_ref == state["payment"]:
             raise ZeroDivisionError("poison")
-        return original(event, order, **kwargs)
+        return find(event)
 
-    monkeypatch.setattr(rules, "apply", apply)
+    # No success is plain: the rules look at each by itself.
+    monkeypatch.setattr(rules, "pay_plain", lambda undecided: [])
+    monkeypatch.setattr(matching, "find_order_id", find_or_fail)
     return lambda payment_id: state.update(payment=payment_id)
 
 
-@pytest.fixture
-def dying(monkeypatch):
-    """Returns a context in which the process dies after an event was stored and before it is processed."""
-
-    @contextlib.contextmanager
-    def dies():
-        with monkeypatch.context() as patch:
-            patch.setattr(inbox, "_attempt", lambda event, *_: event)
-            yield
-
-    return dies
-
-
-def test_l8_an_event_stored_by_a_process_that_died_is_finished_by_the_worker(order, dying):
-    with dying():
+def test_l8_an_event_stored_by_a_process_that_died_is_finished_by_the_worker(order):
+    with dying_before_processing():
         event = receive(order_id=order.pk, payment_id="pay_1").event
 
     tasks.reconcile_webhook_events()
     assert WebhookEvent.objects.get().status == "received"
-    let_event_pass(event, seconds=inbox.LEASE_SECONDS + 1)
+    let_event_pass(event, seconds=LEASE_SECONDS + 1)
     tasks.reconcile_webhook_events()
 
     assert WebhookEvent.objects.get().status == "applied"
@@ -64,7 +53,7 @@ def test_l9_an_error_is_answered_202_and_the_worker_finishes_it(api, order, brok
     assert "poison" in event.last_error
 
     broken(None)
-    let_event_pass(event, seconds=inbox.BACKOFF_CAP_SECONDS)
+    let_event_pass(event, seconds=processing.BACKOFF_CAP_SECONDS)
     tasks.reconcile_webhook_events()
 
     assert (response.status_code, response.json()["outcome"]) == (202, "failed")
@@ -84,34 +73,34 @@ def test_the_provider_may_send_a_failed_event_again(api, order, broken):
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-def test_k5_a_poison_event_is_given_up_and_holds_up_neither_others_nor_expiry(product, broken, dying, schedule):
+def test_k5_a_poison_event_is_given_up_and_holds_up_neither_others_nor_expiry(product, broken, schedule):
     poisoned, healthy = OrderFactory(product=product), OrderFactory(product=product)
     broken("pay_poison")
-    with dying():
+    with dying_before_processing():
         poison = receive(order_id=poisoned.pk, payment_id="pay_poison").event
         behind = receive(order_id=healthy.pk, payment_id="pay_1").event
     for event in (poison, behind):
-        let_event_pass(event, seconds=inbox.LEASE_SECONDS + 1)
+        let_event_pass(event, seconds=LEASE_SECONDS + 1)
 
     tasks.reconcile_webhook_events()
     state_behind_it = Order.objects.get(pk=healthy.pk).status
-    for _ in range(inbox.MAX_ATTEMPTS):
-        let_event_pass(poison, seconds=inbox.BACKOFF_CAP_SECONDS)
+    for _ in range(processing.MAX_ATTEMPTS):
+        let_event_pass(poison, seconds=processing.BACKOFF_CAP_SECONDS)
         tasks.reconcile_webhook_events()
 
     poison.refresh_from_db()
     assert state_behind_it == "paid"
-    assert (poison.status, poison.reason, poison.attempts) == ("dead", "gave_up", inbox.MAX_ATTEMPTS)
+    assert (poison.status, poison.reason, poison.attempts) == ("dead", "gave_up", processing.MAX_ATTEMPTS)
     of_expiry = PeriodicTask.objects.filter(queue="expiry").values_list("task", flat=True)
     assert set(of_expiry) == {"checkout.tasks.expire_holds", "checkout.tasks.expire_orders"}
 
 
-def test_an_event_that_kills_its_process_is_given_up_as_well(order, dying):
-    with dying():
+def test_an_event_that_kills_its_process_is_given_up_as_well(order):
+    with dying_before_processing():
         event = receive(order_id=order.pk, payment_id="pay_1").event
 
-        for _ in range(inbox.MAX_ATTEMPTS):
-            let_event_pass(event, seconds=inbox.LEASE_SECONDS + 1)
+        for _ in range(processing.MAX_ATTEMPTS):
+            let_event_pass(event, seconds=LEASE_SECONDS + 1)
             tasks.reconcile_webhook_events()
 
     event.refresh_from_db()
@@ -128,7 +117,7 @@ def test_a_poison_event_never_stops_the_order_it_waits_for(hold, broken):
     assert order.status == "pending_payment"
     assert event.status == "failed"
     broken(None)
-    let_event_pass(event, seconds=inbox.BACKOFF_CAP_SECONDS)
+    let_event_pass(event, seconds=processing.BACKOFF_CAP_SECONDS)
     tasks.reconcile_webhook_events()
     assert Order.objects.get().status == "paid"
 
@@ -168,12 +157,12 @@ def test_the_worker_finds_parked_events_whose_payment_became_known(order):
     assert (early.status, early.order_id) == ("ignored", order.pk)
 
 
-def test_k6_every_due_event_is_worked_off_batch_after_batch(product, monkeypatch, dying):
+def test_k6_every_due_event_is_worked_off_batch_after_batch(product, monkeypatch):
     made = [OrderFactory(product=product) for _ in range(7)]
-    with dying():
+    with dying_before_processing():
         for order in made:
-            let_event_pass(receive(order_id=order.pk).event, seconds=inbox.LEASE_SECONDS + 1)
-    monkeypatch.setattr(inbox, "DUE_BATCH_ROWS", 2)
+            let_event_pass(receive(order_id=order.pk).event, seconds=LEASE_SECONDS + 1)
+    monkeypatch.setattr(tasks, "DUE_BATCH_ROWS", 2)
     monkeypatch.setattr(inbox.process_due, "__kwdefaults__", {"limit": 2})
 
     tasks.reconcile_webhook_events()

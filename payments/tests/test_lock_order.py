@@ -10,10 +10,10 @@ from checkout.orders.requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.core import transactions
 from flashsale.tests.support.racing import Meeting, at_once
-from payments import inbox
-from payments.inbox import batching
+from payments.inbox import processing
 from payments.models import WebhookEvent
 from payments.tests.factories import receive
+from payments.tests.support.inbox import stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,22 +36,20 @@ def let_both_have_one(monkeypatch, verb: str) -> None:
     monkeypatch.setattr(inventory, verb, Meeting(2).after(getattr(inventory, verb)))
 
 
-def late_payment(product, number: int, monkeypatch) -> WebhookEvent:
+def late_payment(product, number: int) -> WebhookEvent:
     """Store, but do not process, a payment that comes after its order's payment window."""
     order = OrderFactory(product=product)
     let_order_pass(order)
-    with monkeypatch.context() as patch:
-        patch.setattr(inbox, "_attempt", lambda event, *_: event)
-        return receive(order_id=order.pk, payment_id=f"pay_{product.pk}_{number}").event
+    return stored(order_id=order.pk, payment_id=f"pay_{product.pk}_{number}")
 
 
 def test_late_payments(products, monkeypatch, retries):
     low, high = products
-    downwards = [late_payment(high, 1, monkeypatch), late_payment(low, 1, monkeypatch)]
-    upwards = [late_payment(low, 2, monkeypatch), late_payment(high, 2, monkeypatch)]
+    downwards = [late_payment(high, 1), late_payment(low, 1)]
+    upwards = [late_payment(low, 2), late_payment(high, 2)]
     let_both_have_one(monkeypatch, "lock")
 
-    at_once(lambda: batching.process_payments(downwards), lambda: batching.process_payments(upwards))
+    at_once(lambda: processing.process(downwards), lambda: processing.process(upwards))
 
     assert "lock_retry" not in retries
     assert {order.status for order in Order.objects.all()} == {"paid"}

@@ -12,11 +12,19 @@ from checkout.models import Order, ProvedPaymentId
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.tests.support.racing import Meeting, at_once, counts, without_advisory_locks
 from payments import inbox, payment_records
-from payments.inbox import review
 from payments.models import Payment
 from payments.tests.factories import receive
+from payments.tests.support.inbox import separate_processes
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def processes(monkeypatch):
+    """Each thread stands for a process of its own."""
+    separate_processes(monkeypatch)
+
+
 ROUNDS = 6
 
 
@@ -57,7 +65,7 @@ def _two_events_of_one_payment_accepted_at_once(monkeypatch) -> list:
     monkeypatch.setattr(payment_records, "find", Meeting(2).after(payment_records.find))
 
     def accept(event, order):
-        return review.accept(event.pk, staff=staff, note="Seen", order_id=order.pk)
+        return inbox.accept(event.pk, staff=staff, note="Seen", order_id=order.pk)
 
     pairs = zip(doubtful, named, strict=True)
     return at_once(*itertools.starmap(lambda event, order: lambda: accept(event, order), pairs))

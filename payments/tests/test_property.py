@@ -21,9 +21,8 @@ from checkout.models import Hold, Order
 from checkout.tests.factories import let_hold_pass, let_order_pass
 from flashsale.core import clock
 from flashsale.core.refusals import Refusal
-from payments import payment_records, refunds
+from payments import inbox, payment_records, refunds
 from payments import tasks as payment_tasks
-from payments.inbox import review
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import let_event_pass, receive, undone
 
@@ -130,7 +129,7 @@ class Sale(RuleBasedStateMachine):
             for event in WebhookEvent.objects.filter(event_id=message["key"]):
                 let_event_pass(event, seconds=86_400)
 
-    @rule(message=sent, verb=st.sampled_from([review.accept, review.refund, review.dismiss]))
+    @rule(message=sent, verb=st.sampled_from([inbox.accept, inbox.refund, inbox.dismiss]))
     def staff_settle_an_event(self, message, verb):
         if message:
             for event in WebhookEvent.objects.filter(event_id=message["key"]):
@@ -204,7 +203,7 @@ class Sale(RuleBasedStateMachine):
 
     def _refund_fails(self, payment, *, refund_id):
         with transaction.atomic(), contextlib.suppress(refunds.AlreadyFailed):
-            refunds.note_failure(payment_records.lock(payment), refund_id=refund_id, amount=payment.amount / 2)
+            refunds.record_failure(payment_records.lock(payment), refund_id=refund_id, amount=payment.amount / 2)
 
     def _send(self, status, members):
         message = {"status": status, "key": str(uuid4())} | members

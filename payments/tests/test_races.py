@@ -3,7 +3,6 @@
 import pytest
 
 from catalog import inventory
-from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit, orders
 from checkout.models import Order
@@ -16,21 +15,19 @@ from flashsale.tests.support.racing import (
     without_advisory_locks,
     without_row_locks,
 )
-from payments import inbox
-from payments.inbox import early_events, matching, rules
-from payments.models import Payment, WebhookEvent
+from payments.inbox import early_events, matching, processing, rules
+from payments.models import WebhookEvent
 from payments.tests.factories import receive
+from payments.tests.support.inbox import separate_processes, stored
+from payments.tests.support.orders import payments, units
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def units(product) -> tuple[int, int]:
-    stock = Stock.objects.get(pk=product.pk)
-    return stock.reserved, stock.sold
-
-
-def payments() -> list[str]:
-    return sorted(Payment.objects.values_list("status", flat=True))
+@pytest.fixture(autouse=True)
+def processes(monkeypatch):
+    """Each thread stands for a process of its own."""
+    separate_processes(monkeypatch)
 
 
 def _one_event_twice_at_once(monkeypatch) -> list:
@@ -100,7 +97,9 @@ def _success_and(other, monkeypatch, *, is_overdue: bool = False) -> tuple[str, 
     if is_overdue:
         let_order_pass(order)
     meeting = Meeting(2)
-    monkeypatch.setattr(orders, "lock", meeting.after(orders.lock))
+    # A plain payment locks its order with others; after the payment window it is not plain.
+    for verb in ["lock"] if is_overdue else ["lock", "lock_all"]:
+        monkeypatch.setattr(orders, verb, meeting.after(getattr(orders, verb)))
     monkeypatch.setattr(inventory, "release_all", meeting.before(inventory.release_all))
     receipt, result = at_once(lambda: receive(order_id=order.pk, payment_id="pay_1"), lambda: other(order))
     return receipt.event.status, result
@@ -172,12 +171,9 @@ def test_control_without_the_order_lock_one_of_them_meets_a_fault(monkeypatch, o
 
 def _one_event_processed_twice(monkeypatch) -> WebhookEvent:
     order = OrderFactory(quantity=2)
-    with monkeypatch.context() as patch:
-        # Stored by a process that died before it could process it.
-        patch.setattr(inbox, "_attempt", lambda event, *_: event)
-        event = receive(order_id=order.pk, payment_id="pay_1").event
-    monkeypatch.setattr(inbox, "_lock", Meeting(2).after(inbox._lock))
-    at_once(*times(2, lambda: inbox.process(event.pk)))
+    event = stored(order_id=order.pk, payment_id="pay_1")
+    monkeypatch.setattr(processing, "_lock_all", Meeting(2).after(processing._lock_all))
+    at_once(*times(2, lambda: processing.process([event])))
     event.refresh_from_db()
     return event
 

@@ -12,9 +12,16 @@ from checkout.tests.factories import OrderFactory, let_order_pass
 from flashsale.core import transactions
 from flashsale.tests.support.racing import Meeting, at_once, times
 from payments.tests.factories import receive
-from payments.tests.test_races import payments, units
+from payments.tests.support.inbox import separate_processes
+from payments.tests.support.orders import payments, units
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def processes(monkeypatch):
+    """Each thread stands for a process of its own."""
+    separate_processes(monkeypatch)
 
 
 def _a_payment_and_the_expiry_of_its_order(monkeypatch) -> tuple[str, object]:

@@ -7,13 +7,15 @@ import pytest
 from catalog.tests.factories import ProductFactory
 from checkout import orders
 from checkout.tests.factories import OrderFactory
+from flashsale.core import clock
 from flashsale.tests.support.processes import WAIT_SECONDS
 from flashsale.tests.support.racing import at_once, times
 from payments import payment_records, refunds, tasks
 from payments.models import Payment, Refund, WebhookEvent
+from payments.refunds import attempts, sending
 from payments.tests.factories import let_refund_pass
-from payments.tests.support.refunding import attempts, run_after_the_wait, state
-from payments.tests.test_stripe import INTENT, charge, event, intent, outcome, send
+from payments.tests.support.refunding import attempts_made, run_after_the_wait, state
+from payments.tests.support.stripe_events import INTENT, charge, event, intent, outcome, send
 
 pytestmark = pytest.mark.usefixtures("live")
 
@@ -25,7 +27,7 @@ def test_money_that_is_due_is_given_back_once(stripe, due):
     tasks.refund_payments()
 
     assert state(due) == ("refunded", "done", "59.98")
-    assert attempts() == [(1, "accepted", 1)]
+    assert attempts_made() == [(1, "accepted", 1)]
     sent = {"payment_intent": INTENT, "amount": "5998", "metadata[refund_attempt]": f"{INTENT}:1"}
     assert stripe.requests == [(f"{INTENT}:1", sent)]
     assert stripe.listings == []
@@ -51,29 +53,29 @@ def test_after_a_definite_refusal_another_attempt_begins(stripe, due, fault):
 
     assert asked_at_once == 1
     assert stripe.keys() == [f"{INTENT}:1", f"{INTENT}:2"]
-    assert attempts() == [(1, "refused", 1), (2, "accepted", 1)]
+    assert attempts_made() == [(1, "refused", 1), (2, "accepted", 1)]
     assert state(due) == ("refunded", "done", "59.98")
 
 
 def test_refused_too_often_it_stays_with_staff(stripe, due):
     stripe.faults = ["insufficient funds"] * 20
 
-    for _ in range(refunds.MAX_ATTEMPTS + 3):
+    for _ in range(attempts.MAX_ATTEMPTS + 3):
         run_after_the_wait()
 
-    assert stripe.keys() == [f"{INTENT}:{n}" for n in range(1, refunds.MAX_ATTEMPTS + 1)]
+    assert stripe.keys() == [f"{INTENT}:{n}" for n in range(1, attempts.MAX_ATTEMPTS + 1)]
     assert state(due) == ("refund_due", "due", "0")
 
 
 def test_unanswered_too_often_it_stays_with_staff(stripe, due, admin_user):
     stripe.faults = ["conflict"] * 50
 
-    for _ in range(refunds.MAX_TRIES + 3):
+    for _ in range(attempts.MAX_TRIES + 3):
         run_after_the_wait()
     asked = len(stripe.requests)
     refunds.mark_refunded(due, staff=admin_user, note="by bank transfer")
 
-    assert (asked, attempts()) == (refunds.MAX_TRIES, [(1, "sent", refunds.MAX_TRIES)])
+    assert (asked, attempts_made()) == (attempts.MAX_TRIES, [(1, "sent", attempts.MAX_TRIES)])
     assert state(due) == ("refunded", "done", "59.98")
 
 
@@ -118,10 +120,10 @@ def test_a_process_that_dies_while_asking_loses_and_doubles_nothing(stripe, due,
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(refunds, "_finish", die)
+        patch.setattr(attempts, "store_answer", die)
         with pytest.raises(Killed):
             tasks.refund_payments()
-    between = (state(due), attempts())
+    between = (state(due), attempts_made())
     run_after_the_wait()
 
     assert between == (("refund_due", "due", "0"), [(1, "sent", 1)])
@@ -154,7 +156,7 @@ def test_switched_off_nothing_is_asked(stripe, settings, due):
 
     tasks.refund_payments()
 
-    assert (stripe.requests, attempts()) == ([], [])
+    assert (stripe.requests, attempts_made()) == ([], [])
 
 
 @pytest.mark.parametrize(("currency", "price", "minor"), [("JPY", "500", 1000), ("KWD", "1.250", 2500)])
@@ -192,22 +194,22 @@ def test_two_workers_ask_once(stripe, api, order):
     at_once(*times(4, tasks.refund_payments))
 
     assert stripe.keys() == [f"{INTENT}:1"]
-    assert attempts() == [(1, "accepted", 1)]
+    assert attempts_made() == [(1, "accepted", 1)]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_control_without_the_look_under_the_lock_two_workers_ask_twice(stripe, api, order, monkeypatch):
     orders.cancel(order.pk)
     send(api, event("payment_intent.succeeded", intent(order)))
-    due = list(refunds._automatic(refunds.clock.now()))
-    monkeypatch.setattr(refunds, "_automatic", lambda now: Payment.objects.filter(pk=due[0].pk))
-    both_have_begun, ask = threading.Barrier(2), refunds._ask
+    due = list(attempts.due(clock.now()))
+    monkeypatch.setattr(attempts, "due", lambda now: Payment.objects.filter(pk=due[0].pk))
+    both_have_begun, send_attempt = threading.Barrier(2), sending._send
 
     def wait_and_ask(*args):
         both_have_begun.wait(WAIT_SECONDS)
-        return ask(*args)
+        return send_attempt(*args)
 
-    monkeypatch.setattr(refunds, "_ask", wait_and_ask)
+    monkeypatch.setattr(sending, "_send", wait_and_ask)
 
     at_once(*times(2, tasks.refund_payments))
 

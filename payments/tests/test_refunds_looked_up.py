@@ -10,10 +10,12 @@ from flashsale.tests.support.racing import at_once, times
 from payments import refunds, tasks
 from payments.models import Refund
 from payments.providers import stripe_refunds
+from payments.providers.base import RefundAnswer, RefundOutcome
+from payments.refunds import attempts, sending
 from payments.tests.factories import let_refund_pass
-from payments.tests.support.refunding import attempts, run_after_the_wait, state
+from payments.tests.support.refunding import attempts_made, run_after_the_wait, state
+from payments.tests.support.stripe_events import INTENT, charge, event, intent, send
 from payments.tests.support.stripe_server import DONE_AND_FAILED, UNREADABLE
-from payments.tests.test_stripe import INTENT, charge, event, intent, send
 
 pytestmark = pytest.mark.usefixtures("live")
 
@@ -30,10 +32,12 @@ class Killed(BaseException):
 
 @pytest.fixture
 def die_in(monkeypatch):
-    """Let the process die when it calls one of the module's functions, once it has or before it does."""
+    """Returns a function that lets the process die before or after `attempts.<function>` or `sending.<function>`."""
 
     def die(name: str, *, afterwards: bool) -> None:
-        real = getattr(refunds, name)
+        module_name, function_name = name.split(".")
+        module = {"attempts": attempts, "sending": sending}[module_name]
+        real = getattr(module, function_name)
 
         def killed(*args, **kwargs):
             if afterwards:
@@ -41,7 +45,7 @@ def die_in(monkeypatch):
             raise Killed
 
         with monkeypatch.context() as patch:
-            patch.setattr(refunds, name, killed)
+            patch.setattr(module, function_name, killed)
             with pytest.raises(Killed):
                 run_after_the_wait(seconds=A_LITTLE)
 
@@ -67,7 +71,7 @@ def test_what_the_list_does_not_show_is_sent_again_under_the_same_key(stripe, du
 
     assert (before, asked_at_once) == (("refund_due", "due", "0"), 1)
     assert (stripe.keys(), stripe.listings) == (keys_of(1, 1), [INTENT])
-    assert (state(due), attempts()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
+    assert (state(due), attempts_made()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
     assert stripe.given_back(INTENT) == 5998
 
 
@@ -79,7 +83,7 @@ def test_what_the_list_shows_as_ours_is_not_sent_again(stripe, due, fault):
     run_after_the_wait(seconds=A_LITTLE)
 
     assert (stripe.keys(), stripe.listings) == (keys_of(1), [INTENT])
-    assert (state(due), attempts()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
+    assert (state(due), attempts_made()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
     assert Refund.objects.get().refund_id == "re_1"
 
 
@@ -91,18 +95,18 @@ def test_after_a_fault_of_the_server_another_key_is_used_once_the_list_shows_not
     run_after_the_wait(seconds=A_LITTLE)
 
     assert (stripe.keys(), stripe.listings) == (keys_of(1, 2), [INTENT])
-    assert (state(due), attempts()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
+    assert (state(due), attempts_made()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
     assert stripe.given_back(INTENT) == 5998
 
 
 def test_a_fault_of_the_server_at_each_try_uses_a_key_each_and_ends_with_staff(stripe, due):
     stripe.faults = ["server error"] * 50
 
-    for _ in range(refunds.MAX_TRIES + 3):
+    for _ in range(attempts.MAX_TRIES + 3):
         run_after_the_wait(seconds=8 * 3600)
 
-    assert stripe.keys() == keys_of(*range(1, refunds.MAX_TRIES + 1))
-    assert attempts() == [(1, "sent", refunds.MAX_TRIES)]
+    assert stripe.keys() == keys_of(*range(1, attempts.MAX_TRIES + 1))
+    assert attempts_made() == [(1, "sent", attempts.MAX_TRIES)]
     assert state(due) == ("refund_due", "due", "0")
 
 
@@ -112,7 +116,7 @@ def test_a_look_up_without_an_answer_sends_nothing(stripe, due, fault):
 
     tasks.refund_payments()
     run_after_the_wait(seconds=A_LITTLE)
-    between = (stripe.keys(), attempts(), Refund.objects.get().key_is_spent)
+    between = (stripe.keys(), attempts_made(), Refund.objects.get().key_is_spent)
     run_after_the_wait(seconds=A_LITTLE)
 
     assert between == (keys_of(1), [(1, "sent", 2)], False)
@@ -127,7 +131,7 @@ def test_a_refund_of_ours_that_failed_begins_another_attempt(stripe, due):
     run_after_the_wait(seconds=A_LITTLE)
     run_after_the_wait()
 
-    assert attempts() == [(1, "refused", 2), (2, "accepted", 1)]
+    assert attempts_made() == [(1, "refused", 2), (2, "accepted", 1)]
     assert stripe.keys() == [f"{INTENT}:1", f"{INTENT}:2"]
 
 
@@ -196,13 +200,13 @@ def test_an_attempt_that_the_version_before_began_is_looked_up_and_gets_a_key_th
 
 
 @pytest.mark.parametrize("afterwards", [True, False])
-@pytest.mark.parametrize("function", ["_may_send_again", "_ask", "_own"])
+@pytest.mark.parametrize("function", ["attempts.prepare_resend", "sending._send", "sending._answer_in"])
 @pytest.mark.parametrize("fault", [*SPENT, *LOST_AFTER_IT_WAS_DONE, "conflict"])
 def test_a_process_that_dies_on_the_way_gives_back_once(stripe, due, die_in, fault, function, afterwards):
     stripe.faults = [fault]
     tasks.refund_payments()
-    if fault in LOST_AFTER_IT_WAS_DONE and function != "_own":
-        function = "_finish"
+    if fault in LOST_AFTER_IT_WAS_DONE and function != "sending._answer_in":
+        function = "attempts.store_answer"
 
     die_in(function, afterwards=afterwards)
     for _ in range(3):
@@ -224,12 +228,12 @@ def test_of_workers_that_try_again_at_once_one_looks_up_and_sends(api, stripe, o
     at_once(*times(4, tasks.refund_payments))
 
     assert (stripe.keys(), stripe.listings) == (keys_of(1, 2), [INTENT])
-    assert attempts() == [(1, "accepted", 2)]
+    assert attempts_made() == [(1, "accepted", 2)]
 
 
 def taken_over(due, die_in) -> Refund:
     """Return the attempt as a worker knew it that slept from its look-up on, while another sent it under a new key."""
-    die_in("_may_send_again", afterwards=False)
+    die_in("attempts.prepare_resend", afterwards=False)
     asleep = Refund.objects.get()
     run_after_the_wait(seconds=A_LITTLE)
     return asleep
@@ -240,7 +244,7 @@ def test_a_worker_that_slept_through_its_lease_sends_nothing(stripe, due, die_in
     tasks.refund_payments()
     asleep = taken_over(due, die_in)
 
-    may_send = refunds._may_send_again(due, asleep, [])
+    may_send = attempts.prepare_resend(due, asleep, [])
 
     assert (may_send, stripe.keys()) == (False, keys_of(1, 2))
     assert Refund.objects.get().key_number == 2
@@ -250,11 +254,11 @@ def test_the_answer_of_a_worker_that_slept_does_not_spend_the_key_of_another(str
     stripe.faults = ["server error", "conflict"]
     tasks.refund_payments()
     asleep = taken_over(due, die_in)
-    unknown = refunds.RefundAnswer(outcome=refunds.RefundOutcome.UNKNOWN, key_is_spent=True)
-    refused = refunds.RefundAnswer(outcome=refunds.RefundOutcome.REFUSED)
+    unknown = RefundAnswer(outcome=RefundOutcome.UNKNOWN, key_is_spent=True)
+    refused = RefundAnswer(outcome=RefundOutcome.REFUSED)
 
     for answer in (unknown, refused):
-        refunds._finish(due, asleep, answer)
+        attempts.store_answer(due, asleep, answer)
 
     kept = Refund.objects.get()
     assert (kept.status, kept.key_number, kept.key_is_spent) == ("sent", 2, False)
@@ -266,7 +270,7 @@ def test_control_without_the_number_of_tries_such_an_answer_spends_a_key_without
     asleep = taken_over(due, die_in)
     asleep.tries = Refund.objects.get().tries
 
-    refunds._finish(due, asleep, refunds.RefundAnswer(outcome=refunds.RefundOutcome.UNKNOWN, key_is_spent=True))
+    attempts.store_answer(due, asleep, RefundAnswer(outcome=RefundOutcome.UNKNOWN, key_is_spent=True))
 
     assert (Refund.objects.get().key_number, Refund.objects.get().key_is_spent) == (2, True)
 
@@ -277,8 +281,8 @@ def test_after_a_fault_of_the_server_its_list_gets_time_to_show_what_was_made(st
 
     tasks.refund_payments()
     waits = Refund.objects.get().next_try_at - before
-    let_refund_pass(Refund.objects.get(), seconds=refunds.SETTLING_SECONDS - 1)
+    let_refund_pass(Refund.objects.get(), seconds=attempts.LISTING_DELAY_SECONDS - 1)
     tasks.refund_payments()
 
-    assert waits >= timedelta(seconds=refunds.SETTLING_SECONDS)
+    assert waits >= timedelta(seconds=attempts.LISTING_DELAY_SECONDS)
     assert stripe.listings == []

@@ -5,8 +5,8 @@ import pytest
 from payments import refunds, tasks
 from payments.models import Payment
 from payments.providers import stripe_refunds
-from payments.tests.support.refunding import attempts, run_after_the_wait, state
-from payments.tests.test_stripe import INTENT, charge, event, intent, outcome, send
+from payments.tests.support.refunding import attempts_made, run_after_the_wait, state
+from payments.tests.support.stripe_events import INTENT, charge, event, intent, outcome, send
 
 pytestmark = pytest.mark.usefixtures("live")
 
@@ -35,7 +35,7 @@ def test_a_refund_that_fails_later_is_due_again_and_left_to_staff(api, stripe, d
 
     assert told == ["applied", "ignored"]
     assert state(due) == ("refund_due", "due", "0")
-    assert (due.reason, attempts()) == ("refund_failed", [(1, "failed", 1)])
+    assert (due.reason, attempts_made()) == ("refund_failed", [(1, "failed", 1)])
     assert len(stripe.requests) == 1
 
 
@@ -48,7 +48,7 @@ def test_a_failure_that_comes_before_the_answer_is_not_overwritten_by_it(api, st
 
     assert told == "applied"
     assert state(due) == ("refund_due", "due", "0")
-    assert attempts() == [(1, "failed", 1)]
+    assert attempts_made() == [(1, "failed", 1)]
 
 
 @pytest.mark.parametrize("status", ["pending", "succeeded", "requires_action"])
@@ -66,7 +66,7 @@ def test_a_refund_begun_elsewhere_that_fails_is_due_again(api, stripe, due):
 
     assert told == "applied"
     assert state(due) == ("refund_due", "due", "0")
-    assert attempts() == [(None, "failed", 0)]
+    assert attempts_made() == [(None, "failed", 0)]
 
 
 def test_a_running_total_that_comes_after_the_failure_is_not_believed(api, stripe, due):

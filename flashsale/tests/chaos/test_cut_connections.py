@@ -14,7 +14,7 @@ from checkout.models import Hold, Order
 from flashsale.tests.chaos.proxy import CutAt
 from flashsale.tests.chaos.shop import open_shop
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
-from payments import inbox
+from payments.inbox import processing
 from payments.models import Payment, WebhookEvent
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
@@ -141,5 +141,5 @@ def settle(event_id: str) -> bool:
     """Do the worker's work for an event that was left open, as if its time had come; says whether it is done."""
     left_open = WebhookEvent.objects.filter(event_id=event_id, status__in=["received", "failed"])
     for event in left_open:
-        inbox.process(event.pk)
+        processing.process([event])
     return not left_open.exists()

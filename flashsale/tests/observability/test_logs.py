@@ -205,7 +205,7 @@ def test_the_worker_names_the_request_that_brought_an_event(api, lines, monkeypa
         raise ZeroDivisionError("a fault in the middle")
 
     with monkeypatch.context() as patched:
-        patched.setattr("payments.inbox.rules.apply", fail)
+        patched.setattr("payments.inbox.rules.pay_plain", fail)
         body = {
             "idempotency_key": "evt_1", "status": "success", "order_id": str(order.pk), "payment_id": "pay_1",
         }  # fmt: skip

@@ -42,3 +42,8 @@ def make_order(product, state: str) -> Order:
         if state == "expired":
             orders.expire_due()
     return orders.get(order.pk)
+
+
+def payments() -> list[str]:
+    """Return the statuses of all payments, sorted."""
+    return sorted(Payment.objects.values_list("status", flat=True))

@@ -19,5 +19,5 @@ def state(payment: Payment) -> tuple[str, str, str]:
     return payment.status, order.refund, str(order.refunded_amount.normalize())
 
 
-def attempts() -> list[tuple]:
+def attempts_made() -> list[tuple]:
     return list(Refund.objects.order_by("pk").values_list("attempt", "status", "tries"))

@@ -12,9 +12,9 @@ from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.core.refusals import NotFound
 from flashsale.tests.support.racing import Meeting, at_once, counts, times, without_row_locks
 from payments import inbox
-from payments.inbox import review
+from payments.inbox import processing, review
 from payments.models import Payment, WebhookEvent
-from payments.tests.factories import let_event_pass, receive
+from payments.tests.factories import let_event_pass, receive, send
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def money() -> dict[str, tuple[str, Decimal, str]]:
 def test_accepted_money_pays_its_order_with_the_amount_it_has(order, staff):
     event = doubtful(order_id=order.pk, payment_id="pay_1", amount="50.00", currency="EUR")
 
-    settled = review.accept(event.pk, **staff)
+    settled = inbox.accept(event.pk, **staff)
 
     assert (settled.status, settled.reason) == ("applied", "order_paid")
     assert (settled.settled_by, settled.settled_note) == (staff["staff"], "Ticket 17")
@@ -55,7 +55,7 @@ def test_accepted_money_that_comes_too_late_is_due_for_refund(order, staff):
     event = doubtful(order_id=order.pk, payment_id="pay_1", amount="50.00")
     orders.cancel(order.pk)
 
-    settled = review.accept(event.pk, **staff)
+    settled = inbox.accept(event.pk, **staff)
 
     assert (settled.status, settled.reason) == ("applied", "refund_due")
     assert money() == {"pay_1": ("refund_due", Decimal(50), "USD")}
@@ -69,7 +69,7 @@ def test_accepted_money_for_an_expired_order_takes_overdue_units_back_first(prod
     orders.expire_due()
     let_order_pass(OrderFactory(product=product, quantity=5))
 
-    review.accept(event.pk, **staff)
+    inbox.accept(event.pk, **staff)
 
     assert Order.objects.get(pk=late.pk).status == "paid"
     assert Stock.objects.get().sold == 8
@@ -79,8 +79,8 @@ def test_staff_say_which_order_money_without_a_reference_is_for(order, staff):
     event = doubtful(amount="59.98", currency="USD")
 
     with pytest.raises(review.OrderNeeded):
-        review.accept(event.pk, **staff)
-    settled = review.accept(event.pk, order_id=order.pk, **staff)
+        inbox.accept(event.pk, **staff)
+    settled = inbox.accept(event.pk, order_id=order.pk, **staff)
 
     assert (settled.order_id, settled.reason) == (order.pk, "order_paid")
     assert money() == {event.event_id: ("applied", Decimal("59.98"), "USD")}
@@ -89,7 +89,7 @@ def test_staff_say_which_order_money_without_a_reference_is_for(order, staff):
 def test_money_that_belongs_to_no_order_is_given_back(staff):
     event = doubtful(amount="12.50", currency="EUR")
 
-    settled = review.refund(event.pk, **staff)
+    settled = inbox.refund(event.pk, **staff)
 
     assert (settled.status, settled.reason, settled.order_id) == ("applied", "refund_due", None)
     assert money() == {event.event_id: ("refund_due", Decimal("12.50"), "EUR")}
@@ -100,8 +100,8 @@ def test_staff_say_how_much_where_nothing_else_does(members, staff):
     event = doubtful(**members)
 
     with pytest.raises(review.AmountNeeded):
-        review.refund(event.pk, **staff)
-    review.refund(event.pk, amount=Decimal("12.50"), currency="EUR", **staff)
+        inbox.refund(event.pk, **staff)
+    inbox.refund(event.pk, amount=Decimal("12.50"), currency="EUR", **staff)
 
     assert money() == {event.event_id: ("refund_due", Decimal("12.50"), "EUR")}
 
@@ -109,7 +109,7 @@ def test_staff_say_how_much_where_nothing_else_does(members, staff):
 def test_refunded_money_of_an_order_leaves_the_order_as_it_is(order, staff):
     event = doubtful(order_id=order.pk, payment_id="pay_1", amount="50.00")
 
-    review.refund(event.pk, **staff)
+    inbox.refund(event.pk, **staff)
 
     assert money() == {"pay_1": ("refund_due", Decimal(50), "USD")}
     order = Order.objects.get()
@@ -120,7 +120,7 @@ def test_the_refund_of_money_without_an_order_is_recorded_when_it_is_told(staff)
     event = receive(payment_id="pay_1", order_id=uuid4(), amount="12.50", currency="EUR").event
     let_event_pass(event, seconds=90_000)
     inbox.process_due()
-    review.refund(event.pk, **staff)
+    inbox.refund(event.pk, **staff)
 
     told = receive(status="refunded", payment_id="pay_1", amount="12.50", currency="EUR").event
     again = receive(status="refunded", payment_id="pay_1", amount="12.50", currency="EUR").event
@@ -134,7 +134,7 @@ def test_only_money_can_be_given_back(order, staff, status):
     event = doubtful(status=status, order_id=order.pk, payment_id="pay_1", amount="1.00", currency="EUR")
 
     with pytest.raises(review.NotMoney):
-        review.refund(event.pk, **staff)
+        inbox.refund(event.pk, **staff)
 
     assert money() == {}
 
@@ -144,8 +144,8 @@ def test_a_payment_that_is_known_is_not_given_back_a_second_time(order, staff):
     event = doubtful(key="evt_1", order_id=order.pk, payment_id="pay_1", amount="50.00")
 
     with pytest.raises(review.PaymentAlreadyKnown, match="applied"):
-        review.refund(event.pk, **staff)
-    settled = review.accept(event.pk, **staff)
+        inbox.refund(event.pk, **staff)
+    settled = inbox.accept(event.pk, **staff)
 
     assert (settled.status, settled.reason) == ("ignored", "payment_already_known")
     assert money() == {"pay_1": ("applied", Decimal("59.98"), "USD")}
@@ -154,7 +154,7 @@ def test_a_payment_that_is_known_is_not_given_back_a_second_time(order, staff):
 def test_an_accepted_failure_cancels_its_order(order, staff):
     event = doubtful(status="failure", order_id=order.pk, amount="1.00")
 
-    review.accept(event.pk, **staff)
+    inbox.accept(event.pk, **staff)
 
     assert Order.objects.get().status == "cancelled"
 
@@ -163,17 +163,17 @@ def test_a_refund_that_came_before_its_payment_is_accepted_after_it(order, staff
     event = doubtful(status="refunded", order_id=order.pk, payment_id="pay_1")
 
     with pytest.raises(review.CannotAccept, match="payment_unknown"):
-        review.accept(event.pk, **staff)
+        inbox.accept(event.pk, **staff)
     receive(order_id=order.pk, payment_id="pay_1")
-    review.accept(event.pk, **staff)
+    inbox.accept(event.pk, **staff)
 
     assert money() == {"pay_1": ("refunded", Decimal("59.98"), "USD")}
 
 
-@pytest.mark.parametrize("verb", [review.accept, review.refund, review.dismiss])
+@pytest.mark.parametrize("verb", [inbox.accept, inbox.refund, inbox.dismiss])
 def test_what_is_settled_is_not_settled_again(order, staff, verb):
     event = doubtful(order_id=order.pk, payment_id="pay_1", amount="50.00")
-    review.dismiss(event.pk, **staff)
+    inbox.dismiss(event.pk, **staff)
 
     with pytest.raises(review.NotSettleable, match="ignored"):
         verb(event.pk, **staff)
@@ -182,7 +182,7 @@ def test_what_is_settled_is_not_settled_again(order, staff, verb):
     assert Order.objects.get().status == "pending_payment"
 
 
-@pytest.mark.parametrize("verb", [review.accept, review.refund, review.dismiss])
+@pytest.mark.parametrize("verb", [inbox.accept, inbox.refund, inbox.dismiss])
 def test_what_does_not_exist_cannot_be_settled(staff, verb):
     with pytest.raises(NotFound):
         verb(1, **staff)
@@ -193,8 +193,8 @@ def test_an_event_that_says_nothing_can_only_be_dismissed(order, staff):
     event = doubtful(key="evt_1", status="charged back", order_id=order.pk)
 
     with pytest.raises(review.CannotAccept):
-        review.accept(event.pk, **staff)
-    settled = review.dismiss(event.pk, **staff)
+        inbox.accept(event.pk, **staff)
+    settled = inbox.dismiss(event.pk, **staff)
 
     assert (settled.status, settled.reason) == ("ignored", "dismissed_by_staff")
 
@@ -204,7 +204,7 @@ def test_money_whose_order_never_came_can_be_given_back(staff):
     let_event_pass(event, seconds=90_000)
     inbox.process_due()
 
-    review.refund(event.pk, **staff)
+    inbox.refund(event.pk, **staff)
 
     assert money() == {"pay_1": ("refund_due", Decimal("12.50"), "EUR")}
 
@@ -213,8 +213,8 @@ def _accepted_twice(monkeypatch, admin_user) -> dict[str, int]:
     hold = HoldFactory(quantity=2)
     order = orders.place(hold_id=hold.pk)
     event = doubtful(order_id=order.pk, payment_id="pay_1", amount="50.00")
-    monkeypatch.setattr(inbox, "_lock", Meeting(2).after(inbox._lock))
-    return counts(at_once(*times(2, lambda: review.accept(event.pk, staff=admin_user, note="Ticket 17"))))
+    monkeypatch.setattr(processing, "lock", Meeting(2).after(processing.lock))
+    return counts(at_once(*times(2, lambda: inbox.accept(event.pk, staff=admin_user, note="Ticket 17"))))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -228,3 +228,34 @@ def test_control_without_the_events_locks_both_believe_they_decided(monkeypatch,
     monkeypatch.setattr("flashsale.core.advisory_locks.lock", lambda names: None)
 
     assert _accepted_twice(monkeypatch, admin_user) == {"WebhookEvent": 2}
+
+
+@pytest.mark.parametrize("reference", ["order_id", "hold_id"])
+def test_money_with_a_malformed_reference_is_for_staff(api, order, reference):
+    assert send(api, **{reference: "order-1234"}).json()["outcome"] == "needs_review"
+
+
+def test_two_payments_known_by_one_events_id_are_settled_one_after_the_other(admin_user, product):
+    """The same id said two things, and staff accept both at once: the second hears that the payment is known."""
+    order = OrderFactory(product=product)
+    first = receive(key="evt_1", order_id=order.pk, amount="7.00").event
+    second = receive(key="evt_1", order_id=order.pk, amount="8.00").event
+    assert {first.status, second.status} == {"needs_review"}
+
+    inbox.accept(first.pk, staff=admin_user, note="a")
+    inbox.accept(second.pk, staff=admin_user, note="b")
+
+    assert Payment.objects.count() == 1
+
+
+def test_a_second_event_of_money_that_staff_gave_back_is_settled_by_itself(api, admin_user):
+    """A session and its intent tell of one payment that belongs to no order here."""
+    [event] = [receive(payment_id="pay_1", amount="5.00", currency="USD").event]
+    let_event_pass(event, seconds=25 * 3600)
+    inbox.process_due()
+    inbox.refund(event.pk, staff=admin_user, note="Not ours")
+
+    second = receive(payment_id="pay_1", amount="5.00", currency="USD").event
+
+    assert (second.status, second.reason) == ("ignored", "payment_already_known")
+    assert inbox.process_due() == 0

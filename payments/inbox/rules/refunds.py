@@ -1,4 +1,4 @@
-"""What an event about a refund does to its payment: money that was given back, or that could not be delivered.
+"""Events about refunds: money that the provider gave back, or that could not be delivered.
 
 Every function runs inside a transaction that holds the event's and, where there is one, the order's row lock.
 """
@@ -8,15 +8,14 @@ from decimal import Decimal
 from django.db.models import QuerySet
 
 from payments import payment_records, refunds
-from payments.inbox.verdicts import Verdict, review
+from payments.inbox.rules.verdicts import Verdict, applied, ignore, review
 from payments.models import Payment, Refund, WebhookEvent
 
-Status = WebhookEvent.Status
 KINDS = frozenset({WebhookEvent.Kind.REFUNDED, WebhookEvent.Kind.REFUND_FAILED})
 
 
 def payment_named_in(event: WebhookEvent, payments: QuerySet[Payment]) -> Payment | None:
-    """Return the one payment that an event about a refund can mean."""
+    """Return the one payment among these that an event about a refund can mean, else None."""
     if event.payment_ref:
         payments = payments.filter(provider=event.provider, payment_id=event.payment_ref)
     candidates = list(payments[:2])
@@ -24,58 +23,59 @@ def payment_named_in(event: WebhookEvent, payments: QuerySet[Payment]) -> Paymen
 
 
 def doubt_about(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict | None:
-    """Return what becomes of an event about a refund that may be out of date or not ours to act on, else None."""
+    """Return the verdict on an event about a refund that may be out of date or not ours to apply, else None."""
     payment = payment_named_in(event, payments)
     if payment is None:
         return review("payment_unknown")
     if event.currency and event.currency != payment.currency:
         return review("currency_differs")
     if event.kind == WebhookEvent.Kind.REFUND_FAILED:
-        # Part of the price of a good order was to go back and did not: whether it is still owed, only staff know.
+        # The refund of a part of a good order's price failed: only staff know whether it is still owed.
         return review("refund_failed") if payment.status == Payment.Status.APPLIED else None
     # A running total may have been counted before a refund failed, and arrive after it.
     may_be_outdated = event.amount_is_total and payment.refunds.filter(status=Refund.Status.FAILED).exists()
-    if not may_be_outdated or not _given_back(event, payment) > 0:
+    if not may_be_outdated or not _newly_refunded(event, payment) > 0:
         return None
     if payment.refunds.filter(status=Refund.Status.SENT).exists():
-        return Verdict(Status.IGNORED, "own_refund_under_way")
+        return ignore("own_refund_under_way")
     return review("refund_after_a_failed_one")
 
 
-def act_on(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict:
-    """Record what the event says about the one of these payments that it means, whatever doubts there were."""
+def apply(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict:
+    """Record what the event says about the one of these payments that it means."""
     payment = payment_named_in(event, payments)
     if payment is None:
         return review("payment_unknown")
     payment = payment_records.lock(payment)
-    act = _refund_failed if event.kind == WebhookEvent.Kind.REFUND_FAILED else _refunded
-    return act(event, payment)
+    if event.kind == WebhookEvent.Kind.REFUND_FAILED:
+        return _apply_failure(event, payment)
+    return _apply_refund(event, payment)
 
 
-def _refund_failed(event: WebhookEvent, payment: Payment) -> Verdict:
+def _apply_failure(event: WebhookEvent, payment: Payment) -> Verdict:
     if event.refund_ref is None:
         return review("refund_unknown")
     amount = payment.amount if event.amount is None else event.amount
     try:
-        refunds.note_failure(payment, refund_id=event.refund_ref, amount=amount)
+        refunds.record_failure(payment, refund_id=event.refund_ref, amount=amount)
     except refunds.AlreadyFailed:
-        return Verdict(Status.IGNORED, "already_failed")
-    return Verdict(Status.APPLIED, "refund_failed")
+        return ignore("already_failed")
+    return applied("refund_failed")
 
 
-def _refunded(event: WebhookEvent, payment: Payment) -> Verdict:
-    amount = _given_back(event, payment)
+def _apply_refund(event: WebhookEvent, payment: Payment) -> Verdict:
+    amount = _newly_refunded(event, payment)
     if payment.status == Payment.Status.REFUNDED or amount <= 0:
-        return Verdict(Status.IGNORED, "already_refunded")
+        return ignore("already_refunded")
     try:
         payment_records.record_refund(payment, amount=amount)
     except payment_records.RefundTooLarge:
         return review("refund_exceeds_payment")
-    return Verdict(Status.APPLIED, "refunded")
+    return applied("refunded")
 
 
-def _given_back(event: WebhookEvent, payment: Payment) -> Decimal:
-    """Return by how much this event raises what was given back; without an amount, by the rest."""
+def _newly_refunded(event: WebhookEvent, payment: Payment) -> Decimal:
+    """Return by how much this event raises the refunded amount; without an amount of its own, by the rest."""
     if event.amount is None:
         return payment.amount - payment.refunded_amount
     return event.amount - payment.refunded_amount if event.amount_is_total else event.amount

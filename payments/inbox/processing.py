@@ -1,0 +1,193 @@
+"""Processing of stored events: lock, let the rules judge, write the verdict; after an error schedule another attempt.
+
+The only writer of an event's status after its receipt.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F, QuerySet
+
+from catalog import overdue
+from checkout import orders, reference_locks
+from checkout.models import Order
+from flashsale.core import backoff, clock, events
+from flashsale.core.refusals import NotFound
+from flashsale.core.transactions import retrying_transaction
+from payments import payment_records
+from payments.inbox import rules
+from payments.inbox.deliveries import LEASE_SECONDS, record_outcome
+from payments.inbox.rules import Verdict
+from payments.models import WebhookEvent
+
+MAX_ATTEMPTS = 12
+BACKOFF_BASE_SECONDS = 2
+BACKOFF_CAP_SECONDS = 3600
+ERROR_LENGTH = 500
+
+_PAID = """
+UPDATE payments_webhookevent AS event
+SET status = 'applied', reason = 'order_paid', processed_at = %s, next_attempt_at = NULL, order_id = each.order_id
+FROM unnest(%s::bigint[], %s::uuid[]) AS each (id, order_id) WHERE event.id = each.id
+"""
+
+Status = WebhookEvent.Status
+
+
+def process(batch: Sequence[WebhookEvent]) -> list[WebhookEvent]:
+    """Process one event of any kind, or several successes that name their orders by id, in one transaction.
+
+    Returns the events as they then stand; those that are done already stay as they are. The references in `batch` never
+    change, so that they may have been read before. Raises what any of the events raises: then nothing was done.
+
+    When a late payment needs units of overdue holds or orders, those are reclaimed first; a batch of several raises
+    `overdue.ReclaimFirst` instead, so that its events are processed one by one.
+    """
+    if len(batch) > 1:
+        return _process(batch, may_reclaim=True)
+    return overdue.reclaiming(lambda may_reclaim: _process(batch, may_reclaim=may_reclaim))
+
+
+def process_locked(event: WebhookEvent, *, may_reclaim: bool) -> None:
+    """Process an undecided event in a transaction that holds its references' advisory locks and its row lock."""
+    write(event, rules.judge(event, may_reclaim=may_reclaim))
+
+
+def write(event: WebhookEvent, verdict: Verdict) -> None:
+    """Write the verdict on an event that this transaction has locked."""
+    event.processed_at = None if verdict.status == Status.PARKED else verdict.at or clock.now()
+    event.status, event.reason = verdict.status, verdict.reason
+    event.next_attempt_at = None
+    event.save(
+        update_fields=[
+            "status", "reason", "processed_at", "next_attempt_at", "parked_at", "order", "settled_by", "settled_note"
+        ]
+    )  # fmt: skip
+    record_outcome(event)
+
+
+def lock_with_references(event_id: int) -> WebhookEvent:
+    """Lock an event, after its references, until the transaction ends; return it. Raises `NotFound`."""
+    names = ("order_ref", "hold_ref", "payment_ref", "event_id")
+    unlocked = WebhookEvent.objects.filter(pk=event_id).only(*names).first()
+    if unlocked is None:
+        raise NotFound("There is no such event.")
+    reference_locks.lock_all([references_of(unlocked)])
+    return lock(event_id)
+
+
+def lock(event_id: int) -> WebhookEvent:
+    """Lock an event's row until the transaction ends; return it. Raises `WebhookEvent.DoesNotExist`."""
+    return _locking().get(pk=event_id)
+
+
+def references_of(event: WebhookEvent) -> tuple[UUID | None, UUID | None, str]:
+    """Return what is locked before an event: the ids of its order, its hold and its payment."""
+    return event.order_ref, event.hold_ref, payment_records.payment_id_of(event)
+
+
+def retryable(now: datetime) -> QuerySet[WebhookEvent]:
+    """Return the received and failed events whose next attempt is due."""
+    return WebhookEvent.objects.filter(status__in=WebhookEvent.RETRYABLE, next_attempt_at__lte=now)
+
+
+@retrying_transaction
+def acquire_lease(event: WebhookEvent) -> bool:
+    """Count one more attempt of a due event and lease it for `LEASE_SECONDS`; say whether the caller may process it.
+
+    The attempt is counted before it begins, so that an event that kills its process is given up as well.
+    """
+    now = clock.now()
+    due = retryable(now).filter(pk=event.pk)
+    lease = now + timedelta(seconds=LEASE_SECONDS)
+    if due.filter(attempts__lt=MAX_ATTEMPTS).update(attempts=F("attempts") + 1, next_attempt_at=lease):
+        return True
+    due.update(status=Status.DEAD, reason="gave_up", next_attempt_at=None, processed_at=now)
+    return False
+
+
+def restart(event: WebhookEvent) -> None:
+    """Let a locked, dead event begin again with its first attempt."""
+    event.status, event.reason, event.attempts = Status.RECEIVED, "retried_by_staff", 1
+    # An event that waited too long for its order may wait once more.
+    event.parked_at = event.processed_at = None
+    event.next_attempt_at = clock.now() + timedelta(seconds=LEASE_SECONDS)
+    event.save(update_fields=["status", "reason", "attempts", "parked_at", "next_attempt_at", "processed_at"])
+
+
+def record_error(event: WebhookEvent, error: Exception) -> WebhookEvent:
+    """Record why an event was not processed, and when it is tried again; return it as it then stands.
+
+    Raises nothing: when not even that can be written, the event's lease runs out and the worker takes it.
+    """
+    events.record("webhook_failed", event_pk=event.pk, attempt=event.attempts, exc_info=True)
+    try:
+        return _record_error(event.pk, error)
+    except Exception:
+        events.record("webhook_failed", event_pk=event.pk, attempt=event.attempts, exc_info=True)
+        return event
+
+
+def schedule_retry(event: WebhookEvent, error: Exception) -> None:
+    """Write an error on a locked, undecided event: tried again after a backoff, or dead after `MAX_ATTEMPTS`."""
+    now = clock.now()
+    is_last = event.attempts >= MAX_ATTEMPTS
+    wait = backoff.full_jitter(event.attempts, base_seconds=BACKOFF_BASE_SECONDS, cap_seconds=BACKOFF_CAP_SECONDS)
+    event.status = Status.DEAD if is_last else Status.FAILED
+    event.reason = "gave_up" if is_last else "error"
+    event.next_attempt_at = None if is_last else now + wait
+    event.processed_at = now if is_last else None
+    event.last_error = f"{type(error).__name__}: {error}"[:ERROR_LENGTH].replace("\x00", "")
+    event.save(update_fields=["status", "reason", "next_attempt_at", "processed_at", "last_error"])
+    if is_last:
+        record_outcome(event)
+
+
+@retrying_transaction
+def _process(batch: Sequence[WebhookEvent], *, may_reclaim: bool) -> list[WebhookEvent]:
+    reference_locks.lock_all(references_of(event) for event in batch)
+    locked = _lock_all([event.pk for event in batch])
+    undecided = [event for event in locked.values() if event.is_undecided]
+    paid = rules.pay_plain(undecided)
+    _write_paid(paid)
+    others = [event for event in undecided if event.is_undecided]
+    if others and len(undecided) > 1:
+        # Late payments lock their stocks at once, in the order of the events: lock them in ascending id before.
+        orders.lock_stocks(event.order_ref for event in undecided if event.order_ref)
+    for event in others:
+        with events.bound_to_request(event.request_id):
+            process_locked(event, may_reclaim=may_reclaim)
+    return [locked[event.pk] for event in batch]
+
+
+@retrying_transaction
+def _record_error(event_id: int, error: Exception) -> WebhookEvent:
+    event = lock(event_id)
+    if event.is_undecided:
+        schedule_retry(event, error)
+    return event
+
+
+def _locking() -> QuerySet[WebhookEvent]:
+    return WebhookEvent.objects.select_for_update(no_key=True, of=("self",))
+
+
+def _lock_all(event_ids: list[int]) -> dict[int, WebhookEvent]:
+    """Lock and return events, in ascending id, until the transaction ends; the caller has locked their references."""
+    return {event.pk: event for event in _locking().filter(pk__in=event_ids).order_by("pk")}
+
+
+def _write_paid(paid: list[tuple[WebhookEvent, Order]]) -> None:
+    """Write, by one statement, that each of these locked events paid the order beside it."""
+    if not paid:
+        return
+    paid_at = paid[0][1].paid_at
+    with connection.cursor() as cursor:
+        cursor.execute(_PAID, [paid_at, [event.pk for event, _ in paid], [order.pk for _, order in paid]])
+    for event, order in paid:
+        event.status, event.reason, event.order = Status.APPLIED, "order_paid", order
+        event.processed_at, event.next_attempt_at = paid_at, None
+        with events.bound_to_request(event.request_id):
+            record_outcome(event)

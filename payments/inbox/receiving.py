@@ -1,0 +1,73 @@
+"""Requests of payment providers: verified, stored, processed.
+
+If the process dies after any line here, the event is either not stored (the provider had no 2xx and sends it again) or
+stored and due for another attempt (the worker processes it).
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flashsale.core import clock, events
+from flashsale.core.capacity import shares
+from flashsale.core.capacity.bulkheads import Bulkhead
+from flashsale.core.refusals import Refusal
+from payments.inbox import batching
+from payments.inbox.deliveries import Delivery
+from payments.models import WebhookEvent
+from payments.providers.base import Provider, SignatureMismatch
+
+_deliveries = Bulkhead(shares.deliveries)
+_refused = events.SampledEvent("webhook_refused")
+
+
+class SignatureInvalid(Refusal):
+    code = "signature_invalid"
+    title = "Signature missing or wrong"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The answer to a provider: the stored event, whether it had been stored before, and the database time of both."""
+
+    event: WebhookEvent
+    is_replay: bool
+    answered_at: datetime
+
+
+def verify_headers(provider: Provider, headers: Mapping[str, str]) -> None:
+    """Raise `SignatureInvalid` when the headers alone show a missing or outdated signature; the body is not needed."""
+    with _refusing(provider):
+        provider.verify_headers(headers)
+
+
+def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> Receipt:
+    """Verify, store and process one request of a provider.
+
+    Raises `SignatureInvalid`, `UnusableBody` when the bytes are no event, and, before anything is stored, `Busy` and
+    `OutcomeUnknown`. After the event is stored nothing is raised: an error is recorded on the event and the worker
+    processes it again.
+    """
+    with _refusing(provider):
+        provider.verify(body, headers)
+    message = provider.translate(body, headers)
+    kept = {name: headers[name] for name in provider.kept_headers if name in headers}
+    delivery = Delivery(provider.name, message, body, kept, events.request_id())
+    with _deliveries.entered():
+        event, is_new = batching.store(delivery)
+        if event.is_retryable:
+            event = batching.process(event)
+    if is_new:
+        return Receipt(event=event, is_replay=False, answered_at=event.processed_at or event.received_at)
+    events.record("webhook_duplicate", provider=provider.name, event_pk=event.pk, event_id=event.event_id)
+    return Receipt(event=event, is_replay=True, answered_at=clock.now())
+
+
+@contextlib.contextmanager
+def _refusing(provider: Provider) -> Iterator[None]:
+    try:
+        yield
+    except SignatureMismatch as error:
+        _refused.record(provider=provider.name)
+        raise SignatureInvalid(str(error)) from error

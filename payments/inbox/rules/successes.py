@@ -1,0 +1,155 @@
+"""Events about successful payments: they pay their order, or their money becomes due for refund.
+
+Every function runs inside a transaction that holds the event's reference locks and row lock, and, unless it says
+otherwise, the order's row lock.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from catalog import overdue
+from catalog.inventory import InsufficientStock
+from catalog.sales import LimitExceeded
+from checkout import orders, proved_payments
+from checkout.models import Order
+from flashsale.core import clock, events
+from flashsale.core.refusals import Refusal
+from payments import payment_records
+from payments.inbox.rules.verdicts import Verdict, applied, ignore, review
+from payments.models import Payment, WebhookEvent
+
+# Why money cannot pay its order, by the refusal.
+REFUND_REASONS: dict[type[Refusal], str] = {
+    orders.OrderAlreadyPaid: "order_already_paid",
+    orders.OrderNotPending: "order_cancelled",
+    InsufficientStock: "units_gone",
+    LimitExceeded: "limit_exceeded",
+}
+
+
+def pay_plain(undecided: Iterable[WebhookEvent]) -> list[tuple[WebhookEvent, Order]]:
+    """Let plain successes pay their orders, by one statement for each table; return them with their orders.
+
+    Plain is a success that names its order by id and that `apply` would let pay it without reading anything more. The
+    others of these events are left as they are. Locks the orders that the events name.
+    """
+    named = [event for event in undecided if event.kind == WebhookEvent.Kind.SUCCESS and event.order_ref is not None]
+    if not named:
+        return []
+    locked = orders.lock_all(event.order_ref for event in named if event.order_ref)
+    recorded = payment_records.recorded_names(named)
+    proofs = proved_payments.find(event.payment_ref for event in named)
+    now = clock.now()
+    paid: list[tuple[WebhookEvent, Order]] = []
+    proved: dict[str, Order] = {}
+    for event in named:
+        # One event for each order, and one for each payment; a payment id is proved for all providers.
+        order = locked.pop(event.order_ref, None) if event.order_ref else None
+        proof = proofs.get(event.payment_ref or "")
+        is_new = payment_records.name_of(event) not in recorded and event.payment_ref not in proved
+        is_of_another_order = order is None or (proof is not None and proof.order_id != order.pk)
+        if order is None or is_of_another_order or not is_new or not _is_plain(event, order, now=now):
+            continue
+        recorded.add(payment_records.name_of(event))
+        if event.payment_ref:
+            proved[event.payment_ref] = order
+        paid.append((event, order))
+    if paid:
+        proved_payments.prove_by_events([(payment_id, order.pk) for payment_id, order in proved.items()], now=now)
+        orders.mark_all_paid([(order, event.payment_ref) for event, order in paid], now=now)
+        payment_records.record_all(paid, now=now)
+        for event, order in paid:
+            with events.bound_to_request(event.request_id):
+                orders.note_paid(order)
+    return paid
+
+
+def apply(event: WebhookEvent, order: Order, *, may_reclaim: bool) -> Verdict:
+    """Let the money pay the order, or make it due for refund.
+
+    Raises `overdue.ReclaimFirst` where that may help and `may_reclaim` is set.
+    """
+    if verdict := _verdict_on_recorded(event, order):
+        return verdict
+    try:
+        orders.mark_paid(order, payment_id=event.payment_ref)
+    except Refusal as refusal:
+        if type(refusal) not in REFUND_REASONS:
+            raise
+        if may_reclaim and _may_pass_after_reclaim(refusal, order):
+            raise overdue.ReclaimFirst(order.product_id) from None
+        return _make_refund_due(event, order, reason=REFUND_REASONS[type(refusal)])
+    if event.payment_ref:
+        orders.prove_payment(order, event.payment_ref)
+    paid_at = order.paid_at or clock.now()
+    payment_records.record(event, order, status=Payment.Status.APPLIED, now=paid_at)
+    return applied("order_paid", at=paid_at)
+
+
+def is_too_late(event: WebhookEvent, order: Order) -> bool:
+    """Say whether the money was taken more than `LATE_PAYMENT_HOURS` after the order's payment window."""
+    if order.status_at(clock.now()) != Order.Status.EXPIRED:
+        return False
+    return event.happened_at > order.payment_due_at + timedelta(hours=settings.LATE_PAYMENT_HOURS)
+
+
+def refuse_late(event: WebhookEvent, order: Order) -> Verdict:
+    """Make money that came too late due for refund, unless its payment is recorded already."""
+    return _verdict_on_recorded(event, order) or _make_refund_due(event, order, reason="too_late")
+
+
+def apply_without_order(event: WebhookEvent) -> Verdict | None:
+    """Return the verdict on a payment that staff recorded without an order; None for any other. Locks no order."""
+    is_recorded = event.payment_ref is not None and payment_records.find(event) is not None
+    return ignore("payment_already_known") if is_recorded else None
+
+
+def _is_plain(event: WebhookEvent, order: Order, *, now: datetime) -> bool:
+    """Say whether a success pays a locked order, given that its payment is new and proved for no other order."""
+    return (
+        event.hold_ref in (None, order.hold_id)
+        and event.currency in ("", order.currency)
+        and event.amount in (None, order.total_amount)
+        and order.status_at(now) == Order.Status.PENDING_PAYMENT
+    )
+
+
+def _verdict_on_recorded(event: WebhookEvent, order: Order) -> Verdict | None:
+    """Return the verdict on a success whose payment is recorded, or is the one that paid the order; else None."""
+    payment = payment_records.find(event)
+    if payment is not None:
+        is_of_order = payment.order_id == order.pk
+        return ignore("payment_already_known") if is_of_order else review("payment_of_another_order")
+    if order.status == Order.Status.PAID and _is_the_payment_of(event, order):
+        return ignore("order_already_paid")
+    return None
+
+
+def _is_the_payment_of(event: WebhookEvent, order: Order) -> bool:
+    """Say whether this success on a paid order may be the very payment that paid it.
+
+    It may when it names no payment, or names the one that an API token placed the order with, while the event that paid
+    the order named none.
+    """
+    if event.payment_ref is None:
+        return True
+    proof = proved_payments.of_order(order.pk).get(event.payment_ref)
+    if proof is None or not proof.is_a_tokens_word:
+        return False
+    return Payment.objects.filter(order=order, status=Payment.Status.APPLIED, event__payment_ref__isnull=True).exists()
+
+
+def _make_refund_due(event: WebhookEvent, order: Order, *, reason: str) -> Verdict:
+    """Record money that cannot pay its order."""
+    if event.payment_ref:
+        orders.prove_payment(order, event.payment_ref)
+    payment_records.record(event, order, status=Payment.Status.REFUND_DUE, reason=reason, now=clock.now())
+    return applied("refund_due")
+
+
+def _may_pass_after_reclaim(refusal: Refusal, order: Order) -> bool:
+    if isinstance(refusal, LimitExceeded):
+        return refusal.is_by_overdue
+    return isinstance(refusal, InsufficientStock) and bool(overdue.count(order.product_id, at=clock.now()))

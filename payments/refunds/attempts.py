@@ -1,0 +1,180 @@
+"""Attempts to refund a payment through its provider: each step is one transaction that locks the payment.
+
+The idempotency key of an attempt stays the same while it protects: a provider repeats a saved 500 to it, and forgets it
+after a day. Then, and only when the provider's list shows nothing of the attempt, the attempt gets the next key.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+
+from flashsale.core import advisory_locks, backoff, clock
+from flashsale.core.transactions import retrying_transaction
+from payments import payment_records
+from payments.models import NOTE_LENGTH, Payment, Refund
+from payments.providers import REFUND_CLIENTS
+from payments.providers.base import ListedRefund, RefundAnswer, RefundOutcome
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 5
+MAX_TRIES = 12
+# More than twice the time-out of a request to any provider.
+LEASE_SECONDS = 120
+# Providers keep keys for a day; one that could be forgotten while a request is on its way protects nothing.
+KEY_LIFE_SECONDS = 23 * 3600
+# By then a refund that a failed request made after all is in the provider's list.
+LISTING_DELAY_SECONDS = 60
+UNKNOWN_BASE_SECONDS, UNKNOWN_CAP_SECONDS = 15, 6 * 3600
+REFUSED_BASE_SECONDS, REFUSED_CAP_SECONDS = 600, 24 * 3600
+LIMIT_LOCK = "automatic refunds"
+
+Status = Refund.Status
+
+
+class LimitReached(Exception):
+    """As many automatic refunds as an hour may have were begun in the last one."""
+
+
+def due(now: datetime) -> QuerySet[Payment]:
+    """Return the payments whose refund may be begun or sent again at `now`.
+
+    Not those that a failed refund left, and not those known by an event's id only: these are for staff.
+    """
+    own = Refund.objects.filter(payment=OuterRef("pk"), attempt__isnull=False)
+    waits = own.filter(Q(next_try_at__gt=now) | Q(status=Status.SENT, next_try_at=None))
+    is_given_up = own.filter(status=Status.REFUSED, attempt__gte=MAX_ATTEMPTS)
+    enabled = [name for name, client in REFUND_CLIENTS.items() if client.is_enabled()]
+    refund_due = Payment.objects.filter(
+        status=Payment.Status.REFUND_DUE, provider__in=enabled, event__payment_ref__isnull=False
+    )
+    return refund_due.exclude(reason=payment_records.REFUND_FAILED).exclude(Exists(waits)).exclude(Exists(is_given_up))
+
+
+@retrying_transaction
+def begin(payment: Payment) -> Refund | None:
+    """Commit that the provider is about to be asked; return the attempt, or None when nothing is due any more.
+
+    The lease keeps a second worker from asking meanwhile. Raises `LimitReached`.
+    """
+    advisory_locks.lock([LIMIT_LOCK])
+    locked = payment_records.lock(payment)
+    now = clock.now()
+    if not due(now).filter(pk=locked.pk).exists():
+        return None
+    refund = locked.refunds.filter(status=Status.SENT).first()
+    if refund is None:
+        begun = Refund.objects.filter(attempt__isnull=False, created_at__gt=now - timedelta(hours=1)).count()
+        if begun >= settings.STRIPE_REFUNDS_PER_HOUR:
+            raise LimitReached
+        refund = Refund(
+            payment=locked,
+            attempt=1 + locked.refunds.filter(attempt__isnull=False).count(),
+            amount=locked.amount - locked.refunded_amount,
+            status=Status.SENT,
+            created_at=now,
+            key_used_at=now,
+        )
+    refund.tries += 1
+    refund.next_try_at = now + timedelta(seconds=LEASE_SECONDS)
+    refund.save()
+    return refund
+
+
+def name_of(payment: Payment, refund: Refund) -> str:
+    """Return the name of an attempt, which its refund carries at the provider."""
+    return f"{payment.payment_id}:{refund.attempt}"
+
+
+def idempotency_key_of(payment: Payment, refund: Refund) -> str:
+    """Return the idempotency key that an attempt is sent with now."""
+    name = name_of(payment, refund)
+    return name if refund.key_number == 1 else f"{name}:{refund.key_number}"
+
+
+@retrying_transaction
+def prepare_resend(payment: Payment, sent: Refund, listed: list[ListedRefund]) -> bool:
+    """Commit the key of an attempt that the provider's list does not show; say whether to send it again.
+
+    Not when another worker took the attempt over meanwhile, and not when the list shows refunds that are not recorded
+    here: the attempt is then left to staff. `sent` gets the key that was committed.
+    """
+    locked = payment_records.lock(payment)
+    refund = Refund.objects.get(pk=sent.pk)
+    if refund.status != Status.SENT or refund.tries != sent.tries:
+        return False
+    if unknown := _unknown_here(listed, locked):
+        refund.next_try_at = None
+        detail = f"The provider lists refunds that are not known here: {', '.join(unknown)}. Please compare and decide."
+        refund.last_error = detail[:NOTE_LENGTH]
+        refund.save()
+        log.warning("refund of payment %s is left to staff: %s", payment.payment_id, detail)
+        return False
+    now = clock.now()
+    if refund.key_is_spent or now - (refund.key_used_at or refund.created_at) > timedelta(seconds=KEY_LIFE_SECONDS):
+        refund.key_number += 1
+        refund.key_used_at, refund.key_is_spent = now, False
+        refund.save()
+    sent.key_number = refund.key_number
+    return True
+
+
+@retrying_transaction
+def store_answer(payment: Payment, sent: Refund, answer: RefundAnswer) -> None:
+    """Commit the provider's answer to an attempt, unless the outcome is recorded already.
+
+    An answer that comes after another worker took the attempt over counts only when it is an acceptance.
+    """
+    locked = payment_records.lock(payment)
+    refund = Refund.objects.get(pk=sent.pk)
+    is_late = refund.tries != sent.tries and answer.outcome != RefundOutcome.ACCEPTED
+    if refund.status != Status.SENT or is_late:
+        return
+    now = clock.now()
+    refund.last_error = answer.detail[:NOTE_LENGTH]
+    if answer.outcome == RefundOutcome.UNKNOWN:
+        _schedule_look_up(refund, answer, now)
+        return
+    refund.refund_id, refund.answered_at = answer.refund_id, now
+    if answer.outcome == RefundOutcome.REFUSED:
+        refund.status = Status.REFUSED
+        refund.next_try_at = now + _backoff(refund.attempt or 1, REFUSED_BASE_SECONDS, REFUSED_CAP_SECONDS)
+        refund.save()
+        return
+    refund.status, refund.next_try_at = Status.ACCEPTED, None
+    refund.save()
+    if locked.status == Payment.Status.REFUND_DUE:
+        # Every attempt asks for the whole rest.
+        payment_records.record_refund(locked, amount=locked.amount - locked.refunded_amount)
+
+
+def _unknown_here(listed: list[ListedRefund], payment: Payment) -> list[str]:
+    """Return the ids of listed refunds that are not recorded for a locked payment.
+
+    Of refunds made elsewhere only the sum is recorded, from the provider's events.
+    """
+    own = payment.refunds.filter(attempt__isnull=False, refund_id__isnull=False)
+    own_ids = set(own.values_list("refund_id", flat=True))
+    own_amount = own.filter(status=Status.ACCEPTED).aggregate(sum=Sum("amount", default=Decimal(0)))["sum"]
+    others = [listing for listing in listed if listing.is_alive and listing.refund_id not in own_ids]
+    recorded = max(payment.refunded_amount - own_amount, Decimal(0))
+    if sum((listing.amount for listing in others), Decimal(0)) <= recorded:
+        return []
+    return [listing.refund_id for listing in others]
+
+
+def _schedule_look_up(refund: Refund, answer: RefundAnswer, now: datetime) -> None:
+    """Store an attempt without a definite answer, and when it is looked up next, if ever."""
+    wait = _backoff(refund.tries, UNKNOWN_BASE_SECONDS, UNKNOWN_CAP_SECONDS)
+    if answer.key_is_spent:
+        refund.key_is_spent = True
+        wait += timedelta(seconds=LISTING_DELAY_SECONDS)
+    refund.next_try_at = None if refund.tries >= MAX_TRIES else now + wait
+    refund.save()
+
+
+def _backoff(tries: int, base_seconds: float, cap_seconds: float) -> timedelta:
+    return backoff.full_jitter(tries, base_seconds=base_seconds, cap_seconds=cap_seconds)
