@@ -33,7 +33,7 @@ class WebhookEvent(models.Model):
                        -> ignored   staff dismissed it
     dead     -> received            staff retried it
 
-    `payments.inbox` is the only writer of `status`. An event changes state at most once, however often it arrives.
+    `payments.inbox.deliveries` writes the first `status`, `payments.inbox.processing` every later one. An event changes state at most once, however often it arrives.
     """
 
     class Status(models.TextChoices):
