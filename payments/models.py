@@ -33,7 +33,8 @@ class WebhookEvent(models.Model):
                        -> ignored   staff dismissed it
     dead     -> received            staff retried it
 
-    `payments.inbox.deliveries` writes the first `status`, `payments.inbox.processing` every later one. An event changes state at most once, however often it arrives.
+    `payments.inbox.deliveries` writes the first `status`, and only `payments.inbox.processing` changes it. An event
+    changes its order or money at most once, however often it arrives.
     """
 
     class Status(models.TextChoices):
