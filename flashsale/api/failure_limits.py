@@ -42,6 +42,10 @@ class Deadlines:
     def __len__(self) -> int:
         return len(self._until)
 
+    def reset(self) -> None:
+        """Forget everything."""
+        self._until.clear()
+
     def left(self, key: object) -> float:
         """Return the seconds that are left; 0 when it is not so."""
         left = self._until.get(key, 0.0) - time.monotonic()

@@ -108,6 +108,12 @@ class SampledEvent:
         self._unlogged: Count[tuple] = Count()
         self._logged_at: dict[tuple, float] = {}
 
+    def reset(self) -> None:
+        """Forget what was logged and what was not yet."""
+        with self._mutex:
+            self._logged_at.clear()
+            self._unlogged.clear()
+
     def record(self, **fields: Any) -> None:
         """Count the event, and log it unless one with the same fields was logged a moment ago."""
         _count(self._event, 1, fields)

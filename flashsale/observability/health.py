@@ -19,6 +19,10 @@ class _Migrations:
     def __init__(self) -> None:
         self._are_applied = False
 
+    def reset(self) -> None:
+        """Ask the database again."""
+        self._are_applied = False
+
     def are_applied(self) -> bool:
         if not self._are_applied:
             executor = MigrationExecutor(connection)

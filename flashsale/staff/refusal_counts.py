@@ -23,6 +23,12 @@ class Refusals:
         self._unwritten: Counter[int] = Counter()
         self._written_at = 0.0
 
+    def reset(self) -> None:
+        """Forget the refusals that were not written yet."""
+        with self._lock:
+            self._unwritten.clear()
+            self._written_at = 0.0
+
     def add(self) -> None:
         """Count one refusal now."""
         with self._lock:

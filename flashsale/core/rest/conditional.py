@@ -47,6 +47,11 @@ class PageCache(Generic[Key]):
         self._pages: dict[Key, Page] = {}
         self._making = threading.Lock()
 
+    def reset(self) -> None:
+        """Forget all pages."""
+        with self._making:
+            self._pages.clear()
+
     def get(self, key: Key) -> Page:
         """Return the page, which the first call makes. Raises what `make` raises."""
         page = self._pages.get(key)

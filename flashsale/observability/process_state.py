@@ -1,0 +1,74 @@
+"""What a process keeps in memory for as long as it lives, in one place.
+
+None of it is authoritative: PostgreSQL is, and each process has its own copy. A test compares these tables with the
+variables of all modules, so that no state is added in silence.
+"""
+
+from importlib import import_module
+from typing import Any
+
+# Empty whenever no request is in progress.
+IN_FLIGHT = {
+    "catalog.snapshots.snapshot_single_flight": "concurrent reads of one product's snapshot",
+    "catalog.views.page_single_flight": "concurrent requests for one product",
+    "checkout.batching.hold_batcher": "requests for holds of one product",
+    "checkout.batching.order_batcher": "requests for orders",
+    "checkout.batching._stock_locks": "threads that may wait for locked stock",
+    "checkout.idempotency.key_lookup_batcher": "look-ups of Idempotency-Keys",
+    "flashsale.api.failure_limits.suspects": "requests of addresses over a limit of failures",
+    "flashsale.staff.logins.passwords._places": "threads that hash passwords",
+    "payments.inbox.batching.delivery_batcher": "deliveries to store",
+    "payments.inbox.batching.payment_batcher": "events to process",
+    "payments.inbox.batching._deliveries": "threads that store or process deliveries",
+    "payments.inbox.batching._locks": "threads that may wait for locked rows to apply payments",
+}
+
+# Kept between requests; what is forgotten is computed, counted or connected again.
+REMEMBERED = {
+    # Redis clients, and whether Redis answered a moment ago.
+    "flashsale.core.redis_client._client": "the Redis client, by URL",
+    "flashsale.api.rate_limits._limiter": "the rate limiter's Redis client, by URL",
+    "flashsale.staff.logins.limits._shared": "the log-in limiter's Redis client, by URL",
+    "catalog.snapshots._breaker": "circuit breaker",
+    "checkout.audit._breaker": "circuit breaker",
+    "flashsale.api.rate_limits._breaker": "circuit breaker",
+    "flashsale.observability.heartbeat._breaker": "circuit breaker",
+    "flashsale.staff.logins.limits._breaker": "circuit breaker",
+    "flashsale.staff.refusal_counts._breaker": "circuit breaker",
+    # Limits and short-lived knowledge of this process alone.
+    "checkout.sold_out._short_until": "products whose units were short",
+    "checkout.sold_out._refreshed_at": "when their snapshots were refreshed",
+    "flashsale.api.failure_limits._suspect": "addresses over a limit of failures",
+    "flashsale.api.failure_limits._trusted": "API tokens that were accepted",
+    "flashsale.staff.logins.limits._own": "log-ins counted here while Redis does not answer",
+    "flashsale.observability.health.migrations": "whether all migrations are applied",
+    # Counts on their way to the log or to Redis.
+    "checkout.views._refusals": "sampled event `hold_refused`",
+    "flashsale.api.errors._busy": "sampled event `request_busy`",
+    "flashsale.staff.logins.attempts._failed": "sampled event `login_failed`",
+    "flashsale.staff.refusals._refused": "sampled event `login_refused`",
+    "payments.inbox._refused": "sampled event `webhook_refused`",
+    "flashsale.staff.refusal_counts.refusals": "refusals that are not counted in Redis yet",
+    # Rendered once, as long as code and settings stay.
+    "checkout.views._path_of": "paths of API views",
+    "flashsale.api.errors._path_of_page": "paths of problem pages",
+    "flashsale.api.openapi.document._docs": "the page of the API's documentation",
+    "flashsale.api.openapi.document._schemas": "the OpenAPI document",
+    "flashsale.api.problem_pages._pages": "problem pages",
+    "flashsale.core.rest.serializers._shared": "serializer instances, by class",
+    "flashsale.staff.error_pages._pages": "error pages of the admin",
+}
+
+
+def state_named(name: str) -> Any:
+    """Return the object behind a name of the tables."""
+    module, _, variable = name.rpartition(".")
+    return getattr(import_module(module), variable)
+
+
+def forget() -> None:
+    """Forget all that is `REMEMBERED`: for tests that begin where a new process does."""
+    for name in REMEMBERED:
+        state = state_named(name)
+        forgetting = next(getattr(state, verb) for verb in ("reset", "cache_clear", "clear") if hasattr(state, verb))
+        forgetting()
