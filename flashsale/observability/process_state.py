@@ -19,7 +19,7 @@ IN_FLIGHT = {
     "flashsale.staff.logins.passwords._places": "threads that hash passwords",
     "payments.inbox.batching.delivery_batcher": "deliveries to store",
     "payments.inbox.batching.payment_batcher": "events to process",
-    "payments.inbox.batching._deliveries": "threads that store or process deliveries",
+    "payments.inbox.receiving._deliveries": "threads that store or process deliveries",
     "payments.inbox.batching._locks": "threads that may wait for locked rows to apply payments",
 }
 
@@ -47,7 +47,7 @@ REMEMBERED = {
     "flashsale.api.errors._busy": "sampled event `request_busy`",
     "flashsale.staff.logins.attempts._failed": "sampled event `login_failed`",
     "flashsale.staff.refusals._refused": "sampled event `login_refused`",
-    "payments.inbox._refused": "sampled event `webhook_refused`",
+    "payments.inbox.receiving._refused": "sampled event `webhook_refused`",
     "flashsale.staff.refusal_counts.refusals": "refusals that are not counted in Redis yet",
     # Rendered once, as long as code and settings stay.
     "checkout.views._path_of": "paths of API views",
