@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.postgres import operations
+from django.db import migrations
 
 FIND = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
 
@@ -27,3 +28,40 @@ class AddIndexConcurrently(operations.AddIndexConcurrently):
         if found:
             schema_editor.execute(f"DROP INDEX CONCURRENTLY {name}")
         super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+class ScheduleTask(migrations.RunPython):
+    """Add a task to the beat's schedule, unless an entry of this name is there; staff may change or delete it later.
+
+    Undone, it leaves the entry: the version before ignores tasks that it does not know. The migration depends on
+    `SCHEDULE_TABLES`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        task: str,
+        every: int,
+        period: str,
+        expire_seconds: int,
+        queue: str | None = None,
+    ) -> None:
+        """Schedule `task` (such as "checkout.tasks.audit_stock") for each `every` periods ("seconds", "hours", "days").
+
+        A run that no worker started within `expire_seconds` is dropped. `queue` is the default one without a name.
+        """
+        self._entry = {"task": task, "expire_seconds": expire_seconds, "queue": queue}
+        self._name, self._every, self._period = name, every, period
+        super().__init__(self.create, migrations.RunPython.noop)
+
+    def create(self, apps: Any, schema_editor: Any = None) -> None:
+        """Create the entry in django-celery-beat's tables, as the models of `apps` have them."""
+        intervals = apps.get_model("django_celery_beat", "IntervalSchedule").objects
+        interval, _ = intervals.get_or_create(every=self._every, period=self._period)
+        entries = apps.get_model("django_celery_beat", "PeriodicTask").objects
+        entries.get_or_create(name=self._name, defaults=self._entry | {"interval": interval})
+
+
+# What a migration with a `ScheduleTask` depends on.
+SCHEDULE_TABLES = ("django_celery_beat", "0019_alter_periodictasks_options")

@@ -1,21 +1,15 @@
-"""Expired sessions and failed log-ins are purged; the beat's schedule gets a row for it."""
+"""The purge of expired sessions and failed log-ins joins the beat's schedule."""
 
 from django.db import migrations
 
-
-def create_default(apps, schema_editor):
-    IntervalSchedule = apps.get_model("django_celery_beat", "IntervalSchedule")
-    PeriodicTask = apps.get_model("django_celery_beat", "PeriodicTask")
-    interval, _ = IntervalSchedule.objects.get_or_create(every=1, period="hours")
-    PeriodicTask.objects.get_or_create(
-        name="Purge sessions and failed log-ins",
-        defaults={"task": "flashsale.tasks.purge_logins", "interval": interval, "expire_seconds": 3600},
-    )
+from flashsale.core.migrations import SCHEDULE_TABLES, ScheduleTask
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("flashsale", "0007_forget_axes_rows"),
-        ("django_celery_beat", "0019_alter_periodictasks_options"),
+    dependencies = [("flashsale", "0007_forget_axes_rows"), SCHEDULE_TABLES]
+    operations = [
+        ScheduleTask(
+            "Purge sessions and failed log-ins", task="flashsale.tasks.purge_logins",
+            every=1, period="hours", expire_seconds=3600,
+        ),
     ]
-    operations = [migrations.RunPython(create_default, migrations.RunPython.noop)]

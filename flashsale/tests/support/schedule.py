@@ -1,18 +1,14 @@
-"""The beat's default schedule for tests: what a migration put there goes with every test that empties the tables."""
-
-from importlib import import_module
+"""The beat's default schedule for tests: a test that empties the tables loses what the migrations put there."""
 
 from django.apps import apps
+from django.db.migrations.loader import MigrationLoader
 
-MADE_BY = (
-    ("flashsale.migrations.0001_beat_schedule", "create_defaults"),
-    ("flashsale.migrations.0002_refund_schedule", "create_default"),
-    ("flashsale.core.submissions.migrations.0002_purge_schedule", "create_default"),
-    ("flashsale.migrations.0008_purge_schedule", "create_default"),
-)
+from flashsale.core.migrations import ScheduleTask
 
 
 def fill_schedule() -> None:
-    """Do again what the migrations did; what is there stays."""
-    for migration, function in MADE_BY:
-        getattr(import_module(migration), function)(apps, None)
+    """Add the entries of all migrations again; those that exist stay."""
+    for migration in MigrationLoader(connection=None).disk_migrations.values():
+        for operation in migration.operations:
+            if isinstance(operation, ScheduleTask):
+                operation.create(apps)
