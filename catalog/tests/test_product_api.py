@@ -8,13 +8,11 @@ from catalog.models import Product, Stock
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from checkout.tests.support.holds import place
+from flashsale.tests.support.contract import members_of
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.times import moment
 
-PRODUCT_MEMBERS = {
-    "id", "name", "description", "price", "currency", "total_stock", "available_stock", "is_sold_out", "sale_status",
-    "sale_starts_at", "sale_ends_at", "max_per_hold", "max_per_customer", "updated_at",
-}  # fmt: skip
+PRODUCT_MEMBERS = members_of("Product")
 HOUR = timedelta(hours=1)
 
 

@@ -12,12 +12,11 @@ from checkout import audit, holds, orders
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory, let_hold_pass
 from checkout.tests.support.holds import available, place
+from flashsale.tests.support.contract import members_of
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.times import moment
 
-HOLD_MEMBERS = {
-    "hold_id", "product_id", "quantity", "status", "expires_at", "expires_in_seconds", "order_id", "created_at",
-}  # fmt: skip
+HOLD_MEMBERS = members_of("Hold")
 HOUR = timedelta(hours=1)
 UNKNOWN = "5f0c6a52-3d54-4c0e-9c7b-0d5b1f3f2a11"
 

@@ -12,14 +12,12 @@ from checkout import audit, orders
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from checkout.tests.support.holds import available
+from flashsale.tests.support.contract import members_of
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.times import moment
 from payments.tests.factories import receive
 
-ORDER_MEMBERS = {
-    "order_id", "hold_id", "product_id", "quantity", "unit_price", "total_amount", "currency", "status", "payment_id",
-    "payment_due_at", "paid_at", "refund", "refunded_amount", "created_at",
-}  # fmt: skip
+ORDER_MEMBERS = members_of("Order")
 HOUR = timedelta(hours=1)
 
 

@@ -1,8 +1,13 @@
-"""What the OpenAPI document shows: one sale from hold to payment, with the same ids throughout."""
+"""What the OpenAPI document shows: one sale from hold to payment, with the same ids throughout.
 
+An answer's member that is not named here gets an example by its field's type (`completed`).
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
+from rest_framework import serializers
 
 from flashsale.api.problem_codes import Problem
 
@@ -14,19 +19,18 @@ ORDERED_AT, DUE_AT = "2026-11-20T12:00:30.000000Z", "2026-11-20T12:15:30.000000Z
 PRODUCT = {
     "id": 1, "name": "Flash Sale Widget", "description": "The one everybody wants.", "price": "29.99",
     "currency": "USD", "total_stock": 100, "available_stock": 87, "is_sold_out": False, "sale_status": "live",
-    "sale_starts_at": None, "sale_ends_at": None, "max_per_hold": 10, "max_per_customer": None,
-    "updated_at": "2026-11-20T11:00:00.000000Z",
+    "max_per_hold": 10, "updated_at": "2026-11-20T11:00:00.000000Z",
 }  # fmt: skip
 PLACE_HOLD = {"product_id": 1, "quantity": 2}
 HOLD = {
     "hold_id": HOLD_ID, "product_id": 1, "quantity": 2, "status": "active", "expires_at": EXPIRES_AT,
-    "expires_in_seconds": 120, "order_id": None, "created_at": PLACED_AT,
+    "expires_in_seconds": 120, "created_at": PLACED_AT,
 }  # fmt: skip
 PLACE_ORDER = {"hold_id": HOLD_ID}
 ORDER = {
     "order_id": ORDER_ID, "hold_id": HOLD_ID, "product_id": 1, "quantity": 2, "unit_price": "29.99",
-    "total_amount": "59.98", "currency": "USD", "status": "pending_payment", "payment_id": None,
-    "payment_due_at": DUE_AT, "paid_at": None, "refund": None, "refunded_amount": "0.00", "created_at": ORDERED_AT,
+    "total_amount": "59.98", "currency": "USD", "status": "pending_payment", "payment_due_at": DUE_AT, "refund": None,
+    "refunded_amount": "0.00", "created_at": ORDERED_AT,
 }  # fmt: skip
 CANCELLED = ORDER | {"status": "cancelled"}
 EVENT = {
@@ -38,6 +42,30 @@ RECEIPT = {
     "order_status": "paid", "payment_id": "pay_123",
 }  # fmt: skip
 PARKED_RECEIPT = RECEIPT | {"message": "Order not found yet", "outcome": "parked", "order_status": None}
+
+
+BY_TYPE: dict[type[serializers.Field], Any] = {
+    serializers.BooleanField: False,
+    serializers.CharField: "text",
+    serializers.DateTimeField: PLACED_AT,
+    serializers.DictField: {},
+    serializers.IntegerField: 1,
+    serializers.ListField: [],
+    serializers.UUIDField: HOLD_ID,
+}
+
+
+def completed(serializer: Any, members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an example with every member of an answer: `members`, else null where it may be, else one by its type.
+
+    `serializer` is a class, or an instance with `many=True`. Raises `KeyError` for a member whose type says nothing
+    (a `SerializerMethodField`): give it a value above.
+    """
+    fields = (serializer() if isinstance(serializer, type) else serializer.child).fields
+    return {
+        name: members[name] if name in members else None if field.allow_null else BY_TYPE[type(field)]
+        for name, field in fields.items()
+    }
 
 
 def of_problem(problem: Problem) -> OpenApiExample:

@@ -60,9 +60,10 @@ def problems(*codes: str) -> dict[tuple[int, str], OpenApiResponse]:
     }
 
 
-def ok(serializer: Any, description: str, example: dict | None, *, status: int = 200) -> dict:
-    """Describe a good answer."""
-    shown = [OpenApiExample(description, value=example, response_only=True)] if example else []
+def ok(serializer: Any, description: str, example: dict[str, Any], *, status: int = 200) -> dict:
+    """Describe a good answer; `example` holds the members that have a value of their own in it."""
+    value = examples.completed(serializer, example)
+    shown = [OpenApiExample(description, value=value, response_only=True)]
     return {(status, "application/json"): OpenApiResponse(serializer, description=description, examples=shown)}
 
 
