@@ -1,4 +1,4 @@
-"""What every test may use. The plugin `flashsale.tests.support.servers` starts the servers (see pyproject.toml)."""
+"""Fixtures of all tests. The plugin `flashsale.tests.support.servers` starts the servers (see pyproject.toml)."""
 
 import os
 
@@ -19,7 +19,7 @@ from flashsale.tests.support.schedule import fill_schedule
 
 pytest_plugins = ["flashsale.tests.support.leftovers"]
 
-# What takes longest goes first, so that no process has to do it alone at the end.
+# The longest modules run first, so that none is left for one process at the end.
 SLOW = ("test_up.py", "test_start.py", "test_storms.py", "test_property.py", "test_admin_actions.py", "test_restore.py")
 
 
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def patience() -> None:
-    """Let Redis, HTTP servers and pauses inside a transaction take long: on a busy machine a second is soon over."""
+    """Raise the timeouts of Redis, HTTP and idle transactions: a busy machine is slow."""
     connection.settings_dict["OPTIONS"]["options"] = f"{PRODUCTION_TIMEOUTS} {NO_IDLE_TIMEOUT}"
     httpx.Client.__init__.__kwdefaults__["timeout"].read = WAIT_SECONDS
     settings.REDIS_TIMEOUT_SECONDS = WAIT_SECONDS
@@ -54,7 +54,7 @@ def dead_redis(monkeypatch):
 
 @pytest.fixture
 def schedule(db):
-    """What the beat does when, as the migrations have it."""
+    """The beat's schedule of the migrations."""
     fill_schedule()
 
 

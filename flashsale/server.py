@@ -40,7 +40,7 @@ def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS
         "--respawn-failed-workers",
         "--workers-max-rss", str(MAX_MEMORY_MIB), "--rss-samples", "2",
         "--rss-sample-interval", str(MEMORY_SAMPLE_SECONDS),
-        # A worker process that is told to stop while it still imports the application does not hear it.
+        # A worker process that still imports the application ignores the signal to stop.
         "--workers-kill-timeout", str(STOP_SECONDS),
     ]  # fmt: skip
 

@@ -327,7 +327,7 @@ STRIPE_LIVEMODE = env.flag(
 STRIPE_PAYMENT_LINKS = env.items(
     "STRIPE_PAYMENT_LINKS", like=env.PAYMENT_LINK, expected="ids of Payment Links (plink_...)"
 )
-# Whether anybody's payment ids are proved, or only those that tokens with the scope payments:claim give.
+# Whether every payment id of a request counts as proved, or only those sent with the token scope payments:claim.
 TRUST_CLAIMED_PAYMENT_IDS = env.flag("TRUST_CLAIMED_PAYMENT_IDS", default=LOCAL_MODE)
 # How long after an order's payment window a payment still buys it, if units are left; later it is due for refund.
 LATE_PAYMENT_HOURS = env.whole("LATE_PAYMENT_HOURS", default=72, least=0, most=24 * 365)
@@ -383,7 +383,7 @@ LOG_LEVEL = env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITIC
 LOGGING = logs.configuration(LOG_FORMAT, level=LOG_LEVEL)
 LOGGING_CONFIG = "flashsale.observability.logs.configure"
 
-# Who may read /metrics; without a token nobody may, except in local mode.
+# The token that reads /metrics; without one, /metrics is closed except in local mode.
 METRICS_TOKEN = env.text("METRICS_TOKEN", like=env.PRINTABLE, expected="printable ASCII characters without blanks")
 # Where a worker answers what it counted, for Prometheus; 0 is nowhere.
 METRICS_PORT = env.whole("METRICS_PORT", default=0, least=0, most=env.MAX_PORT)

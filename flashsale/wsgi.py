@@ -38,10 +38,10 @@ class AcyclicHandler(WSGIHandler):
 
 
 def with_length(handler: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Let a WSGI application that reads `CONTENT_LENGTH` bytes have bodies whose length nobody said beforehand.
+    """Let a WSGI application that reads `CONTENT_LENGTH` bytes accept bodies without that header.
 
     They come in chunks (RFC 9112, section 7.1), which the server puts together. What is too long is cut after one byte
-    too many, and so refused by whoever reads it.
+    too many, so that the size limit refuses it.
     """
 
     def with_known_length(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:

@@ -36,7 +36,7 @@ class Books:
 
 
 class Shopper(FastHttpUser):
-    """Somebody who looks at the product and buys one unit, or gives up when it is sold out."""
+    """A customer who looks at the product and buys one unit, or leaves when it is sold out."""
 
     wait_time = between(0.5, 2)
 

@@ -53,7 +53,7 @@ def child_setup(death_signal: signal.Signals, *, account: pwd.struct_passwd | No
 
 
 def _become(account: pwd.struct_passwd) -> None:
-    # PostgreSQL asks access(2) about its own programs, and that forgets the capabilities of whoever is not root unless
+    # PostgreSQL asks access(2) about its own programs, which drops the capabilities of a user other than root unless
     # this bit is set. A container may not allow it; then only the data may lie where the account cannot enter.
     if _libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) != 0:
         _libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)

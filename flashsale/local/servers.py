@@ -1,10 +1,10 @@
 """Embedded PostgreSQL and Valkey for local mode: found in wheels, started when first needed, stopped after last use.
 
-A *keeper* process (`flashsale.local.supervisor`) runs both servers of one state folder for as long as anybody uses
+A *keeper* process (`flashsale.local.supervisor`) runs both servers of one state folder while any program uses
 them. The locks, all `flock`, are released by the kernel however a process ends:
 
-- `users.lock`   shared by every user; the keeper stops the servers when it can have it alone
-- `start.lock`   held while somebody joins, so that one keeper is started and not two
+- `users.lock`   shared by every user; the keeper stops the servers once it holds it exclusively
+- `start.lock`   held while a program joins, so that only one keeper is started
 - `keeper.lock`  held by the living keeper
 - `servers.lock` inherited by the servers: held until the last of their processes is gone
 
@@ -80,9 +80,9 @@ class Lease:
 
 
 def use(state_dir: Path, *, fast: bool = False) -> Lease:
-    """Return a lease on ready servers, starting them if nobody uses them yet.
+    """Return a lease on ready servers, starting them if they do not run yet.
 
-    `fast` starts PostgreSQL without waiting for the disk: for data nobody wants to keep. Raises `EmbeddedError`.
+    `fast` starts PostgreSQL without waiting for the disk: for data that may be lost. Raises `EmbeddedError`.
     """
     state_dir = state_dir.absolute()
     try:
@@ -184,7 +184,7 @@ def _start_keeper(state_dir: Path, *, fast: bool) -> subprocess.Popen:
         (state_dir / name).unlink(missing_ok=True)
     argv = [sys.executable, "-m", "flashsale.local.supervisor", str(state_dir), *(["--fast"] if fast else [])]
     with (state_dir / "keeper.log").open("wb") as log:
-        # A session of its own: Ctrl-C of whoever started it is not meant for the others who use it.
+        # A session of its own: Ctrl-C in the terminal that started it must not stop it for other programs.
         return subprocess.Popen(
             argv, cwd=PROJECT_DIR, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )

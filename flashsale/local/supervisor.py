@@ -36,7 +36,7 @@ FAST_OPTIONS = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_p
 
 
 def main(state_dir: Path, *, fast: bool) -> int:
-    """Keep the servers until nobody uses them; returns the exit code."""
+    """Run the servers until no program uses them; returns the exit code."""
     interrupts.hold()
     os.umask(0o077)
     try:
@@ -66,7 +66,7 @@ class Supervisor:
         self._servers: list[tuple[subprocess.Popen, int]] = []
 
     def run(self) -> int:
-        """Start, watch and stop the servers; returns 0 when nobody needs them any more, 1 when one died."""
+        """Start, watch and stop the servers; returns 0 when no program needs them any more, 1 when one died."""
         try:
             self._make_socket_dir()
             self._start_valkey()
@@ -84,7 +84,7 @@ class Supervisor:
                     print(f"{server.args[0]} ended with {server.returncode}", flush=True)
                     return 1
             with contextlib.suppress(EmbeddedError), servers.locked(self._state_dir / "users.lock", seconds=0):
-                # Whoever wants to join now waits for this lock until the servers are gone.
+                # A program that joins now waits for this lock until the servers have stopped.
                 (self._state_dir / "ready").unlink(missing_ok=True)
                 self._stop()
                 return 0
@@ -140,9 +140,9 @@ class Supervisor:
             raise EmbeddedError(f"{self._data} belongs to user id {owner}, the servers would run as {self._uid}.")
 
     def _forget_crash(self) -> None:
-        """Remove the process id that a crashed PostgreSQL left behind: it may be somebody else's by now.
+        """Remove the PID file of a crashed PostgreSQL: the system may have reused the id.
 
-        The servers' lock says that none of ours lives; one that was started by hand works in its data folder.
+        The servers' lock shows that none of ours runs. One that was started by hand has the data folder as its own.
         """
         path = self._data / "postmaster.pid"
         if not path.exists():

@@ -29,7 +29,7 @@ class Crowd:
     journal: Journal = field(default_factory=Journal)
 
     async def run(self) -> Journal:
-        """Let everybody shop until they have something or have had enough; returns what the server answered."""
+        """Let every shopper try until it has bought or given up; returns the journal of all answers."""
         shop = ShopClient(self.base_url, self.journal)
         try:
             await asyncio.gather(*(self._shopper(shop, FakeProvider(shop)) for _ in range(self.shoppers)))

@@ -1,4 +1,4 @@
-"""Rules about the whole code."""
+"""Rules that every module keeps: one writer per column, small modules, refusals with a status."""
 
 import ast
 
@@ -11,7 +11,7 @@ from flashsale.tests.support.processes import PROJECT
 from flashsale.tests.support.source_code import APPS, production_modules
 
 MAX_LINES = 300
-# One thought each: every setting, an order's whole life, an event's, and the tables of money.
+# Each has one subject that is not worth splitting.
 LONGER = {
     "flashsale/settings.py": 400,
     "checkout/orders/__init__.py": 350,
@@ -79,7 +79,7 @@ def test_counters_and_statuses_have_one_writer(path):
         "Stock(product=p, total=4)",
     ],
 )
-def test_a_second_writer_would_be_found(planted):
+def test_a_second_writer_is_found(planted):
     assert violations("checkout/views.py", planted)
 
 
@@ -91,7 +91,7 @@ def test_a_module_is_small(path):
 
 
 @pytest.mark.parametrize("app", ["catalog", "checkout", "payments", "flashsale/core/submissions"])
-def test_the_domain_sends_no_messages_and_every_index_names_its_reader(app):
+def test_the_domain_enqueues_no_tasks_and_every_index_names_its_reader(app):
     for path in (PROJECT / app).glob("*.py"):
         assert ".delay(" not in path.read_text()
         assert ".apply_async(" not in path.read_text()
@@ -103,8 +103,8 @@ def test_the_domain_sends_no_messages_and_every_index_names_its_reader(app):
             assert any(text.startswith("# Read by:") for text in before), lines[number]
 
 
-def test_every_refusal_has_an_answer():
-    # What only staff hear, in the admin.
+def test_every_refusal_has_an_http_status():
+    # Raised by actions of the admin only, which show them as messages.
     answered_in_words = {
         "stock_below_commitments", "event_not_dead", "event_not_settleable", "event_is_not_money",
         "event_cannot_be_accepted", "order_needed", "amount_needed", "payment_already_known",

@@ -12,7 +12,7 @@ def load(per_second: float, *, p50_ms: float = 10.0, statuses: dict[int, int] | 
 
 
 def row(ours, theirs, *, promised: float = 0.9) -> results.Row:
-    """A row whose sides answer these loads, one after the other."""
+    """A row whose sides return these loads in turn."""
     ours, theirs = iter(ours), iter(theirs)
     sides = results.Side("a", lambda: next(ours)), results.Side("b", lambda: next(theirs))
     return results.Row("row", promised, *sides, warms_up=False)
@@ -52,7 +52,7 @@ def test_a_row_below_its_promise_is_marked():
 
 
 @pytest.mark.parametrize("bad", [load(1, statuses={200: 9, 503: 1}), load(1, statuses={429: 1}), load(1, lost=1)])
-def test_an_answer_that_does_not_belong_to_the_row_ends_the_run(bad):
+def test_an_unexpected_status_ends_the_run(bad):
     with pytest.raises(SystemExit, match="b: unexpected answers"):
         results.measure(row([load(1)], [bad]), rounds=1)
 
@@ -74,7 +74,7 @@ def test_all_rows_are_measured_by_default_and_more_rounds_against_another_revisi
         (["--seconds", "0.1"], "must be at least 1"),
     ],
 )
-def test_a_command_line_that_makes_no_sense_is_refused(capsys, arguments, sentence):
+def test_an_invalid_command_line_is_refused(capsys, arguments, sentence):
     with pytest.raises(SystemExit, match="2"):
         sale.parse(arguments)
 

@@ -1,4 +1,4 @@
-"""The database keeps the promises by itself: every CHECK and UNIQUE constraint is attacked with raw SQL."""
+"""The database enforces the invariants: raw SQL violates each CHECK and UNIQUE constraint and is refused."""
 
 from uuid import uuid4
 
@@ -50,20 +50,20 @@ def attack(sql: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "sql"), ATTACKS.items(), ids=ATTACKS.keys())
-def test_a_constraint_stops_its_attack(books, name, sql):
+def test_a_constraint_refuses_its_violation(books, name, sql):
     with pytest.raises(IntegrityError, match=name):
         attack(sql)
 
 
 @pytest.mark.parametrize("sql", UNIQUE_COLUMNS.values(), ids=UNIQUE_COLUMNS.keys())
-def test_a_unique_column_stops_its_attack(books, product, sql):
+def test_a_unique_column_refuses_a_duplicate(books, product, sql):
     OrderFactory(product=product)
 
     with pytest.raises(IntegrityError, match="unique"):
         attack(sql)
 
 
-def test_every_constraint_is_attacked():
+def test_every_constraint_has_a_statement_that_violates_it():
     models = [model for app in OURS for model in apps.get_app_config(app).get_models()]
 
     named = {constraint.name for model in models for constraint in model._meta.constraints}
@@ -79,7 +79,7 @@ def test_o9_more_units_given_back_than_reserved_is_an_error_and_not_clamped(prod
 
 
 @pytest.mark.parametrize("model", [Product, Hold, Order, WebhookEvent, Payment])
-def test_what_others_refer_to_cannot_be_deleted(books, model):
+def test_referenced_rows_cannot_be_deleted(books, model):
     with pytest.raises(ProtectedError):
         model.objects.all().delete()
 
@@ -87,7 +87,7 @@ def test_what_others_refer_to_cannot_be_deleted(books, model):
 
 
 @pytest.mark.parametrize("table", ["catalog_product", "checkout_hold", "checkout_order", "payments_webhookevent"])
-def test_the_database_protects_them_too(books, table):
+def test_referenced_rows_cannot_be_deleted_with_sql_either(books, table):
     with pytest.raises(IntegrityError):
         attack(f"SET CONSTRAINTS ALL IMMEDIATE; DELETE FROM {table}")
 

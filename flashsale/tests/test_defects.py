@@ -18,7 +18,7 @@ from payments.tests.support.orders import make_order, money, outcome, units
 
 @pytest.fixture(autouse=True)
 def clean_books(db):
-    """Whatever happened, the counters agree with holds and orders afterwards."""
+    """After each test the counters agree with holds and orders."""
     yield
     assert audit.find_drift() == []
 

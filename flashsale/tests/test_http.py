@@ -1,4 +1,4 @@
-"""Over real HTTP against the real server with several worker processes."""
+"""The API over real HTTP, on the real server with several worker processes."""
 
 import os
 import signal
@@ -78,7 +78,7 @@ def crowd(url):
 
 
 def chunked(text: str):
-    """A body whose length nobody says: httpx sends it in chunks."""
+    """A body without a Content-Length: httpx sends it in chunks."""
     yield text[:10].encode()
     yield text[10:].encode()
 
@@ -127,7 +127,7 @@ def test_no_more_holds_than_units(crowd, wanting, stock):
     assert audit.find_drift() == []
 
 
-def test_a_thousand_requests_of_mixed_quantities_on_a_hundred_units(crowd):
+def test_a_thousand_requests_of_mixed_quantities_do_not_oversell_a_hundred_units(crowd):
     product = ProductFactory(stock=100)
     quantities = [1, 2, 3, 7, 10] * 200
 
@@ -164,7 +164,7 @@ def test_the_same_webhook_many_times_at_once_pays_once(crowd):
     assert audit.find_drift() == []
 
 
-def test_webhooks_racing_with_the_creation_of_their_orders_all_arrive(crowd):
+def test_webhooks_that_race_with_the_creation_of_their_orders_are_all_applied(crowd):
     product = ProductFactory(stock=40)
     made = [HoldFactory(product=product) for _ in range(40)]
     requests = []
@@ -210,7 +210,7 @@ def test_at_its_deadline_a_hold_is_available_to_the_next_buyer_without_any_worke
     assert audit.find_drift() == []
 
 
-def test_a_killed_worker_process_loses_nothing_that_was_answered(url, crowd):
+def test_killing_a_worker_process_loses_nothing_that_was_answered(url, crowd):
     product = ProductFactory(stock=500)
     [server] = [pid for pid in processes_naming(f"--port\0{url.rpartition(':')[2]}") if parent_of(pid) == os.getpid()]
     worker = children_of(server)[-1]

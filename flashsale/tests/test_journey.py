@@ -63,7 +63,7 @@ def test_a_buyer_pays_and_the_units_are_sold(api, buyer):
     assert api.post(f"/api/v1/orders/{order['order_id']}/cancel").json()["code"] == "order_already_paid"
 
 
-def test_the_last_units_go_to_one_buyer_and_the_next_hears_sold_out(api, buyer):
+def test_the_last_units_go_to_one_buyer_and_the_next_gets_sold_out(api, buyer):
     order = buyer.order(buyer.hold(10))
 
     refused = api.post("/api/v1/holds", {"product_id": buyer.product.pk, "quantity": 1})
@@ -89,7 +89,7 @@ def test_a_buyer_whose_payment_fails_gives_the_units_to_the_next(api, buyer):
     assert buyer.available() == 0
 
 
-def test_a_buyer_changes_the_mind_before_and_after_ordering(api, buyer):
+def test_a_buyer_releases_the_hold_or_cancels_the_order(api, buyer):
     hold = buyer.hold(3)
     order = buyer.order(buyer.hold(4))
 
@@ -102,7 +102,7 @@ def test_a_buyer_changes_the_mind_before_and_after_ordering(api, buyer):
 
 
 @pytest.mark.parametrize("worker_runs", [False, True], ids=["without any worker", "with the worker"])
-def test_a_buyer_who_forgets_loses_the_units_at_the_deadline(api, buyer, worker_runs):
+def test_a_buyer_who_does_not_pay_loses_the_units_at_the_deadline(api, buyer, worker_runs):
     forgotten, unpaid = buyer.hold(3), buyer.order(buyer.hold(4))
     let_hold_pass(Hold.objects.get(pk=forgotten["hold_id"]))
     let_order_pass(Order.objects.get(pk=unpaid["order_id"]))
@@ -116,7 +116,7 @@ def test_a_buyer_who_forgets_loses_the_units_at_the_deadline(api, buyer, worker_
     assert buyer.available() == 0
 
 
-def test_the_payment_overtakes_the_order(api, buyer):
+def test_the_payment_arrives_before_the_order(api, buyer):
     hold = buyer.hold(2)
     early = send(api, hold_id=hold["hold_id"], payment_id="pay_1", amount="59.98")
 
@@ -127,7 +127,7 @@ def test_the_payment_overtakes_the_order(api, buyer):
     assert buyer.available() == 8
 
 
-def test_a_buyer_gets_the_money_back_bit_by_bit(api, buyer):
+def test_a_buyer_is_refunded_in_parts(api, buyer):
     order = buyer.order(buyer.hold(2))
     send(api, order_id=order["order_id"], payment_id="pay_1")
 

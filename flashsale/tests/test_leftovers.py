@@ -1,4 +1,4 @@
-"""What a test leaves behind is found, named and ended."""
+"""Processes and database sessions that a test leaves behind are found, reported and ended."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from flashsale.tests.support.racing import other_connection
 HERE = "flashsale/tests/test_leftovers.py::"
 
 
-def test_a_process_is_named_by_its_test_and_killed(request):
+def test_a_leftover_process_is_reported_with_its_test_and_killed(request):
     left = start(sys.executable, "-c", "input()", environment={}, stdin=-1)
 
     [line] = leftovers.end_all(grace_seconds=0)
@@ -26,7 +26,7 @@ def test_a_process_is_named_by_its_test_and_killed(request):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_session_is_named_by_its_test_and_terminated(request):
+def test_a_leftover_session_is_reported_with_its_test_and_terminated(request):
     left = other_connection()
     left.execute("SELECT 7")
 
@@ -59,7 +59,7 @@ def test_a_connection_that_a_thread_did_not_close_is_found():
     assert len(found) == 1
 
 
-def test_what_ends_in_time_is_not_reported():
+def test_a_process_that_ends_within_the_grace_period_is_not_reported():
     start(sys.executable, "-c", "import time; time.sleep(0.5)", environment=dict(os.environ))
 
     assert leftovers.end_all(grace_seconds=WAIT_SECONDS) == []

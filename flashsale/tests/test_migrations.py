@@ -1,4 +1,4 @@
-"""Migrations run while the version before still sells: none of them may stop it, or take away what it uses."""
+"""Migrations run while the previous version still serves: none may block it or drop what it uses."""
 
 import threading
 
@@ -21,7 +21,7 @@ from flashsale.tests.support.web import database_url
 
 OWN = ("flashsale", "submissions", "catalog", "checkout", "payments")
 TAKES_AWAY = (ops.RemoveField, ops.RenameField, ops.DeleteModel, ops.RenameModel, ops.AlterModelTable)
-# Ran on empty tables: there was no release before them.
+# They ran on empty tables, before the first release.
 BEFORE_THE_FIRST_RELEASE = {
     ("checkout", "0002_idempotency_keys"), ("payments", "0002_refunds_and_settlements"),
 }  # fmt: skip
@@ -40,7 +40,7 @@ def migrations():
 
 
 def faults(migration) -> list[str]:
-    """What of a migration would stop or break the version that runs."""
+    """Yield the operations of a migration that would block or break the running version."""
     made = {operation.name.lower() for operation in migration.operations if isinstance(operation, ops.CreateModel)}
     return [
         f"{migration}: {type(operation).__name__} {fault}"
@@ -67,7 +67,7 @@ def _fault(operation) -> str:
     return ""
 
 
-def test_no_migration_stops_or_breaks_the_version_that_runs():
+def test_no_migration_blocks_or_breaks_the_running_version():
     found = [
         fault
         for one in migrations()
@@ -90,7 +90,7 @@ def test_no_migration_stops_or_breaks_the_version_that_runs():
         ops.AddField("order", "colour", models.CharField(max_length=9, default="red")),
     ],
 )
-def test_what_would_is_found(operation):
+def test_a_migration_that_would_is_found(operation):
     assert _fault(operation)
 
 
@@ -103,13 +103,13 @@ def test_what_would_is_found(operation):
         ops.AddField("order", "colour", models.CharField(max_length=9, null=True)),
     ],
 )
-def test_what_would_not_is_allowed(operation):
+def test_a_harmless_migration_is_allowed(operation):
     assert not _fault(operation)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("left_behind", ["nothing", "an unfinished index", "the index"])
-def test_an_index_whose_building_was_cut_short_is_built_by_the_next_run(left_behind):
+def test_an_interrupted_index_build_is_repeated_by_the_next_run(left_behind):
     before = MigrationLoader(connection).project_state()
     operation, after = AddIndexConcurrently("product", models.Index(fields=["name"], name="by_name")), before.clone()
     operation.state_forwards("catalog", after)
@@ -131,7 +131,7 @@ def test_an_index_whose_building_was_cut_short_is_built_by_the_next_run(left_beh
 
 
 def lost_indexes(migration, loader) -> list[str]:
-    """Fields whose index a migration drops before another one stands: meanwhile each look-up reads the whole table."""
+    """Yield fields whose index a migration drops before its replacement exists: look-ups would scan the table."""
     before = loader.project_state((migration.app_label, migration.name), at_end=False)
     lost = []
     for operation in migration.operations:
@@ -145,13 +145,13 @@ def lost_indexes(migration, loader) -> list[str]:
     return lost
 
 
-def test_an_index_is_dropped_only_where_another_one_stands():
+def test_an_index_is_dropped_only_after_its_replacement_exists():
     loader = MigrationLoader(None)
 
     assert [field for one in migrations() for field in lost_indexes(one, loader)] == []
 
 
-def test_each_app_has_one_line_of_migrations():
+def test_each_app_has_one_leaf_migration():
     graph = MigrationLoader(None).graph
     for app in OWN:
         assert len(graph.leaf_nodes(app)) == 1
@@ -160,8 +160,8 @@ def test_each_app_has_one_line_of_migrations():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_migration_that_waits_for_a_lock_gives_up_and_lets_the_sale_go_on():
-    """Whoever comes after a waiting ALTER TABLE waits as well: it must not wait long."""
+def test_a_migration_that_waits_for_a_lock_times_out_and_the_sale_continues():
+    """Statements queue behind a waiting ALTER TABLE, so it must not wait long."""
     sold, has_given_up = [], threading.Event()
 
     def sell() -> None:

@@ -1,4 +1,4 @@
-"""The README's sale by hand gives what the README says, digit for digit apart from ids and times."""
+"""The README's example sale gives the README's answers exactly, apart from ids and times."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def walk_through() -> list[tuple[str, dict]]:
 
 
 def learn(expected: dict, actual: dict, known: dict[str, str]) -> dict:
-    """Return the actual answer with the README's ids and times, and remember which id stands for which."""
+    """Return the actual answer with the README's ids and times put in, and record which id stands for which."""
     assert list(actual) == list(expected)
     shown = {}
     for name, value in actual.items():

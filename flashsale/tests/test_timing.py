@@ -1,4 +1,4 @@
-"""No test is decided by the speed of the machine: it waits for what happens, and as long as every test does."""
+"""No test depends on the speed of the machine: tests wait for conditions, with the common timeout."""
 
 import ast
 from pathlib import Path
@@ -37,7 +37,7 @@ def _is_number(node: ast.expr) -> bool:
 
 
 def _is_elapsed(node: ast.expr) -> bool:
-    """Say whether it is the present time less another: a duration that was measured."""
+    """Say whether it is a measured duration: the present time minus another."""
     return (
         isinstance(node, ast.BinOp)
         and isinstance(node.op, ast.Sub)
@@ -67,7 +67,7 @@ def faults(text: str) -> list[tuple[int, str]]:
     return [(node.lineno, fault) for node in ast.walk(ast.parse(text)) if (fault := _fault(node))]
 
 
-def test_every_test_waits_for_what_happens_and_long_enough():
+def test_no_test_sleeps_or_waits_for_a_fixed_time():
     found = []
     for path in modules():
         place = str(path.relative_to(PROJECT))
@@ -87,7 +87,7 @@ def test_every_test_waits_for_what_happens_and_long_enough():
         ("assert 1 < 2 and time.time() - path.stat().st_mtime <= 10", "elapsed"),
     ],
 )
-def test_what_does_not_is_found(text, fault):
+def test_a_fixed_wait_is_found(text, fault):
     assert faults(text) == [(1, fault)]
 
 
@@ -95,5 +95,5 @@ def test_what_does_not_is_found(text, fault):
     "text",
     ["process.wait(WAIT_SECONDS)", "', '.join(names)", "barrier.wait()", "assert time.monotonic() - started > 1"],
 )
-def test_what_does_is_allowed(text):
+def test_a_wait_for_a_condition_is_allowed(text):
     assert faults(text) == []

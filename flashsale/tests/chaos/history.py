@@ -1,4 +1,4 @@
-"""Every request of a storm and every answer to it; and whether the database agrees with them afterwards."""
+"""The history of a storm: every request with its answer, compared with the database afterwards."""
 
 import threading
 from collections import Counter, defaultdict
@@ -25,7 +25,7 @@ SETTLED = frozenset({"applied", "ignored", "needs_review", "parked"})
 
 @dataclass(frozen=True)
 class Answer:
-    """What one request of a thing (named by `kind` and `key`) was answered."""
+    """The answer to one request about a hold, an order or an event (named by `kind` and `key`)."""
 
     kind: str
     key: str
@@ -35,7 +35,7 @@ class Answer:
 
 
 def read(kind: str, key: str, response: httpx.Response | None) -> Answer:
-    """Return what a response says; None stands for a connection that was lost."""
+    """Return the outcome of a response; None stands for a lost connection."""
     if response is None:
         return Answer(kind, key, UNKNOWN, "connection_lost")
     body = response.json() if response.content else {}
@@ -55,12 +55,12 @@ class History:
         self.answers: list[Answer] = []
 
     def note(self, answer: Answer) -> None:
-        """Keep an answer."""
+        """Record an answer."""
         with self._mutex:
             self.answers.append(answer)
 
     def outcomes(self) -> Counter[str]:
-        """How often each outcome came."""
+        """The number of answers for each outcome."""
         return Counter(answer.outcome for answer in self.answers)
 
     def done(self, kind: str) -> dict[str, list[Answer]]:
@@ -78,7 +78,7 @@ class History:
 
 
 def broken_promises(history: History, products: list[Product]) -> list[str]:
-    """Return a sentence for each promise that was broken; an empty list is a good storm."""
+    """Return a sentence for each broken promise; the list is empty when all were kept."""
     return [
         *_surprises(history),
         *(f"drift: {drift}" for drift in audit.find_drift()),
@@ -100,7 +100,7 @@ def _surprises(history: History) -> list[str]:
 
 
 def _made_once(history: History, kind: str, model: type[Hold] | type[Order], id_name: str) -> list[str]:
-    """What was answered with 2xx exists, each key made one thing, and what was refused made none."""
+    """What was answered with 2xx exists, each key created one row, and refused requests created none."""
     made = defaultdict(set)
     for pk, key in model.objects.exclude(idempotency_key=None).values_list("pk", "idempotency_key"):
         made[key].add(str(pk))
@@ -126,7 +126,7 @@ def _paid_stays_paid(history: History) -> list[str]:
 
 
 def _events(history: History) -> list[str]:
-    """An event that was taken is stored and settled, and its money is accounted for, once."""
+    """An accepted event is stored and settled, and its money is recorded once."""
     stored = {event.event_id: event for event in WebhookEvent.objects.all()}
     money = Counter(Payment.objects.values_list("payment_id", flat=True))
     broken = []

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server's Unix socket that does to connections what bad networks do."""
+"""A TCP proxy in front of a server's Unix socket that injects network faults."""
 
 import contextlib
 import random
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CHUNK_BYTES = 65536
-# Closing with this sends RST instead of FIN, so that the peer learns nothing more.
+# Closing with this sends RST instead of FIN, so that the peer reads no more data.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -31,7 +31,7 @@ class Fault:
 
 
 class Refuse(Fault):
-    """Nobody is there: new connections are reset, and the old ones as soon as they say something."""
+    """The server is down: new connections are reset, and open ones at their next chunk."""
 
     def takes(self) -> bool:
         return False
@@ -52,7 +52,7 @@ class Delay(Fault):
 
 
 class Swallow(Fault):
-    """What is sent goes nowhere, and nobody says so, until the fault ends."""
+    """Chunks are dropped silently until the fault ends."""
 
     def __init__(self) -> None:
         self._ended = threading.Event()
@@ -67,7 +67,7 @@ class Swallow(Fault):
 
 
 class LoseCommits(Fault):
-    """Of every hundred commits, `percent` are done and their answers lost."""
+    """`percent` of the commits are executed and their answers lost."""
 
     def __init__(self, percent: int) -> None:
         self._percent = percent
@@ -104,7 +104,7 @@ class CutAt(Fault):
 
 
 class Proxy:
-    """Forwards connections on a local port to a Unix socket, as `fault` lets it."""
+    """Forwards connections on a local port to a Unix socket, with the present `fault`."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -116,17 +116,17 @@ class Proxy:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         return self._listener.getsockname()[1]
 
     @property
     def fault(self) -> Fault:
-        """What it does at the moment."""
+        """The present fault."""
         return self._fault
 
     @contextlib.contextmanager
     def doing(self, fault: Fault) -> Iterator[Fault]:
-        """Do this to connections meanwhile."""
+        """Inject this fault within the context."""
         self._fault = fault
         try:
             yield fault
@@ -204,7 +204,7 @@ class _Connection:
     def reset(self) -> None:
         """End both sides at once."""
         _reset(self._client)
-        # A server that is in the middle of something finishes that first.
+        # The server finishes its present statement first.
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()

@@ -22,7 +22,7 @@ CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "flashsale")
 
 
 class ProxiedShop:
-    """The shop's processes, and what they reach PostgreSQL and Valkey by."""
+    """The shop's processes, and the proxies through which they reach PostgreSQL and Valkey."""
 
     def __init__(self, folder: Path, *, workers: int, threads: int, connections: int) -> None:
         database = connection.settings_dict
@@ -42,7 +42,7 @@ class ProxiedShop:
 
     @property
     def url(self) -> str:
-        """Where it sells."""
+        """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, *names: str) -> None:
@@ -74,20 +74,20 @@ class ProxiedShop:
         return self._running[name][0]
 
     def web_process(self) -> int:
-        """One of the processes that answer."""
+        """One of the web server's worker processes."""
         return children_of(self.main_process("web").pid)[-1]
 
     def hears_sigterm(self, name: str) -> bool:
-        """Say whether the first process of a name has come so far that it stops in order."""
+        """Say whether the first process of a name has installed its SIGTERM handler."""
         return signal.SIGTERM in held_signals(self.main_process(name).pid)
 
     def ended(self) -> list[str]:
-        """What ended although nobody told it to; faults around it are no reason."""
+        """The processes that ended unasked; no fault around them may end a process."""
         running = [(name, process.poll()) for name, processes in self._running.items() for process in processes]
         return [f"{name} ended with {code}: {self.log()[-2000:]}" for name, code in running if code is not None]
 
     def kill(self, name: str) -> None:
-        """Kill the first process of a name, with all its children, without a word."""
+        """Kill the first process of a name and its children with SIGKILL."""
         process = self._running[name].pop(0)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -125,7 +125,7 @@ def open_shop(
 ) -> Iterator[ProxiedShop]:
     """Run a shop on the tests' database.
 
-    A commit there is on the disk before it is answered, unlike in other tests: a crash is to lose nothing.
+    Unlike in other tests, commits are synchronous: a crash must lose nothing.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} SET synchronous_commit = on")

@@ -1,4 +1,4 @@
-"""A crowd that never gives up: what has no definite answer is asked again, under the same key."""
+"""A crowd that repeats each request under the same key until it has a definite answer."""
 
 import json
 import random
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = WAIT_SECONDS
 
 
 class Crowd:
-    """Shoppers in threads of their own, who buy until they are told to stop; `broken` has what went wrong in them."""
+    """Shoppers in threads that buy until `stop`; `broken` lists their exceptions."""
 
     def __init__(self, url: str, products: list[Product]) -> None:
         self._url = url
@@ -87,7 +87,7 @@ class Crowd:
         return self._again(lambda: self._ask(kind, key, client, "POST", path, body, {"Idempotency-Key": key}))
 
     def _again(self, ask: Callable[[], Answer]) -> Answer:
-        """Ask until the answer is definite; patience begins to run out when the storm is over."""
+        """Repeat until the answer is definite; the time limit starts when the storm is over."""
         deadline = None
         while (answer := ask()).outcome in (BUSY, UNKNOWN):
             if self._stop.is_set():

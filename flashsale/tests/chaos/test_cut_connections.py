@@ -48,7 +48,7 @@ def cut_everywhere(shop, client, prepare: Callable[[], Send], check: Callable[[h
     for answered in (False, True):
         for number in range(MAX_POINTS):
             send = prepare()
-            # The connection of the process is there, and its health has been looked at.
+            # The process has a connection, and has checked its health.
             client.get("/orders/5b2f3a44-8f3f-4f0e-9a3c-111111111111")
             with shop.database.doing(CutAt(number, answered=answered)) as cut:
                 first = send()
@@ -67,7 +67,7 @@ def cut_everywhere(shop, client, prepare: Callable[[], Send], check: Callable[[h
 
 
 def keyed(client, path: str, body: dict) -> Send:
-    """A request that may be repeated."""
+    """A request with an idempotency key."""
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     return lambda: client.post(path, json=body, headers=headers)
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's disk is full in the middle of a sale, and has room again later."""
+"""PostgreSQL's disk fills up during a sale, and has free space again later."""
 
 import itertools
 import os
@@ -21,7 +21,7 @@ REFUSALS = 20
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A folder with a file system of its own."""
+    """A folder on a small file system of its own."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
@@ -37,7 +37,7 @@ def small_disk(tmp_path):
 
 @pytest.fixture
 def shop(small_disk):
-    """A shop whose database lies there; yields its folder, its URL and a function that runs its commands."""
+    """A shop whose database is on the small disk; yields its folder, its URL and a function that runs its commands."""
     lease = servers.use(small_disk)
     port = free_port()
     environment = os.environ | {
@@ -68,7 +68,7 @@ def is_open(url: str) -> bool:
         return False
 
 
-def test_a_full_disk_is_busy_and_loses_nothing(shop):
+def test_with_a_full_disk_requests_get_busy_and_nothing_is_lost(shop):
     folder, url, manage = shop
     product_id = int(
         manage("add_product", "--name", "Widget", "--price", "1", "--currency", "USD", "--stock", "100000")
@@ -101,7 +101,7 @@ def test_a_full_disk_is_busy_and_loses_nothing(shop):
 
 
 def fill(ballast) -> None:
-    """Take all the room that there is."""
+    """Fill the disk."""
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12):
             try:

@@ -1,4 +1,4 @@
-"""Machines, networks and servers fail while a crowd buys; a history of every answer shows that nothing was broken.
+"""Machines, networks and servers fail during a sale; the history of all answers shows that every promise was kept.
 
 CHAOS_SECONDS says how long each fault lasts (`make chaos`: 10). The report is printed, and written to
 CHAOS_REPORT where that names a file.
@@ -86,7 +86,7 @@ def commits_lose_their_answers(shop: ProxiedShop) -> None:
 
 
 def database_crashes(shop: ProxiedShop) -> None:
-    """Kill one of its processes: PostgreSQL ends all others and recovers from its log."""
+    """Kill a backend: PostgreSQL ends all others and recovers from its WAL."""
     os.kill(_backend(shop), signal.SIGKILL)
     time.sleep(FAULT_SECONDS)
 
@@ -108,7 +108,7 @@ def web_process_is_killed(shop: ProxiedShop) -> None:
 
 
 def web_process_freezes(shop: ProxiedShop) -> None:
-    """It keeps its locks until PostgreSQL takes them away."""
+    """It keeps its locks until PostgreSQL ends its transaction."""
     frozen = shop.web_process()
     os.kill(frozen, signal.SIGSTOP)
     time.sleep(max(FAULT_SECONDS, IDLE_SECONDS + 0.5))
@@ -155,7 +155,7 @@ def worker_and_beat_are_doubled(shop: ProxiedShop) -> None:
 
 
 def worker_and_beat_sleep_an_hour(shop: ProxiedShop) -> None:
-    """Without them for an hour by the database's clock: everything that was open is overdue when they come back."""
+    """An hour without them by the database's clock: all open holds and orders are overdue when they are back."""
     shop.kill("worker")
     shop.kill("beat")
     time.sleep(FAULT_SECONDS)
@@ -179,7 +179,7 @@ STORMS: list[Callable[[ProxiedShop], None]] = [
 ]  # fmt: skip
 
 
-def test_the_shop_survives(tmp_path, subtests):
+def test_the_shop_keeps_its_promises_through_a_fault(tmp_path, subtests):
     report = Report()
     with open_shop(tmp_path, "web", "worker", "beat") as shop:
         for storm in STORMS:
@@ -192,7 +192,7 @@ def test_the_shop_survives(tmp_path, subtests):
 
 
 def weather(shop: ProxiedShop, storm: Callable[[ProxiedShop], None], report: Report) -> list[str]:
-    """Let a crowd buy before, during and after a storm; return what it broke."""
+    """Let a crowd buy before, during and after a storm; return the broken promises."""
     products = [ProductFactory(stock=15), ProductFactory(stock=5000, max_per_customer=3), ProductFactory(stock=5000)]
     with Crowd(shop.url, products) as crowd:
         time.sleep(CALM_SECONDS)
@@ -206,7 +206,7 @@ def weather(shop: ProxiedShop, storm: Callable[[ProxiedShop], None], report: Rep
 
 
 def _all_events_are_settled() -> bool:
-    """Say whether the worker has settled them. It need not wait: for each that is left open its time has come."""
+    """Say whether the worker has settled all events; makes every open event due at once."""
     left_open = WebhookEvent.objects.filter(status__in=["received", "failed"])
     return not left_open.update(next_attempt_at="2020-01-01T00:00:00Z")
 
@@ -259,7 +259,7 @@ def test_after_a_long_outage_the_database_is_used_as_soon_as_it_is_back(tmp_path
         assert time.monotonic() - back_at < LONG_OUTAGE_SECONDS
 
 
-def test_what_is_under_way_is_finished_when_the_server_is_told_to_stop(tmp_path):
+def test_a_server_that_is_stopped_finishes_its_requests(tmp_path):
     product = ProductFactory(stock=5000)
     with open_shop(tmp_path, "web", "worker", "beat") as shop:
         workers = children_of(shop.main_process("web").pid)

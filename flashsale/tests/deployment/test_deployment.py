@@ -1,4 +1,4 @@
-"""docker-compose.yml and what it mounts: hardened, within its limits, and what the programs really need."""
+"""docker-compose.yml and what it mounts: hardened, within its limits, and consistent with what the programs need."""
 
 import os
 import re
@@ -29,7 +29,7 @@ SECRET_SETTINGS = {
     "SECRET_KEY", "DATABASE_PASSWORD", "STANDARD_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_KEY",
     "METRICS_TOKEN",
 }  # fmt: skip
-# What compose decides, or what is for one's own machine only, or a test double's.
+# Decided by compose, for local mode only, or for test doubles.
 NOT_PASSED_ON = {
     "LOCAL_MODE", "DEBUG", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "WEB_HOST", "ALIVE_FILE", "METRICS_PORT",
     "TRUSTED_PROXIES", "TRUST_FORWARDED_PROTO", "STRIPE_API_BASE", "PROMETHEUS_MULTIPROC_DIR", "REUSE_PORT",
@@ -40,7 +40,7 @@ RESERVED_CONNECTIONS = 20
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_may_do_as_little_as_it_can(name):
+def test_a_service_has_the_fewest_privileges(name):
     service = SERVICES[name]
 
     assert service["read_only"] is True
@@ -55,7 +55,7 @@ def test_a_service_may_do_as_little_as_it_can(name):
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_watched_and_started_again(name):
+def test_a_service_has_a_health_check_and_restarts(name):
     service = SERVICES[name]
 
     assert service["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
@@ -75,7 +75,7 @@ def test_a_service_gets_its_secrets_as_files_only(name):
     assert re.search(r"://\w+:[^@\s]*@", mentioned) is None
 
 
-def test_what_is_mounted_is_there():
+def test_every_mounted_file_exists():
     mounts = [mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])]
     files = [mount for mount in mounts if mount.startswith("./")]
 
@@ -117,7 +117,7 @@ def test_every_setting_is_in_the_env_file():
     assert read - {line.partition("=")[0] for line in settings_lines()} == elsewhere
 
 
-def test_there_is_one_beat_and_never_two():
+def test_there_is_never_more_than_one_beat():
     beat = SERVICES["beat"]
 
     assert beat["deploy"] == {"replicas": 1, "update_config": {"parallelism": 1, "order": "stop-first"}}
@@ -125,7 +125,7 @@ def test_there_is_one_beat_and_never_two():
     assert not [name for name, service in SERVICES.items() if {"-B", "--beat"} & set(service.get("command", []))]
 
 
-def test_the_web_has_two_replicas_and_the_defaults_are_the_servers():
+def test_the_web_has_two_replicas_and_the_servers_default_sizes():
     environment = environment_of("web", ALLOWED_HOSTS="shop.test")
 
     assert SERVICES["web"]["deploy"]["replicas"] == 2
@@ -148,7 +148,7 @@ def connections_of(name: str) -> int:
     return replicas * processes * int(environment.get("DATABASE_POOL_MAX", server.CONNECTIONS))
 
 
-def test_all_connections_together_are_fewer_than_postgresql_takes():
+def test_all_connections_together_are_below_max_connections():
     [given] = [int(word.split("=")[1]) for word in SERVICES["db"]["command"] if word.startswith("max_connections=")]
 
     needed = {name: connections_of(name) for name in sorted(OURS)}
@@ -157,7 +157,7 @@ def test_all_connections_together_are_fewer_than_postgresql_takes():
     assert sum(needed.values()) + RESERVED_CONNECTIONS <= given
 
 
-def test_what_was_begun_may_end_before_a_service_is_killed():
+def test_the_grace_period_covers_the_longest_request_or_task():
     def seconds(name: str) -> int:
         return int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
 
@@ -165,7 +165,7 @@ def test_what_was_begun_may_end_before_a_service_is_killed():
     assert min(seconds("worker"), seconds("worker-expiry")) > settings.CELERY_TASK_TIME_LIMIT
 
 
-def test_only_who_must_reaches_the_world_and_the_databases_are_reached_from_inside_only():
+def test_only_nginx_grafana_and_the_worker_reach_outside_and_the_databases_are_internal():
     def networks(name: str) -> set[str]:
         return set(SERVICES[name]["networks"])
 
@@ -179,7 +179,7 @@ def test_only_who_must_reaches_the_world_and_the_databases_are_reached_from_insi
     assert SERVICES["grafana"]["ports"] == ["127.0.0.1:3000:3000"]
 
 
-def test_valkey_keeps_what_it_has_and_drops_no_task():
+def test_valkey_persists_its_data_and_evicts_no_task():
     command = " ".join(SERVICES["valkey"]["command"])
 
     assert "--appendonly yes" in command
@@ -199,7 +199,7 @@ def test_the_image_runs_without_root_and_holds_no_secrets():
     assert "secrets/" in (PROJECT / ".gitignore").read_text().split()
 
 
-def test_secrets_are_made_once_and_for_nobody_else(tmp_path):
+def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path):
     folder = tmp_path / "secrets"
 
     make_secrets(folder)
@@ -215,7 +215,7 @@ def test_secrets_are_made_once_and_for_nobody_else(tmp_path):
     assert len(set(before.values())) == len(before)
 
 
-def test_prometheus_finds_every_service_that_counts():
+def test_prometheus_scrapes_every_service_with_metrics():
     promtool = tool("promtool")
     checked = subprocess.run(
         [promtool, "check", "config", "--syntax-only", "deploy/prometheus.yml"],
@@ -245,16 +245,16 @@ def deployed(django_db_setup, django_db_blocker):
 
 
 @pytest.mark.django_db
-def test_the_programs_accept_what_compose_gives_them(deployed):
+def test_the_programs_accept_the_environment_of_compose(deployed):
     checked = deployed.manage("check", "--deploy", "--fail-level", "WARNING")
 
     assert checked.returncode == 0, checked.stderr
 
 
 @pytest.mark.django_db
-def test_a_living_worker_and_beat_are_healthy_and_silent_ones_are_not(deployed):
+def test_a_worker_or_beat_without_a_recent_heartbeat_is_unhealthy(deployed):
     names, begun_at = ["worker", "beat"], time.time()
-    # A port that is free here; compose's may be somebody else's.
+    # A free port: the one in docker-compose.yml may be in use.
     programs = {name: deployed.start(name, METRICS_PORT=str(free_port())) for name in names}
     assert not any(deployed.is_healthy(name) for name in names)
 
@@ -262,7 +262,7 @@ def test_a_living_worker_and_beat_are_healthy_and_silent_ones_are_not(deployed):
         for name in names:
             wait_until(lambda name=name: deployed.is_healthy(name), what=f"{name} is healthy")
 
-    # Nobody touches the files any more.
+    # The processes that touch the files have stopped.
     for name in names:
         alive = deployed.folder / f"{name}-alive"
         assert alive.stat().st_mtime >= begun_at

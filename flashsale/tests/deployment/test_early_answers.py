@@ -1,4 +1,4 @@
-"""Answers that come before the body was read, over real connections that are used again."""
+"""Answers that are sent before the request's body was read, over real keep-alive connections."""
 
 import contextlib
 import tempfile
@@ -62,7 +62,7 @@ def port(django_db_setup, tmp_path_factory):
 
 
 def rounds_lost(port: int, asked: str, headers: list[str], *, size: int = 200) -> tuple[int, set[int]]:
-    """Send a request whose body ends late, and another one after its answer, several times.
+    """Send a request whose body ends late, then another one after its answer; several rounds.
 
     Returns how often the second request had no connection any more, and the statuses of the first one's answers.
     """
@@ -89,7 +89,7 @@ def test_the_next_request_on_the_connection_of_an_early_answer_is_answered(port,
     assert rounds_lost(port, asked, headers) == (0, {status})
 
 
-def test_without_draining_many_of_these_connections_are_lost(port, tmp_path):
+def test_control_without_draining_many_of_these_connections_are_lost(port, tmp_path):
     with web_server(
         tmp_path / "log", application="flashsale.tests.support.undrained:application", **ENVIRONMENT
     ) as undrained:
@@ -100,11 +100,11 @@ def test_without_draining_many_of_these_connections_are_lost(port, tmp_path):
 
 @pytest.mark.parametrize("size", [100, DRAINED - 1, DRAINED])
 @pytest.mark.parametrize("asked", ["POST /api/v1/nothing", "POST /nothing"])
-def test_as_much_as_the_api_takes_is_drained(port, asked, size):
+def test_a_body_within_the_apis_limit_is_drained(port, asked, size):
     assert rounds_lost(port, asked, [JSON], size=size) == (0, {404})
 
 
-def test_a_body_that_is_refused_for_its_size_is_drained_as_far(port):
+def test_a_body_refused_for_its_size_is_drained_up_to_the_limit(port):
     with Line(port) as line:
         line.send(head_of("POST /api/v1/holds", JSON, "Content-Length: 300000"), b" " * 300_000)
         status, headers, body = line.answer()
@@ -116,7 +116,7 @@ def test_a_body_that_is_refused_for_its_size_is_drained_as_far(port):
 
 
 @pytest.mark.parametrize("announced", ["Content-Length: 2000000", "Transfer-Encoding: chunked"])
-def test_a_longer_body_ends_with_its_connection(port, announced):
+def test_the_connection_of_a_longer_body_is_closed(port, announced):
     with Line(port) as line:
         is_chunked = "chunked" in announced
         line.send(head_of("POST /api/v1/nothing", JSON, announced), b"fffff\r\n" if is_chunked else b"")
@@ -131,7 +131,7 @@ def test_a_longer_body_ends_with_its_connection(port, announced):
 
 @pytest.mark.parametrize("asked", ["POST /api/v1/holds", "POST /api/v1/nothing", "POST /admin/"])
 @pytest.mark.parametrize("size", [1_000_000, 2_000_000])
-def test_a_client_that_sends_a_long_body_before_it_looks_gets_the_answer(port, asked, size):
+def test_a_client_that_sends_a_long_body_before_reading_gets_the_answer(port, asked, size):
     for _ in range(10):
         with Line(port) as line:
             line.send(head_of(asked, JSON, f"Content-Length: {size}"), b" " * size)
@@ -143,7 +143,7 @@ def test_a_client_that_sends_a_long_body_before_it_looks_gets_the_answer(port, a
             assert line.is_closed()
 
 
-def test_a_body_in_chunks_is_drained_as_well(port):
+def test_a_chunked_body_is_drained(port):
     with Line(port) as line:
         for _ in range(ROUNDS):
             line.send(head_of("POST /api/v1/nothing", JSON, "Transfer-Encoding: chunked"), b"2\r\n{}\r\n", b"0\r\n\r\n")
@@ -156,7 +156,7 @@ def test_a_body_in_chunks_is_drained_as_well(port):
     [[f"Content-Length: {2 * draining.LINGER_BYTES}"], ["Content-Length: 100", "Expect: 100-continue"]],
     ids=["too long to read on", "sent only when asked for"],
 )
-def test_a_body_that_is_not_read_ends_its_connection_at_once(port, announced):
+def test_the_connection_of_an_unread_body_is_closed_at_once(port, announced):
     with Line(port) as line:
         line.send(head_of("POST /api/v1/nothing", JSON, *announced))
 
@@ -166,7 +166,7 @@ def test_a_body_that_is_not_read_ends_its_connection_at_once(port, announced):
         assert line.is_closed()
 
 
-def test_a_client_that_asks_before_it_sends_is_told_to_go_on_where_the_body_is_read(port):
+def test_expect_100_continue_is_answered_where_the_body_is_read(port):
     with Line(port) as line:
         line.send(head_of("POST /api/v1/holds", JSON, "Content-Length: 2", "Expect: 100-continue"))
         go_on = line.answer()[0]
@@ -195,7 +195,7 @@ def test_an_early_answer_comes_through_nginx(port):
         assert set(refused(100)) == {401}
 
 
-def test_without_draining_nginx_loses_some_of_them(django_db_setup, tmp_path):
+def test_control_without_draining_nginx_loses_some_of_them(django_db_setup, tmp_path):
     with (
         web_server(tmp_path / "log", application="flashsale.tests.support.undrained:application") as undrained,
         refused_through_nginx(undrained) as refused,

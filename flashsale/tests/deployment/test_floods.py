@@ -1,6 +1,6 @@
-"""One thing that everybody wants, or that somebody floods the shop with, keeps nobody else from being answered.
+"""A flood of requests of one kind does not keep other requests from being answered.
 
-Against a real server; the answers have a generous time, in which without compartments none of them would come.
+On a real server. The time limits are generous; without bulkheads no answer would come within them.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from flashsale.tests.support.web import database_url
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
 
 CLAIMANTS = 80
-# Below the time after which a claimant who waits hears `busy` and leaves a thread (flashsale/core/batching.py).
+# Below the time after which a waiting hold request gets `busy` and frees its thread (flashsale/core/batching.py).
 ANSWER_SECONDS = 2.5
 ROUNDS = 10
 # One process's part of 300 buyers (flashsale/core/capacity/shares.py).
@@ -36,7 +36,7 @@ BUYERS = 150
 
 @pytest.fixture
 def shop(tmp_path):
-    """A server as `make run` has it, whose claimants wait long for a row."""
+    """A server as in `make run`, whose hold requests may wait long for a row lock."""
     port = free_port()
     environment = os.environ | {
         "DATABASE_URL": database_url(), "DATABASE_LOCK_TIMEOUT_MS": "8000", "DATABASE_STATEMENT_TIMEOUT_MS": "9000",
@@ -98,7 +98,7 @@ def request(url: str, method: str, path: str, body: dict | None) -> int:
     return httpx.request(method, url + path, json=body, timeout=60, trust_env=False).status_code
 
 
-def test_sixty_four_clients_in_one_process_never_hear_busy(shop):
+def test_sixty_four_clients_of_one_process_never_get_busy(shop):
     product = ProductFactory(stock=10_000)
     wanted = {"product_id": product.pk, "quantity": 1}
 
@@ -113,7 +113,7 @@ def test_sixty_four_clients_in_one_process_never_hear_busy(shop):
     assert Hold.objects.count() == 640
 
 
-def test_buyers_who_order_and_pay_at_the_same_moment_hear_no_busy(shop):
+def test_buyers_who_order_and_pay_at_the_same_moment_never_get_busy(shop):
     product = ProductFactory(stock=1_000)
     holds = [HoldFactory(product=product) for _ in range(BUYERS)]
 

@@ -58,7 +58,7 @@ def shop(django_db_setup, django_db_blocker):
 
 @dataclass(frozen=True)
 class ShopBehindNginx:
-    """Everything a test may look at."""
+    """A deployment, and the parts of it that the tests use."""
 
     deployed: Deployment
     proxy: Proxy
@@ -75,7 +75,7 @@ def client(shop):
         yield client
 
 
-def test_a_product_is_kept_for_a_second_and_a_change_is_seen_soon(shop, client):
+def test_a_product_is_cached_for_a_second_and_a_change_is_seen_soon(shop, client):
     first, again = client.get(shop.cached), client.get(shop.cached)
     product_id = int(shop.cached.rpartition("/")[2])
     client.post("/api/v1/holds", json={"product_id": product_id, "quantity": 3}).raise_for_status()
@@ -84,7 +84,7 @@ def test_a_product_is_kept_for_a_second_and_a_change_is_seen_soon(shop, client):
     def is_seen() -> bool:
         asked_at = time.monotonic()
         answer = client.get(shop.cached)
-        # While one request asks the application again, the others are shown the last page.
+        # While one request refreshes the page, the others get the cached one.
         assert asked_at - held_at < KEPT_SECONDS or answer.headers["X-Cache-Status"] == "UPDATING" or is_new(answer)
         return is_new(answer)
 
@@ -101,7 +101,7 @@ def test_a_product_is_kept_for_a_second_and_a_change_is_seen_soon(shop, client):
     )
 
 
-def test_the_list_is_kept_as_well_each_page_for_itself(shop, client):
+def test_each_page_of_the_list_is_cached(shop, client):
     paths = ["/api/v1/products", "/api/v1/products", "/api/v1/products?cursor=", "/api/products"]
 
     statuses = [client.get(path).headers["X-Cache-Status"] for path in paths]
@@ -109,7 +109,7 @@ def test_the_list_is_kept_as_well_each_page_for_itself(shop, client):
     assert statuses == ["MISS", "HIT", "MISS", "MISS"]
 
 
-def test_what_is_kept_says_nothing_of_who_asked_first(shop, client):
+def test_a_cached_page_holds_nothing_of_the_first_client(shop, client):
     first, again = (client.get(f"{shop.cached}?fresh") for _ in range(2))
 
     assert first.headers["RateLimit"].startswith('"reads";r=')
@@ -117,7 +117,7 @@ def test_what_is_kept_says_nothing_of_who_asked_first(shop, client):
     assert first.headers["X-Request-ID"] != again.headers["X-Request-ID"]
 
 
-def test_a_page_of_a_known_origin_may_read_what_another_client_asked_for_first(shop, client):
+def test_an_allowed_origin_may_read_a_page_cached_for_another_client(shop, client):
     path = f"{shop.cached}?origin"
     first = client.get(path)
 
@@ -128,7 +128,7 @@ def test_a_page_of_a_known_origin_may_read_what_another_client_asked_for_first(s
     assert [answer.headers["X-Cache-Status"] for answer in (of_origin, again)] == ["MISS", "HIT"]
 
 
-def test_who_sends_a_token_is_answered_by_the_application(shop, client):
+def test_a_request_with_a_token_bypasses_the_cache(shop, client):
     with_token = {"Authorization": f"Bearer {shop.token}"}
     path = f"{shop.cached}?token"
 
@@ -142,7 +142,7 @@ def test_who_sends_a_token_is_answered_by_the_application(shop, client):
     assert anonymous.headers["X-Cache-Status"] == "MISS"
 
 
-def test_a_crowd_that_reloads_asks_the_application_once_a_second(shop):
+def test_reloads_reach_the_application_once_a_second(shop):
     path = f"{shop.cached}?crowd"
     with shop.proxy.client() as client, ThreadPoolExecutor(20) as pool:
         started = time.monotonic()
@@ -154,7 +154,7 @@ def test_a_crowd_that_reloads_asks_the_application_once_a_second(shop):
     assert statuses.count("EXPIRED") <= seconds + 1
 
 
-def test_a_buyer_comes_through_to_a_paid_order(shop, client):
+def test_a_buyer_places_and_pays_an_order_through_nginx(shop, client):
     hold = client.post("/api/v1/holds", json={"product_id": shop.bought, "quantity": 2}).json()
     order = client.post("/api/v1/orders", json={"hold_id": hold["hold_id"]}).json()
     event = {"idempotency_key": "evt_1", "status": "success", "payment_id": "pay_1", "amount": "59.98"}
@@ -176,7 +176,7 @@ def test_a_buyer_comes_through_to_a_paid_order(shop, client):
 @pytest.mark.parametrize(
     "path", ["/metrics", "/metrics/", "//metrics", "/%6Detrics", "/api/../metrics", "/./metrics?a=b"]
 )
-def test_metrics_are_for_prometheus_which_knows_an_address_and_not_for_the_outside(shop, path):
+def test_metrics_are_reachable_inside_with_the_token_and_not_through_nginx(shop, path):
     right = {"Authorization": f"Bearer {shop.deployed.secret('metrics_token')}"}
 
     answer = shop.proxy.ask_raw(path, **right)
@@ -199,7 +199,7 @@ def test_a_header_or_a_path_that_is_too_long_is_refused(client):
     assert refusal_of(client.get(f"/api/v1/products?{'x' * 10_000}")) == (400, "invalid")
 
 
-def test_another_host_is_refused_and_not_kept(shop, client):
+def test_another_host_is_refused_and_not_cached(shop, client):
     path = f"{shop.cached}?host"
     client.get(path)
 
@@ -207,7 +207,7 @@ def test_another_host_is_refused_and_not_kept(shop, client):
     assert client.get(path, headers={"Host": "shop.test"}).headers["X-Cache-Status"] == "MISS"
 
 
-def test_a_client_that_trickles_its_header_is_cut_off_while_others_are_served(shop, client):
+def test_a_slow_header_times_out_while_other_clients_are_served(shop, client):
     started = time.monotonic()
     with socket.create_connection(("127.0.0.1", shop.proxy.port)) as slow:
         slow.settimeout(0.2)  # the pace of the trickle
@@ -228,14 +228,14 @@ def test_a_client_that_trickles_its_header_is_cut_off_while_others_are_served(sh
 
 
 def until_one_is_refused(pool: ThreadPoolExecutor, ask: Callable[[], httpx.Response]) -> list[httpx.Response]:
-    """Ask faster than the limit allows until an answer is not 200; more than once where the machine is slower."""
+    """Send bursts above the limit until an answer is not 200; a slow machine needs several."""
     answers: list[httpx.Response] = []
     while len(answers) < 20 * BURST and not any(answer.status_code != 200 for answer in answers):
         answers += pool.map(lambda _: ask(), range(2 * BURST))
     return answers
 
 
-def test_a_flood_is_refused_and_does_not_touch_the_others(shop):
+def test_a_flood_from_one_address_is_refused_and_others_are_served(shop):
     with shop.proxy.client("127.0.0.2") as flood, ThreadPoolExecutor(8) as pool:
         answers = until_one_is_refused(pool, lambda: flood.get("/livez"))
     with shop.proxy.client("127.0.0.3") as other:
@@ -288,7 +288,7 @@ def test_webhooks_are_limited_by_address_as_well(shop):
 
 
 @pytest.mark.parametrize("credentials", ["x", "Basic eA==", "bearerx", "Token Bearer x"])
-def test_who_sends_no_token_gets_the_page_that_is_kept(shop, client, credentials):
+def test_a_request_without_a_token_gets_the_cached_page(shop, client, credentials):
     path = f"{shop.cached}?{quote(credentials)}"
 
     statuses = [client.get(path, headers={"Authorization": credentials}).headers["X-Cache-Status"] for _ in range(2)]
@@ -320,10 +320,10 @@ def test_behind_a_load_balancer_each_ipv4_client_has_a_limit_of_its_own_also_as_
 
         with ThreadPoolExecutor(8) as pool:
             same = list(pool.map(ask, ["::ffff:203.0.113.7", "203.0.113.7"] * BURST))
-        stranger = ask("::ffff:203.0.113.8")
+        other = ask("::ffff:203.0.113.8")
 
     assert {answer.status_code for answer in same} == {200, 429}
-    assert stranger.status_code == 200
+    assert other.status_code == 200
 
 
 def test_the_access_log_is_json_without_queries_tokens_and_ids(shop, client):
@@ -354,7 +354,7 @@ def test_a_simulated_sale_through_nginx_keeps_every_promise(shop):
     assert "Every promise held" in sale.stdout
 
 
-def test_while_the_application_is_down_the_last_page_is_shown_and_buyers_hear_busy(shop, client):
+def test_while_the_application_is_down_the_cached_page_is_served_and_holds_get_busy(shop, client):
     before = client.get(shop.cached)
 
     stop(shop.web)

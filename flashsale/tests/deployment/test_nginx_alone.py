@@ -1,4 +1,4 @@
-"""deploy/nginx.conf by itself: its sizes and limits, and what it says for an application that does not answer."""
+"""deploy/nginx.conf by itself: its sizes and limits, and its answers when the application does not answer."""
 
 import contextlib
 import json
@@ -32,11 +32,11 @@ def test_the_outer_limit_is_well_above_the_applications_own():
     example = (PROJECT / ".env.example").read_text()
     quotas = {name: int(quota) for name, quota in re.findall(r"^(\w+_PER_MINUTE)=(\d+)$", example, re.M)}
 
-    assert rates["strangers"] > 2 * sum(quota for name, quota in quotas.items() if not name.startswith("TOKEN_"))
+    assert rates["other_clients"] > 2 * sum(quota for name, quota in quotas.items() if not name.startswith("TOKEN_"))
     assert rates["partners"] > 1.5 * sum(quota for name, quota in quotas.items() if name.startswith("TOKEN_"))
 
 
-def test_the_bodies_of_one_client_fit_into_the_place_for_them():
+def test_the_bodies_of_one_client_fit_into_the_temporary_folder():
     text = (PROJECT / "deploy" / "nginx.conf").read_text()
     compose = (PROJECT / "docker-compose.yml").read_text()
     [api, admin] = [int(size) for size in re.findall(r"client_max_body_size (\d+)[km];", text)]
@@ -89,7 +89,7 @@ def test_nginx_passes_every_header_that_the_application_reads():
     assert read <= passed
 
 
-def test_a_header_that_nginx_passes_is_looked_at_for_control_characters():
+def test_control_characters_are_refused_in_every_header_that_nginx_passes():
     text = (PROJECT / "deploy" / "nginx.conf").read_text()
     [looked_at] = re.findall(r'map "([^"]+)" \$has_bad_header', text)
 
@@ -114,7 +114,7 @@ def test_a_request_whose_answer_was_lost_is_not_called_busy(open_folder):
 
 
 def _answer_nothing_but_health(server: socket.socket) -> None:
-    """Take every request, answer those of who waits for nginx, and hang up on all others."""
+    """Answer health checks, and close the connection of every other request without an answer."""
     with contextlib.suppress(OSError):
         while True:
             caller, _ = server.accept()

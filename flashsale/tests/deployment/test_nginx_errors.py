@@ -1,4 +1,4 @@
-"""Every error under /api is a problem document, also those that nginx makes, and that the web server would make."""
+"""Every error under /api is a problem document, also those of nginx and of the web server."""
 
 import json
 import re
@@ -18,7 +18,7 @@ HOLDS = "POST /api/v1/holds"
 JSON = "Content-Type: application/json"
 NO_LIMITS = {"limit_req zone": "# limit_req zone"}
 
-# What is sent, and the code of the answer.
+# The request, and the problem code of its answer.
 REFUSED = {
     "no request": (b"GARBAGE\r\n\r\n", "invalid"),
     "HTTP/3.0": (b"GET /api/v1/products HTTP/3.0\r\nHost: shop.test\r\n\r\n", "invalid"),
@@ -63,7 +63,7 @@ REFUSED = {
     "no such hold": (head_of(f"GET /api/v1/holds/{A_UUID}"), "not_found"),
 }
 
-# Odd, and answered as if nothing were.
+# Unusual, and valid.
 ANSWERED = {
     "more than a hundred headers": head_of(PRODUCTS, *(f"X-{number}: 1" for number in range(300))),
     "a control character in a header that nothing reads": head_of(PRODUCTS, "X-Odd: a\x01b"),
@@ -85,7 +85,7 @@ def port(django_db_setup, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("sent", "code"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_is_refused_is_refused_with_a_problem_document(port, sent, code):
+def test_every_refusal_is_a_problem_document(port, sent, code):
     with Line(port) as line:
         line.send(sent)
         status, headers, body = line.answer()
@@ -103,7 +103,7 @@ def test_what_is_refused_is_refused_with_a_problem_document(port, sent, code):
 
 
 @pytest.mark.parametrize("sent", ANSWERED.values(), ids=ANSWERED.keys())
-def test_what_concerns_nothing_here_is_answered(port, sent):
+def test_unusual_but_valid_requests_are_answered(port, sent):
     with Line(port) as line:
         line.send(sent)
         status, headers, _ = line.answer()
@@ -111,7 +111,7 @@ def test_what_concerns_nothing_here_is_answered(port, sent):
     assert (status, headers["content-type"]) == (200, "application/json")
 
 
-def test_a_page_that_is_kept_answers_not_modified(port):
+def test_a_cached_page_answers_not_modified(port):
     with Line(port) as line:
         line.send(head_of(PRODUCTS))
         _, headers, _ = line.answer()

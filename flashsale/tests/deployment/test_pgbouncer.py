@@ -1,4 +1,4 @@
-"""Behind a real PgBouncer that drops the time-outs: production refuses to start, and runs once the role has them."""
+"""Behind a real PgBouncer that drops startup parameters: without timeouts of the role, production refuses to start."""
 
 import os
 import subprocess
@@ -90,7 +90,7 @@ def pooler(tmp_path):
 
 @pytest.fixture
 def role_has_timeouts():
-    """The role of the tests has time-outs of its own in their database."""
+    """The role of the tests sets its timeouts in their database."""
     database = connection.settings_dict
     names = {"role": sql.Identifier(database["USER"]), "database": sql.Identifier(database["NAME"])}
 
@@ -114,7 +114,7 @@ def ended(pooler: Pooler, program: tuple[str, ...]) -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_without_time_outs_no_program_starts_and_each_says_what_to_do(pooler, program):
+def test_without_timeouts_no_program_starts_and_each_says_what_to_do(pooler, program):
     argv, name = PROGRAMS[program]
 
     refused = ended(pooler().start(), argv)
@@ -135,7 +135,7 @@ def test_a_pooler_that_refuses_the_connection_is_named_too(pooler):
     assert refused.stderr.startswith("flashsale.server: The pooler before the database refuses a connection")
 
 
-def test_with_the_roles_own_time_outs_it_sells(pooler, role_has_timeouts, tmp_path):
+def test_with_the_roles_own_timeouts_the_shop_runs(pooler, role_has_timeouts, tmp_path):
     through = pooler().start()
     port, log = free_port(), (tmp_path / "web.log").open("w")
     environment = through.environment | {"PORT": str(port)}

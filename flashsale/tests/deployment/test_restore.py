@@ -1,4 +1,4 @@
-"""Backups that were never restored are none: a dump, and a point in time, each with the audit clean afterwards."""
+"""Backups are restored: a dump, and a point in time, each with a clean audit afterwards."""
 
 import contextlib
 import os
@@ -61,7 +61,7 @@ class Server:
         self.manage("shell", "--verbosity", "0", "-c", script)
 
     def paid(self, **where: str) -> int:
-        """How many orders are paid, by a database's own count; its audit must be clean."""
+        """Return the number of paid orders in a database; asserts that its audit is clean."""
         assert "The books are right" in self.manage("audit_stock", **where)
         database, port = where.get("database", "flashsale"), where.get("port", servers.PG_PORT)
         with psycopg.connect(host=str(self.socket_dir), port=port, user=servers.USER, dbname=database) as opened:
@@ -121,7 +121,7 @@ class Server:
 def server(tmp_path):
     """A server with three paid orders, which archives its WAL."""
     if os.getuid() == 0:
-        # The owner of the data must reach what root made.
+        # The account that owns the data must be able to read the folder.
         for folder in (tmp_path, *list(tmp_path.parents)[:3]):
             folder.chmod(folder.stat().st_mode | 0o011)
     lease = servers.use(tmp_path, fast=True)
@@ -140,7 +140,7 @@ def server(tmp_path):
         servers.wait_until_stopped(tmp_path)
 
 
-def test_a_dump_is_restored_with_clean_books(server, tmp_path):
+def test_a_restored_dump_has_a_clean_audit(server, tmp_path):
     dump = server.own_folder("dumps") / "before.dump"
     server.run("pg_dump", "-Fc", "-f", str(dump), "flashsale")
     server.buy(2)
@@ -150,7 +150,7 @@ def test_a_dump_is_restored_with_clean_books(server, tmp_path):
     assert (server.paid(database="restored"), server.paid()) == (3, 5)
 
 
-def test_a_moment_before_the_disaster_is_restored_with_clean_books(server, tmp_path):
+def test_a_point_in_time_recovery_has_a_clean_audit(server, tmp_path):
     data = tmp_path / "recovered"
     server.own_folder("recovered")
     server.run("pg_basebackup", "-D", str(data), "-c", "fast")

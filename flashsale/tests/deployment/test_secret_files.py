@@ -35,7 +35,7 @@ def run(tmp_path):
 
 @pytest.fixture
 def shown(run):
-    """Returns a function that starts Django with these settings and returns what it made of them."""
+    """Returns a function that starts Django with these settings and returns the resulting values."""
 
     def shown(**environment: str) -> dict:
         result = run("-c", SHOW, DJANGO_SETTINGS_MODULE="flashsale.settings", **environment)

@@ -33,7 +33,7 @@ def answers(port: int) -> bool:
 
 
 def kill_as_soon_as_it_lives(process: subprocess.Popen) -> None:
-    """Kill the server's only worker process as soon as there is one; return when the server ended or has another."""
+    """Kill the server's only worker process once it exists; return when the server ended or has another."""
     wait_until(lambda: process.poll() is not None or children_of(process.pid), what="a worker process is there")
     if process.poll() is None:
         [worker] = children_of(process.pid)
@@ -57,7 +57,7 @@ def web(tmp_path):
         process.wait(WAIT_SECONDS)
 
 
-def test_a_process_that_is_killed_again_and_again_is_replaced_each_time(web):
+def test_a_killed_process_is_replaced_each_time(web):
     port = free_port()
     process = web("-m", "flashsale.server", environment=environment_of(port))
     wait_until(lambda: answers(port), what="the server answers")
@@ -69,7 +69,7 @@ def test_a_process_that_is_killed_again_and_again_is_replaced_each_time(web):
     assert process.poll() is None
 
 
-def test_granian_itself_would_end(web):
+def test_control_granian_itself_ends(web):
     port = free_port()
     argv = server.argv(host="127.0.0.1", port=port, workers=1)
     argv[argv.index("flashsale.web.granian")] = "granian"
@@ -123,7 +123,7 @@ def test_a_port_on_which_another_server_answers_is_refused_in_one_sentence(web):
         assert second.stdout == ""
 
 
-def test_a_port_is_shared_where_that_is_asked_for(web):
+def test_a_port_is_shared_where_a_setting_says_so(web):
     port = free_port()
     first = web("-m", "flashsale.server", environment=environment_of(port))
     wait_until(lambda: answers(port), what="the first answers")

@@ -1,4 +1,4 @@
-"""Settings from the environment: as they stand, without blanks around them, or refused in one sentence."""
+"""Settings from the environment: whitespace is stripped, and invalid values are refused in one sentence."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from flashsale.tests.support.processes import PROJECT
 
-# A warning may quote what a refusal must not.
+# A warning may quote the value; a refusal must not.
 pytestmark = pytest.mark.filterwarnings("error")
 SETTINGS = PROJECT / "flashsale" / "settings.py"
 KEY = "0123456789" * 5
@@ -20,7 +20,7 @@ URL = "postgresql://flashsale:pass@db:5432/flashsale"
 REQUIRED = {"SECRET_KEY": KEY, "DATABASE_URL": URL}
 WEBHOOK_SECRET = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXo="
 
-# Each variable with a value that is usable and no default.
+# Each variable with a valid value that is not its default.
 USABLE = {
     "LOCAL_MODE": "0", "DEBUG": "yes", "SECRET_KEY": "abcdefghij" * 5, "ALLOWED_HOSTS": "shop.example.com,.example.org",
     "CSRF_TRUSTED_ORIGINS": "https://shop.example.com", "TIME_ZONE": "Europe/Berlin", "LOG_LEVEL": "WARNING",
@@ -48,7 +48,7 @@ USABLE = {
     "TRUST_FORWARDED_PROTO": "1", "ALIVE_FILE": "/tmp/alive",
 }  # fmt: skip
 NONSENSE = ["zz zz", "-7", "9" * 30, "7e7", "$zz", "#zz", '"77"', "7,;7", "zz\n77", "/no/where/zz", "http://zz:zz/"]
-# What may be any text, or what a variable has good reasons to take.
+# Variables that accept any text, or these values.
 PRINTABLE = [value for value in NONSENSE if " " not in value and "\n" not in value]
 TAKES = {
     "DATABASE_PASSWORD": ["zz zz", *PRINTABLE], "METRICS_TOKEN": PRINTABLE, "ALLOWED_HOSTS": ["9" * 30, "7e7"],
@@ -88,7 +88,7 @@ def test_every_variable_is_tried():
 
 
 @pytest.mark.parametrize("name", USABLE)
-def test_nonsense_is_refused_by_the_variables_name_and_what_is_expected(started, name):
+def test_an_invalid_value_is_refused_with_the_variables_name_and_what_is_expected(started, name):
     for value in NONSENSE:
         if value in TAKES.get(name, []):
             continue
@@ -101,7 +101,7 @@ def test_nonsense_is_refused_by_the_variables_name_and_what_is_expected(started,
 
 
 @pytest.mark.parametrize("name", USABLE)
-def test_a_usable_value_counts_without_blanks_and_line_ends_wherever_it_stands(started, tmp_path, name):
+def test_whitespace_around_a_value_is_ignored(started, tmp_path, name):
     plain = started(**{name: USABLE[name]})
     (tmp_path / "value").write_text(f"\ufeff \t{USABLE[name]} \r\n\n", encoding="utf-8")
     (tmp_path / "env").write_text(f"# A comment\r\n\r\nexport {name} = {USABLE[name]} \r\n", encoding="utf-8")
@@ -131,7 +131,7 @@ def test_a_renamed_variable_is_read_by_its_former_name_too_and_the_present_one_w
 
 
 @pytest.mark.parametrize("empty", ["", "  ", "\n"], ids=repr)
-def test_an_empty_variable_is_as_good_as_none(started, empty):
+def test_an_empty_variable_counts_as_unset(started, empty):
     optional = [name for name in USABLE if name not in REQUIRED]
 
     assert started(**dict.fromkeys(optional, empty)) == started()
@@ -185,7 +185,7 @@ def test_an_env_file_that_cannot_be_read_is_named_with_its_line(started, tmp_pat
     assert refusal(started) in {f"{tmp_path}/env, {said}", f"{tmp_path}/env {said}"}
 
 
-def test_lists_bear_blanks_line_ends_and_empty_items(started, tmp_path):
+def test_lists_ignore_whitespace_and_empty_items(started, tmp_path):
     (tmp_path / "secrets").write_text(" whsec_one ,\n\twhsec_two,\r\n\n")
 
     found = started(
@@ -205,7 +205,7 @@ def test_lists_bear_blanks_line_ends_and_empty_items(started, tmp_path):
     "password", ["pa#s5w", "12#s5w", "pa/s5w", "12/s5w", "pa?s5w", "12?s5w", "s5w:pa/", "[s5w", "s5w]"]
 )
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"])
-def test_a_password_that_is_not_percent_encoded_is_refused_and_never_told(started, name, password):
+def test_a_password_that_is_not_percent_encoded_is_refused_and_not_quoted(started, name, password):
     scheme = "postgresql" if name == "DATABASE_URL" else "redis"
 
     said = refusal(started, **{name: f"{scheme}://user:{password}@db:5432/1"})
@@ -223,7 +223,7 @@ def test_a_password_that_is_not_percent_encoded_is_refused_and_never_told(starte
         "postgresql://db/x?conn_max_age=never", "postgresql://db/x#y",
     ],
 )  # fmt: skip
-def test_what_is_no_database_is_refused(started, url):
+def test_an_invalid_database_url_is_refused(started, url):
     assert refusal(started, DATABASE_URL=url).startswith("DATABASE_URL ")
 
 
@@ -234,7 +234,7 @@ def test_what_is_no_database_is_refused(started, url):
         "postgresql://u@/x?host=%2Ftmp&port=5432", "postgresql://u@[::1]:5432/x?sslmode=require&conn_max_age=60",
     ],
 )  # fmt: skip
-def test_what_is_a_database_is_taken(started, url):
+def test_a_valid_database_url_is_accepted(started, url):
     assert started(DATABASE_URL=url)["DATABASES"]["default"]["NAME"] == "x"
 
 
@@ -244,7 +244,7 @@ def test_a_malformed_webhook_secret_stops_the_start(started, secret):
 
 
 @pytest.mark.parametrize("secret", ["whsec_", "YWJj", "whsec_a b", "whsec_a,b"])
-def test_so_does_one_of_stripe(started, secret):
+def test_a_malformed_stripe_secret_stops_the_start(started, secret):
     assert refusal(started, STRIPE_WEBHOOK_SECRETS=secret).startswith("STRIPE_WEBHOOK_SECRETS must be ")
 
 
@@ -255,7 +255,7 @@ def test_stripes_address_is_https_in_production_and_may_be_a_double_in_local_mod
     assert started(STRIPE_API_BASE=double, LOCAL_MODE="1")["STRIPE_API_BASE"] == double
 
 
-def test_a_shorter_longest_hold_shortens_the_usual_one(started):
+def test_a_maximum_hold_below_the_default_lowers_the_default(started):
     assert started(HOLD_TTL_MAX_SECONDS="60")["HOLD_TTL_SECONDS"] == 60
     assert "from 10 to 60" in refusal(started, HOLD_TTL_MAX_SECONDS="60", HOLD_TTL_SECONDS="61")
 
@@ -270,7 +270,7 @@ def test_a_shorter_longest_hold_shortens_the_usual_one(started):
         (("-m", "celery", "--quiet", "-A", "flashsale", "beat"), "celery"),
     ],
 )
-def test_every_program_says_it_in_one_line_and_ends(tmp_path, program, name):
+def test_every_program_ends_with_one_line(tmp_path, program, name):
     environment = {"ENV_FILE": str(tmp_path / "env"), "STATE_DIR": str(tmp_path)} | REQUIRED
 
     ended = subprocess.run(

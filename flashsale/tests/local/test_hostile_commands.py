@@ -47,7 +47,7 @@ RIGHT = {
     "make_token": {"--name": "ERP"},
     "unlock_logins": {},
 }
-# What these take as it is.
+# Options that accept any text.
 TAKE_TEXT = {"--name", "--description", "--max-per-customer", "--max-per-hold", "--stock", "--price", "--into"}
 WITHOUT_OPTIONS = {"audit_stock", "payments_due", "refresh_availability", "refunds_due", "seed_demo", "up"}
 
@@ -66,7 +66,7 @@ def options_of(name: str) -> list[str]:
 
 
 def refusal_of(name: str, options: dict[str, str]) -> str | None:
-    """Run a command and return the sentence with which it ends, or None; whatever else it raises is a traceback."""
+    """Run a command and return the sentence with which it ends, or None; any other exception is a traceback."""
     command = load_command_class(get_commands()[name], name)
     command.stdout = OutputWrapper(io.StringIO())
     parser = command.create_parser("manage.py", name)
@@ -111,7 +111,7 @@ def test_a_product_that_cannot_be_is_refused(db, option, value):
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "abc", "-1", "9" * 5_000, "٨٠٠٠", "80 00"])
-def test_a_port_that_is_none_is_a_sentence(monkeypatch, tmp_path, port):
+def test_an_invalid_port_is_a_sentence(monkeypatch, tmp_path, port):
     monkeypatch.setenv("PORT", port)
 
     with pytest.raises(env_file.CannotStart, match="PORT must be a whole number"):

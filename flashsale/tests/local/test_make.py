@@ -1,4 +1,4 @@
-"""`make run` from a bare checkout: what was cut short is made again."""
+"""`make run` from a bare checkout: an interrupted installation is repeated."""
 
 import os
 import shutil
@@ -53,7 +53,7 @@ class Checkout:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 @pytest.mark.parametrize("phase", ["-m venv", "-m pip install"])
-def test_an_interrupted_installation_is_begun_again(tmp_path, phase, number):
+def test_an_interrupted_installation_starts_again(tmp_path, phase, number):
     checkout = Checkout(tmp_path, hangs_at=phase)
     first = checkout.make("run")
     wait_until(lambda: checkout.times(phase) == 1, what=f"{phase} has begun")
@@ -77,7 +77,7 @@ def test_a_complete_installation_is_used_again(tmp_path):
     assert [checkout.times(words) for words in ("-m venv", "-m pip install", "manage.py up")] == [1, 1, 2]
 
 
-def test_what_pip_refuses_keeps_the_environment(tmp_path):
+def test_a_failed_pip_install_keeps_the_environment(tmp_path):
     checkout = Checkout(tmp_path, fails_at="-m pip install")
 
     codes = [checkout.make("run").wait(WAIT_SECONDS) for _ in range(2)]

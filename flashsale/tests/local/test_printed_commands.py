@@ -1,4 +1,4 @@
-"""What is printed for people to paste works as it stands: another folder with blanks, another port, another shell."""
+"""Printed commands work when they are pasted into another shell, also with blanks in a path and another port."""
 
 import os
 import re
@@ -16,7 +16,7 @@ AWKWARD = 'it\'s a "$HOME" folder; ls'
 
 
 def paste(command: str, *, folder) -> subprocess.CompletedProcess:
-    """Run what was printed in a new shell that has nothing of the system's environment."""
+    """Run a printed command in a new shell without the system's environment."""
     environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
     return subprocess.run(
         ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False
@@ -58,7 +58,7 @@ def test_a_printed_command_names_the_variables_that_were_chosen(monkeypatch, tmp
     assert pasted.stdout == "|".join([*expected, "simulate_sale\n"])
 
 
-def test_without_a_server_it_says_how_this_system_is_started(monkeypatch, tmp_path):
+def test_without_a_server_the_command_says_how_to_start_the_system(monkeypatch, tmp_path):
     monkeypatch.setenv("STATE_DIR", str(tmp_path / "a folder"))
 
     with pytest.raises(CommandError, match=re.escape(f"`make run STATE_DIR='{tmp_path}/a folder'`")):
@@ -66,7 +66,7 @@ def test_without_a_server_it_says_how_this_system_is_started(monkeypatch, tmp_pa
 
 
 @pytest.mark.django_db
-def test_a_crowd_does_not_come_unasked_to_a_real_shop(settings):
+def test_a_simulated_crowd_needs_consent_outside_local_mode(settings):
     settings.LOCAL_MODE = False
 
     with pytest.raises(CommandError, match="--yes-really"):

@@ -1,4 +1,4 @@
-"""The embedded servers: shared, private, and never orphaned."""
+"""The embedded servers: shared by the programs of one state folder, private, and never orphaned."""
 
 import fcntl
 import os
@@ -172,7 +172,7 @@ def test_unusual_paths_work(tmp_path, name):
     servers.wait_until_stopped(folder)
 
 
-def test_an_interrupted_first_start_is_made_good(state_dir):
+def test_an_interrupted_first_start_is_completed_by_the_next(state_dir):
     (state_dir / "postgres.new").mkdir(parents=True)
     (state_dir / "postgres.new" / "PG_VERSION").write_text("18\n")
 
@@ -182,7 +182,7 @@ def test_an_interrupted_first_start_is_made_good(state_dir):
     lease.close()
 
 
-def test_data_of_another_version_is_refused_in_words(state_dir):
+def test_data_of_another_postgresql_version_is_refused_with_a_message(state_dir):
     (state_dir / "postgres").mkdir(parents=True)
     (state_dir / "postgres" / "PG_VERSION").write_text("12\n")
 
@@ -190,14 +190,14 @@ def test_data_of_another_version_is_refused_in_words(state_dir):
         servers.use(state_dir)
 
 
-def test_a_state_folder_that_is_a_file_is_refused_in_words(tmp_path):
+def test_a_state_folder_that_is_a_file_is_refused_with_a_message(tmp_path):
     (tmp_path / "file").write_text("")
 
     with pytest.raises(servers.EmbeddedError, match="cannot be used"):
         servers.use(tmp_path / "file" / "state")
 
 
-def test_a_socket_folder_of_somebody_else_is_refused(state_dir):
+def test_a_socket_folder_of_another_user_is_refused(state_dir):
     sockets = servers.socket_dir(state_dir)
     sockets.mkdir(mode=0o755)
     try:
@@ -255,7 +255,7 @@ def test_programs_below_a_folder_that_others_cannot_enter_run_too(tmp_path, stat
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_data_of_another_account_is_refused_in_words(state_dir):
+def test_data_of_another_account_is_refused_with_a_message(state_dir):
     servers.use(state_dir).close()
     servers.wait_until_stopped(state_dir)
     os.chown(state_dir / "postgres", 12345, 12345)
@@ -264,21 +264,21 @@ def test_data_of_another_account_is_refused_in_words(state_dir):
         servers.use(state_dir)
 
 
-def test_a_process_id_left_by_a_crash_that_somebody_else_has_now_does_not_matter(state_dir):
+def test_a_stale_pid_file_whose_pid_was_reused_does_not_matter(state_dir):
     servers.use(state_dir).close()
     servers.wait_until_stopped(state_dir)
     data = state_dir / "postgres"
     owner = data.stat()
-    with subprocess.Popen(["sleep", "60"], user=owner.st_uid, group=owner.st_gid) as somebody_else:
+    with subprocess.Popen(["sleep", "60"], user=owner.st_uid, group=owner.st_gid) as other_process:
         lock = data / "postmaster.pid"
-        lock.write_text(f"{somebody_else.pid}\n{data}\n1\n5432\n\n\n\nready\n")
+        lock.write_text(f"{other_process.pid}\n{data}\n1\n5432\n\n\n\nready\n")
         os.chown(lock, owner.st_uid, owner.st_gid)
 
         lease = servers.use(state_dir)
 
         assert query(state_dir, "SELECT 1") == (1,)
-        assert somebody_else.poll() is None
-        somebody_else.kill()
+        assert other_process.poll() is None
+        other_process.kill()
     lease.close()
 
 
@@ -294,7 +294,7 @@ def test_a_folder_that_is_reached_by_a_link_has_the_same_servers(state_dir):
         used.close()
 
 
-def test_two_who_ask_at_once_whether_it_runs_do_not_take_each_other_for_a_keeper(tmp_path):
+def test_a_status_check_does_not_mistake_another_one_for_a_keeper(tmp_path):
     path = tmp_path / "keeper.lock"
     with path.open("w") as another_question:
         fcntl.flock(another_question, fcntl.LOCK_SH)
@@ -305,6 +305,6 @@ def test_two_who_ask_at_once_whether_it_runs_do_not_take_each_other_for_a_keeper
         assert servers.is_locked(path)
 
 
-def test_a_folder_that_nobody_may_write_is_refused_in_words():
+def test_a_read_only_folder_is_refused_with_a_message():
     with pytest.raises(servers.EmbeddedError, match="/proc/state cannot be used"):
         servers.use(Path("/proc/state"))

@@ -12,7 +12,7 @@ from flashsale.tests.support.processes import WAIT_SECONDS, held_signals, proces
 
 @pytest.fixture
 def system(tmp_path):
-    """A system that has not been started; whatever a test leaves running is stopped."""
+    """A system that has not been started; it is stopped at the end."""
     system = LocalSystem(tmp_path)
     system.process = None
     yield system
@@ -29,7 +29,7 @@ def test_help_needs_no_settings_and_starts_nothing(system):
     assert not system.state_dir.exists()
 
 
-def test_a_folder_that_nobody_may_write_is_said_in_one_line(system):
+def test_a_read_only_folder_is_reported_in_one_line(system):
     system.environment["STATE_DIR"] = "/proc/state"
 
     result = system.manage("up")
@@ -50,7 +50,7 @@ def test_the_port_of_the_env_file_is_used_and_kept_whatever_proxy_is_named(syste
     assert f"PORT={system.port}\n" in (system.state_dir / "local.env").read_text()
 
 
-def test_a_bad_port_in_the_env_file_is_said_in_words(system, tmp_path):
+def test_an_invalid_port_in_the_env_file_is_refused_with_a_message(system, tmp_path):
     del system.environment["PORT"]
     (tmp_path / "no.env").write_text("PORT=http\n")
 
@@ -61,7 +61,7 @@ def test_a_bad_port_in_the_env_file_is_said_in_words(system, tmp_path):
     assert "Traceback" not in result.stderr
 
 
-# What shows that a start has come so far, in order.
+# Signs of the start's progress, in order.
 MOMENTS = {
     "the first line": lambda system: signal.SIGTERM in held_signals(system.process.pid),
     "the servers start": lambda system: (system.state_dir / "keeper.log").exists(),
@@ -90,7 +90,7 @@ def test_an_interrupt_at_any_moment_of_the_start_stops_everything(system, number
     wait_until(lambda: not system.leftovers(), what="no process is left")
 
 
-def test_a_second_ctrl_c_does_not_cut_the_orderly_stop_short(system):
+def test_a_second_ctrl_c_does_not_interrupt_the_shutdown(system):
     system.up()
     system.wait_open()
     programs = _children_of(system)
@@ -106,7 +106,7 @@ def test_a_second_ctrl_c_does_not_cut_the_orderly_stop_short(system):
     assert not set(programs) & set(system.leftovers())
 
 
-def test_a_dead_valkey_ends_the_system_with_its_last_lines_when_the_database_is_another(system, tmp_path):
+def test_a_dead_valkey_ends_the_system_also_with_an_external_database(system, tmp_path):
     elsewhere = servers.use(tmp_path / "elsewhere")
     system.environment["DATABASE_URL"] = servers.urls(tmp_path / "elsewhere").database
     system.up()

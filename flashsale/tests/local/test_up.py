@@ -29,7 +29,7 @@ def system(tmp_path_factory):
     servers.wait_until_stopped(running.state_dir)
 
 
-def test_it_prints_where_it_runs_and_the_staff_login(system):
+def test_up_prints_its_urls_and_the_staff_login(system):
     text = system.text()
 
     assert f"{system.url}/api/v1/products" in text
@@ -37,7 +37,7 @@ def test_it_prints_where_it_runs_and_the_staff_login(system):
     assert re.search(r"Staff account of this system: admin / \S{12,}", text)
 
 
-def test_its_products_look_like_a_real_sale(system):
+def test_the_demo_products_cover_the_sale_statuses(system):
     products = httpx.get(f"{system.url}/api/v1/products").json()["results"]
 
     assert [product["sale_status"] for product in products] == ["live", "upcoming", "sold_out", "live"]
@@ -65,7 +65,7 @@ def test_s6_the_demo_has_a_password_of_its_own_and_no_debug_pages(system, db):
     assert "URLconf" not in httpx.get(f"{system.url}/nothing").text
 
 
-def test_its_file_is_private_and_keeps_the_port(system):
+def test_the_env_file_is_private_and_stores_the_port(system):
     local_env = system.state_dir / "local.env"
 
     assert local_env.stat().st_mode & 0o777 == 0o600
@@ -76,7 +76,7 @@ def test_static_files_of_the_admin_are_served(system):
     assert httpx.get(f"{system.url}/static/admin/css/base.css").status_code == 200
 
 
-def test_a_second_start_on_the_same_folder_is_refused_in_words(system):
+def test_a_second_start_on_the_same_folder_is_refused_with_a_message(system):
     result = system.manage("up")
 
     assert result.returncode == 1
@@ -105,7 +105,7 @@ def test_an_event_is_sent_by_command(system, provider):
     assert httpx.get(f"{system.url}/api/v1/orders/{order['order_id']}").json()["status"] == "paid"
 
 
-def test_a_hold_left_alone_is_expired_by_the_worker(system):
+def test_an_overdue_hold_is_expired_by_the_worker(system):
     wanted = {"product_id": 1, "quantity": 1, "ttl": 10}
     hold = httpx.post(f"{system.url}/api/v1/holds", json=wanted).json()
 
@@ -140,7 +140,7 @@ def _own(system, command: str) -> list[int]:
 
 
 @pytest.mark.parametrize("victim", [_web_process, _worker, _postmaster], ids=["web", "worker", "postgresql"])
-def test_a_process_killed_in_the_middle_of_a_sale_loses_nothing_that_was_answered(system, victim):
+def test_killing_a_process_during_a_sale_loses_nothing_that_was_answered(system, victim):
     sale = start(
         sys.executable, "manage.py", "simulate_sale", "--shoppers", "300", "--stock", "60",
         environment=system.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -165,7 +165,7 @@ def _is_selling(system, known_products: int) -> bool:
     return bool(products) and products[-1]["available_stock"] < products[-1]["total_stock"] // 2
 
 
-def test_a_busy_port_is_said_in_words(tmp_path):
+def test_a_port_in_use_is_refused_with_a_message(tmp_path):
     other = LocalSystem(tmp_path)
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", other.port))
@@ -181,8 +181,8 @@ def test_a_busy_port_is_said_in_words(tmp_path):
     wait_until(lambda: not other.leftovers(), what="no process is left")
 
 
-def test_a_port_that_is_refused_is_not_kept(tmp_path):
-    # Commands and the next start would ask the other server.
+def test_a_refused_port_is_not_stored(tmp_path):
+    # Otherwise commands and the next start would use the other server's port.
     other = LocalSystem(tmp_path)
     other.state_dir.mkdir(parents=True)
     kept = f"LOCAL_MODE=1\nSECRET_KEY={'k' * 50}\nPORT={free_port()}\n"
@@ -199,7 +199,7 @@ def test_a_port_that_is_refused_is_not_kept(tmp_path):
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
-def test_a_bad_port_is_said_in_words(tmp_path, port):
+def test_an_invalid_port_is_refused_with_a_message(tmp_path, port):
     other = LocalSystem(tmp_path)
     other.environment["PORT"] = port
 
@@ -226,7 +226,7 @@ def test_production_refuses_to_start_without_secret_or_database(tmp_path):
         assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_process_that_dies_takes_the_system_down_and_says_why(system):
+def test_the_system_stops_when_a_process_dies_and_says_why(system):
     [beat] = set(processes_naming("celery\0-A\0flashsale\0beat")) & set(system.leftovers())
 
     os.kill(beat, signal.SIGKILL)
@@ -237,7 +237,7 @@ def test_a_process_that_dies_takes_the_system_down_and_says_why(system):
     wait_until(lambda: not system.leftovers(), what="no process is left")
 
 
-def test_a_second_start_keeps_the_data_and_ctrl_c_ends_it_in_order(system):
+def test_a_second_start_keeps_the_data_and_ctrl_c_stops_it(system):
     system.up()
     system.wait_open()
     products = httpx.get(f"{system.url}/api/v1/products").json()["results"]

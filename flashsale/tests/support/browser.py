@@ -1,4 +1,4 @@
-"""Pages as people see them: Debian's Chromium, which notes every console error and every request to another host."""
+"""Pages in Debian's Chromium; console errors and requests to other hosts fail the test."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ def tool(name: str) -> str:
 
 @contextlib.contextmanager
 def open_page(base_url: str, *, viewport: dict[str, int] = DESKTOP) -> Iterator[Page]:
-    """Open an empty page; fails afterwards when anything went wrong on the pages that it showed."""
+    """Open an empty page; fails at the end if any page had an error."""
     chromium = tool("chromium")
     wrong: list[str] = []
 
@@ -50,7 +50,7 @@ def open_page(base_url: str, *, viewport: dict[str, int] = DESKTOP) -> Iterator[
         finally:
             # While its event loop runs, Django gives this thread connections of their own.
             connections.close_all()
-        # Whatever refreshes itself stops before the test's database goes.
+        # Stops the pages that refresh themselves before the test's database is emptied.
         page.goto("about:blank")
         browser.close()
     assert wrong == [], wrong

@@ -34,7 +34,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
 def environment_of(service: str, **variables: str) -> dict[str, str]:
-    """Return what a service finds in its environment where these variables stand in `.env`."""
+    """Return a service's environment when `.env` holds these variables."""
     found = {}
     for name, value in SERVICES[service].get("environment", {}).items():
         if value is not None:
@@ -51,7 +51,7 @@ def _default(match: re.Match) -> str:
 
 
 def make_secrets(folder: Path) -> None:
-    """Make the secrets as whoever deploys does."""
+    """Make the secrets with the script for deployments."""
     subprocess.run(["sh", "deploy/make-secrets.sh", str(folder)], cwd=PROJECT, check=True, capture_output=True)
 
 
@@ -102,7 +102,7 @@ class Deployment:
 @contextlib.contextmanager
 def deployment(**variables: str) -> Iterator[Deployment]:
     """Give a deployment with a database of its own, a copy of the tests' database, and its secrets."""
-    # Not below pytest's folders: who is not root could not get there.
+    # Not below pytest's folders, which only their owner may enter.
     folder = Path(tempfile.mkdtemp(prefix="flashsale-deployed-"))
     folder.chmod(0o755)
     make_secrets(folder / "secrets")
@@ -110,7 +110,7 @@ def deployment(**variables: str) -> Iterator[Deployment]:
     fill_schedule()
     connection.close()
     with psycopg.connect(_database_url("postgres"), autocommit=True) as server:
-        # A database is copied when nobody uses it; what tests before left behind may take a moment to go.
+        # CREATE DATABASE needs a template without sessions; those of earlier tests may take a moment to end.
         server.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [template])
         server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     servers = {
@@ -144,7 +144,7 @@ def stopping(*programs: subprocess.Popen) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A running nginx: its address, and what it wrote down."""
+    """A running nginx: its address, and its access log."""
 
     url: str
     port: int
@@ -167,7 +167,7 @@ class Proxy:
     def logged(self, answer: httpx.Response | http.client.HTTPResponse) -> dict:
         """Return the line of the access log that belongs to the answer; it comes a moment later."""
         request_id = answer.headers["X-Request-ID"]
-        wait_until(lambda: request_id in self.log.read_text(), what="the request is written down")
+        wait_until(lambda: request_id in self.log.read_text(), what="the request is logged")
         [line] = [line for line in self.log.read_text().splitlines() if request_id in line]
         return json.loads(line)
 

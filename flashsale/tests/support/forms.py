@@ -1,4 +1,4 @@
-"""Forms of the admin as a browser sends them: every field that the page holds, with what a person fills in."""
+"""Forms of the admin as a browser sends them: every field of the page, with the values that a person enters."""
 
 from html.parser import HTMLParser
 
@@ -36,7 +36,7 @@ def _is_sent(given: dict[str, str]) -> bool:
 
 
 def filled_in(page, *, holding: str, **given: str) -> dict[str, object]:
-    """Return the fields of the page's form that has one named `holding`, and `given` instead of what stands there."""
+    """Return the fields of the page's form that has one named `holding`, with `given` in place of their values."""
     reader = _Fields()
     reader.feed(page.content.decode())
     [fields] = [form for form in reader.forms if holding in form]

@@ -20,7 +20,7 @@ from pytest_django import DjangoDbBlocker
 
 from flashsale.tests.support.processes import RUN, TEST
 
-# What was told to stop may need a moment on a busy machine.
+# Programs that were asked to stop may need a moment on a busy machine.
 GRACE_SECONDS = 30
 SESSIONS = (
     "SELECT pid, backend_start, state, query FROM pg_stat_activity"
@@ -32,13 +32,13 @@ _tests: list[tuple[datetime, str]] = []
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Remember when which test began."""
+    """Record when each test began."""
     _tests.append((datetime.now(UTC), item.nodeid))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Look when the fixtures of a module have ended."""
+    """Check after the fixtures of a module have ended."""
     result = yield
     if nextitem is None or nextitem.path != item.path:
         left = end_all(grace_seconds=GRACE_SECONDS)

@@ -2,7 +2,7 @@
 
 
 def problem_of(response, status: int, code: str) -> dict:
-    """Assert that the response is a whole problem document, and return it."""
+    """Assert that the response is a complete problem document, and return it."""
     assert response.status_code == status, response.content
     assert response.headers["Content-Type"] == "application/problem+json"
     body = response.json()

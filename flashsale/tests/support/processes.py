@@ -1,4 +1,4 @@
-"""Real processes for tests: started, awaited, and gone afterwards."""
+"""Real processes for tests: started, awaited, and stopped."""
 
 import contextlib
 import os
@@ -12,9 +12,9 @@ from pathlib import Path
 from flashsale.local.child_process import child_setup
 
 PROJECT = Path(__file__).resolve().parents[3]
-# How long a test waits for what must happen: reached only when it does not, however busy the machine is.
+# How long a test waits for a condition: reached only in a failure, however busy the machine is.
 WAIT_SECONDS = 180
-# What says of a process which run of the tests, and which test, started it (see `flashsale.tests.support.leftovers`).
+# Environment variables that name a process's test run and test (see `flashsale.tests.support.leftovers`).
 RUN, TEST = "FLASHSALE_TEST_RUN", "PYTEST_CURRENT_TEST"
 
 
@@ -27,7 +27,7 @@ def wait_until(condition: Callable[[], object], *, seconds: float = WAIT_SECONDS
 
 
 def inherited() -> dict[str, str]:
-    """Return what the environment of every program of a test has, however little else it has."""
+    """Return the variables that every program of a test gets."""
     return {name: os.environ[name] for name in (RUN, TEST) if name in os.environ}
 
 
@@ -79,7 +79,7 @@ def held_signals(pid: int) -> set[signal.Signals]:
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody uses at the moment."""
+    """Return a TCP port that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -32,7 +32,7 @@ _racing: list[threading.Thread] = []
 def patient() -> Iterator[None]:
     """Let new connections wait for locks, and requests for their turn, as long as a test waits.
 
-    A race is decided by its locks, and on a busy machine not by the timeouts of production. What a test has set itself
+    A race must be decided by locks, not by the timeouts of production on a busy machine. What a test has set itself
     stays.
     """
     unset = {name: WAIT_SECONDS for name, usual in LINE_SECONDS.items() if getattr(batching, name) == usual}
@@ -79,11 +79,10 @@ def times(count: int, call: Callable[[], Any]) -> list[Callable[[], Any]]:
 
 
 class Meeting:
-    """A place between looking and writing where racing threads wait for each other.
+    """A barrier between reading and writing for racing threads.
 
-    Where a lock keeps the others away, the one that came goes on alone as soon as they wait for that lock, or have
-    ended: the lock has done its work. Where there is none, all of them have looked before any of them writes, however
-    slow they are.
+    Where a lock holds the others back, the thread at the barrier goes on as soon as they wait for that lock, or have
+    ended. Where there is no lock, all threads have read before any of them writes, however slow they are.
     """
 
     def __init__(self, parties: int) -> None:
@@ -93,7 +92,7 @@ class Meeting:
         self._is_over = False
 
     def wait(self) -> None:
-        """Wait for the others; once a thread waited in vain no thread waits any more."""
+        """Wait for the others; once one wait timed out, no thread waits again."""
         with self._changed:
             if self._is_over:
                 return
@@ -108,7 +107,7 @@ class Meeting:
         deadline = time.monotonic() + MEETING_SECONDS
         with other_connection(autocommit=True) as watcher:
             while not (have_met() or self._is_over):
-                # Counted first: a thread that ends meanwhile has let go of its locks before.
+                # Counted first: a thread that ends meanwhile has released its locks before.
                 alive = sum(thread.is_alive() for thread in _racing)
                 is_stuck = 0 < alive <= self._here + watcher.execute(BLOCKED).fetchone()[0]
                 with self._changed:
@@ -160,7 +159,7 @@ def counts(results: list[Any]) -> dict[str, int]:
 
 
 def other_connection(**options) -> psycopg.Connection:
-    """A connection to the same database that belongs to nobody here."""
+    """A connection to the same database, outside Django."""
     settings = connection.settings_dict
     address = {"host": settings["HOST"], "port": settings["PORT"], "user": settings["USER"]}
     return psycopg.connect(

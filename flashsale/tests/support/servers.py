@@ -22,7 +22,7 @@ STATE = pytest.StashKey[tuple[Path, servers.Lease | None]]()
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Choose the environment and start the servers; `--help` and `--version` do without."""
-    _let_children_hear_signals()
+    _restore_signals_for_children()
     state_dir = Path(tempfile.mkdtemp(prefix="flashsale-test-"))
     no_env_file = state_dir / "env"
     os.environ |= {
@@ -44,7 +44,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     early_config.stash[STATE] = (state_dir, lease)
 
 
-def _let_children_hear_signals() -> None:
+def _restore_signals_for_children() -> None:
     """Replace ignored signals by handlers that do nothing, which a program that is started does not inherit.
 
     A shell starts background jobs with SIGINT ignored, nohup with SIGHUP; tests send both to what they start.

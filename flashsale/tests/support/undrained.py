@@ -1,6 +1,6 @@
-"""The WSGI application as it would be without `flashsale.web.draining`: the control of test_early_answers."""
+"""The WSGI application without `flashsale.web.draining`: the control of test_early_answers."""
 
 from flashsale import wsgi
 
-# What `drained` was given.
+# The application that `drained` wraps.
 application = wsgi.application.__wrapped__

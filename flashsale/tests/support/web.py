@@ -1,4 +1,4 @@
-"""A web server of a test's own, and requests byte for byte on its connections."""
+"""A web server for one test, and requests sent byte by byte on its connections."""
 
 import contextlib
 import os
@@ -51,7 +51,7 @@ def _answers(port: int) -> bool:
 
 
 class Line:
-    """A connection that requests go over as they are written; it does not come back once it is lost."""
+    """A connection that sends raw requests and is not reopened when it is lost."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
@@ -79,7 +79,7 @@ class Line:
         return int(first.split()[1]), headers, self._body(headers) if has_body else b""
 
     def has_answer(self, *, seconds: float) -> bool:
-        """Say whether anything comes within this time."""
+        """Say whether any data arrives within this time."""
         return bool(select.select([self._socket], [], [], seconds)[0])
 
     def is_closed(self) -> bool:
@@ -114,6 +114,6 @@ class Line:
 
 
 def head_of(request_line: str, *headers: str, host: str = "127.0.0.1") -> bytes:
-    """Return the head of an HTTP/1.1 request: `POST /path` and headers as they are written."""
+    """Return the head of an HTTP/1.1 request: the request line and headers verbatim."""
     assert re.fullmatch(r"[A-Z]+ \S+", request_line)
     return "\r\n".join([f"{request_line} HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode("latin-1")
