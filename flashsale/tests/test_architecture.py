@@ -8,7 +8,7 @@ from django.apps import apps
 from flashsale.api.problem_codes import BY_REFUSAL
 from flashsale.core.refusals import Refusal
 from flashsale.tests.support.processes import PROJECT
-from flashsale.tests.support.source_code import APPS, production_modules
+from flashsale.tests.support.source_code import APPS, modules_of_tests, production_modules
 
 MAX_LINES = 300
 # Each has one subject that is not worth splitting.
@@ -115,6 +115,23 @@ def test_every_refusal_has_an_http_status():
         return {kind} | {found for child in kind.__subclasses__() for found in below(child)}
 
     assert {kind.code for kind in below(Refusal) - {Refusal}} - answered_in_words == {kind.code for kind in BY_REFUSAL}
+
+
+def imported_test_modules(source: str) -> set[str]:
+    """Return the modules of tests that a source imports; helpers belong in a `support` package or a conftest."""
+    modules = {node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.module}
+    return {module for module in modules if module.rpartition(".")[2].startswith("test_")}
+
+
+def test_no_test_module_imports_from_another_one():
+    found = {str(path.relative_to(PROJECT)): imported_test_modules(path.read_text()) for path in modules_of_tests()}
+
+    assert {path: modules for path, modules in found.items() if modules} == {}
+
+
+@pytest.mark.parametrize("planted", ["from payments.tests.test_stripe import send", "from .test_stripe import send"])
+def test_an_import_from_a_test_module_is_found(planted):
+    assert imported_test_modules(planted)
 
 
 def test_l14_no_foreign_key_cascades():

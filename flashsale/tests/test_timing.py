@@ -1,12 +1,11 @@
 """No test depends on the speed of the machine: tests wait for conditions, with the common timeout."""
 
 import ast
-from pathlib import Path
 
 import pytest
 
 from flashsale.tests.support.processes import PROJECT
-from flashsale.tests.support.source_code import APPS
+from flashsale.tests.support.source_code import modules_of_tests
 
 WAITS = {"wait", "join", "result", "communicate", "wait_until", "acquire"}
 LIMITS = {"timeout", "seconds"}
@@ -22,10 +21,6 @@ ALLOWED = {
     "wait": {"flashsale/tests/chaos/proxy.py", "payments/tests/support/stripe_server.py"},
     "elapsed": set(),
 }  # fmt: skip
-
-
-def modules() -> list[Path]:
-    return [PROJECT / "conftest.py", *(path for app in APPS for path in (PROJECT / app).rglob("tests/**/*.py"))]
 
 
 def _name(function: ast.expr) -> str:
@@ -69,7 +64,7 @@ def faults(text: str) -> list[tuple[int, str]]:
 
 def test_no_test_sleeps_or_waits_for_a_fixed_time():
     found = []
-    for path in modules():
+    for path in [PROJECT / "conftest.py", *modules_of_tests()]:
         place = str(path.relative_to(PROJECT))
         found += [f"{place}:{line}: {fault}" for line, fault in faults(path.read_text()) if place not in ALLOWED[fault]]
 

@@ -1,7 +1,7 @@
 """The table in docs/payments.md is what the tests show."""
 
 from flashsale.tests.support.processes import PROJECT
-from payments.tests.test_webhook_matrix import NAMES, STATES, expected
+from payments.tests.support.matrix import NAMES, STATES, expected
 
 HEADER = """| on an order | event | outcome | order afterwards | units (reserved, sold) | payments |
 |---|---|---|---|---|---|"""

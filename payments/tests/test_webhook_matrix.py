@@ -1,6 +1,5 @@
-"""Every state of an order times every event: what SPEC says, worked out here a second time, from its sentences."""
+"""Every event on an order in every state, compared with `payments.tests.support.matrix`."""
 
-from dataclasses import dataclass
 from itertools import product as every
 
 import pytest
@@ -11,74 +10,9 @@ from checkout.models import Order
 from checkout.tests.factories import OrderFactory, let_order_pass
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive, send
+from payments.tests.support.matrix import NAMES, STATES, Expected, expected, unchanged
 
-STATES = ["pending", "overdue", "expired", "cancelled", "paid by pay_1", "paid by no name"]
 STATUSES = ["success", "failure", "failed", "refunded", "refund_failed"]
-NAMES = ["pay_1", "pay_2", None]
-RESERVED = {"pending", "overdue"}
-# What everybody sees of an order that nothing happened to.
-SEEN_AS = {"pending": "pending_payment", "overdue": "expired", "expired": "expired", "cancelled": "cancelled"}
-
-
-@dataclass(frozen=True)
-class Expected:
-    outcome: str
-    status: str
-    payments: dict[str, str]
-    reserved: int
-    sold: int
-
-
-def payer_of(state: str) -> str | None:
-    """Return what the payment that paid the order is known by."""
-    return {"paid by pay_1": "pay_1", "paid by no name": "earlier"}.get(state)
-
-
-def unchanged(state: str, outcome: str) -> Expected:
-    payer = payer_of(state)
-    return Expected(
-        outcome=outcome,
-        status=SEEN_AS.get(state, "paid"),
-        payments={payer: "applied"} if payer else {},
-        reserved=2 if state in RESERVED else 0,
-        sold=2 if payer else 0,
-    )
-
-
-def after_success(state: str, knows: str | None, named: str | None) -> Expected:
-    payer = payer_of(state)
-    if state == "cancelled":
-        return Expected("applied", "cancelled", {named or "evt": "refund_due"}, 0, 0)
-    if payer is None:
-        return Expected("applied", "paid", {named or "evt": "applied"}, 0, 2)
-    is_the_one_payment = named in (None, payer) or (payer == "earlier" and named == knows)
-    if is_the_one_payment:
-        return unchanged(state, "ignored")
-    return Expected("applied", "paid", {payer: "applied", named: "refund_due"}, 0, 2)
-
-
-def after_failure(state: str, knows: str | None, named: str | None) -> Expected:
-    counts = named is None or knows is None or named == knows
-    if state == "pending" and counts:
-        return Expected("applied", "cancelled", {}, 0, 0)
-    return unchanged(state, "ignored")
-
-
-def after_refund(state: str, knows: str | None, named: str | None) -> Expected:
-    payer = payer_of(state)
-    if payer and named in (None, payer):
-        return Expected("applied", "paid", {payer: "refunded"}, 0, 2)
-    return unchanged(state, "needs_review")
-
-
-def expected(state: str, knows: str | None, status: str, named: str | None) -> Expected:
-    rule = {
-        "success": after_success,
-        "failure": after_failure,
-        "failed": after_failure,
-        "refunded": after_refund,
-    }.get(status)
-    return rule(state, knows, named) if rule else unchanged(state, "ignored")
 
 
 def order_in(state: str, knows: str | None) -> Order:

@@ -7,6 +7,11 @@ from flashsale.tests.support.processes import PROJECT
 APPS = ("catalog", "checkout", "payments", "flashsale")
 
 
+def modules_of_tests() -> list[Path]:
+    """Return every module below a `tests` folder."""
+    return [path for app in APPS for path in sorted((PROJECT / app).rglob("*.py")) if "tests" in path.parts]
+
+
 def production_modules() -> list[Path]:
     """Return every module of the project but tests and migrations."""
     return [
