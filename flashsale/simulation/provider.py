@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from flashsale.simulation.client import ShopClient
-from payments.providers.standard import sign_as_provider
+from payments.providers import PROVIDERS
 
 MAX_DELAY_SECONDS = 1.5
 
@@ -96,7 +96,7 @@ class FakeProvider:
             **bill.reference,
         }
         content = json.dumps(body).encode()
-        headers = sign_as_provider(content, message_id=key)
+        headers = PROVIDERS["standard"].sign(content, message_id=key)
         response = await self._shop.send("webhook", "POST", "/api/v1/payments/webhook", content, headers)
         if response.is_success:
             self._shop.journal.events.add(key)

@@ -1,4 +1,4 @@
-"""What every payment provider's module offers: verify a request, translate its body. Nothing else."""
+"""What a payment provider's module offers: it verifies requests, translates their bodies, and describes itself."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from payments.models import Dispute, WebhookEvent
 
 @dataclass(frozen=True, kw_only=True)
 class DisputeNews:
-    """How a dispute about a payment stands: its id, and its reason in the provider's word."""
+    """The state of a dispute about a payment: its id, its status, and the provider's word for its reason."""
 
     dispute_id: str
     status: Dispute.Status
@@ -24,13 +24,13 @@ class DisputeNews:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One message of a provider in this shop's words.
+    """One message of a provider in this shop's terms.
 
     `type` is the provider's own name for what happened. A reference, amount or currency that was given but cannot be
     used is None and `malformed` names the first such field. `amount` is in units of `currency`, not in minor units;
     of a refund it is what this refund gave back, or with `amount_is_total` what all refunds did so far.
-    `occurred_at` is when it happened, where the provider says so. `fingerprint` is equal for two messages that say the
-    same.
+    `occurred_at` is when it happened, where the provider says so. `fingerprint` is equal for two messages with the
+    same content.
     """
 
     event_id: str
@@ -50,7 +50,7 @@ class Message:
 
 
 class UnusableBody(Exception):
-    """Verified bytes that cannot be stored as an event; `pointer` says which member is at fault."""
+    """Verified bytes that cannot be stored as an event; `pointer` (a JSON pointer) names the member at fault."""
 
     def __init__(self, detail: str, *, pointer: str = "#") -> None:
         super().__init__(detail)
@@ -58,27 +58,58 @@ class UnusableBody(Exception):
 
 
 class SignatureMismatch(Exception):
-    """The request does not prove that the provider sent it."""
+    """The request does not prove that the provider sent it; the message is for people."""
+
+
+class UnusableSample(Exception):
+    """A sample event cannot be made of these members; the message is for people."""
 
 
 class Provider(Protocol):
-    """A payment provider. `name` is the last part of its webhook's path."""
+    """A payment provider: all that the shop, its documentation and its tools know about it."""
 
+    # The last part of its webhook's path, and the start of its variables' names.
     name: str
-    # Whether a failure that names an order ends it although the order has no proved payment id: true where a provider
-    # tells of whole payments, false where it tells of single tries.
-    failures_end_orders: bool
-    # Request headers worth keeping beside the raw body; never one that carries a signature.
+    # What people call it, and what the documentation says its event is.
+    title: str
+    # The environment variable with its webhook secrets, separated by commas.
+    secrets_variable: str
+    # The headers that prove who sent a request, with their descriptions; they are never stored.
+    signature_headers: Mapping[str, str]
+    # Request headers that are stored beside the raw body.
     kept_headers: tuple[str, ...]
+    # The JSON Schema of an event, as the documentation shows it.
+    body_schema: Mapping[str, Any]
+    # What `sample` can say: "success" and whatever else the provider knows.
+    sample_statuses: tuple[str, ...]
+    # Whether a failure that names an order cancels it although the order has no proved payment id: true where a
+    # provider reports whole payments, false where it reports single attempts to pay.
+    failures_end_orders: bool
+
+    def has_secrets(self) -> bool:
+        """Say whether any webhook secret is configured."""
 
     def verify_headers(self, headers: Mapping[str, str]) -> None:
-        """Raise `SignatureMismatch` when the headers alone say that the provider did not send the request."""
+        """Raise `SignatureMismatch` when the headers alone show that the provider did not send the request now."""
 
     def verify(self, body: bytes, headers: Mapping[str, str]) -> None:
-        """Raise `SignatureMismatch` unless the provider sent these bytes."""
+        """Raise `SignatureMismatch` unless the provider signed these bytes with one of the secrets."""
 
     def translate(self, body: bytes, headers: Mapping[str, str]) -> Message:
         """Return what the verified bytes say; raises `UnusableBody`."""
+
+    def sign(self, body: bytes, *, message_id: str) -> dict[str, str]:
+        """Return the headers with which the provider would send the body now, signed with the first secret, if any."""
+
+    def sample(self, *, event_id: str, status: str, members: Mapping[str, str]) -> bytes:
+        """Return the body of an event as the provider would write it, for the shop's own tools and tests.
+
+        `members` are any of `SAMPLE_MEMBERS`, as text. Raises `UnusableSample`.
+        """
+
+
+# What a sample event may name: ids, and an amount in units of `currency` (ISO 4217).
+SAMPLE_MEMBERS = ("order_id", "hold_id", "payment_id", "amount", "currency")
 
 
 class RefundOutcome(Enum):
@@ -91,7 +122,7 @@ class RefundOutcome(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class RefundAnswer:
-    """A provider's answer; `key_is_spent` when it would repeat this answer to the same key, whatever happened since."""
+    """A provider's answer; `key_is_spent` when it would repeat this answer to the same idempotency key."""
 
     outcome: RefundOutcome
     refund_id: str | None = None
@@ -132,6 +163,6 @@ class RefundClient(Protocol):
         """Return every refund of a payment, those made elsewhere included. Raises `LookUpFailed`."""
 
 
-def fingerprint_of(*says: Any) -> str:
-    """Return the SHA-256 (hex) of what a message says after translation."""
-    return hashlib.sha256(json.dumps(says, default=str).encode()).hexdigest()
+def fingerprint_of(*content: Any) -> str:
+    """Return the SHA-256 (hex) of a message's content after translation."""
+    return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()

@@ -7,7 +7,7 @@ from checkout.tests.factories import HoldFactory
 from flashsale.api import authentication
 from flashsale.tests.support.processes import WAIT_SECONDS
 from payments.models import Payment
-from payments.providers import stripe_refunds
+from payments.providers.stripe import refunds as stripe_refunds
 from payments.tests.support.ordering import place
 from payments.tests.support.stripe_events import INTENT, NEW, OLD, event, intent, outcome, send
 from payments.tests.support.stripe_server import API_KEY, stripe_server

@@ -11,7 +11,7 @@ from checkout import audit
 from checkout.models import Order
 from checkout.tests.factories import OrderFactory
 from payments.models import Payment, WebhookEvent
-from payments.providers.stripe import TYPES
+from payments.providers.stripe.events import TYPES
 from payments.tests.factories import undone
 
 VALUES = st.recursive(

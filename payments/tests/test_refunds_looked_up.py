@@ -9,8 +9,8 @@ from flashsale.core import clock
 from flashsale.tests.support.racing import at_once, times
 from payments import refunds, tasks
 from payments.models import Refund
-from payments.providers import stripe_refunds
 from payments.providers.base import RefundAnswer, RefundOutcome
+from payments.providers.stripe import refunds as stripe_refunds
 from payments.refunds import attempts, sending
 from payments.tests.factories import let_refund_pass
 from payments.tests.support.refunding import attempts_made, run_after_the_wait, state

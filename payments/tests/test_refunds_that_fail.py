@@ -4,7 +4,7 @@ import pytest
 
 from payments import refunds, tasks
 from payments.models import Payment
-from payments.providers import stripe_refunds
+from payments.providers.stripe import refunds as stripe_refunds
 from payments.tests.support.refunding import attempts_made, run_after_the_wait, state
 from payments.tests.support.stripe_events import INTENT, charge, event, intent, outcome, send
 

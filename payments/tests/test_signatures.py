@@ -16,7 +16,7 @@ from checkout.models import Order
 from flashsale.core import webhook_signatures
 from flashsale.core.webhook_signatures import WrongSignature, key_of, sign, verify
 from payments.models import WebhookEvent
-from payments.providers.standard import sign_as_provider
+from payments.providers import PROVIDERS
 from payments.tests.factories import PATH
 
 OLD, NEW, OTHER = (webhook_signatures.key_of("whsec_" + base64.b64encode(bytes([n]) * 32).decode()) for n in (1, 2, 3))
@@ -157,7 +157,7 @@ def test_local_mode_with_secrets_asks_for_signatures(api, order, settings):
 
 
 def test_our_own_tools_sign_with_the_first_secret():
-    verify([OLD], body=BODY, headers=sign_as_provider(BODY, message_id="msg_1"))
+    verify([OLD], body=BODY, headers=PROVIDERS["standard"].sign(BODY, message_id="msg_1"))
 
 
 @pytest.mark.parametrize(

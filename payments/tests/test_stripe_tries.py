@@ -6,7 +6,7 @@ from checkout.models import Order
 from checkout.tests.factories import OrderFactory
 from payments import inbox
 from payments.models import Payment, WebhookEvent
-from payments.providers import stripe as stripe_provider
+from payments.providers.stripe.events import PAYMENT_INTENTS
 from payments.tests.factories import let_event_pass
 from payments.tests.support.stripe_events import INTENT, UNKNOWN, event, intent, outcome, send, session, status_of
 
@@ -17,7 +17,7 @@ ENDS_OF_TRIES = ["checkout.session.async_payment_failed", "checkout.session.expi
 
 
 def try_that_ended(kind: str, order: Order, *, payment_intent: str | None) -> dict:
-    if kind in stripe_provider.PAYMENT_INTENTS:
+    if kind in PAYMENT_INTENTS:
         return event(kind, intent(order, id=payment_intent, amount_received=0, status="canceled"))
     return event(kind, session(order, payment_intent=payment_intent, payment_status="unpaid"))
 
@@ -34,7 +34,7 @@ def test_the_end_of_the_orders_own_payment_cancels_it(api, product, kind):
 @pytest.mark.parametrize("kind", ENDS_OF_TRIES)
 @pytest.mark.parametrize("known", [INTENT, None])
 def test_the_end_of_another_try_changes_nothing_and_the_order_can_be_paid(api, product, kind, payment_intent, known):
-    if payment_intent is None and kind in stripe_provider.PAYMENT_INTENTS:
+    if payment_intent is None and kind in PAYMENT_INTENTS:
         payment_intent = "pi_unknown"
     order = OrderFactory(product=product, quantity=2, payment_id=known)
 

@@ -4,7 +4,6 @@ from django.conf import settings
 
 from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH
 from flashsale.core.limits import MAX_ID, MAX_INTEGER
-from payments.models import EVENT_ID_LENGTH
 
 UUID = {"type": "string", "format": "uuid"}
 # Text that PostgreSQL can store.
@@ -46,30 +45,4 @@ PLACE_ORDER = {
     },
     "required": ["hold_id"],
     "not": {"required": ["payment_id", "payment_intent_id"]},
-}
-EVENT = {
-    "type": "object",
-    "properties": {
-        "idempotency_key": TEXT
-        | {"maxLength": EVENT_ID_LENGTH, "description": "The event's id; else the `webhook-id` header."},
-        "status": {
-            "description": "`success`, `failure` (or `failed`), `refunded`; anything else is stored and ignored."
-        },
-        "order_id": {"description": "Which order it is about: its UUID."},
-        "hold_id": {"description": "Or the hold that it was, or will be, made of."},
-        "payment_id": {"description": "Or the provider's id of the payment (`payment_intent_id` is accepted)."},
-        "amount": {"description": "A number or a decimal string, in units of `currency`; checked when given."},
-        "currency": {"description": "An ISO 4217 code in any case; checked when given."},
-    },
-    "required": ["idempotency_key"],
-}
-STRIPE_EVENT = {
-    "type": "object",
-    "properties": {
-        "id": TEXT | {"maxLength": EVENT_ID_LENGTH, "description": "The event's id."},
-        "type": {"description": "Such as `payment_intent.succeeded`; unknown types are stored and ignored."},
-        "livemode": {"description": "Must be that of this shop (`STRIPE_LIVEMODE`)."},
-        "data": {"description": "`object`: the payment intent, session, charge or refund."},
-    },
-    "required": ["id"],
 }

@@ -1,5 +1,6 @@
 """The OpenAPI document as a whole, and its page."""
 
+import copy
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,10 +17,11 @@ from rest_framework.views import APIView
 
 from flashsale.api.authentication import HasDescriptionAccess
 from flashsale.api.openapi import operations  # noqa: F401 - its extensions are found once it is imported
-from flashsale.api.openapi.bodies import EVENT, STRIPE_EVENT
 from flashsale.core.rest.conditional import Page, PageCache
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.views import AcyclicView
+from payments.providers import PROVIDERS
+from payments.providers.base import Provider
 
 # How long clients may keep the description: a new version shows it soon.
 MAX_AGE_SECONDS = 300
@@ -64,18 +66,27 @@ def finished(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 response.setdefault("headers", {}).update(ALWAYS | (CHALLENGE if status == "401" else {}))
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
-    paths = result["paths"]
-    of_provider = paths.pop("/api/v1/payments/webhooks/{provider}")["post"]
-    paths["/api/v1/payments/webhooks/stripe"] = {"post": of_provider}
-    _told_apart(paths["/api/v1/payments/webhook"]["post"], "receiveEvent", "A payment event", "webhook-", EVENT)
-    _told_apart(of_provider, "receiveStripeEvent", "An event of Stripe", "Stripe-", STRIPE_EVENT)
+    _describe_providers(result["paths"])
     return result
 
 
-def _told_apart(operation: dict[str, Any], name: str, summary: str, headers: str, body: dict[str, Any]) -> None:
-    operation |= {"operationId": name, "summary": summary}
-    operation["parameters"] = [given for given in operation["parameters"] if given["name"].startswith(headers)]
-    operation["requestBody"]["content"]["application/json"]["schema"] = body
+def _describe_providers(paths: dict[str, Any]) -> None:
+    """Replace the path of any provider's webhook by one path for each provider."""
+    of_any = paths.pop("/api/v1/payments/webhooks/{provider}")["post"]
+    first, *others = PROVIDERS.values()
+    _describe_webhook(paths["/api/v1/payments/webhook"]["post"], "receiveEvent", "A payment event", first)
+    for provider in others:
+        operation = copy.deepcopy(of_any)
+        name = provider.title.replace(" ", "")
+        _describe_webhook(operation, f"receive{name}Event", f"An event of {provider.title}", provider)
+        paths[f"/api/v1/payments/webhooks/{provider.name}"] = {"post": operation}
+
+
+def _describe_webhook(operation: dict[str, Any], operation_id: str, summary: str, provider: Provider) -> None:
+    operation |= {"operationId": operation_id, "summary": summary}
+    operation["description"] += f" Signed over the raw bytes as {provider.title} specifies."
+    operation["parameters"] = [each for each in operation["parameters"] if each["name"] in provider.signature_headers]
+    operation["requestBody"]["content"]["application/json"]["schema"] = provider.body_schema
 
 
 class _DescriptionView(AcyclicView, APIView):

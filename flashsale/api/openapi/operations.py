@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from catalog.serializers import ProductOut
 from checkout.serializers import HoldOut, OrderOut
 from flashsale.api.openapi import examples
-from flashsale.api.openapi.bodies import EVENT, PLACE_HOLD, PLACE_ORDER
+from flashsale.api.openapi.bodies import PLACE_HOLD, PLACE_ORDER
 from flashsale.api.openapi.parts import (
     ANYWHERE,
     CACHED,
@@ -28,6 +28,7 @@ from flashsale.api.openapi.parts import (
     problems,
     retry_after,
 )
+from payments.providers import PROVIDERS
 from payments.serializers import ReceiptOut
 
 for name, serializer in {"Product": ProductOut, "Hold": HoldOut, "Order": OrderOut, "Receipt": ReceiptOut}.items():
@@ -134,23 +135,22 @@ documented(
 )  # fmt: skip
 
 
+# One view receives the events of all providers; the document tells them apart (`document.finished`).
 SIGNATURES = [
-    asked("webhook-id", "Standard Webhooks: the message's id."),
-    asked("webhook-timestamp", "Standard Webhooks: Unix time in seconds, at most five minutes off."),
-    asked("webhook-signature", "Standard Webhooks: `v1,` and the base64 of the HMAC-SHA256; several, by spaces."),
-    asked("Stripe-Signature", "Stripe: `t=...,v1=...`."),
+    asked(name, description)
+    for provider in PROVIDERS.values()
+    for name, description in provider.signature_headers.items()
 ]
 documented(
     "payments.views.WebhookView",
     post=extend_schema(
         tags=["payment webhooks"], auth=[],
-        description="What a payment provider says: stored first, then believed. Signed over the raw bytes, as Standard"
-        " Webhooks says or, at `/payments/webhooks/stripe`, as Stripe does.",
+        description="An event of a payment provider: committed before it is processed.",
         parameters=[
             *SIGNATURES, header("Idempotent-Replayed", "`true`: stored before.", 200, 202),
             retry_after("throttled", "busy"),
         ],
-        request={"application/json": EVENT},
+        request={"application/json": {"type": "object"}},
         responses=ok(ReceiptOut, "Applied, ignored, or for staff to look at", examples.RECEIPT)
         | ok(ReceiptOut, "Stored, not finished yet", examples.PARKED_RECEIPT, status=202)
         | problems("signature_invalid", "throttled", *WITH_A_BODY, *ANYWHERE),

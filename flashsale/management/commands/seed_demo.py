@@ -15,7 +15,6 @@ from catalog.models import Product
 from checkout import holds, orders
 from payments import inbox
 from payments.providers import PROVIDERS
-from payments.providers.standard import sign_as_provider
 
 STAFF_NAME = "admin"
 PASSWORD_BYTES = 12
@@ -90,4 +89,5 @@ def _buy_one(product: Product, *, payment_id: str) -> None:
     key = f"demo-{payment_id}"
     paid = {"idempotency_key": key, "status": "success", "order_id": str(order.pk), "payment_id": payment_id}
     body = json.dumps(paid).encode()
-    inbox.receive(PROVIDERS["standard"], body=body, headers=sign_as_provider(body, message_id=key))
+    provider = PROVIDERS["standard"]
+    inbox.receive(provider, body=body, headers=provider.sign(body, message_id=key))

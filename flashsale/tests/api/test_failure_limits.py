@@ -14,7 +14,7 @@ from flashsale.core.capacity.bulkheads import Bulkhead
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.processes import WAIT_SECONDS
 from flashsale.tests.support.tokens import bearer, make_token
-from payments.providers.standard import sign_as_provider
+from payments.providers import PROVIDERS
 
 pytestmark = pytest.mark.django_db
 
@@ -108,7 +108,7 @@ def test_a_provider_is_answered_whatever_comes_from_its_address(api, address):
     for _ in range(8):
         api.post(WEBHOOK, {}, REMOTE_ADDR=address)
     body = json.dumps({"idempotency_key": "evt_1", "status": "success", "order_id": str(order.pk)}).encode()
-    headers = sign_as_provider(body, message_id="msg_1")
+    headers = PROVIDERS["standard"].sign(body, message_id="msg_1")
     headers.pop("content-type")
 
     answers = [

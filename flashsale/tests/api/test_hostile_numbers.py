@@ -9,7 +9,7 @@ from catalog.models import Stock
 from checkout import audit
 from checkout.models import Hold, Order
 from payments.models import Payment, WebhookEvent
-from payments.providers.stripe import TYPES
+from payments.providers.stripe.events import TYPES
 
 LONG, LONGER = 16_384, 100_000
 # Valid JSON, each of them.

@@ -12,7 +12,7 @@ import stripe
 from django.conf import settings
 
 from payments.providers.base import ListedRefund, LookUpFailed, RefundAnswer, RefundOutcome
-from payments.providers.stripe import exponent_of
+from payments.providers.stripe.events import exponent_of
 
 CONNECT_TIMEOUT_SECONDS = 5
 READ_TIMEOUT_SECONDS = 20
