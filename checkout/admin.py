@@ -1,48 +1,13 @@
 """Holds and orders for staff: to look at, and to take back what buyers do not need."""
 
-from datetime import datetime
-
 from django.contrib import admin
-from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from checkout import holds, orders
+from checkout import holds, order_story, orders
 from checkout.models import Hold, Order
-from flashsale.core import money
 from flashsale.core.staff.admin import BigTableAdmin, TimeRange, money_column
 from flashsale.core.staff.csv_export import Export
-
-
-def order_story(order: Order) -> list[tuple[datetime, str]]:
-    """Return everything that happened to an order, with times, in order."""
-    told = [(order.hold.created_at, f"Hold {order.hold_id} placed"), (order.created_at, "Ordered")]
-    for event in order.webhook_events.all():
-        told.append((event.received_at, f"Event {event.event_id} received: {event.type}"))
-        if event.processed_at:
-            told.append((event.processed_at, f"Event {event.event_id} {event.status}: {event.reason or '-'}"))
-    for payment in order.payments.prefetch_related("refunds", "disputes"):
-        amount = f"{money.render(payment.amount, payment.currency)} {payment.currency}"
-        told.append((payment.created_at, f"Payment {payment.payment_id} of {amount}, now {payment.status}"))
-        told += [
-            (r.answered_at or r.created_at, f"Refund of {payment.payment_id} {r.status}") for r in payment.refunds.all()
-        ]
-        told += [
-            (
-                d.created_at,
-                f"Dispute {d.dispute_id} of {payment.payment_id} ({d.reason or 'no reason given'}), now {d.status}",
-            )
-            for d in payment.disputes.all()
-        ]
-    if order.paid_at:
-        told.append((order.paid_at, "Paid"))
-    if order.closed_at:
-        told.append((order.closed_at, "Expired" if order.paid_at else order.get_status_display()))
-    content_type = ContentType.objects.get_for_model(Order)
-    for entry in LogEntry.objects.filter(content_type=content_type, object_id=str(order.pk)).select_related("user"):
-        told.append((entry.action_time, f"{entry.user}: {entry.get_change_message()}"))
-    return sorted(told, key=lambda happened: happened[0])
 
 
 @admin.register(Hold)
@@ -100,7 +65,9 @@ class OrderAdmin(BigTableAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context=None):
         order = self.get_object(request, object_id)
-        story = {"story": order_story(order), "events": order.webhook_events.order_by("pk")} if order else {}
+        story = {}
+        if order:
+            story = {"moments": order_story.moments_of(order), "documents": order_story.documents_of(order)}
         return super().change_view(request, object_id, form_url, (extra_context or {}) | story)
 
     @admin.action(description="Cancel orders", permissions=["decide"])

@@ -6,8 +6,10 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
+        from checkout import order_story as story
         from checkout import orders
-        from payments import checks, inbox
+        from payments import checks, inbox, order_story
 
         orders.register_creation_hook(inbox.lock_early_events)
+        story.register(moments=order_story.moments_of, documents=order_story.documents_of)
         register(checks.webhooks_can_be_verified, Tags.security, deploy=True)
