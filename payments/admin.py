@@ -1,4 +1,4 @@
-"""Webhook events, payments and refunds for staff: to look at, and to settle what nothing else can."""
+"""Webhook events, payments, refunds and disputes for staff, who settle the events that need review or are dead."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html_join
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
@@ -26,14 +27,14 @@ WARNINGS = {
 
 
 class AcceptForm(NoteForm):
-    """A decision about events; their order, where they do not name it."""
+    """Why events are accepted, and which order they are about, where they do not name it."""
 
     order_id = forms.UUIDField(required=False, label="Order", widget=UnfoldAdminTextInputWidget())
-    field_order = ("order_id", "note")
+    field_order: tuple[str, ...] = ("order_id", "note")
 
 
 class RefundForm(AcceptForm):
-    """Money to be given back; how much, where the events do not say it."""
+    """Why money is refunded, and how much, where the events do not say it."""
 
     amount = forms.DecimalField(
         required=False,
@@ -52,18 +53,18 @@ class RefundForm(AcceptForm):
     field_order = ("order_id", "amount", "currency", "note")
 
     def clean_currency(self) -> str:
-        code = self.cleaned_data["currency"].upper()
+        code: str = self.cleaned_data["currency"].upper()
         if code and not money.is_currency(code):
             raise forms.ValidationError("This is not an ISO 4217 currency.")
         return code
 
     def clean(self) -> dict[str, Any]:
-        given = super().clean()
-        amount, currency = given.get("amount"), given.get("currency")
+        cleaned = super().clean() or self.cleaned_data
+        amount, currency = cleaned.get("amount"), cleaned.get("currency")
         if amount and currency and not money.fits(amount, currency):
             decimals = money.exponent_of(currency)
             self.add_error("amount", f"An amount in {currency} has at most {decimals} decimals.")
-        return given
+        return cleaned
 
 
 @admin.register(WebhookEvent)
@@ -87,28 +88,28 @@ class WebhookEventAdmin(BigTableAdmin):
     )  # fmt: skip
 
     @admin.action(description="Retry dead events", permissions=["decide"])
-    def retry(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
+    def retry(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> TemplateResponse | None:
         def retry(event: WebhookEvent, *, note: str) -> WebhookEvent:
             return inbox.retry(event.pk)
 
         return self._settle(request, queryset, "retry", retry)
 
     @admin.action(description="Settle: accept as they are", permissions=["decide"])
-    def accept(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
-        def accept(event: WebhookEvent, **given: Any) -> WebhookEvent:
-            return inbox.accept(event.pk, staff=request.user, **given)
+    def accept(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> TemplateResponse | None:
+        def accept(event: WebhookEvent, **decision: Any) -> WebhookEvent:
+            return inbox.accept(event.pk, staff=request.user, **decision)
 
         return self._settle(request, queryset, "accept", accept, AcceptForm)
 
     @admin.action(description="Settle: give the money back", permissions=["decide"])
-    def refund(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
-        def refund(event: WebhookEvent, **given: Any) -> WebhookEvent:
-            return inbox.refund(event.pk, staff=request.user, **given)
+    def refund(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> TemplateResponse | None:
+        def refund(event: WebhookEvent, **decision: Any) -> WebhookEvent:
+            return inbox.refund(event.pk, staff=request.user, **decision)
 
         return self._settle(request, queryset, "refund", refund, RefundForm)
 
     @admin.action(description="Settle: dismiss, nothing is to be done", permissions=["decide"])
-    def dismiss(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]):
+    def dismiss(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> TemplateResponse | None:
         def dismiss(event: WebhookEvent, *, note: str) -> WebhookEvent:
             return inbox.dismiss(event.pk, staff=request.user, note=note)
 
@@ -121,14 +122,14 @@ class WebhookEventAdmin(BigTableAdmin):
         action: str,
         verb: Callable[..., WebhookEvent],
         form_class: type[NoteForm] = NoteForm,
-    ):
+    ) -> TemplateResponse | None:
         return self.decide(
             request, queryset, action=action, verb=verb, form_class=form_class, warning=WARNINGS.get(action, "")
         )
 
     @admin.display(description="Orders with this payment id")
     def orders_with_its_payment_id(self, event: WebhookEvent) -> str:
-        """Name the orders that carry the event's payment id: which of them it pays for, a human has to find out."""
+        """Link the orders with the event's payment id, proved or claimed; staff find out which of them it pays."""
         if not event.payment_ref:
             return "-"
         links = (
@@ -161,7 +162,7 @@ class PaymentAdmin(BigTableAdmin):
     )  # fmt: skip
 
     @admin.action(description="Mark as refunded by other means", permissions=["decide"])
-    def mark_refunded(self, request: HttpRequest, queryset: QuerySet[Payment]):
+    def mark_refunded(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
         def mark(payment: Payment, *, note: str) -> Payment:
             return refunds.mark_refunded(payment, staff=request.user, note=note)
 

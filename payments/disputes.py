@@ -1,20 +1,21 @@
-"""Disputes about payments, as the provider tells of them. The only writer of `Dispute`."""
+"""Disputes about payments, as the provider reports them. The only writer of `Dispute`."""
 
 from payments.models import Dispute, Payment, WebhookEvent
 
 
 class Outdated(Exception):
-    """Something newer is known about this dispute."""
+    """A later event of this dispute is recorded already."""
 
 
-def record(event: WebhookEvent, payment: Payment) -> Dispute:
-    """Store how a dispute about a payment stands; the caller has locked the payment. Raises `Outdated`.
+def record(event: WebhookEvent, payment: Payment, *, dispute_id: str) -> Dispute:
+    """Store the state of a dispute about a locked payment. Raises `Outdated`.
 
-    Events come in any order: the one that happened last counts, and of two in the same second the one that ends it.
+    Events arrive in any order: the one that happened last counts, and of two in the same second the one that ends it.
     """
-    known = payment.disputes.filter(dispute_id=event.dispute_ref).first()
-    dispute = known or Dispute(payment=payment, dispute_id=event.dispute_ref, created_at=event.happened_at)
-    if known is not None and not _is_newer(event, known):
+    dispute = payment.disputes.filter(dispute_id=dispute_id).first()
+    if dispute is None:
+        dispute = Dispute(payment=payment, dispute_id=dispute_id, created_at=event.happened_at)
+    elif not _is_newer(event, dispute):
         raise Outdated
     dispute.amount, dispute.currency, dispute.reason = event.amount, event.currency, event.dispute_reason
     dispute.status, dispute.as_of = event.dispute_status, event.happened_at
@@ -23,7 +24,7 @@ def record(event: WebhookEvent, payment: Payment) -> Dispute:
     return dispute
 
 
-def _is_newer(event: WebhookEvent, known: Dispute) -> bool:
-    if event.happened_at == known.as_of:
-        return known.status == Dispute.Status.OPEN
-    return event.happened_at > known.as_of
+def _is_newer(event: WebhookEvent, dispute: Dispute) -> bool:
+    if event.happened_at == dispute.as_of:
+        return dispute.status == Dispute.Status.OPEN
+    return event.happened_at > dispute.as_of

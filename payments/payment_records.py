@@ -1,6 +1,6 @@
-"""The only writer of payments: recorded when a provider took money, given back when it was refunded.
+"""The only writer of payments: recorded when a provider took money, changed when it was refunded.
 
-A payment is changed under its order's row lock, where it has an order, and then its own.
+A payment is changed under its order's row lock, where it has an order, and its own.
 """
 
 from collections.abc import Iterable
@@ -19,11 +19,11 @@ REFUND_FAILED = "refund_failed"
 
 
 class RefundTooLarge(Exception):
-    """More would be given back than was paid."""
+    """The refunds of a payment would exceed its amount."""
 
 
 def payment_id_of(event: WebhookEvent) -> str:
-    """Return what the event's payment is known by: the provider's payment id, else the event's own id."""
+    """Return the id of the event's payment: the provider's payment id, else the event's own id."""
     return event.payment_ref or event.event_id
 
 
@@ -59,17 +59,21 @@ def record(
 ) -> Payment:
     """Store money that the event says was taken, for a locked order or for none.
 
-    `amount` and `currency` (ISO 4217) are those given, else the event's, else the order's.
+    `amount` (in units of `currency`, ISO 4217) and `currency` are the event's unless given; where the event names none,
+    they are the order's. Raises `ValueError` when nothing says how much it was.
     """
+    amount, currency = amount or event.amount, currency or event.currency
+    if order is not None:
+        amount, currency = amount or order.total_amount, currency or order.currency
     if amount is None:
-        amount = order.total_amount if event.amount is None else event.amount
+        raise ValueError("nothing says how much was paid")
     payment = Payment.objects.create(
         provider=event.provider,
         payment_id=payment_id_of(event),
         order=order,
         event=event,
         amount=amount,
-        currency=currency or event.currency or order.currency,
+        currency=currency,
         status=status,
         reason=reason,
         created_at=now,
@@ -77,7 +81,7 @@ def record(
     if status != Payment.Status.APPLIED:
         _update_order_refund(payment)
     if status == Payment.Status.REFUND_DUE:
-        _note("refund_due", payment)
+        _record_event("refund_due", payment)
     return payment
 
 
@@ -108,34 +112,34 @@ def record_all(paid: Iterable[tuple[WebhookEvent, Order]], *, now: datetime) -> 
 
 
 def record_refund(payment: Payment, *, amount: Decimal) -> None:
-    """Record that `amount` of a locked payment was given back. Raises `RefundTooLarge`."""
+    """Record that `amount` of a locked payment, in units of its currency, was refunded. Raises `RefundTooLarge`."""
     refunded = payment.refunded_amount + amount
     if refunded > payment.amount:
         raise RefundTooLarge
     payment.refunded_amount = refunded
     if refunded == payment.amount:
         payment.status = Payment.Status.REFUNDED
-        _note("payment_refunded", payment)
+        _record_event("payment_refunded", payment)
     payment.save(update_fields=["refunded_amount", "status", "refunded_by", "refunded_note"])
     _update_order_refund(payment)
 
 
 def reverse_refund(payment: Payment, *, amount: Decimal) -> None:
-    """Record that `amount` of what was given back of a locked payment never arrived.
+    """Record that a refund of `amount`, in units of the payment's currency, failed after it was sent.
 
-    A payment that was refunded is then due for refund again. What had not been counted as given back is not counted
-    off.
+    A locked payment that was refunded is then due for refund again. An amount that was never counted as refunded is not
+    subtracted.
     """
     if amount <= payment.refunded_amount:
         payment.refunded_amount -= amount
     if payment.status != Payment.Status.APPLIED and payment.refunded_amount < payment.amount:
         payment.status, payment.reason = Payment.Status.REFUND_DUE, REFUND_FAILED
-        _note("refund_due", payment)
+        _record_event("refund_due", payment)
     payment.save(update_fields=["refunded_amount", "status", "reason"])
     _update_order_refund(payment)
 
 
-def _note(event: str, payment: Payment) -> None:
+def _record_event(event: str, payment: Payment) -> None:
     events.record_on_commit(
         event, order_id=payment.order_id, payment_id=payment.payment_id, provider=payment.provider,
         amount=str(payment.amount), currency=payment.currency, reason=payment.reason,
@@ -143,9 +147,10 @@ def _note(event: str, payment: Payment) -> None:
 
 
 def _update_order_refund(payment: Payment) -> None:
-    if payment.order_id is None:
+    order = payment.order
+    if order is None:
         return
-    of_order = Payment.objects.filter(order_id=payment.order_id)
+    of_order = Payment.objects.filter(order=order)
     statuses = set(of_order.values_list("status", flat=True))
     state = Order.Refund.NONE
     if Payment.Status.REFUND_DUE in statuses:
@@ -154,4 +159,4 @@ def _update_order_refund(payment: Payment) -> None:
         state = Order.Refund.DONE
     in_its_currency = of_order.filter(currency=F("order__currency"))
     refunded = in_its_currency.aggregate(total=Sum("refunded_amount"))["total"] or Decimal(0)
-    orders.set_refund_state(payment.order, state=state, refunded_amount=refunded)
+    orders.set_refund_state(order, state=state, refunded_amount=refunded)

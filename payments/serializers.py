@@ -7,7 +7,7 @@ from payments.inbox import Receipt
 from payments.models import WebhookEvent
 
 REPLAY_MESSAGE = "Already handled"
-MESSAGES = {
+MESSAGES: dict[str, str] = {
     WebhookEvent.Status.PARKED: "Order not found yet",
     WebhookEvent.Status.NEEDS_REVIEW: "Webhook stored for review",
     WebhookEvent.Status.RECEIVED: "Webhook stored",

@@ -1,41 +1,47 @@
 """Webhooks of payment providers over HTTP."""
 
+from collections.abc import Mapping
+from typing import IO, Any
+
 from django.http import HttpResponse
 from rest_framework import views
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from flashsale.core.refusals import InvalidRequest, NotFound
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.parsing import read_body
 from flashsale.core.rest.views import AcyclicView, json_response
 from payments import inbox
-from payments.providers import PROVIDERS
+from payments.providers import DEFAULT_PROVIDER, PROVIDERS
 from payments.providers.base import UnusableBody
 from payments.serializers import ReceiptOut, http_status_of
 
 
 class RawJSONParser(BaseParser):
-    """Leave `application/json` as the bytes that were signed."""
+    """Pass an `application/json` body on as the bytes that were signed."""
 
     media_type = "application/json"
 
-    def parse(self, stream, media_type=None, parser_context=None) -> bytes:
+    def parse(  # type: ignore[override]  # the stub knows parsed data only; DRF hands on whatever a parser returns
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> bytes:
         return read_body(stream)
 
 
 class WebhookView(AcyclicView, views.APIView):
-    """One endpoint for each provider; the plain one also answers at `/payments/webhook`."""
+    """One endpoint for each provider; the default one also at `/payments/webhook`."""
 
     http_method_names = HTTP_METHODS
-    # A signature is all a provider needs.
+    # Providers authenticate by their signature.
     authentication_classes = permission_classes = throttle_classes = ()
     parser_classes = (RawJSONParser,)
 
-    def post(self, request, provider: str = "standard") -> HttpResponse:
+    def post(self, request: Request, provider: str = DEFAULT_PROVIDER) -> HttpResponse:
         if provider not in PROVIDERS:
             raise NotFound("There is no such payment provider.")
         inbox.verify_headers(PROVIDERS[provider], request.headers)
-        body = request.data or b""
+        body = request.data if isinstance(request.data, bytes) else b""
         try:
             receipt = inbox.receive(PROVIDERS[provider], body=body, headers=request.headers)
         except UnusableBody as error:

@@ -4,7 +4,8 @@ from payments.providers.base import Provider, RefundClient
 from payments.providers.standard import StandardProvider
 from payments.providers.stripe import StripeProvider, StripeRefunds
 
-# The first one also receives its events at `/payments/webhook`.
 PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (StandardProvider(), StripeProvider())}
+# This one also receives its events at `/payments/webhook`.
+DEFAULT_PROVIDER = StandardProvider.name
 # The providers whose API can refund.
 REFUND_CLIENTS: dict[str, RefundClient] = {StripeProvider.name: StripeRefunds()}

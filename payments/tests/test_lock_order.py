@@ -31,8 +31,13 @@ def products(db):
     return [ProductFactory(), ProductFactory()]
 
 
+def without_order(monkeypatch) -> None:
+    """Let a batch lock its stocks in the order of its events and requests."""
+    monkeypatch.setattr(orders, "lock_stocks", lambda order_ids: None)
+
+
 def let_both_have_one(monkeypatch, verb: str) -> None:
-    """Let who has done `verb` to one stock wait for the other transaction to do it to another one, or to be blocked."""
+    """Let a transaction that did `verb` to one stock wait until the other did it to another one, or is blocked."""
     monkeypatch.setattr(inventory, verb, Meeting(2).after(getattr(inventory, verb)))
 
 
@@ -43,7 +48,7 @@ def late_payment(product, number: int) -> WebhookEvent:
     return stored(order_id=order.pk, payment_id=f"pay_{product.pk}_{number}")
 
 
-def test_late_payments(products, monkeypatch, retries):
+def _two_batches_of_late_payments(products, monkeypatch) -> None:
     low, high = products
     downwards = [late_payment(high, 1), late_payment(low, 1)]
     upwards = [late_payment(low, 2), late_payment(high, 2)]
@@ -51,12 +56,24 @@ def test_late_payments(products, monkeypatch, retries):
 
     at_once(lambda: processing.process(downwards), lambda: processing.process(upwards))
 
+
+def test_late_payments_lock_their_stocks_in_ascending_id(products, monkeypatch, retries):
+    _two_batches_of_late_payments(products, monkeypatch)
+
     assert "lock_retry" not in retries
     assert {order.status for order in Order.objects.all()} == {"paid"}
     assert audit.find_drift() == []
 
 
-def test_orders_whose_payments_came_before_them(products, monkeypatch, retries):
+def test_control_without_locking_the_stocks_first_late_payments_deadlock(products, monkeypatch, retries):
+    without_order(monkeypatch)
+
+    _two_batches_of_late_payments(products, monkeypatch)
+
+    assert "lock_retry" in retries
+
+
+def test_orders_whose_payments_came_before_them_write_to_their_stocks_in_ascending_id(products, monkeypatch, retries):
     low, high = products
 
     def wanted(product) -> OrderRequest:

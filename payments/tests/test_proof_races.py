@@ -1,4 +1,4 @@
-"""Several who name one payment id at the same moment: one order is paid, and the proof is that order's."""
+"""Events and orders that name one payment id at the same moment: one order is paid, and the id is proved for it."""
 
 import itertools
 import random
@@ -29,6 +29,7 @@ ROUNDS = 6
 
 
 def test_money_a_tokens_order_and_another_order_that_an_event_names_end_as_one_payment():
+    """Stress without a control, because it chooses no moment; the locks on references have theirs below."""
     product = ProductFactory(stock=100)
     for number in range(ROUNDS):
         payment_id = f"pay_{number}"

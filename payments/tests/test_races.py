@@ -37,7 +37,7 @@ def _one_event_twice_at_once(monkeypatch) -> list:
     return at_once(*times(2, lambda: receive(key="evt_1", order_id=order.pk, payment_id="pay_1")))
 
 
-def test_l11_of_two_equal_events_at_once_the_second_hears_what_became_of_the_first(monkeypatch):
+def test_l11_of_two_equal_events_at_once_the_second_gets_the_outcome_of_the_first(monkeypatch):
     results = _one_event_twice_at_once(monkeypatch)
 
     assert counts(results) == {"Receipt": 2}
@@ -53,6 +53,7 @@ def test_control_without_the_lock_on_the_event_id_the_second_hits_the_unique_key
 
 
 def test_the_same_event_twenty_times_at_once_is_applied_once():
+    """Stress without a control of its own: the lock on the event id has one above."""
     order = OrderFactory(quantity=2)
 
     results = at_once(*times(20, lambda: receive(key="evt_1", order_id=order.pk, payment_id="pay_1")))
@@ -76,6 +77,7 @@ def test_two_success_events_of_one_order_pay_it_once():
 
 
 def test_success_and_failure_at_once_end_the_order_once():
+    """Stress without a control of its own: the order's lock has one below."""
     product = ProductFactory(stock=30)
     made = [OrderFactory(product=product, payment_id=f"pay_{n}") for n in range(10)]
 
@@ -220,6 +222,7 @@ def test_control_without_the_lock_on_references_the_event_stays_parked(monkeypat
 
 @pytest.mark.parametrize("reference", ["hold_id", "payment_id"])
 def test_many_events_racing_with_their_orders_all_arrive(reference):
+    """Stress without a control of its own: the lock on references has one above."""
     product = ProductFactory(stock=20)
     made = [HoldFactory(product=product) for _ in range(10)]
     named = [{"hold_id": h.pk} if reference == "hold_id" else {"payment_id": f"pay_{h.pk}"} for h in made]

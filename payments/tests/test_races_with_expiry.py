@@ -68,6 +68,7 @@ def test_control_with_the_stock_locked_before_the_order_they_deadlock(monkeypatc
 
 
 def test_payments_racing_with_expiry_lose_no_money():
+    """Stress without a control of its own: the order of the locks has one above."""
     product = ProductFactory(stock=10)
     made = [OrderFactory(product=product) for _ in range(10)]
     for order in made:
@@ -85,6 +86,7 @@ def test_payments_racing_with_expiry_lose_no_money():
 
 
 def test_a_late_payment_and_a_claim_for_the_same_units_share_nothing():
+    """Either may win; that the stock's lock decides is controlled in checkout/tests/test_races.py."""
     product = ProductFactory(stock=2)
     order = OrderFactory(product=product, quantity=2)
     let_order_pass(order)

@@ -168,3 +168,12 @@ def test_the_same_event_again_is_already_handled(api, order):
 def test_what_is_verified_and_no_event_is_invalid(api, body):
     assert send(api, body).status_code == 400
     assert not WebhookEvent.objects.exists()
+
+
+@pytest.mark.parametrize("status", [[], {}, ["failed"], None, 5, True, "succeeded"], ids=repr)
+def test_a_refund_with_any_other_status_is_stored_and_ignored(api, order, status):
+    send(api, event("payment_intent.succeeded", intent(order)))
+    refund = {"id": "re_1", "payment_intent": INTENT, "amount": 5998, "currency": "usd", "status": status}
+
+    assert outcome(send(api, event("refund.updated", refund))) == "ignored"
+    assert Payment.objects.get().status == "applied"

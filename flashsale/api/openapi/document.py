@@ -20,7 +20,7 @@ from flashsale.api.openapi import operations  # noqa: F401 - its extensions are 
 from flashsale.core.rest.conditional import Page, PageCache
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.views import AcyclicView
-from payments.providers import PROVIDERS
+from payments.providers import DEFAULT_PROVIDER, PROVIDERS
 from payments.providers.base import Provider
 
 # How long clients may keep the description: a new version shows it soon.
@@ -73,9 +73,11 @@ def finished(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 def _describe_providers(paths: dict[str, Any]) -> None:
     """Replace the path of any provider's webhook by one path for each provider."""
     of_any = paths.pop("/api/v1/payments/webhooks/{provider}")["post"]
-    first, *others = PROVIDERS.values()
-    _describe_webhook(paths["/api/v1/payments/webhook"]["post"], "receiveEvent", "A payment event", first)
-    for provider in others:
+    default = PROVIDERS[DEFAULT_PROVIDER]
+    _describe_webhook(paths["/api/v1/payments/webhook"]["post"], "receiveEvent", "A payment event", default)
+    for provider in PROVIDERS.values():
+        if provider is default:
+            continue
         operation = copy.deepcopy(of_any)
         name = provider.title.replace(" ", "")
         _describe_webhook(operation, f"receive{name}Event", f"An event of {provider.title}", provider)

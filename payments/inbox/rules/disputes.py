@@ -18,7 +18,7 @@ def apply(event: WebhookEvent) -> Verdict | None:
     payment = payment_records.lock(payment)
     event.order = payment.order
     try:
-        disputes.record(event, payment)
+        disputes.record(event, payment, dispute_id=event.dispute_ref)
     except disputes.Outdated:
         return ignore("outdated")
     return applied("dispute_recorded")

@@ -1,4 +1,6 @@
-"""`manage.py payments_due`: what must be given back."""
+"""`manage.py payments_due`: lists the payments that are due for refund."""
+
+from typing import Any
 
 from django.core.management.base import BaseCommand
 
@@ -9,7 +11,7 @@ from payments.models import Payment
 class Command(BaseCommand):
     help = "List the payments that are due for refund, longest waiting first, separated by tabs."
 
-    def handle(self, **options) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write("\t".join(("payment_id", "order_id", "amount", "currency", "since")))
         due = Payment.objects.filter(status=Payment.Status.REFUND_DUE).order_by("created_at")
         for payment in due.iterator():

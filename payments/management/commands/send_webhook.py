@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from checkout.models import Order
 from flashsale.core import money
 from flashsale.core.commands import arguments
-from payments.providers import PROVIDERS
+from payments.providers import DEFAULT_PROVIDER, PROVIDERS
 from payments.providers.base import SAMPLE_MEMBERS, UnusableSample
 
 TIMEOUT_SECONDS = 15
@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         statuses = list(dict.fromkeys(status for one in PROVIDERS.values() for status in one.sample_statuses))
-        parser.add_argument("--provider", choices=list(PROVIDERS), default=next(iter(PROVIDERS)))
+        parser.add_argument("--provider", choices=list(PROVIDERS), default=DEFAULT_PROVIDER)
         parser.add_argument("--status", default="success", help=f"One of {', '.join(statuses)}.")
         parser.add_argument("--key", default=None, help="The event's id; random unless given.")
         for name in SAMPLE_MEMBERS:

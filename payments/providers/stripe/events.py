@@ -37,7 +37,7 @@ REFUNDS = {
     "refund.updated": (Kind.REFUND_FAILED, "amount"),
     "charge.refund.updated": (Kind.REFUND_FAILED, "amount"),
 }
-REFUND_FAILED_STATUSES = frozenset({"failed", "canceled"})
+REFUND_FAILED_STATUSES = ("failed", "canceled")
 DISPUTES = {
     f"charge.dispute.{what}": (Kind.DISPUTE, "amount")
     for what in ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
@@ -126,6 +126,7 @@ def _changes_nothing(event_type: str, subject: dict[str, Any]) -> bool:
     """Say whether the event only reports progress: a session that is not paid yet, a refund that did not fail."""
     if event_type == "checkout.session.completed":
         return subject.get("payment_status") != "paid"
+    # Not a set: the status may be a list or an object, which has no hash.
     return event_type in REFUNDS and subject.get("status") not in REFUND_FAILED_STATUSES
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import stripe
 from django.conf import settings
+from stripe.params import RefundCreateParams
 
 from payments.providers.base import ListedRefund, LookUpFailed, RefundAnswer, RefundOutcome
 from payments.providers.stripe.events import exponent_of
@@ -29,7 +30,7 @@ class StripeRefunds:
         return settings.STRIPE_AUTO_REFUND
 
     def refund(self, payment_id: str, *, amount: Decimal, currency: str, key: str, attempt: str) -> RefundAnswer:
-        params = {
+        params: RefundCreateParams = {
             "payment_intent": payment_id,
             "amount": int(amount.scaleb(exponent_of(currency))),
             "metadata": {ATTEMPT: attempt},
