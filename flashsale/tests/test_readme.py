@@ -73,3 +73,19 @@ def test_the_sale_by_hand_gives_what_the_readme_says(system):
 
         actual = json.loads(answer.stdout.replace(system.url, README_URL))
         assert learn(expected, actual, known) == expected
+
+
+def rows_of(table_head: str, document: str) -> list[list[str]]:
+    """Return the cells of the table that begins with these columns."""
+    table = re.search(rf"^{re.escape(table_head)}.*\n\|[-|]*\n((?:\|.*\n)+)", document, re.MULTILINE)[1]
+    return [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()]
+
+
+def test_the_measured_numbers_are_those_of_the_results():
+    measured = rows_of("| what | a second | p50 ms |", (PROJECT / "benchmarks" / "RESULTS.md").read_text())
+    results = {(what, a_second, other, ratio) for what, a_second, _, _, _, other, ratio, *_ in measured}
+
+    shown = rows_of("| what | a second | compared with |", (PROJECT / "README.md").read_text())
+
+    assert len(shown) == 4
+    assert {(what, a_second, other, ratio) for what, a_second, _, other, ratio in shown} <= results

@@ -1,6 +1,7 @@
 """`manage.py simulate_sale`: a crowd against the running server, then the audit."""
 
 import asyncio
+import contextlib
 import statistics
 import sys
 import time
@@ -25,6 +26,7 @@ from flashsale.simulation.crowd import MAX_UNITS, Crowd
 SETTLE_SECONDS = 60
 MAX_SHOPPERS = 1_000_000
 PRICE = Decimal("29.99")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Command(BaseCommand):
@@ -51,14 +53,13 @@ class Command(BaseCommand):
         product = products.add(
             name=f"Simulated sale of {stock} units", price=PRICE, currency="USD", stock=stock, max_per_hold=MAX_UNITS
         )
-        console.print(f"[bold]{shoppers} shoppers[/] want {stock} units of product {product.pk} at {url}")
-        started = time.monotonic()
-        journal = _rush(console, url, product.pk, shoppers)
-        # The database may have been restarted meanwhile.
-        connection.close()
-        _wait_for_worker(console)
-        broken = verdict.broken_promises(product.pk, journal)
-        _report(console, journal, verdict.read_books(product.pk), seconds=time.monotonic() - started)
+        console.print(f"[bold]{shoppers} shoppers[/] ask for {stock} units of product {product.pk} at {url}")
+        try:
+            broken = _run(console, url, product.pk, shoppers)
+        finally:
+            connection.close()
+            with contextlib.suppress(products.NothingToDo):
+                products.withdraw(product.pk)
         for promise in broken:
             console.print(f"[bold red]broken[/] {promise}")
         if broken:
@@ -71,6 +72,20 @@ def _check_server(url: str) -> None:
         httpx.get(f"{url}/livez", timeout=5, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
         raise CommandError(f"No server answers at {url} ({error}). Start one with `{env_file.make_run()}`.") from error
+
+
+def _run(console: Console, url: str, product_id: int, shoppers: int) -> list[str]:
+    """Let the crowd shop, report, and return a sentence for each broken promise."""
+    started = time.monotonic()
+    journal = _rush(console, url, product_id, shoppers)
+    seconds = time.monotonic() - started
+    # The database may have been restarted meanwhile.
+    connection.close()
+    _wait_for_worker(console)
+    broken = verdict.broken_promises(product_id, journal)
+    _report(console, journal, verdict.read_books(product_id))
+    console.print(_load(journal, url, seconds=seconds))
+    return broken
 
 
 def _rush(console: Console, url: str, product_id: int, shoppers: int) -> Journal:
@@ -89,8 +104,8 @@ def _wait_for_worker(console: Console) -> None:
             time.sleep(0.5)
 
 
-def _report(console: Console, journal: Journal, books: verdict.Books, *, seconds: float) -> None:
-    units = Table("units", "count", title=f"The sale, {seconds:.0f} s")
+def _report(console: Console, journal: Journal, books: verdict.Books) -> None:
+    units = Table("units", "count", title="The sale")
     for name, count in {
         "for sale": books.total,
         "sold": books.sold,
@@ -101,11 +116,32 @@ def _report(console: Console, journal: Journal, books: verdict.Books, *, seconds
     }.items():
         units.add_row(name, str(count))
     console.print(units)
+    payments = Table("payments", "count", title="The money")
+    for name, count in {
+        "reported by the provider": len(journal.money_taken),
+        "refunds due": books.refunds_due,
+        "events for staff to review": books.needs_review,
+    }.items():
+        payments.add_row(name, str(count))
+    console.print(payments)
     console.print(
-        f"payments reported {len(journal.money_taken)}, refunds due {books.refunds_due},"
-        f" events for staff {books.needs_review}, requests repeated {journal.retries}"
+        "Refunds due are payments that bought nothing: this provider charges some orders twice, and pays some that were"
+        f" cancelled or whose units are gone. The shop owes that money back: {env_file.command('refunds_due')}",
+        soft_wrap=True,
     )
     console.print(_answers_table(journal))
+
+
+def _load(journal: Journal, url: str, *, seconds: float) -> str:
+    """Return how many requests were made, and what that says about the server."""
+    requests = sum(len(latencies) for latencies in journal.latencies_ms.values())
+    where = "on this machine"
+    if httpx.URL(url).host in LOOPBACK:
+        where = "on the same machine as the server and shared its processors: alone the server is faster"
+    return (
+        f"{requests:,} requests in {seconds:.0f} s: {requests / seconds:,.0f} a second. {journal.retries:,} were"
+        f" repeated, after `busy` or a lost connection.\nThe crowd ran {where}."
+    )
 
 
 def _answers_table(journal: Journal) -> Table:

@@ -93,31 +93,62 @@ def example(language: str) -> str:
     return code
 
 
-@pytest.mark.parametrize(
-    ("language", "program", "flag"),
-    [("python", sys.executable, "-c"), ("javascript", "node", "-e"), ("bash", "bash", "-c")],
-)
-def test_an_example_buys_once_although_answers_get_lost(lossy, language, program, flag):
+def run_example(language: str, program: str, flag: str, *, shop_url: str) -> subprocess.CompletedProcess:
     if language == "bash":
         tool("curl")
-    ProductFactory(stock=10)
-
-    run = subprocess.run(
+    return subprocess.run(
         [tool(program), flag, example(language)],
-        env={"PATH": os.environ["PATH"], "SHOP_URL": lossy.url},
+        env={"PATH": os.environ["PATH"], "SHOP_URL": shop_url},
         text=True,
         capture_output=True,
         check=False,
         timeout=WAIT_SECONDS,
     )
 
+
+LANGUAGES = pytest.mark.parametrize(
+    ("language", "program", "flag"),
+    [("python", sys.executable, "-c"), ("javascript", "node", "-e"), ("bash", "bash", "-c")],
+)
+
+
+@LANGUAGES
+def test_an_example_buys_once_although_answers_get_lost(lossy, language, program, flag):
+    ProductFactory(stock=10)
+
+    run = run_example(language, program, flag, shop_url=lossy.url)
+
     assert run.returncode == 0, run.stderr
-    assert "To pay: 59.98 USD" in run.stdout
+    order = Order.objects.get()
+    assert f"To pay: 59.98 USD for order {order.pk}" in run.stdout
+    assert f"manage.py send_webhook --order-id {order.pk}" in run.stdout
     assert "The order is paid" in run.stdout
     for keys in lossy.seen.values():
         assert len(keys) == TOLD + 1
         assert len(set(keys)) == 1
     assert (Hold.objects.count(), Order.objects.count(), Stock.objects.get().sold) == (1, 1, 2)
+
+
+@LANGUAGES
+def test_an_example_stops_when_nothing_is_on_sale(live_server, language, program, flag):
+    ProductFactory(stock=0)
+
+    run = run_example(language, program, flag, shop_url=live_server.url)
+
+    assert run.returncode != 0
+    assert "Nothing is on sale." in run.stderr
+    assert Hold.objects.count() == 0
+
+
+@LANGUAGES
+def test_an_example_stops_at_the_first_refusal(live_server, language, program, flag):
+    ProductFactory(stock=1)
+
+    run = run_example(language, program, flag, shop_url=live_server.url)
+
+    assert run.returncode != 0
+    assert "insufficient_stock" in run.stderr
+    assert Order.objects.count() == 0
 
 
 def test_the_quotas_in_the_text_are_the_defaults():
