@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-# Before anything is imported that takes long: the kernel keeps these signals until `interrupts.hold` asks for them.
+# Before the slow imports: the kernel keeps these signals pending until `interrupts.hold` installs the handler.
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 NEEDS_NO_SERVER = frozenset({"help", "version", "collectstatic"})
@@ -35,12 +35,12 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader of the output, such as `head`, has closed the pipe.
+        # The reader of the output, such as `head`, closed it early.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(command: str) -> None:
-    """Run the command on servers that it needs. Until they are ready an interrupt is held; `up` holds it to its end."""
+    """Run the command on the servers that it needs. Interrupts are held until these are ready; by `up`, to its end."""
     from django.core.management import execute_from_command_line
 
     from flashsale.core.commands.interrupts import interrupts
@@ -60,7 +60,7 @@ def _run(command: str) -> None:
 
 
 def _start_servers(command: str):
-    """Return a lease on the embedded servers when the settings ask for them; the command `up` chooses those first."""
+    """Return a lease on the embedded servers if the settings ask for them; `up` first chooses the settings."""
     from flashsale.core.configuration import environment
     from flashsale.local import env_file, servers
 

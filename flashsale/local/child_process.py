@@ -1,4 +1,4 @@
-"""How child processes are tied to their parent, and how root's children become ordinary ones (Linux)."""
+"""Child processes that end with their parent, and that run as an ordinary account when the parent is root (Linux)."""
 
 import ctypes
 import os
@@ -28,13 +28,13 @@ class _Data(ctypes.Structure):
 
 
 def child_setup(death_signal: signal.Signals, *, account: pwd.struct_passwd | None = None) -> Callable[[], None]:
-    """Return what a child does before exec: become `account` if given, and get `death_signal` when its parent dies.
+    """Return a function for a child to call before exec (`preexec_fn`).
 
-    No signal is blocked in it, whatever its parent has blocked.
+    It switches to `account` if given, lets the kernel send `death_signal` when the parent dies, and unblocks signals.
 
-    A child of root that becomes another account keeps the right to pass through and read folders which that account
-    could not, such as a checkout below root's home; it may not write there. The parent must start it from its main
-    thread: the signal is sent when that thread ends.
+    A child of root that switches to another account keeps the capability to pass through and read folders that are
+    closed to that account, such as a checkout below root's home; it may not write there. The parent must start it from
+    its main thread: the signal is sent when that thread ends.
 
     Source: capabilities(7), prctl(2).
     """
@@ -53,14 +53,14 @@ def child_setup(death_signal: signal.Signals, *, account: pwd.struct_passwd | No
 
 
 def _become(account: pwd.struct_passwd) -> None:
-    # PostgreSQL asks access(2) about its own programs, which drops the capabilities of a user other than root unless
-    # this bit is set. A container may not allow it; then only the data may lie where the account cannot enter.
+    # PostgreSQL checks its own programs by access(2), which ignores the capabilities of accounts other than root unless
+    # this bit is set. A container may not allow it; then the programs must lie where the account can read them.
     if _libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) != 0:
         _libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
     os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
-    # A container may lack the narrower right.
+    # A container may lack the narrower capability.
     for capability in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE):
         if _keep_capability(capability):
             return

@@ -1,4 +1,4 @@
-"""`STATE_DIR/local.env`: what `make run` chose for a system on one's own machine."""
+"""`STATE_DIR/local.env`: the settings that `make run` chooses for a system on one's own machine."""
 
 import os
 import secrets
@@ -16,63 +16,63 @@ SECRET_BYTES = 48
 
 
 class CannotStart(Exception):
-    """The local system cannot be started; the message is for people."""
+    """The local system cannot be started; the message is shown to the user."""
 
 
 def prepare(state_dir: Path) -> None:
-    """Write the file on the first start; later keep its secret key, and its port until `keep_port` has another one.
+    """Write the file on the first start; later keep its secret key, and its port until `keep_port` changes it.
 
     Raises `CannotStart` for a bad port or when a system already runs on this folder, and `OSError` when the folder
     cannot be written.
     """
     if (state_dir / "up.lock").exists() and servers.is_locked(state_dir / "up.lock"):
         raise CannotStart(already_running(state_dir))
-    chosen = _read(state_dir / FILE_NAME)
-    port = _wanted_port(chosen)
+    stored = _read(state_dir / FILE_NAME)
+    port = _resolve_port(stored)
     values = {
         "LOCAL_MODE": "1",
-        "SECRET_KEY": chosen.get("SECRET_KEY") or secrets.token_urlsafe(SECRET_BYTES),
-        "PORT": chosen.get("PORT") or str(port),
+        "SECRET_KEY": stored.get("SECRET_KEY") or secrets.token_urlsafe(SECRET_BYTES),
+        "PORT": stored.get("PORT") or str(port),
     }
     if not os.environ.get("PORT", "").strip():
-        # An empty variable would hide what the files say.
+        # An empty variable would take precedence over the files.
         os.environ.pop("PORT", None)
-    if values != chosen:
+    if values != stored:
         state_dir.mkdir(parents=True, exist_ok=True)
         _write(state_dir / FILE_NAME, values)
 
 
-def wanted_port(state_dir: Path) -> int:
+def resolve_port(state_dir: Path) -> int:
     """Return the port to use, now that the settings have read `.env` into the environment.
 
     Raises `CannotStart` for a bad port.
     """
-    return _wanted_port(_read(state_dir / FILE_NAME))
+    return _resolve_port(_read(state_dir / FILE_NAME))
 
 
 def keep_port(state_dir: Path, port: int) -> None:
-    """Keep the port for later starts and for commands; only when it is free, or they would ask another server."""
-    chosen = _read(state_dir / FILE_NAME)
-    if chosen.get("PORT") != str(port):
-        _write(state_dir / FILE_NAME, chosen | {"PORT": str(port)})
+    """Store the port for later starts and for commands. Call it only when the port is free."""
+    stored = _read(state_dir / FILE_NAME)
+    if stored.get("PORT") != str(port):
+        _write(state_dir / FILE_NAME, stored | {"PORT": str(port)})
 
 
 def command(name: str) -> str:
-    """Return a command of `manage.py` for the present system, as it can be pasted into a shell, whatever its folder."""
+    """Return a command of `manage.py` for the present system; it can be pasted into a shell in any folder."""
     words = [sys.executable, str(environment.BASE_DIR / "manage.py"), name]
-    return " ".join([*_chosen("STATE_DIR", "ENV_FILE"), shlex.join(words)])
+    return " ".join([*_assignments("STATE_DIR", "ENV_FILE"), shlex.join(words)])
 
 
 def make_run(*, port: int | None = None) -> str:
     """Return the command that starts the present system, on another port when one is given."""
-    chosen = _chosen("STATE_DIR") if port is None else [f"PORT={port}", *_chosen("STATE_DIR")]
-    return " ".join(["make run", *chosen])
+    ports = [] if port is None else [f"PORT={port}"]
+    return " ".join(["make run", *ports, *_assignments("STATE_DIR")])
 
 
-def _chosen(*names: str) -> list[str]:
-    """Return those of the variables that the environment has, as a shell reads them."""
-    given = {name: os.environ.get(name, "").strip() for name in names}
-    return [f"{name}={shlex.quote(str(Path(value).absolute()))}" for name, value in given.items() if value]
+def _assignments(*names: str) -> list[str]:
+    """Return assignments of those variables that the environment has, quoted for a shell; their values are paths."""
+    values = {name: os.environ.get(name, "").strip() for name in names}
+    return [f"{name}={shlex.quote(str(Path(value).absolute()))}" for name, value in values.items() if value]
 
 
 def already_running(state_dir: Path) -> str:
@@ -81,8 +81,8 @@ def already_running(state_dir: Path) -> str:
     return f"A system already runs on http://127.0.0.1:{port} (state folder {state_dir})."
 
 
-def _wanted_port(chosen: dict[str, str]) -> int:
-    port = os.environ.get("PORT", "").strip() or chosen.get("PORT") or str(DEFAULT_PORT)
+def _resolve_port(stored: dict[str, str]) -> int:
+    port = os.environ.get("PORT", "").strip() or stored.get("PORT") or str(DEFAULT_PORT)
     if not (port.isascii() and port.isdigit() and len(port) <= MAX_DIGITS and 0 < int(port) < 2**16):
         raise CannotStart("PORT must be a whole number from 1 to 65535.")
     return int(port)

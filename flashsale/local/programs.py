@@ -1,4 +1,4 @@
-"""The processes of a local system: started together, watched, and stopped together."""
+"""The processes of a local system: started, watched and stopped together."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ LAST_LINES = 20
 
 
 class LocalSystemError(Exception):
-    """The system cannot go on; the message is for people, `exit_code` for the shell."""
+    """The system cannot go on; the message is shown to the user, `exit_code` is for the shell."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class LocalSystemError(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """One process of the system: its name, its command line, and the signal it gets when this process is killed."""
+    """One process of the system: its name, its command line, and the signal it gets when its parent is killed."""
 
     name: str
     argv: Sequence[str]
@@ -42,7 +42,7 @@ class LocalSystem:
         self._running: list[tuple[Program, subprocess.Popen]] = []
 
     def start(self, program: Program) -> None:
-        """Start a program in a session of its own, so that Ctrl-C reaches only this process; it dies with this one."""
+        """Start a program in a session of its own, so that Ctrl-C reaches only this process; it ends with this one."""
         self._logs_dir.mkdir(parents=True, exist_ok=True)
         log = self.log_of(program)
         if log.exists():
@@ -60,15 +60,14 @@ class LocalSystem:
         self._running.append((program, process))
 
     def check(self) -> None:
-        """Raise `LocalSystemError` with its exit code and last lines when a program has ended."""
+        """Raise `LocalSystemError`, with exit code and last log lines, when a program has ended."""
         for program, process in self._running:
             code = process.poll()
             if code is not None:
-                how = f"signal {-code}" if code < 0 else f"exit code {code}"
-                message = f"{program.name} ended with {how}. Its last lines ({self.log_of(program)}):\n"
-                raise LocalSystemError(
-                    message + tail(self.log_of(program)), exit_code=128 - code if code < 0 else code or 1
-                )
+                log = self.log_of(program)
+                cause = f"signal {-code}" if code < 0 else f"exit code {code}"
+                message = f"{program.name} ended with {cause}. Its last lines ({log}):\n{tail(log)}"
+                raise LocalSystemError(message, exit_code=128 - code if code < 0 else code or 1)
 
     def wait_until(self, is_ready: Callable[[], bool], *, seconds: float) -> bool:
         """Wait at most `seconds` until `is_ready()`; raises `LocalSystemError` when a program ends meanwhile."""
@@ -87,7 +86,7 @@ class LocalSystem:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=STOP_SECONDS)
-            # Whatever the program left behind in its session goes with it.
+            # Children that the program left behind in its session.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

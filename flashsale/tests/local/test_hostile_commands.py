@@ -115,4 +115,4 @@ def test_an_invalid_port_is_a_sentence(monkeypatch, tmp_path, port):
     monkeypatch.setenv("PORT", port)
 
     with pytest.raises(env_file.CannotStart, match="PORT must be a whole number"):
-        env_file.wanted_port(tmp_path)
+        env_file.resolve_port(tmp_path)

@@ -87,11 +87,11 @@ def test_a_killed_user_leaves_no_orphans(state_dir):
     wait_until(lambda: not processes_naming(str(state_dir)), what="servers stopped")
 
 
-def test_a_killed_keeper_takes_the_servers_with_it_and_the_next_user_starts_them_again(state_dir):
+def test_a_killed_supervisor_takes_the_servers_with_it_and_the_next_user_starts_them_again(state_dir):
     user = user_of(state_dir)
-    [keeper] = processes_naming("flashsale.local.supervisor\0" + str(state_dir))
+    [supervisor] = processes_naming("flashsale.local.supervisor\0" + str(state_dir))
 
-    os.kill(keeper, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
 
     wait_until(lambda: not processes_naming(str(state_dir / "postgres")), what="servers gone")
     again = user_of(state_dir)
@@ -107,7 +107,7 @@ INTERRUPTED_WHILE_STARTING = (
 )
 
 
-@pytest.mark.parametrize("started", ["keeper.log", "valkey.log", "postgres.log", "postgres/PG_VERSION"])
+@pytest.mark.parametrize("started", ["supervisor.log", "valkey.log", "postgres.log", "postgres/PG_VERSION"])
 def test_an_interrupted_start_has_stopped_what_it_started_when_it_ends(state_dir, started):
     user = start(
         sys.executable, "-c", INTERRUPTED_WHILE_STARTING, str(state_dir), environment=dict(os.environ), stdout=-1
@@ -123,33 +123,33 @@ def test_an_interrupted_start_has_stopped_what_it_started_when_it_ends(state_dir
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_keeper_that_is_told_to_stop_stops_the_servers(state_dir, number):
+def test_a_supervisor_that_is_told_to_stop_stops_the_servers(state_dir, number):
     user = user_of(state_dir)
-    [keeper] = processes_naming("flashsale.local.supervisor\0" + str(state_dir))
+    [supervisor] = processes_naming("flashsale.local.supervisor\0" + str(state_dir))
 
-    os.kill(keeper, number)
+    os.kill(supervisor, number)
 
     wait_until(lambda: not processes_naming(str(state_dir / "postgres")), what="servers gone")
-    wait_until(lambda: not servers.is_running(state_dir), what="keeper gone")
+    wait_until(lambda: not servers.is_running(state_dir), what="supervisor gone")
     assert not servers.socket_dir(state_dir).exists()
-    assert "Traceback" not in (state_dir / "keeper.log").read_text()
+    assert "Traceback" not in (state_dir / "supervisor.log").read_text()
     user.communicate("")
 
 
-def test_a_killed_server_ends_the_keeper(state_dir):
+def test_a_killed_server_ends_the_supervisor(state_dir):
     user = user_of(state_dir)
     postmaster = int((state_dir / "postgres" / "postmaster.pid").read_text().split()[0])
 
     os.kill(postmaster, signal.SIGKILL)
 
-    wait_until(lambda: not servers.is_running(state_dir), what="keeper gone")
+    wait_until(lambda: not servers.is_running(state_dir), what="supervisor gone")
     user.communicate("")
     again = user_of(state_dir)
     assert query(state_dir, "SELECT 1") == (1,)
     again.communicate("")
 
 
-def test_two_starts_at_once_share_one_keeper(state_dir):
+def test_two_starts_at_once_share_one_supervisor(state_dir):
     users = [
         start(sys.executable, "-c", WAIT_FOR_INPUT, str(state_dir), environment=dict(os.environ), stdin=-1, stdout=-1)
         for _ in range(4)
@@ -294,8 +294,8 @@ def test_a_folder_that_is_reached_by_a_link_has_the_same_servers(state_dir):
         used.close()
 
 
-def test_a_status_check_does_not_mistake_another_one_for_a_keeper(tmp_path):
-    path = tmp_path / "keeper.lock"
+def test_two_who_ask_at_once_whether_it_runs_do_not_take_each_other_for_a_supervisor(tmp_path):
+    path = tmp_path / "supervisor.lock"
     with path.open("w") as another_question:
         fcntl.flock(another_question, fcntl.LOCK_SH)
 

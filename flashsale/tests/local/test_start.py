@@ -64,7 +64,7 @@ def test_an_invalid_port_in_the_env_file_is_refused_with_a_message(system, tmp_p
 # Signs of the start's progress, in order.
 MOMENTS = {
     "the first line": lambda system: signal.SIGTERM in held_signals(system.process.pid),
-    "the servers start": lambda system: (system.state_dir / "keeper.log").exists(),
+    "the servers start": lambda system: (system.state_dir / "supervisor.log").exists(),
     "the database is prepared": lambda system: "Preparing the database" in system.text(),
     "programs start": lambda system: _web_server_of(system) != [],
 }
@@ -137,11 +137,11 @@ def test_automatic_refunds_need_a_key_of_the_right_mode(system, given):
 
 def _web_server_of(system) -> list[int]:
     """Return the web server that `up` started, nothing before that."""
-    return [pid for pid in _children_of(system) if pid in processes_naming("granian\0--interface")]
+    return [pid for pid in _children_of(system) if pid in processes_naming("granian\0flashsale.wsgi")]
 
 
 def _children_of(system) -> list[int]:
-    """Return the programs that `up` started itself, without the servers' keeper."""
+    """Return the programs that `up` started itself, without the servers' supervisor."""
     listed = f"/proc/{system.process.pid}/task/{system.process.pid}/children"
     with open(listed) as children:
         pids = [int(pid) for pid in children.read().split()]
