@@ -18,7 +18,7 @@ from flashsale.local.child_process import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
 from flashsale.local.supervisor import find_postgres
 from flashsale.tests.support.processes import WAIT_SECONDS, processes_naming, start, wait_until
 
-HOLD_OPEN = "import sys, pathlib; from flashsale import embedded; lease = embedded.use(pathlib.Path(sys.argv[1]));"
+HOLD_OPEN = "import sys, pathlib; from flashsale.local import servers; lease = servers.use(pathlib.Path(sys.argv[1]));"
 WAIT_FOR_INPUT = HOLD_OPEN + "print('ready', flush=True); sys.stdin.read()"
 
 
@@ -101,8 +101,9 @@ def test_a_killed_supervisor_takes_the_servers_with_it_and_the_next_user_starts_
 
 
 INTERRUPTED_WHILE_STARTING = (
-    "import sys, pathlib; from flashsale import embedded; from flashsale.core.commands.interrupts import interrupts\n"
-    "interrupts.hold()\ntry:\n    embedded.use(pathlib.Path(sys.argv[1]))\n    interrupts.check()\n"
+    "import sys, pathlib\nfrom flashsale.local import servers\n"
+    "from flashsale.core.commands.interrupts import interrupts\n"
+    "interrupts.hold()\ntry:\n    servers.use(pathlib.Path(sys.argv[1]))\n    interrupts.check()\n"
     "except KeyboardInterrupt:\n    print('interrupted')"
 )
 
