@@ -1,4 +1,4 @@
-"""API tokens of trusted consumers: made, revoked and given an end by staff in the admin, kept as hashes."""
+"""API tokens of trusted clients: created, revoked and limited in time by staff in the admin, stored as hashes."""
 
 import re
 from collections.abc import Iterable
@@ -27,25 +27,25 @@ _TOKEN = re.compile(rb"[A-Za-z0-9]{8}\.[A-Za-z0-9]{32}")
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <token>`. A token that does not count is refused, also where none is needed."""
+    """`Authorization: Bearer <token>`. An invalid token is refused, also where none is needed."""
 
     scheme = b"bearer"
 
     def authenticate(self, request: Request) -> tuple[None, Token] | None:
         """Return the token as `request.auth`, or None where there is none. Raises `AuthenticationFailed`."""
-        scheme, _, given = get_authorization_header(request).partition(b" ")
+        scheme, _, key = get_authorization_header(request).partition(b" ")
         if scheme.lower() != self.scheme:
             return None
-        token = self._find(given.strip())
+        token = self._find(key.strip())
         if token is None or token.has_expired:
             raise exceptions.AuthenticationFailed("This API token is unknown, revoked or expired.")
         return None, token
 
-    def _find(self, given: bytes) -> Token | None:
-        if not _TOKEN.fullmatch(given):
+    def _find(self, key: bytes) -> Token | None:
+        if not _TOKEN.fullmatch(key):
             return None
         try:
-            return Token.objects.get_from_key(given.decode())
+            return Token.objects.get_from_key(key.decode())
         except Token.DoesNotExist:
             return None
 
@@ -62,7 +62,7 @@ class ScopeMissing(Refusal):
 
 
 class HasApiAccess(BasePermission):
-    """Every caller, or with `API_ACCESS=token` those with an API token; a token needs the view's scope."""
+    """Allows every client, or with `API_ACCESS=token` those with an API token. A token needs the view's scope."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         if request.auth is None:
@@ -74,21 +74,21 @@ class HasApiAccess(BasePermission):
 
 
 class HasDescriptionAccess(HasApiAccess):
-    """Everybody who may use the API, and staff who are signed in to the admin."""
+    """Allows clients that may use the API, and staff who are logged in to the admin."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        return super().has_permission(request, view) or self._is_from_staff(request)
+        return super().has_permission(request, view) or self._is_staff(request)
 
-    def _is_from_staff(self, request: Request) -> bool:
-        # The framework has replaced the request's user by that of the token.
+    def _is_staff(self, request: Request) -> bool:
+        # DRF has replaced the request's user by the token's, which is None; the session has the member of staff.
         user = get_user(request._request)
         return user.is_active and user.is_staff
 
 
 @transaction.atomic
-def make(*, name: str, scope_names: Iterable[str], expires_at: datetime | None = None) -> str:
-    """Make a token with these scopes; return it, which is possible this once. Raises `ValidationError`."""
-    wanted = check_scopes(scope_names)
+def create_token(*, name: str, scope_names: Iterable[str], expires_at: datetime | None = None) -> str:
+    """Create a token with these scopes and return its key, which is stored as a hash only. Raises `ValidationError`."""
+    checked_scopes = validated_scopes(scope_names)
     ProhibitNullCharactersValidator()(name)
     token = Token(name=name, expiry_date=expires_at)
     key = Token.objects.assign_key(token)
@@ -96,20 +96,20 @@ def make(*, name: str, scope_names: Iterable[str], expires_at: datetime | None =
     if expires_at is not None and expires_at <= timezone.now():
         raise ValidationError("The token's end lies in the past.")
     token.save()
-    set_scopes(token, wanted)
+    set_scopes(token, checked_scopes)
     return key
 
 
 def set_scopes(token: Token, scope_names: Iterable[str]) -> None:
-    """Give a token these scopes and no others, from its next request on. Raises `ValidationError`."""
-    TokenScopes.objects.update_or_create(token_id=token.pk, defaults={"scopes": check_scopes(scope_names)})
+    """Replace the scopes of a token, effective with its next request. Raises `ValidationError`."""
+    TokenScopes.objects.update_or_create(token_id=token.pk, defaults={"scopes": validated_scopes(scope_names)})
 
 
-def check_scopes(scope_names: Iterable[str]) -> list[str]:
+def validated_scopes(scope_names: Iterable[str]) -> list[str]:
     """Return the scopes in order, each once. Raises `ValidationError` for none, and for one that does not exist."""
-    wanted = sorted(set(scope_names))
-    unknown = [scope for scope in wanted if scope not in scopes.MEANINGS]
-    if unknown or not wanted:
-        named = f"Unknown scope: {', '.join(map(repr, unknown))}." if unknown else "A token needs a scope."
-        raise ValidationError(f"{named} There are {', '.join(scopes.MEANINGS)}.")
-    return wanted
+    names = sorted(set(scope_names))
+    unknown = [name for name in names if name not in scopes.MEANINGS]
+    if unknown or not names:
+        fault = f"Unknown scope: {', '.join(map(repr, unknown))}." if unknown else "A token needs a scope."
+        raise ValidationError(f"{fault} There are {', '.join(scopes.MEANINGS)}.")
+    return names

@@ -42,7 +42,7 @@ class Answer:
 def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """Answer what a view raised; None lets Django report it as an internal error (DRF's EXCEPTION_HANDLER)."""
     request = context["request"]._request
-    failure_limits.record_failure(request, error, context["view"])
+    failure_limits.mark_failed(request, error, context["view"])
     return answer_to(request, error)
 
 

@@ -1,7 +1,8 @@
-"""Failures count: how often an address may send wrong API tokens, or webhooks that their provider did not sign.
+"""Limits of failures: how often an address may send wrong API tokens, or webhooks with a wrong signature.
 
-An address over its quota is suspect until its window has passed. Its requests of that kind are still looked at, so that
-failures sent from a provider's address do not lock it out, but one at a time in each process; another failure is 429.
+An address over its quota is penalized until its window has passed: requests that may fail in the same way are processed
+one at a time in each process, and one that fails is answered with 429. It is not locked out, so that a provider
+whose address somebody else uses, too, still gets its webhooks through.
 """
 
 import hashlib
@@ -23,73 +24,76 @@ KINDS: tuple[tuple[type[Exception], str], ...] = (
     (SignatureInvalid, REFUSED_DELIVERIES),
 )
 WAIT_SECONDS = 5.0
-# How long a suspect that failed again keeps the next one waiting, and how long those wait that found the queue full.
-PAUSE_SECONDS = 0.01
-CROWD_PAUSE_SECONDS = 0.5
-MOST_REMEMBERED = 10_000
-# A token that was accepted is not suspect for this long, even when its address is.
-TRUSTED_SECONDS = 600
+# How long a penalized request that failed holds up the next one, and how long one waits that found the queue full.
+PENALTY_PAUSE_SECONDS = 0.01
+QUEUE_FULL_PAUSE_SECONDS = 0.5
+MAX_KEYS = 10_000
+# For how long an accepted token is exempt from the penalty of its address.
+ACCEPTED_TOKEN_SECONDS = 600
 
-suspects = Bulkhead(lambda: 1, waiting=shares.suspects, wait_seconds=WAIT_SECONDS)
+penalized_requests = Bulkhead(lambda: 1, waiting=shares.penalized_requests, wait_seconds=WAIT_SECONDS)
 
 
-class Deadlines:
-    """Until when (monotonic seconds) something is so; a bounded number of things, all forgotten when they are more."""
+class ExpiringKeys:
+    """Keys that expire, at most `MAX_KEYS` of them: all are forgotten when one more comes."""
 
     def __init__(self) -> None:
-        self._until: dict[object, float] = {}
+        # Monotonic seconds.
+        self._expires_at: dict[object, float] = {}
 
     def __len__(self) -> int:
-        return len(self._until)
+        return len(self._expires_at)
 
     def reset(self) -> None:
         """Forget everything."""
-        self._until.clear()
+        self._expires_at.clear()
 
-    def left(self, key: object) -> float:
-        """Return the seconds that are left; 0 when it is not so."""
-        left = self._until.get(key, 0.0) - time.monotonic()
-        if left <= 0:
-            self._until.pop(key, None)
-        return max(0.0, left)
+    def seconds_left(self, key: object) -> float:
+        """Return for how many seconds the key is still there; 0 without it."""
+        seconds = self._expires_at.get(key, 0.0) - time.monotonic()
+        if seconds <= 0:
+            self._expires_at.pop(key, None)
+        return max(0.0, seconds)
 
     def set(self, key: object, seconds: float) -> None:
-        """Let it be so for `seconds` from now."""
-        if len(self._until) >= MOST_REMEMBERED and key not in self._until:
-            self._until.clear()
-        self._until[key] = time.monotonic() + seconds
+        """Keep the key for `seconds` from now."""
+        if len(self._expires_at) >= MAX_KEYS and key not in self._expires_at:
+            self._expires_at.clear()
+        self._expires_at[key] = time.monotonic() + seconds
 
 
-_suspect = Deadlines()
-_trusted = Deadlines()
+_penalties = ExpiringKeys()
+_accepted_tokens = ExpiringKeys()
 
 
-def record_failure(request: HttpRequest, error: Exception, view: APIView) -> None:
-    """Note on the request that it failed in one of these ways, and in which rate scope of the view."""
+def mark_failed(request: HttpRequest, error: Exception, view: APIView) -> None:
+    """Mark a request that failed in one of `KINDS` with it (`failure`) and with its view's rate scope (`failed_in`)."""
     for kind, scope in KINDS:
         if isinstance(error, kind):
             request.failure = scope
             request.failed_in = rate_limits.scope_of(view)
 
 
-def trust(request: HttpRequest) -> None:
-    """Note that the request's token was right, if it had one."""
+def remember_accepted_token(request: HttpRequest) -> None:
+    """Exempt the token of a request that was authenticated by one."""
     if getattr(request, "auth", None):
-        _trusted.set(_digest(request), TRUSTED_SECONDS)
+        _accepted_tokens.set(_digest(request), ACCEPTED_TOKEN_SECONDS)
 
 
-def seconds_suspect(request: HttpRequest) -> float:
-    """Return for how long the request's address stays suspect of what the request may fail in; 0 when it is not."""
-    kind = _may_fail_in(request) if _suspect else None
-    if kind is None or not (left := _suspect.left((kind, rate_limits.address_of(request)))):
+def penalty_seconds(request: HttpRequest) -> float:
+    """Return for how many seconds the address is penalized for the failure that is possible here; 0 if it is not."""
+    kind = _possible_failure(request) if _penalties else None
+    if kind is None:
         return 0.0
-    return 0.0 if kind == WRONG_TOKENS and _trusted.left(_digest(request)) else left
+    seconds = _penalties.seconds_left((kind, rate_limits.address_of(request)))
+    is_exempt = seconds and kind == WRONG_TOKENS and _accepted_tokens.seconds_left(_digest(request))
+    return 0.0 if is_exempt else seconds
 
 
-def count(request: HttpRequest) -> float:
-    """Count the failure noted on a request; return the seconds that its address is suspect from now on, mostly 0.
+def count_failure(request: HttpRequest) -> float:
+    """Count a failure that `mark_failed` found; return for how many seconds the address is penalized now, mostly 0.
 
-    A wrong token counts in the view's own scope too, as the request of the anonymous client that it is.
+    A wrong token counts in the view's own scope too: without a token that counts, the client is anonymous.
     """
     address = rate_limits.address_of(request)
     for scope in dict.fromkeys((request.failure, request.failed_in)):
@@ -98,12 +102,12 @@ def count(request: HttpRequest) -> float:
         )
         if not is_allowed:
             seconds = max(1, state.reset_seconds)
-            _suspect.set((request.failure, address), seconds)
+            _penalties.set((request.failure, address), seconds)
             return seconds
     return 0.0
 
 
-def _may_fail_in(request: HttpRequest) -> str | None:
+def _possible_failure(request: HttpRequest) -> str | None:
     if "/payments/webhook" in request.path_info:
         return REFUSED_DELIVERIES
     return WRONG_TOKENS if "HTTP_AUTHORIZATION" in request.META else None

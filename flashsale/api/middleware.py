@@ -57,31 +57,31 @@ class RateLimitHeadersMiddleware:
 
 
 class FailureLimitsMiddleware:
-    """Middleware: count failed requests by address, and process those of suspect addresses one at a time."""
+    """Middleware: count failed requests by address, and process requests of penalized addresses one at a time."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        seconds = failure_limits.seconds_suspect(request)
-        response = self._of_suspect(request) if seconds else self.get_response(request)
+        seconds = failure_limits.penalty_seconds(request)
+        response = self._of_penalized(request) if seconds else self.get_response(request)
         if response is not None and not hasattr(request, "failure"):
-            failure_limits.trust(request)
+            failure_limits.remember_accepted_token(request)
             return response
-        seconds = seconds or failure_limits.count(request)
+        seconds = seconds or failure_limits.count_failure(request)
         return answer_to(request, exceptions.Throttled(wait=seconds)) if seconds else response
 
-    def _of_suspect(self, request: HttpRequest) -> HttpResponse | None:
-        """Return the answer; None when too many requests of suspects wait already."""
+    def _of_penalized(self, request: HttpRequest) -> HttpResponse | None:
+        """Return the answer; None when too many penalized requests wait already."""
         try:
-            with failure_limits.suspects.entered():
+            with failure_limits.penalized_requests.entered():
                 response = self.get_response(request)
                 if hasattr(request, "failure"):
-                    # The next suspect request waits meanwhile: a flood gets little of the process's time.
-                    time.sleep(failure_limits.PAUSE_SECONDS)
+                    # The next penalized request waits meanwhile: a flood gets little of the process's time.
+                    time.sleep(failure_limits.PENALTY_PAUSE_SECONDS)
                 return response
         except Busy:
-            time.sleep(failure_limits.CROWD_PAUSE_SECONDS)
+            time.sleep(failure_limits.QUEUE_FULL_PAUSE_SECONDS)
             return None
 
 

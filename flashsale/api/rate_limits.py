@@ -1,7 +1,7 @@
-"""Rate limits: so many requests a minute for each client and scope, counted in Valkey/Redis.
+"""Rate limits: a quota of requests a minute for each client and scope, counted in Valkey/Redis.
 
-A client is an API token, or else an address. A view says by `rate_scopes` which of its actions count in which scope;
-what is not named there (polling one's own order, webhooks) is not limited. Where Redis does not answer, requests pass.
+A client is an API token, or else an address. A view's `rate_scopes` maps its actions to scopes; an action that is
+missing there (polling an order, webhooks) is not limited. Without Redis no request is limited.
 
 Source of the headers: draft-ietf-httpapi-ratelimit-headers-10.
 """
@@ -37,7 +37,7 @@ _breaker = redis_client.CircuitBreaker(fallback="requests are not rate limited")
 
 @dataclass(frozen=True)
 class QuotaState:
-    """How a client stands in a scope after this request: what is left, and when there is more (seconds from now)."""
+    """A client's quota in a scope after this request: requests left, and seconds until there are more."""
 
     scope: str
     quota: int
@@ -46,7 +46,7 @@ class QuotaState:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The response's headers that say so."""
+        """The quota as headers of the response."""
         return {
             "RateLimit-Policy": f'"{self.scope}";q={self.quota};w={WINDOW_SECONDS}',
             "RateLimit": f'"{self.scope}";r={self.remaining};t={self.reset_seconds}',
@@ -54,7 +54,7 @@ class QuotaState:
 
 
 class RateLimit(BaseThrottle):
-    """Refuses a request over the quota of its scope; the state goes into the answer's headers either way."""
+    """Refuses a request over the quota of its scope; the response's headers show the quota either way."""
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
         """Count the request and say whether it is within the quota."""
@@ -69,7 +69,7 @@ class RateLimit(BaseThrottle):
 
 
 def limited(scope: str) -> Callable[[View], View]:
-    """Decorator of a page that is no part of the API: refuse an address that is over its quota of the scope."""
+    """Decorate a view outside the API: refuse an address that is over its quota of the scope."""
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
@@ -88,24 +88,24 @@ def limited(scope: str) -> Callable[[View], View]:
 
 
 def count(request: HttpRequest, scope: str | None, quota: int, *, client: str) -> tuple[bool, QuotaState | None]:
-    """Count one request of a client; return whether it is within the quota, and how the client stands, where known.
+    """Count one request of a client; return whether it is within the quota, and the quota, None without Redis.
 
-    A quota of 0 is no limit. The state goes into the answer's headers.
+    A quota of 0 is no limit. `RateLimitHeadersMiddleware` puts the quota into the response's headers.
     """
-    counted = _breaker.call(lambda: _count(scope, quota, client)) if quota else None
-    if counted is None:
+    verdict = _breaker.call(lambda: _count(scope, quota, client)) if quota else None
+    if verdict is None:
         return True, None
-    request.rate_limit = counted[1]
-    return counted
+    request.rate_limit = verdict[1]
+    return verdict
 
 
 def scope_of(view: "APIView") -> str | None:
-    """Return in which scope the view's action counts, None where it is not limited."""
+    """Return the rate scope of the view's action, None where it is not limited."""
     return getattr(view, "rate_scopes", {}).get(getattr(view, "action", None))
 
 
 def client_of(request: Request) -> str:
-    """Return whom a request is counted for."""
+    """Return the client that a request is counted for."""
     return f"token:{request.auth.prefix}" if request.auth else f"address:{address_of(request._request)}"
 
 

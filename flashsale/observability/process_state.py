@@ -15,7 +15,7 @@ IN_FLIGHT = {
     "checkout.batching.order_batcher": "requests for orders",
     "checkout.batching._stock_locks": "threads that may wait for locked stock",
     "checkout.idempotency.key_lookup_batcher": "look-ups of Idempotency-Keys",
-    "flashsale.api.failure_limits.suspects": "requests of addresses over a limit of failures",
+    "flashsale.api.failure_limits.penalized_requests": "requests of penalized addresses",
     "flashsale.staff.logins.passwords._places": "threads that hash passwords",
     "payments.inbox.batching.delivery_batcher": "deliveries to store",
     "payments.inbox.batching.payment_batcher": "events to process",
@@ -38,8 +38,8 @@ REMEMBERED = {
     # Limits and short-lived knowledge of this process alone.
     "checkout.sold_out._short_until": "products whose units were short",
     "checkout.sold_out._refreshed_at": "when their snapshots were refreshed",
-    "flashsale.api.failure_limits._suspect": "addresses over a limit of failures",
-    "flashsale.api.failure_limits._trusted": "API tokens that were accepted",
+    "flashsale.api.failure_limits._penalties": "addresses over a limit of failures",
+    "flashsale.api.failure_limits._accepted_tokens": "API tokens that were accepted",
     "flashsale.staff.logins.limits._own": "log-ins counted here while Redis does not answer",
     "flashsale.observability.health.migrations": "whether all migrations are applied",
     # Counts on their way to the log or to Redis.

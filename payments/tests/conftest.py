@@ -24,13 +24,13 @@ def claims_prove_nothing(settings, db):
 @pytest.fixture
 def trusted(db) -> str:
     """An API token whose payment ids are proved."""
-    return authentication.make(name="shop", scope_names=["storefront", "payments:claim"])
+    return authentication.create_token(name="shop", scope_names=["storefront", "payments:claim"])
 
 
 @pytest.fixture
 def storefront(db) -> str:
     """An API token without that scope."""
-    return authentication.make(name="app", scope_names=["storefront"])
+    return authentication.create_token(name="app", scope_names=["storefront"])
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What requests may hold, as JSON Schema: stricter and freer than any serializer can say."""
+"""Bodies of requests as JSON Schema, which says more than drf-spectacular derives from the serializers."""
 
 from django.conf import settings
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a whole, and its page."""
+"""The OpenAPI document as a whole, its page, and the views that serve both."""
 
 import copy
 from collections.abc import Iterable
@@ -23,15 +23,17 @@ from flashsale.core.rest.views import AcyclicView
 from payments.providers import DEFAULT_PROVIDER, PROVIDERS
 from payments.providers.base import Provider
 
-# How long clients may keep the description: a new version shows it soon.
+# How long clients may cache the description; short, so that they see a new version soon.
 MAX_AGE_SECONDS = 300
 
-ALWAYS = {"X-Request-ID": {"schema": {"type": "string"}, "description": "Names the request, as `request_id` does."}}
-CHALLENGE = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "`Bearer`; not with webhooks."}}
+REQUEST_ID_HEADER = {
+    "X-Request-ID": {"schema": {"type": "string"}, "description": "The request's id, the same as `request_id`."}
+}
+CHALLENGE_HEADER = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "`Bearer`; not with webhooks."}}
 
 
-class TokenDocumented(OpenApiAuthenticationExtension):
-    """The API tokens that staff make."""
+class TokenScheme(OpenApiAuthenticationExtension):
+    """Describes API tokens."""
 
     target_class = "flashsale.api.authentication.TokenAuthentication"
     name = "apiToken"
@@ -44,26 +46,31 @@ class TokenDocumented(OpenApiAuthenticationExtension):
         }
 
 
-def only_versioned(endpoints: Iterable[tuple]) -> list[tuple]:
-    """Leave out the unversioned paths, which answer the same, and the slash that paths may end with."""
-    kept = [
+def versioned_endpoints(endpoints: Iterable[tuple]) -> list[tuple]:
+    """Return the endpoints under /api/v1, without the optional slash at the end (a preprocessing hook).
+
+    Left out are the same endpoints under /api, and the description itself.
+    """
+    endpoints = [
         (path.rstrip("/"), regex, method, view)
         for path, regex, method, view in endpoints
         if path.startswith("/api/v1/") and not path.startswith(("/api/v1/schema", "/api/v1/docs"))
     ]
-    # A path's methods come in no order of their own.
-    paths = list(dict.fromkeys(path for path, *_ in kept))
-    return sorted(kept, key=lambda found: (paths.index(found[0]), HTTP_METHODS.index(found[2].lower())))
+    # drf-spectacular gives a path's methods in no fixed order.
+    paths = list(dict.fromkeys(path for path, *_ in endpoints))
+    return sorted(endpoints, key=lambda endpoint: (paths.index(endpoint[0]), HTTP_METHODS.index(endpoint[2].lower())))
 
 
-def finished(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Say that a token may be absent where the shop is open to everybody, and tell the providers' webhooks apart."""
+def finish_document(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Complete the document (a postprocessing hook): optional tokens, headers of every answer, one path a provider."""
     for methods in result["paths"].values():
         for operation in methods.values():
             if operation.get("security"):
                 operation["security"] = [{}, *operation["security"]]
             for status, response in operation["responses"].items():
-                response.setdefault("headers", {}).update(ALWAYS | (CHALLENGE if status == "401" else {}))
+                response.setdefault("headers", {}).update(
+                    REQUEST_ID_HEADER | (CHALLENGE_HEADER if status == "401" else {})
+                )
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
     _describe_providers(result["paths"])
@@ -92,7 +99,7 @@ def _describe_webhook(operation: dict[str, Any], operation_id: str, summary: str
 
 
 class _DescriptionView(AcyclicView, APIView):
-    """What the schema and its page share: they are made once, counted as reads, and as public as the API is."""
+    """Base of the two views: answers are rendered once, counted as reads, and as public as the API is."""
 
     http_method_names = HTTP_METHODS
     permission_classes = (HasDescriptionAccess,)
@@ -115,7 +122,7 @@ class SchemaView(_DescriptionView):
 
 
 class DocsView(_DescriptionView):
-    """A browsable page of it that loads nothing from elsewhere; with `?script` the script that starts it."""
+    """The browsable page (Swagger UI, from this server only); with `?script` the script that starts it."""
 
     renderer_classes = (TemplateHTMLRenderer,)
 
@@ -129,7 +136,7 @@ def _schema(renderer: type[OpenApiJsonRenderer]) -> Page:
 
 
 def _docs_page(is_script: bool) -> Page:
-    """Return the library's page of the versioned API, whatever the path or the query of the first request was."""
+    """Return drf-spectacular's page of /api/v1, independent of the request that came first."""
     view, request = SpectacularSwaggerSplitView(), HttpRequest()
     view.url, view.url_self = reverse("schema"), reverse("docs")
     request.GET = QueryDict("script=" if is_script else "")

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows: one sale from hold to payment, with the same ids throughout.
+"""The examples in the OpenAPI document: one sale from hold to payment, with the same ids throughout.
 
 An answer's member that is not named here gets an example by its field's type (`completed`).
 """

@@ -1,4 +1,4 @@
-"""Every operation, described from outside, so that the apps stay free of documentation plumbing."""
+"""The description of every operation; it stands here so that the views contain no documentation code."""
 
 import functools
 from collections.abc import Callable
@@ -12,21 +12,21 @@ from checkout.serializers import HoldOut, OrderOut
 from flashsale.api.openapi import examples
 from flashsale.api.openapi.bodies import PLACE_HOLD, PLACE_ORDER
 from flashsale.api.openapi.parts import (
-    ANYWHERE,
-    CACHED,
-    CONDITION,
-    FROM_CLIENTS,
+    ANY_CLIENT_REQUEST,
+    ANY_REQUEST,
+    CACHE_HEADERS,
+    CREATED_HEADERS,
     IDEMPOTENCY_KEY,
-    MADE,
+    IF_NONE_MATCH,
     NOT_MODIFIED,
     WITH_A_BODY,
-    an_id,
-    asked,
-    header,
-    of_a_scope,
-    ok,
+    id_in_path,
     problems,
-    retry_after,
+    rate_limit_headers,
+    request_parameter,
+    response_header,
+    retry_after_header,
+    success,
 )
 from payments.providers import PROVIDERS
 from payments.serializers import ReceiptOut
@@ -35,8 +35,8 @@ for name, serializer in {"Product": ProductOut, "Hold": HoldOut, "Order": OrderO
     extend_schema_serializer(component_name=name)(serializer)
 
 
-def documented(target: str, **operations: Callable) -> None:
-    """Describe the operations of a view, named by its path, from outside."""
+def describe_view(target: str, **operations: Callable) -> None:
+    """Describe the operations of the view at a dotted path: method names and drf-spectacular decorators."""
 
     def view_replacement(self: OpenApiViewExtension) -> type:
         view = self.target_class
@@ -47,7 +47,7 @@ def documented(target: str, **operations: Callable) -> None:
 
 
 def _copy_of(method: Callable) -> Callable:
-    """Return a method that can be described without touching the one that answers requests."""
+    """Return a copy of a method, so that the decorator does not change the one that answers requests."""
 
     @functools.wraps(method)
     def copy(*args: Any, **kwargs: Any) -> Any:
@@ -56,103 +56,106 @@ def _copy_of(method: Callable) -> Callable:
     return copy
 
 
-documented(
+describe_view(
     "catalog.views.ProductViewSet",
     list=extend_schema(
         operation_id="listProducts", summary="What is on sale", tags=["products"],
         parameters=[
-            asked("cursor", "From `next` or `previous`.", OpenApiParameter.QUERY),
-            CONDITION, *CACHED, *of_a_scope("reads"),
+            request_parameter("cursor", "From `next` or `previous`.", OpenApiParameter.QUERY),
+            IF_NONE_MATCH, *CACHE_HEADERS, *rate_limit_headers("reads"),
         ],
-        responses=ok(ProductOut(many=True), "A page of products", examples.PRODUCT) | NOT_MODIFIED
-        | problems("invalid", "throttled", *FROM_CLIENTS),
+        responses=success(ProductOut(many=True), "A page of products", examples.PRODUCT) | NOT_MODIFIED
+        | problems("invalid", "throttled", *ANY_CLIENT_REQUEST),
     ),
     retrieve=extend_schema(
         operation_id="getProduct", summary="One product", tags=["products"],
-        parameters=[an_id("product", int), CONDITION, *CACHED, *of_a_scope("reads")],
-        responses=ok(ProductOut, "The product", examples.PRODUCT) | NOT_MODIFIED
-        | problems("not_found", "throttled", *FROM_CLIENTS),
+        parameters=[id_in_path("product", int), IF_NONE_MATCH, *CACHE_HEADERS, *rate_limit_headers("reads")],
+        responses=success(ProductOut, "The product", examples.PRODUCT) | NOT_MODIFIED
+        | problems("not_found", "throttled", *ANY_CLIENT_REQUEST),
     ),
 )  # fmt: skip
-documented(
+describe_view(
     "checkout.views.HoldViewSet",
     create=extend_schema(
         operation_id="placeHold", summary="Set units aside", tags=["holds"],
         description="Sets units of a product aside for one buyer. It is refused for the first of: unknown product, not"
         " started, ended, paused, over `max_per_hold`, over `max_per_customer`, too few units.",
         parameters=[
-            IDEMPOTENCY_KEY, *MADE, *of_a_scope("holds")[:2], retry_after("sale_not_started", "throttled", "busy"),
+            IDEMPOTENCY_KEY, *CREATED_HEADERS, *rate_limit_headers("holds")[:2],
+            retry_after_header("sale_not_started", "throttled", "busy"),
         ],
         request={"application/json": PLACE_HOLD}, examples=[examples.of_request(examples.PLACE_HOLD)],
-        responses=ok(HoldOut, "The hold", examples.HOLD, status=201)
+        responses=success(HoldOut, "The hold", examples.HOLD, status=201)
         | problems(
             "not_found", "sale_not_started", "sale_ended", "sale_paused", "limit_exceeded", "insufficient_stock",
-            "idempotency_key_reused", "outcome_unknown", "throttled", *WITH_A_BODY, *FROM_CLIENTS,
+            "idempotency_key_reused", "outcome_unknown", "throttled", *WITH_A_BODY, *ANY_CLIENT_REQUEST,
         ),
     ),
     retrieve=extend_schema(
-        operation_id="getHold", summary="A hold", tags=["holds"], parameters=[an_id("hold"), *of_a_scope("reads")],
-        responses=ok(HoldOut, "The hold", examples.HOLD) | problems("not_found", "throttled", *FROM_CLIENTS),
+        operation_id="getHold", summary="A hold", tags=["holds"],
+        parameters=[id_in_path("hold"), *rate_limit_headers("reads")],
+        responses=success(HoldOut, "The hold", examples.HOLD) | problems("not_found", "throttled", *ANY_CLIENT_REQUEST),
     ),
     destroy=extend_schema(
-        operation_id="releaseHold", summary="Give a hold up", tags=["holds"],
-        description="Gives the units back. One that ended without an order stays as it is, with the same answer.",
-        parameters=[an_id("hold"), *of_a_scope("changes")],
-        responses={204: OpenApiResponse(None, description="It is given up.")}
-        | problems("not_found", "hold_already_used", "outcome_unknown", "throttled", *FROM_CLIENTS),
+        operation_id="releaseHold", summary="Release a hold", tags=["holds"],
+        description="Gives the units back. A hold that ended without an order stays as it is, with the same answer.",
+        parameters=[id_in_path("hold"), *rate_limit_headers("changes")],
+        responses={204: OpenApiResponse(None, description="It is released.")}
+        | problems("not_found", "hold_already_used", "outcome_unknown", "throttled", *ANY_CLIENT_REQUEST),
     ),
 )  # fmt: skip
-documented(
+describe_view(
     "checkout.views.OrderViewSet",
     create=extend_schema(
         operation_id="placeOrder", summary="Turn a hold into an order", tags=["orders"],
         description="The buyer wants to pay. A payment event that came before is applied at once, so that the order may"
         " already be `paid` or `cancelled`.",
-        parameters=[IDEMPOTENCY_KEY, *MADE, *of_a_scope("changes")],
+        parameters=[IDEMPOTENCY_KEY, *CREATED_HEADERS, *rate_limit_headers("changes")],
         request={"application/json": PLACE_ORDER}, examples=[examples.of_request(examples.PLACE_ORDER)],
-        responses=ok(OrderOut, "The order", examples.ORDER, status=201)
+        responses=success(OrderOut, "The order", examples.ORDER, status=201)
         | problems(
             "not_found", "hold_expired", "hold_already_used", "hold_released", "payment_id_in_use",
-            "idempotency_key_reused", "outcome_unknown", "throttled", *WITH_A_BODY, *FROM_CLIENTS,
+            "idempotency_key_reused", "outcome_unknown", "throttled", *WITH_A_BODY, *ANY_CLIENT_REQUEST,
         ),
     ),
     retrieve=extend_schema(
         operation_id="getOrder", summary="An order", tags=["orders"],
         description="Poll it after paying, once a second or less often; this is not rate limited, except for"
         " addresses that send wrong tokens.",
-        parameters=[an_id("order"), retry_after("throttled", "busy")],
-        responses=ok(OrderOut, "The order", examples.ORDER) | problems("not_found", "throttled", *FROM_CLIENTS),
+        parameters=[id_in_path("order"), retry_after_header("throttled", "busy")],
+        responses=success(OrderOut, "The order", examples.ORDER)
+        | problems("not_found", "throttled", *ANY_CLIENT_REQUEST),
     ),
     cancel=extend_schema(
         operation_id="cancelOrder", summary="Cancel an order", tags=["orders"], request=None,
         description="Gives the units back. A cancelled order stays cancelled, and the answer is the same.",
-        parameters=[an_id("order"), *of_a_scope("changes")],
-        responses=ok(OrderOut, "The cancelled order", examples.CANCELLED)
+        parameters=[id_in_path("order"), *rate_limit_headers("changes")],
+        responses=success(OrderOut, "The cancelled order", examples.CANCELLED)
         | problems(
-            "not_found", "order_already_paid", "order_not_pending", "outcome_unknown", "throttled", *FROM_CLIENTS,
+            "not_found", "order_already_paid", "order_not_pending", "outcome_unknown", "throttled", *ANY_CLIENT_REQUEST,
         ),
     ),
 )  # fmt: skip
 
 
-# One view receives the events of all providers; the document tells them apart (`document.finished`).
+# One view receives the events of all providers; the document tells them apart (`document.finish_document`).
 SIGNATURES = [
-    asked(name, description)
+    request_parameter(name, description)
     for provider in PROVIDERS.values()
     for name, description in provider.signature_headers.items()
 ]
-documented(
+describe_view(
     "payments.views.WebhookView",
     post=extend_schema(
         tags=["payment webhooks"], auth=[],
         description="An event of a payment provider: committed before it is processed.",
         parameters=[
-            *SIGNATURES, header("Idempotent-Replayed", "`true`: stored before.", 200, 202),
-            retry_after("throttled", "busy"),
+            *SIGNATURES, response_header("Idempotent-Replayed", "`true`: stored before.", 200, 202),
+            retry_after_header("throttled", "busy"),
         ],
         request={"application/json": {"type": "object"}},
-        responses=ok(ReceiptOut, "Applied, ignored, or for staff to look at", examples.RECEIPT)
-        | ok(ReceiptOut, "Stored, not finished yet", examples.PARKED_RECEIPT, status=202)
-        | problems("signature_invalid", "throttled", *WITH_A_BODY, *ANYWHERE),
+        responses=success(ReceiptOut, "Applied, ignored, or for staff to look at", examples.RECEIPT)
+        | success(ReceiptOut, "Stored, not finished yet", examples.PARKED_RECEIPT, status=202)
+        | problems("signature_invalid", "throttled", *WITH_A_BODY, *ANY_REQUEST),
     ),
 )  # fmt: skip

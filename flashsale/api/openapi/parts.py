@@ -1,4 +1,4 @@
-"""What the descriptions of operations are made of: headers, ids, problems, good answers."""
+"""Parts of operations in the OpenAPI document: headers, ids in paths, problem documents, successful answers."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from flashsale.api.errors import PROBLEM_JSON
 from flashsale.api.openapi import examples
 from flashsale.api.problem_codes import BY_CODE, members
 
-# What any request may be answered with, whatever it asks for.
-ANYWHERE = ("not_acceptable", "internal_error", "busy")
-# What any request that is not a provider's may be answered with.
-FROM_CLIENTS = (*ANYWHERE, "not_authenticated", "scope_missing")
+# Problems that any request may be answered with.
+ANY_REQUEST = ("not_acceptable", "internal_error", "busy")
+# Problems that any request may be answered with, but a webhook.
+ANY_CLIENT_REQUEST = (*ANY_REQUEST, "not_authenticated", "scope_missing")
 WITH_A_BODY = ("invalid", "payload_too_large", "unsupported_media_type")
 
 
 class Problem(serializers.Serializer):
-    """Why the API did not do what it was asked (RFC 9457); further members depend on `code`."""
+    """Why a request failed (RFC 9457); further members depend on `code`."""
 
-    type = serializers.CharField(help_text="Where the code is explained.")
+    type = serializers.CharField(help_text="The page that explains the code.")
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="For people.")
@@ -35,12 +35,14 @@ class Problem(serializers.Serializer):
         }
 
 
-def header(name: str, description: str, *statuses: int, kind: type = str) -> OpenApiParameter:
+def response_header(name: str, description: str, *statuses: int, kind: type = str) -> OpenApiParameter:
     """Describe a header of the answers with these statuses."""
     return OpenApiParameter(name, kind, OpenApiParameter.HEADER, description=description, response=list(statuses))
 
 
-def asked(name: str, description: str, location: str = OpenApiParameter.HEADER, **kwargs: Any) -> OpenApiParameter:
+def request_parameter(
+    name: str, description: str, location: str = OpenApiParameter.HEADER, **kwargs: Any
+) -> OpenApiParameter:
     """Describe an optional header or query parameter of a request."""
     return OpenApiParameter(name, kwargs.pop("type", str), location, description=description, **kwargs)
 
@@ -60,47 +62,49 @@ def problems(*codes: str) -> dict[tuple[int, str], OpenApiResponse]:
     }
 
 
-def ok(serializer: Any, description: str, example: dict[str, Any], *, status: int = 200) -> dict:
-    """Describe a good answer; `example` holds the members that have a value of their own in it."""
+def success(serializer: Any, description: str, example: dict[str, Any], *, status: int = 200) -> dict:
+    """Describe a successful answer; `example` holds the members that have a value of their own in it."""
     value = examples.completed(serializer, example)
     shown = [OpenApiExample(description, value=value, response_only=True)]
     return {(status, "application/json"): OpenApiResponse(serializer, description=description, examples=shown)}
 
 
-def retry_after(*codes: str) -> OpenApiParameter:
+def retry_after_header(*codes: str) -> OpenApiParameter:
     """Describe `Retry-After` on the answers with these codes."""
     statuses = sorted({BY_CODE[code].status for code in codes})
-    return header("Retry-After", "Seconds to wait before asking again.", *statuses, kind=int)
+    return response_header("Retry-After", "Seconds to wait before asking again.", *statuses, kind=int)
 
 
-def an_id(thing: str, kind: Any = OpenApiTypes.UUID) -> OpenApiParameter:
+def id_in_path(thing: str, kind: Any = OpenApiTypes.UUID) -> OpenApiParameter:
     """Describe the id in a path."""
     return OpenApiParameter("id", kind, OpenApiParameter.PATH, description=f"The {thing}'s id.")
 
 
-def of_a_scope(scope: str) -> list[OpenApiParameter]:
-    """Describe the headers of a rate-limited answer."""
+def rate_limit_headers(scope: str) -> list[OpenApiParameter]:
+    """Describe the headers of answers that count in this rate scope."""
     every = [200, 201, 204, 304, 429]
     return [
-        header("RateLimit-Policy", f"The quota: requests (`q`) in a window of seconds (`w`), scope `{scope}`.", *every),
-        header("RateLimit", "What is left of it (`r`), and in how many seconds there is more (`t`).", *every),
-        retry_after("throttled", "busy"),
+        response_header(
+            "RateLimit-Policy", f"The quota: requests (`q`) in a window of seconds (`w`), scope `{scope}`.", *every
+        ),
+        response_header("RateLimit", "Requests left (`r`), and in how many seconds there are more (`t`).", *every),
+        retry_after_header("throttled", "busy"),
     ]
 
 
-IDEMPOTENCY_KEY = asked(
+IDEMPOTENCY_KEY = request_parameter(
     "Idempotency-Key",
-    "16 to 255 printable ASCII characters, random, one for each purchase. The same key with an equal body answers what"
-    " it made before, in its present state; with another body it is refused.",
+    "16 to 255 printable ASCII characters, random, one for each purchase. The same key with an equal body answers the"
+    " resource that it created, in its present state; with another body it is refused.",
     type={"type": "string", "minLength": 16, "maxLength": 255, "pattern": "^[!#-~][ -~]*[!#-~]$"},
 )
-CONDITION = asked("If-None-Match", "An `ETag` from before: 304 when nothing changed since.")
-CACHED = [
-    header("ETag", "Changes when anything in the answer does.", 200, 304),
-    header("Cache-Control", "`public, max-age=1`; `private` with a token.", 200, 304),
+IF_NONE_MATCH = request_parameter("If-None-Match", "The `ETag` of an earlier answer: 304 when nothing has changed.")
+CACHE_HEADERS = [
+    response_header("ETag", "Changes when anything in the answer does.", 200, 304),
+    response_header("Cache-Control", "`public, max-age=1`; `private` with a token.", 200, 304),
 ]
 NOT_MODIFIED = {304: OpenApiResponse(None, description="Nothing changed since the given `ETag`.")}
-MADE = [
-    header("Location", "The path of what was made.", 201),
-    header("Idempotent-Replayed", "`true` when the key's earlier request made it.", 201),
+CREATED_HEADERS = [
+    response_header("Location", "The path of the new resource.", 201),
+    response_header("Idempotent-Replayed", "`true` when an earlier request with this key created it.", 201),
 ]

@@ -31,7 +31,11 @@ if (secret) {
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One request: an operation, what it is sent, which status it gets, what is checked and kept of the answer."""
+    """One request: an operation, its body and headers, the expected status.
+
+    `assertions` are JavaScript expressions that must be true, `variables` collection variables set from the answer,
+    `prerequest` is a script that runs first.
+    """
 
     name: str
     operation: str
@@ -39,66 +43,71 @@ class Step:
     body: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     path_id: str | None = None
-    checks: tuple[str, ...] = ()
-    keeps: dict[str, str] = field(default_factory=dict)
-    before: str = ""
+    assertions: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    prerequest: str = ""
 
 
 def hold(name: str, **kwargs: Any) -> Step:
     """Place a hold of one unit under a new key."""
-    defaults = {"status": 201, "keeps": {"hold_id": "body.hold_id"}, "checks": ("body.status === 'active'",)}
+    defaults = {"status": 201, "variables": {"hold_id": "body.hold_id"}, "assertions": ("body.status === 'active'",)}
     key = {"Idempotency-Key": "{{key}}"}
-    before = "pm.collectionVariables.set('key', pm.variables.replaceIn('{{$guid}}'));"
+    prerequest = "pm.collectionVariables.set('key', pm.variables.replaceIn('{{$guid}}'));"
     body = '{"product_id": {{product_id}}, "quantity": 1}'
-    given = {"operation": "placeHold", "body": body, "headers": key, "before": before}
-    return Step(name=name, **given | defaults | kwargs)
+    request = {"operation": "placeHold", "body": body, "headers": key, "prerequest": prerequest}
+    return Step(name=name, **request | defaults | kwargs)
 
 
 def order(name: str, **kwargs: Any) -> Step:
     """Turn the last hold into an order."""
-    keeps = {"order_id": "body.order_id", "amount": "body.total_amount", "currency": "body.currency"}
-    given = {"operation": "placeOrder", "status": 201, "body": '{"hold_id": "{{hold_id}}"}', "keeps": keeps}
-    return Step(name=name, headers={"Idempotency-Key": "{{key}}"}, **given | kwargs)
+    variables = {"order_id": "body.order_id", "amount": "body.total_amount", "currency": "body.currency"}
+    request = {"operation": "placeOrder", "status": 201, "body": '{"hold_id": "{{hold_id}}"}', "variables": variables}
+    return Step(name=name, headers={"Idempotency-Key": "{{key}}"}, **request | kwargs)
 
 
 STEPS = (
     Step(
-        name="What is on sale", operation="listProducts", checks=("body.results.length > 0",),
-        keeps={"product_id": "body.results.find((product) => product.sale_status === 'live').id"},
+        name="What is on sale", operation="listProducts", assertions=("body.results.length > 0",),
+        variables={"product_id": "body.results.find((product) => product.sale_status === 'live').id"},
     ),
     Step(
         name="One product", operation="getProduct", path_id="{{product_id}}",
-        checks=("pm.response.headers.has('ETag')", "body.available_stock > 0"),
+        assertions=("pm.response.headers.has('ETag')", "body.available_stock > 0"),
     ),
     hold("Set a unit aside"),
     hold(
-        "The same request again, after a lost answer", before="", keeps={},
-        checks=(
+        "The same request again, after a lost answer", prerequest="", variables={},
+        assertions=(
             "body.hold_id === pm.collectionVariables.get('hold_id')",
             "pm.response.headers.get('Idempotent-Replayed') === 'true'",
         ),
     ),
-    Step(name="The hold", operation="getHold", path_id="{{hold_id}}", checks=("body.expires_in_seconds > 0",)),
-    order("Order it", checks=("body.status === 'pending_payment'",)),
+    Step(name="The hold", operation="getHold", path_id="{{hold_id}}", assertions=("body.expires_in_seconds > 0",)),
+    order("Order it", assertions=("body.status === 'pending_payment'",)),
     Step(
-        name="The provider says that it has the money", operation="receiveEvent", before=SIGN,
+        name="The provider reports the payment", operation="receiveEvent", prerequest=SIGN,
         body='{"idempotency_key": "evt_{{order_id}}", "status": "success", "order_id": "{{order_id}}",'
         ' "payment_id": "pay_{{order_id}}", "amount": "{{amount}}", "currency": "{{currency}}"}',
-        checks=("body.outcome === 'applied'", "body.order_status === 'paid'"),
+        assertions=("body.outcome === 'applied'", "body.order_status === 'paid'"),
     ),
-    Step(name="The order is paid", operation="getOrder", path_id="{{order_id}}", checks=("body.status === 'paid'",)),
+    Step(
+        name="The order is paid", operation="getOrder", path_id="{{order_id}}",
+        assertions=("body.status === 'paid'",),
+    ),
     Step(
         name="A paid order cannot be cancelled", operation="cancelOrder", path_id="{{order_id}}", status=409,
-        checks=("body.code === 'order_already_paid'",),
+        assertions=("body.code === 'order_already_paid'",),
     ),
     hold("Another unit"),
-    Step(name="Give it up", operation="releaseHold", path_id="{{hold_id}}", status=204),
-    order("What was given up cannot be ordered", status=409, keeps={}, checks=("body.code === 'hold_released'",)),
+    Step(name="Release it", operation="releaseHold", path_id="{{hold_id}}", status=204),
+    order(
+        "A released hold cannot be ordered", status=409, variables={}, assertions=("body.code === 'hold_released'",),
+    ),
     hold("A third one"),
     order("Order it"),
     Step(
-        name="Change one's mind", operation="cancelOrder", path_id="{{order_id}}",
-        checks=("body.status === 'cancelled'",),
+        name="Cancel it", operation="cancelOrder", path_id="{{order_id}}",
+        assertions=("body.status === 'cancelled'",),
     ),
 )  # fmt: skip
 
@@ -119,14 +128,14 @@ def collection(document: dict[str, Any]) -> dict[str, Any]:
         "variable": [
             {"key": "base_url", "value": "http://127.0.0.1:8000"},
             {"key": "webhook_secret", "value": ""},
-            *({"key": name, "value": ""} for name in _kept_names(STEPS)),
+            *({"key": name, "value": ""} for name in _variable_names(STEPS)),
         ],
         "item": [_item(step, *operations[step.operation]) for step in STEPS],
     }
 
 
-def _kept_names(steps: Iterable[Step]) -> list[str]:
-    return sorted({name for step in steps for name in step.keeps} | {"key"})
+def _variable_names(steps: Iterable[Step]) -> list[str]:
+    return sorted({name for step in steps for name in step.variables} | {"key"})
 
 
 def _item(step: Step, path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:
@@ -141,8 +150,8 @@ def _item(step: Step, path: str, method: str, operation: dict[str, Any]) -> dict
     if step.body:
         request["body"] = {"mode": "raw", "raw": step.body, "options": {"raw": {"language": "json"}}}
     events = [_event("test", _test_script(step))]
-    if step.before:
-        events.append(_event("prerequest", step.before.strip()))
+    if step.prerequest:
+        events.append(_event("prerequest", step.prerequest.strip()))
     return {"name": step.name, "request": request, "event": events}
 
 
@@ -150,10 +159,10 @@ def _test_script(step: Step) -> str:
     lines = [
         f"pm.test({json.dumps(f'{step.name}: {step.status}')}, () => pm.response.to.have.status({step.status}));",
     ]
-    if step.checks or step.keeps:
+    if step.assertions or step.variables:
         lines.append("const body = pm.response.json();")
-    lines += [f"pm.test({json.dumps(check)}, () => pm.expect({check}).to.equal(true));" for check in step.checks]
-    lines += [f"pm.collectionVariables.set('{name}', {value});" for name, value in step.keeps.items()]
+    lines += [f"pm.test({json.dumps(check)}, () => pm.expect({check}).to.equal(true));" for check in step.assertions]
+    lines += [f"pm.collectionVariables.set('{name}', {value});" for name, value in step.variables.items()]
     return "\n".join(lines)
 
 

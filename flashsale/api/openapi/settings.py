@@ -20,8 +20,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None, "displayRequestDuration": True},
-    "PREPROCESSING_HOOKS": ["flashsale.api.openapi.document.only_versioned"],
-    "POSTPROCESSING_HOOKS": ["flashsale.api.openapi.document.finished"],
+    "PREPROCESSING_HOOKS": ["flashsale.api.openapi.document.versioned_endpoints"],
+    "POSTPROCESSING_HOOKS": ["flashsale.api.openapi.document.finish_document"],
     "SERVERS": [{"url": "/", "description": "This shop"}],
     "EXTERNAL_DOCS": {"url": "/problems/", "description": "Problem codes"},
 }

@@ -27,8 +27,8 @@ def deliveries() -> int:
     return max(1, settings.WEB_THREADS * 3 // 16)
 
 
-def suspects() -> int:
-    """Return how many requests of addresses over a limit of failures may wait for their turn."""
+def penalized_requests() -> int:
+    """Return how many requests of addresses over a limit of failures may wait, to be processed one at a time."""
     return max(1, settings.WEB_THREADS // 16)
 
 

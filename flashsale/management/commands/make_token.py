@@ -32,7 +32,7 @@ class Command(BaseCommand):
             raise CommandError(f"--expires: {' '.join(error.messages)}") from error
         try:
             name = arguments.storable(options["name"], "--name")
-            token = authentication.make(name=name, scope_names=given, expires_at=expires_at)
+            token = authentication.create_token(name=name, scope_names=given, expires_at=expires_at)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         self.stdout.write(token)

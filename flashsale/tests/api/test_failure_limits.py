@@ -9,7 +9,7 @@ from django.test import RequestFactory
 
 from checkout.tests.factories import OrderFactory
 from flashsale.api import failure_limits
-from flashsale.api.failure_limits import Deadlines
+from flashsale.api.failure_limits import ExpiringKeys
 from flashsale.core.capacity.bulkheads import Bulkhead
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.processes import WAIT_SECONDS
@@ -28,8 +28,8 @@ def limits(settings, monkeypatch):
     settings.TOKEN_RATE_LIMITS = {}
     settings.STANDARD_WEBHOOK_KEYS = [b"k" * 32]
     settings.STRIPE_WEBHOOK_SECRETS = ["whsec_x"]
-    monkeypatch.setattr(failure_limits, "_suspect", Deadlines())
-    monkeypatch.setattr(failure_limits, "_trusted", Deadlines())
+    monkeypatch.setattr(failure_limits, "_penalties", ExpiringKeys())
+    monkeypatch.setattr(failure_limits, "_accepted_tokens", ExpiringKeys())
 
 
 def statuses(answers) -> list[int]:
@@ -85,7 +85,7 @@ def test_suspects_are_looked_at_one_at_a_time_and_a_known_token_is_none(api, pro
     api.get(path, headers=bearer(known), REMOTE_ADDR=address)
     for _ in range(6):
         api.get(path, headers=bearer("x"), REMOTE_ADDR=address)
-    monkeypatch.setattr(failure_limits, "suspects", Bulkhead(lambda: 0))
+    monkeypatch.setattr(failure_limits, "penalized_requests", Bulkhead(lambda: 0))
 
     answers = [api.get(path, headers=bearer(token), REMOTE_ADDR=address) for token in ("x", other, known)]
 
@@ -139,21 +139,21 @@ def test_what_is_refused_by_its_form_needs_no_database(api, path, headers, djang
 
 
 def test_what_is_remembered_of_addresses_is_bounded(monkeypatch):
-    monkeypatch.setattr(failure_limits, "MOST_REMEMBERED", 3)
-    deadlines = Deadlines()
+    monkeypatch.setattr(failure_limits, "MAX_KEYS", 3)
+    deadlines = ExpiringKeys()
 
     for number in range(10):
         deadlines.set(number, 60)
 
     assert len(deadlines) <= 3
-    assert deadlines.left(9) > 59
-    assert deadlines.left(0) == 0
+    assert deadlines.seconds_left(9) > 59
+    assert deadlines.seconds_left(0) == 0
 
 
 def test_a_suspect_that_waits_is_let_in_when_its_turn_comes(api, product, address, monkeypatch):
     bulkhead = Bulkhead(lambda: 1, waiting=lambda: 1, wait_seconds=10)
-    monkeypatch.setattr(failure_limits, "suspects", bulkhead)
-    failure_limits._suspect.set(("wrong_tokens", address), 60)
+    monkeypatch.setattr(failure_limits, "penalized_requests", bulkhead)
+    failure_limits._penalties.set(("wrong_tokens", address), 60)
     inside, may_leave = threading.Event(), threading.Event()
 
     def stay() -> None:
@@ -173,11 +173,11 @@ def test_a_suspect_that_waits_is_let_in_when_its_turn_comes(api, product, addres
 
 def test_addresses_are_those_that_trusted_proxies_saw(settings):
     settings.TRUSTED_PROXIES = 1
-    failure_limits._suspect.set(("wrong_tokens", "203.0.113.9"), 60)
+    failure_limits._penalties.set(("wrong_tokens", "203.0.113.9"), 60)
     headers = {"Authorization": "Bearer x", "X-Forwarded-For": "203.0.113.9"}
 
     suspect = RequestFactory().get("/api/v1/products", headers=headers, REMOTE_ADDR="192.0.2.1")
     other = RequestFactory().get("/api/v1/products", headers={"Authorization": "Bearer x"}, REMOTE_ADDR="192.0.2.1")
 
-    assert failure_limits.seconds_suspect(suspect) > 59
-    assert failure_limits.seconds_suspect(other) == 0
+    assert failure_limits.penalty_seconds(suspect) > 59
+    assert failure_limits.penalty_seconds(other) == 0

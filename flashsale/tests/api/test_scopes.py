@@ -73,7 +73,7 @@ def test_a_nonsensical_option_is_one_sentence_and_makes_nothing(db, options):
     [("GET", "/api/v1/products"), ("POST", "/api/v1/holds"), ("POST", "/api/v1/orders"), ("GET", "/api/products/1")],
 )
 def test_what_a_tokens_scopes_lack_is_refused_by_name(db, api, method, path):
-    token = authentication.make(name="claims only", scope_names=["payments:claim"])
+    token = authentication.create_token(name="claims only", scope_names=["payments:claim"])
 
     problem = problem_of(api.generic(method, path, headers=bearer(token)), 403, "scope_missing")
 
@@ -81,7 +81,7 @@ def test_what_a_tokens_scopes_lack_is_refused_by_name(db, api, method, path):
 
 
 def test_a_scope_counts_from_the_next_request_on(db, api, product):
-    token = authentication.make(name="app", scope_names=["payments:claim"])
+    token = authentication.create_token(name="app", scope_names=["payments:claim"])
     authentication.set_scopes(Token.objects.get(), ["storefront"])
 
     assert api.get(f"/api/v1/products/{product.pk}", headers=bearer(token)).status_code == 200
@@ -102,7 +102,9 @@ def test_staff_give_a_token_scopes_in_the_admin(admin_client, ticked, after):
 
 
 def test_an_expired_token_has_no_scopes_left(db, api, product):
-    token = authentication.make(name="app", scope_names=["storefront"], expires_at=timezone.now() + timedelta(hours=1))
+    token = authentication.create_token(
+        name="app", scope_names=["storefront"], expires_at=timezone.now() + timedelta(hours=1)
+    )
     APIKey.objects.update(expiry_date=timezone.now() - timedelta(seconds=1))
 
     problem_of(api.get(f"/api/v1/products/{product.pk}", headers=bearer(token)), 401, "not_authenticated")

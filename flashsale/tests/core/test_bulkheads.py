@@ -101,7 +101,7 @@ def test_an_error_inside_makes_room_again():
 
 def test_no_kind_of_request_takes_every_thread():
     """Each kind has its share, and what all shares leave is for product pages and polled orders."""
-    kinds = (shares.holds, shares.orders, shares.deliveries, shares.suspects)
+    kinds = (shares.holds, shares.orders, shares.deliveries, shares.penalized_requests)
 
     assert sum(share() for share in kinds) <= configured.WEB_THREADS - 64
     # Connections are spread unevenly over processes: 64 clients may all be in one.
