@@ -59,8 +59,8 @@ class UserAdmin(BaseUserAdmin, BaseAdmin):
         accounts = [Account(user) for user in objs]
         kept = [account for account in accounts if account.has_history]
         lines = [str(account.user) for account in accounts if account not in kept]
-        lines += [f"{account.user}; what it did stays, as “{account.stand_in_name}”" for account in kept]
-        protected = [f"{account.user}: nothing but what it did is left" for account in kept if account.is_stand_in]
+        lines += [f"{account.user}; what it did stays, as “{account.placeholder_name}”" for account in kept]
+        protected = [f"{account.user}: nothing but what it did is left" for account in kept if account.is_placeholder]
         return lines, {User._meta.verbose_name_plural: len(accounts)}, set(), protected
 
 

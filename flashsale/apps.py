@@ -1,11 +1,11 @@
-"""The project as an app: its commands, the beat's defaults, workers' signs of life, longer timeouts for migrations."""
+"""The project as a Django app: signal receivers for heartbeats, metrics, accounts, sessions, migrations and roles."""
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate, pre_delete, pre_migrate
 
-from flashsale.staff.roles import make_roles
+from flashsale.staff.roles import create_roles
 
 
 class SaleAdminConfig(AdminConfig):
@@ -26,14 +26,16 @@ class FlashsaleConfig(AppConfig):
         database_timeouts.register()
         heartbeat.register()
         prometheus.register()
-        pre_delete.connect(deleted_accounts.keep_history, sender=User, dispatch_uid="flashsale.keep_history")
-        user_logged_in.connect(sessions.begin, dispatch_uid="flashsale.begin_session")
-        pre_migrate.connect(_let_migrations_run, sender=self, dispatch_uid="flashsale.let_migrations_run")
-        # The last app's turn: the permissions of all others exist by now.
-        post_migrate.connect(make_roles, sender=self, dispatch_uid="flashsale.make_roles")
+        pre_delete.connect(
+            deleted_accounts.reassign_before_delete, sender=User, dispatch_uid="flashsale.reassign_before_delete"
+        )
+        user_logged_in.connect(sessions.start_timers, dispatch_uid="flashsale.begin_session")
+        pre_migrate.connect(_lift_statement_timeout, sender=self, dispatch_uid="flashsale.lift_statement_timeout")
+        # This app is the last one: the permissions of all others exist by now.
+        post_migrate.connect(create_roles, sender=self, dispatch_uid="flashsale.create_roles")
 
 
-def _let_migrations_run(using: str, **kwargs) -> None:
+def _lift_statement_timeout(using: str, **kwargs) -> None:
     """Lift the statement timeout of this connection: building an index may take long. The lock timeout stays."""
     from django.db import connections
 

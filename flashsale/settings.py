@@ -103,7 +103,7 @@ MIDDLEWARE = [
     "flashsale.api.middleware.ProblemMiddleware",
     "flashsale.api.middleware.RateLimitHeadersMiddleware",
     "flashsale.api.middleware.FailureLimitsMiddleware",
-    "flashsale.staff.security.ContentSecurityPolicyMiddleware",
+    "flashsale.web.content_security.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "flashsale.observability.health.HealthMiddleware",
@@ -151,7 +151,7 @@ UNFOLD = {
     "SIDEBAR": {"show_search": True, "show_all_applications": False},
 }
 ROOT_URLCONF = "flashsale.urls"
-CSRF_FAILURE_VIEW = "flashsale.staff.error_pages.csrf_failure"
+CSRF_FAILURE_VIEW = "flashsale.web.error_pages.csrf_failure"
 WSGI_APPLICATION = "flashsale.wsgi.application"
 TEMPLATES = [
     {

@@ -11,10 +11,10 @@ from flashsale.api.index import ApiIndexView, ApiNotFoundView
 from flashsale.api.openapi.document import DocsView, SchemaView
 from flashsale.api.problem_pages import problem_list, problem_page
 
-handler400 = "flashsale.staff.error_pages.bad_request"
-handler403 = "flashsale.staff.error_pages.forbidden"
-handler404 = "flashsale.staff.error_pages.not_found"
-handler500 = "flashsale.staff.error_pages.server_error"
+handler400 = "flashsale.web.error_pages.bad_request"
+handler403 = "flashsale.web.error_pages.forbidden"
+handler404 = "flashsale.web.error_pages.not_found"
+handler500 = "flashsale.web.error_pages.server_error"
 
 api = [
     *catalog.urls.urlpatterns,

@@ -3,8 +3,8 @@
 import pytest
 
 from checkout.tests.factories import HoldFactory
-from flashsale.staff import security
 from flashsale.tests.support.tokens import make_token
+from flashsale.web import content_security
 
 ORIGIN = "https://shop.example.com"
 EXPOSED = {"Location", "Retry-After", "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "X-Request-ID"}
@@ -31,7 +31,7 @@ def test_what_did_not_change_is_not_sent_again(api, path, form):
     assert (answer.status_code, answer.content) == (304, b"")
     assert (answer.headers["ETag"], answer.headers["Cache-Control"]) == (etag, "public, max-age=1")
     assert "Content-Type" not in answer.headers
-    assert answer.headers["Content-Security-Policy"] == security.API
+    assert answer.headers["Content-Security-Policy"] == content_security.API
 
 
 @pytest.mark.django_db(transaction=True)

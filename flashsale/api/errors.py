@@ -84,7 +84,7 @@ def _translate(error: Exception) -> Answer | None:
 def _of_refusal(refusal: refusals.Refusal) -> Answer:
     problem = problem_codes.BY_REFUSAL[type(refusal)]
     if problem.is_refused_claim:
-        refusal_counts.refusals.add()
+        refusal_counts.counter.add()
     wait_seconds = refusal.retry_after_seconds
     headers = {"Retry-After": str(wait_seconds)} if wait_seconds else {}
     return Answer(problem=problem, detail=refusal.detail, members=refusal.extra, headers=headers)

@@ -16,7 +16,7 @@ IN_FLIGHT = {
     "checkout.batching._stock_locks": "threads that may wait for locked stock",
     "checkout.idempotency.key_lookup_batcher": "look-ups of Idempotency-Keys",
     "flashsale.api.failure_limits.penalized_requests": "requests of penalized addresses",
-    "flashsale.staff.logins.passwords._places": "threads that hash passwords",
+    "flashsale.staff.logins.passwords._bulkheads": "threads that hash passwords",
     "payments.inbox.batching.delivery_batcher": "deliveries to store",
     "payments.inbox.batching.payment_batcher": "events to process",
     "payments.inbox.receiving._deliveries": "threads that store or process deliveries",
@@ -28,7 +28,7 @@ REMEMBERED = {
     # Redis clients, and whether Redis answered a moment ago.
     "flashsale.core.redis_client._client": "the Redis client, by URL",
     "flashsale.api.rate_limits._limiter": "the rate limiter's Redis client, by URL",
-    "flashsale.staff.logins.limits._shared": "the log-in limiter's Redis client, by URL",
+    "flashsale.staff.logins.limits._redis_limiter": "the log-in limiter's Redis client, by URL",
     "catalog.snapshots._breaker": "circuit breaker",
     "checkout.audit._breaker": "circuit breaker",
     "flashsale.api.rate_limits._breaker": "circuit breaker",
@@ -40,7 +40,7 @@ REMEMBERED = {
     "checkout.sold_out._refreshed_at": "when their snapshots were refreshed",
     "flashsale.api.failure_limits._penalties": "addresses over a limit of failures",
     "flashsale.api.failure_limits._accepted_tokens": "API tokens that were accepted",
-    "flashsale.staff.logins.limits._own": "log-ins counted here while Redis does not answer",
+    "flashsale.staff.logins.limits._process_limiter": "log-ins counted here while Redis does not answer",
     "flashsale.observability.health.migrations": "whether all migrations are applied",
     # Counts on their way to the log or to Redis.
     "checkout.views._refusals": "sampled event `hold_refused`",
@@ -48,7 +48,7 @@ REMEMBERED = {
     "flashsale.staff.logins.attempts._failed": "sampled event `login_failed`",
     "flashsale.staff.refusals._refused": "sampled event `login_refused`",
     "payments.inbox.receiving._refused": "sampled event `webhook_refused`",
-    "flashsale.staff.refusal_counts.refusals": "refusals that are not counted in Redis yet",
+    "flashsale.staff.refusal_counts.counter": "refusals that are not counted in Redis yet",
     # Rendered once, as long as code and settings stay.
     "checkout.views._path_of": "paths of API views",
     "flashsale.api.errors._path_of_page": "paths of problem pages",
@@ -56,7 +56,7 @@ REMEMBERED = {
     "flashsale.api.openapi.document._schemas": "the OpenAPI document",
     "flashsale.api.problem_pages._pages": "problem pages",
     "flashsale.core.rest.serializers._shared": "serializer instances, by class",
-    "flashsale.staff.error_pages._pages": "error pages of the admin",
+    "flashsale.web.error_pages._pages": "error pages outside the API",
 }
 
 

@@ -1,1 +1,1 @@
-"""The back office's people: how they log in and stay logged in, and what is kept of what they did."""
+"""The admin site as a whole: its pages, its errors, log-ins, roles, and the history of what staff did."""

@@ -1,4 +1,4 @@
-"""What staff's browsers send: text that the database cannot take is a page that says so, and not a fault."""
+"""Input of the admin that no form checks: a value that the database refuses gets a page with 400 or 409, never 500."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -12,17 +12,17 @@ from django.shortcuts import render
 from flashsale.core import strict_json
 
 PREFIX = "/admin/"
-UNSTORABLE = "The address or the form contains a character that cannot be stored or looked up (NUL)."
-REFUSED = "A value in the address or in the form cannot be stored or looked up here."
-COLLIDES = "This does not go together with what is stored."
+HAS_NUL = "The address or the form contains a character that cannot be stored or looked up (NUL)."
+BAD_VALUE = "A value in the address or in the form cannot be stored or looked up here."
+CONFLICT = "This does not go together with what is stored."
 
 logger = logging.getLogger(__name__)
 
 
 class AdminInputMiddleware:
-    """Middleware: answer 400 for values that no form or list checks, 409 for a change that the database refuses.
+    """Middleware: answer 400 for values that cannot be stored, 409 for a change that violates a constraint.
 
-    Lists look up what their address says, and actions what a form posts, without a form field in between.
+    Lists use the query string, and actions the posted ids, without validating them by a form field.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -32,19 +32,19 @@ class AdminInputMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
-        """Answer text that cannot be looked up, where no form's field looks at it."""
+        """Answer 400 for text with NUL where no form field validates it."""
         if not request.path_info.startswith(PREFIX) or all(map(strict_json.is_storable, _unchecked_texts(request))):
             return None
-        return _page(request, 400, UNSTORABLE)
+        return _page(request, 400, HAS_NUL)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer what the database would not take; whatever the request did in a transaction is undone by then."""
+        """Answer an error of the database; by then the transaction is rolled back."""
         if not request.path_info.startswith(PREFIX) or not isinstance(exception, (DataError, IntegrityError)):
             return None
         logger.warning("the database refused %s %s", request.method, request.path_info, exc_info=exception)
         if isinstance(exception, DataError):
-            return _page(request, 400, REFUSED)
-        return _page(request, 409, COLLIDES)
+            return _page(request, 400, BAD_VALUE)
+        return _page(request, 409, CONFLICT)
 
 
 def _unchecked_texts(request: HttpRequest) -> Iterable[str]:

@@ -1,4 +1,7 @@
-"""The admin's first page: what is on sale, how it goes, what needs a human; a few cheap queries every two seconds."""
+"""The admin's first page: products on sale, the last hour, and what needs a human decision.
+
+The figures are cached for two seconds, so that many open pages cost a few queries.
+"""
 
 import time
 from typing import Any
@@ -21,7 +24,7 @@ from flashsale.observability import heartbeat
 from flashsale.staff import refusal_counts
 from payments.models import Dispute, Payment, WebhookEvent
 
-KEPT_SECONDS = 2
+CACHE_SECONDS = 2
 SALES_SHOWN = 12
 MINUTES_SHOWN = 60
 
@@ -31,49 +34,51 @@ VIEW_EVENT, VIEW_PAYMENT = "payments.view_webhookevent", "payments.view_payment"
 VIEW_DISPUTE = "payments.view_dispute"
 SILENT_WORKERS = "Silent workers"
 VIEW_SCHEDULE = "django_celery_beat.view_periodictask"
-NEEDED_FOR_PART = {
+PERMISSIONS_OF_PART = {
     "sales": (VIEW_PRODUCT, VIEW_STOCK), "more_sales": (VIEW_PRODUCT, VIEW_STOCK), "next_sale": (VIEW_PRODUCT,),
 }  # fmt: skip
-NEEDED_FOR_SERIES = {"labels": (), "holds": (VIEW_HOLD,), "refusals": (VIEW_HOLD,), "orders": (VIEW_ORDER,)}
+PERMISSIONS_OF_SERIES = {"labels": (), "holds": (VIEW_HOLD,), "refusals": (VIEW_HOLD,), "orders": (VIEW_ORDER,)}
 
 
 def dashboard_callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add the numbers to the page's context (unfold's `DASHBOARD_CALLBACK`)."""
+    """Add the figures to the page's context (unfold's `DASHBOARD_CALLBACK`)."""
     return context | figures(request.user)
 
 
 def figures(user: User) -> dict[str, Any]:
-    """Return what this member of staff may see of the page, at most `KEPT_SECONDS` old.
+    """Return the figures that this member of staff may see, at most `CACHE_SECONDS` old.
 
-    Each part needs the permission to view the models that it is counted from. A part that may not be seen is missing,
-    or empty where the page would list something.
+    Each part needs the permission to view the models that it is counted from. Without it the part is missing, or an
+    empty list.
     """
-    everything = cache.get_or_set("dashboard", _figures, KEPT_SECONDS)
-    shown = {name: part for name, part in everything.items() if user.has_perms(NEEDED_FOR_PART.get(name, ()))}
-    steps = [step for step in everything["funnel"] if user.has_perm(step["needs"])]
+    everything = cache.get_or_set("dashboard", _figures, CACHE_SECONDS)
+    shown = {name: part for name, part in everything.items() if user.has_perms(PERMISSIONS_OF_PART.get(name, ()))}
+    steps = [step for step in everything["funnel"] if user.has_perm(step["permission"])]
     shown["funnel"] = steps
     shown["funnel_percent"] = user.has_perm(VIEW_HOLD)
-    shown["needs"] = [_linked(need, user) for need in everything["needs"] if user.has_perm(need["needs"])]
-    series = {name: values for name, values in everything["chart"].items() if user.has_perms(NEEDED_FOR_SERIES[name])}
+    shown["attention"] = [_linked(item, user) for item in everything["attention"] if user.has_perm(item["permission"])]
+    series = {
+        name: values for name, values in everything["chart"].items() if user.has_perms(PERMISSIONS_OF_SERIES[name])
+    }
     shown["chart"] = series if len(series) > 1 else None
-    shown["has_parts"] = bool(shown["needs"] or steps or {"sales", "next_sale"} & shown.keys())
+    shown["has_parts"] = bool(shown["attention"] or steps or {"sales", "next_sale"} & shown.keys())
     return shown
 
 
 def _figures() -> dict[str, Any]:
     minutes = _last_minutes()
-    holds, orders = _a_minute(Hold.objects.all(), minutes), _a_minute(Order.objects.all(), minutes)
+    holds, orders = _per_minute(Hold.objects.all(), minutes), _per_minute(Order.objects.all(), minutes)
     return {
-        "sales": [_bar(view) for view in availability.read(_running()[:SALES_SHOWN])],
+        "sales": [_stock_bar(view) for view in availability.read(_running()[:SALES_SHOWN])],
         "more_sales": max(0, _running().count() - SALES_SHOWN),
         "next_sale": Product.objects.published().filter(sale_starts_at__gt=Now()).order_by("sale_starts_at").first(),
-        "needs": attention_items(),
+        "attention": attention_items(),
         "funnel": _funnel(sum(holds)),
         "chart": {
             "labels": [timezone.localtime(_moment(minute)).strftime("%H:%M") for minute in minutes],
             "holds": holds,
             "orders": orders,
-            "refusals": refusal_counts.a_minute(minutes),
+            "refusals": refusal_counts.per_minute(minutes),
         },
     }
 
@@ -87,22 +92,23 @@ def _moment(minute: int):
     return timezone.datetime.fromtimestamp(minute * 60, tz=timezone.get_current_timezone())
 
 
-def _a_minute(made: QuerySet[Model], minutes: list[int]) -> list[int]:
-    since = made.filter(created_at__gte=_moment(minutes[0]))
-    rows = since.annotate(minute=TruncMinute("created_at")).values("minute").annotate(n=Count("pk")).order_by()
-    found = {int(row["minute"].timestamp()) // 60: row["n"] for row in rows}
-    return [found.get(minute, 0) for minute in minutes]
+def _per_minute(rows: QuerySet[Model], minutes: list[int]) -> list[int]:
+    """Return how many rows were created in each of these minutes (since the epoch)."""
+    recent = rows.filter(created_at__gte=_moment(minutes[0]))
+    counts = recent.annotate(minute=TruncMinute("created_at")).values("minute").annotate(n=Count("pk")).order_by()
+    count_of = {int(row["minute"].timestamp()) // 60: row["n"] for row in counts}
+    return [count_of.get(minute, 0) for minute in minutes]
 
 
 def _running() -> QuerySet[Product]:
     begun = Q(sale_starts_at=None) | Q(sale_starts_at__lte=Now())
     not_over = Q(sale_ends_at=None) | Q(sale_ends_at__gt=Now())
     running = Product.objects.published().filter(begun, not_over)
-    # The busiest first: each change of the counters is a version.
+    # The busiest first: each write of the counters increases the version.
     return running.order_by("-stock__version", "-pk")
 
 
-def _bar(view: ProductView) -> dict[str, Any]:
+def _stock_bar(view: ProductView) -> dict[str, Any]:
     """Return the three parts of a product's stock, in units and in percent of the total."""
     product, stock, total = view.product, view.stock, max(1, view.stock.total)
     units = {"sold": stock.sold, "reserved": stock.total - stock.sold - view.available_stock}
@@ -119,54 +125,57 @@ def _bar(view: ProductView) -> dict[str, Any]:
 def _funnel(holds: int) -> list[dict[str, Any]]:
     """Return how many of the last hour's holds became orders, and paid ones."""
     since = _moment(_last_minutes()[0])
-    made = Order.objects.filter(created_at__gte=since).aggregate(all=Count("pk"), paid=Count("pk", Q(status="paid")))
-    steps = {"holds": holds, "orders": made["all"], "paid": made["paid"]}
+    orders = Order.objects.filter(created_at__gte=since).aggregate(all=Count("pk"), paid=Count("pk", Q(status="paid")))
+    steps = {"holds": holds, "orders": orders["all"], "paid": orders["paid"]}
     return [
         {
             "name": name,
             "n": n,
             "percent": round(100 * n / holds) if holds else 0,
-            "needs": VIEW_HOLD if name == "holds" else VIEW_ORDER,
+            "permission": VIEW_HOLD if name == "holds" else VIEW_ORDER,
         }
         for name, n in steps.items()
     ]
 
 
 def attention_items() -> list[dict[str, Any]]:
-    """Return what waits for a human, each with a count and a link."""
+    """Return what needs a human decision, each with a count and a link."""
     events = WebhookEvent.objects.filter(status__in=["needs_review", "dead"]).values("status").annotate(n=Count("pk"))
-    of_status = {row["status"]: row["n"] for row in events.order_by()}
-    listed = reverse("admin:payments_webhookevent_changelist")
+    count_of = {row["status"]: row["n"] for row in events.order_by()}
+    to_review, dead = count_of.get("needs_review", 0), count_of.get("dead", 0)
+    events_page = reverse("admin:payments_webhookevent_changelist")
     payments = reverse("admin:payments_payment_changelist")
     disputes = reverse("admin:payments_dispute_changelist")
+    schedule_page = reverse("admin:django_celery_beat_periodictask_changelist")
     due = Payment.objects.filter(status=Payment.Status.REFUND_DUE).count()
     drift = audit.last_result()
     return [
-        _need("Refunds due", VIEW_PAYMENT, due, f"{payments}?status__exact=refund_due"),
-        _need("Events to review", VIEW_EVENT, of_status.get("needs_review", 0), f"{listed}?status__exact=needs_review"),
-        _need("Disputes", VIEW_DISPUTE, _disputes(), f"{disputes}?status__in=open,lost"),
-        _need("Dead events", VIEW_EVENT, of_status.get("dead", 0), f"{listed}?status__exact=dead"),
-        _need("Products with wrong counters", VIEW_STOCK, drift, reverse("admin:catalog_stock_changelist")),
-        # Shown to everybody who may view orders; the page behind it needs a permission of its own.
-        _need(SILENT_WORKERS, VIEW_ORDER, _silent(), reverse("admin:django_celery_beat_periodictask_changelist")),
+        _item("Refunds due", VIEW_PAYMENT, due, f"{payments}?status__exact=refund_due"),
+        _item("Events to review", VIEW_EVENT, to_review, f"{events_page}?status__exact=needs_review"),
+        _item("Disputes", VIEW_DISPUTE, _count_disputes(), f"{disputes}?status__in=open,lost"),
+        _item("Dead events", VIEW_EVENT, dead, f"{events_page}?status__exact=dead"),
+        _item("Products with wrong counters", VIEW_STOCK, drift, reverse("admin:catalog_stock_changelist")),
+        # Visible with the permission to view orders; the linked page needs another one (`_linked`).
+        _item(SILENT_WORKERS, VIEW_ORDER, _silent_workers(), schedule_page),
     ]
 
 
-def _disputes() -> int:
+def _count_disputes() -> int:
     return Dispute.objects.filter(status__in=[Dispute.Status.OPEN, Dispute.Status.LOST]).count()
 
 
-def _need(name: str, needs: str, n: int | None, url: str) -> dict[str, Any]:
-    return {"name": name, "needs": needs, "n": n, "url": url, "is_urgent": n != 0}
+def _item(name: str, permission: str, count: int | None, url: str) -> dict[str, Any]:
+    """Return one item; a `count` of None is unknown, because Redis did not answer."""
+    return {"name": name, "permission": permission, "n": count, "url": url, "is_urgent": count != 0}
 
 
-def _linked(need: dict[str, Any], user: User) -> dict[str, Any]:
-    """Return the need, without its link where the page behind it may not be seen."""
-    may_follow = need["name"] != SILENT_WORKERS or user.has_perm(VIEW_SCHEDULE)
-    return need if may_follow else need | {"url": ""}
+def _linked(item: dict[str, Any], user: User) -> dict[str, Any]:
+    """Return the item, without its link where the user may not open the page."""
+    may_follow = item["name"] != SILENT_WORKERS or user.has_perm(VIEW_SCHEDULE)
+    return item if may_follow else item | {"url": ""}
 
 
-def _silent() -> int | None:
+def _silent_workers() -> int | None:
     try:
         return len(heartbeat.silent_queues())
     except redis.RedisError:

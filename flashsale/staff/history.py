@@ -1,10 +1,10 @@
-"""Who changed what: database triggers keep every version of a product, and this says who was at work."""
+"""The member of staff behind each version of a product; the versions themselves are kept by database triggers."""
 
 from pghistory.middleware import HistoryMiddleware
 
 
 class AdminHistoryMiddleware(HistoryMiddleware):
-    """Middleware: name the member of staff with every change made in the admin; the API's requests do without."""
+    """Middleware: record the member of staff with every change made in the admin; requests of the API skip it."""
 
     def __call__(self, request):
         if not request.path_info.startswith("/admin/"):

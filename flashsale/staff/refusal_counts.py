@@ -1,6 +1,6 @@
-"""How many claims were refused in each minute, counted in Valkey/Redis for the staff's chart: never the truth.
+"""Refused claims per minute, counted in Valkey/Redis for the dashboard's chart; approximate, and lost with Redis.
 
-Each process adds up and writes at most once a second, so that refusing stays cheap.
+Each process collects its counts and writes them at most once a second, so that a refusal costs no round trip.
 """
 
 import threading
@@ -9,14 +9,14 @@ from collections import Counter
 
 from flashsale.core import redis_client
 
-KEPT_SECONDS = 2 * 3600
+RETENTION_SECONDS = 2 * 3600
 FLUSH_SECONDS = 1.0
 
 _breaker = redis_client.CircuitBreaker(fallback="refusals are not counted")
 
 
-class Refusals:
-    """The refusals of this process that were not written yet."""
+class RefusalCounter:
+    """Counts refusals of this process and writes them to Redis."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,17 +40,17 @@ class Refusals:
         _breaker.call(lambda: _add(unwritten))
 
 
-def a_minute(minutes: list[int]) -> list[int]:
+def per_minute(minutes: list[int]) -> list[int]:
     """Return the refusals in each of these minutes (since the epoch); zeros without Redis."""
-    found = _breaker.call(lambda: redis_client.client().mget([_key(minute) for minute in minutes]))
-    return [int(count or 0) for count in found or [0] * len(minutes)]
+    counts = _breaker.call(lambda: redis_client.client().mget([_key(minute) for minute in minutes]))
+    return [int(count or 0) for count in counts or [0] * len(minutes)]
 
 
 def _add(counts: Counter[int]) -> None:
     pipeline = redis_client.client().pipeline(transaction=False)
     for minute, count in counts.items():
         pipeline.incrby(_key(minute), count)
-        pipeline.expire(_key(minute), KEPT_SECONDS)
+        pipeline.expire(_key(minute), RETENTION_SECONDS)
     pipeline.execute()
 
 
@@ -58,4 +58,4 @@ def _key(minute: int) -> str:
     return f"flashsale:refusals:{minute}"
 
 
-refusals = Refusals()
+counter = RefusalCounter()

@@ -1,4 +1,4 @@
-"""What staff see instead of a server error when something was refused: one table from exceptions to pages."""
+"""Refused log-ins, and `busy`, as pages of the admin instead of server errors."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ _BUSY_RETRY_SECONDS = 2
 
 
 class StaffRefusalsMiddleware:
-    """Middleware: answer a refused log-in or password change with a page and `Retry-After`, and `busy` with 503."""
+    """Middleware: answer a refused log-in or password change with 429, a database that is busy with 503."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -27,7 +27,7 @@ class StaffRefusalsMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Translate what an admin page raised; None leaves it to Django."""
+        """Answer an error of an admin page; None leaves it to Django."""
         if not request.path_info.startswith("/admin/"):
             return None
         if isinstance(error, NameLocked):

@@ -1,7 +1,6 @@
-"""Roles of staff: groups that are made once, after the first migration, when the permissions they need exist.
+"""Roles of staff: groups that are created once, after the first migration, when their permissions exist.
 
-What staff change about a group afterwards, or that they deleted it, stays as they left it; what is new in a later
-version is added to the groups once.
+Later changes by staff, deletion included, are kept; permissions that a later version adds are added once.
 """
 
 from typing import Any
@@ -16,12 +15,12 @@ VIEWED = (
 SCHEDULED = tuple(f"django_celery_beat.{name}" for name in ("periodictask", "intervalschedule", "crontabschedule"))
 
 VIEWER = frozenset(f"{label.replace('.', '.view_')}" for label in VIEWED)
-# Who puts a running sale right: pause it, take holds and orders back, settle what providers said.
+# Handles a running sale: pauses it, releases holds, cancels orders, decides events to review.
 OPERATOR = VIEWER | {
     "catalog.pause_product", "checkout.change_hold", "checkout.change_order", "payments.change_webhookevent",
     "payments.change_payment",
 }  # fmt: skip
-# Who also decides what is sold, how much of it, and who may call the API.
+# Also decides what is sold, how much of it, and which clients may call the API.
 MANAGER = (
     OPERATOR
     | {"catalog.add_product", "catalog.change_product", "catalog.add_stockadjustment"}
@@ -30,22 +29,22 @@ MANAGER = (
     | {label.replace(".", f".{verb}_") for verb in ("view", "change") for label in SCHEDULED}
 )
 ROLES = {"viewer": VIEWER, "operator": OPERATOR, "manager": MANAGER}
-# What roles that were made before got later, once: what it is about, which roles, which permissions.
+# Permissions added to existing roles, once: a name for the step, the roles, the permissions.
 ADDED_LATER = {
     "disputes": (tuple(ROLES), {"payments.view_dispute"}),
     "failed log-ins": (("manager",), {"flashsale.view_loginfailure", "flashsale.delete_loginfailure"}),
 }
 
 
-def make_roles(using: str, apps: Apps = present_apps, **_: Any) -> None:
-    """Make the groups unless that was done before (a `post_migrate` receiver)."""
+def create_roles(using: str, apps: Apps = present_apps, **_: Any) -> None:
+    """Create the groups that were not created before (a `post_migrate` receiver)."""
     try:
         made, groups, permissions = (
             apps.get_model(label).objects.using(using)
             for label in ("flashsale.RolesMade", "auth.Group", "auth.Permission")
         )
     except LookupError:
-        # Migrated to a time before there were roles.
+        # Migrated back to a version without roles.
         return
     everything = {f"{p.content_type.app_label}.{p.codename}": p for p in permissions.select_related("content_type")}
     for name, wanted in ROLES.items():

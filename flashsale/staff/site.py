@@ -1,4 +1,4 @@
-"""The admin's site: its first page shows live numbers (`flashsale.staff.dashboard`)."""
+"""The admin site: log-in, password change, search, and the first page (`flashsale.staff.dashboard`)."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from flashsale.staff.logins.forms import OwnPasswordForm
 
 
 class SaleAdminSite(UnfoldAdminSite):
-    """The theme's site with a first page of our own, which refreshes itself from `live/`."""
+    """The theme's site with a first page that refreshes itself from `live/`."""
 
     site_header = site_title = "Flash sale"
     index_title = "The sale now"
@@ -31,19 +31,19 @@ class SaleAdminSite(UnfoldAdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Log in. Raises what `flashsale.staff.refusals` answers: `TooManyLogins`, `NameLocked`, `HashingBusy`."""
         if request.method == "POST":
-            limits.count(request)
+            limits.count_login(request)
         response = super().login(request, extra_context)
         if request.method == "POST" and response.status_code == 302:
             name = request.user.get_username()
             known_browsers.remember(response, name=name)
             events.record("login_succeeded", account=name, address=address_of(request))
             if urlsplit(response.url).path in (reverse("admin:login"), reverse("admin:logout")):
-                # Pages that lead out again, or take no GET.
+                # The log-in redirects once more, the log-out takes no GET.
                 response.headers["Location"] = reverse("admin:index")
         return response
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The theme's page with a form that counts wrong old passwords."""
+        """Change one's own password, on the theme's page with `OwnPasswordForm`."""
         request.current_app = self.name
         return PasswordChangeView.as_view(
             form_class=OwnPasswordForm,
@@ -53,7 +53,7 @@ class SaleAdminSite(UnfoldAdminSite):
         )(request)
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The theme's search; a page that it has not is not found."""
+        """Answer the theme's search; a page number that does not exist is 404."""
         try:
             return super().search(request, extra_context)
         except InvalidPage as error:

@@ -1,1 +1,1 @@
-"""The web server's own parts."""
+"""What surrounds every request: the server's processes, unread bodies, error pages, Content-Security-Policy."""

@@ -1,1 +1,1 @@
-"""How staff log in and stay logged in, and what strangers can do about it."""
+"""Log-ins of staff: forms, limits and lock-outs of failures, password hashing, sessions."""

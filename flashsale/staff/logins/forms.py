@@ -16,9 +16,9 @@ MAX_CODE_LENGTH = 16
 
 
 class SignInForm(OTPAuthenticationFormMixin, AuthenticationForm):
-    """The code is asked for after the password was right, and only for accounts with a confirmed device.
+    """Asks for the code after the password was right, and only for accounts with a confirmed device.
 
-    Raises, past Django's own errors, `NameLocked` and `HashingBusy`.
+    Besides Django's own errors, its validation raises `NameLocked` and `HashingBusy`.
     """
 
     otp_error_messages = OTPAuthenticationFormMixin.otp_error_messages | {
@@ -37,7 +37,7 @@ class SignInForm(OTPAuthenticationFormMixin, AuthenticationForm):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        # Django writes the length of a user name into the page only.
+        # Django writes the maximum length into the page without validating it.
         self.fields["username"].validators.append(MaxLengthValidator(self.fields["username"].max_length))
         self.fields["password"].validators.append(MaxLengthValidator(MAX_PASSWORD_LENGTH))
 
@@ -47,24 +47,24 @@ class SignInForm(OTPAuthenticationFormMixin, AuthenticationForm):
         name = self.cleaned_data["username"]
         browser = known_browsers.browser_of(self.request, name=name)
         source = f"browser {browser}" if browser else f"address {address_of(self.request)}"
-        kind = passwords.STAFF if browser else passwords.STRANGERS
-        with attempts.counted(name=name, source=source), passwords.hashing_for(kind):
-            given = super().clean()
+        kind = passwords.STAFF if browser else passwords.UNKNOWN_BROWSERS
+        with attempts.counted_attempt(name=name, source=source), passwords.hashing_for(kind):
+            cleaned_data = super().clean()
             user = self.get_user()
             if user_has_device(user):
                 self.clean_otp(user)
-        return given
+        return cleaned_data
 
     def _chosen_device(self, user) -> Device | None:
-        """Return the user's oldest confirmed device, locked: one app each is enough, and nothing has to be chosen."""
+        """Return the user's oldest confirmed device, locked; the form offers no choice."""
         return next(iter(devices_for_user(user, for_verify=True)), None)
 
     def _update_form(self, user) -> None:
-        """Nothing: there is no choice of devices to fill in."""
+        """Do nothing: the form has no choice of devices."""
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    """A new password for oneself. Guesses of the old one are counted, too; raises `NameLocked` and `HashingBusy`."""
+    """Change of one's own password. Wrong old passwords are counted; raises `NameLocked` and `HashingBusy`."""
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -72,5 +72,5 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
             field.validators.append(MaxLengthValidator(MAX_PASSWORD_LENGTH))
 
     def clean_old_password(self) -> str:
-        with attempts.counted(name=self.user.get_username(), source="password change"):
+        with attempts.counted_attempt(name=self.user.get_username(), source="password change"):
             return super().clean_old_password()

@@ -1,7 +1,7 @@
-"""Device cookies: a browser that was used to log in keeps a signed cookie, which exempts it from the strangers' limits.
+"""Device cookies: a signed cookie exempts a browser that was used to log in from the limit of unknown browsers.
 
-It is no authentication and replaces neither password nor code. Log-ins with it are counted for the
-browser instead of its address, and outside the limit for all strangers together.
+It does not authenticate and replaces neither password nor code. Log-ins with it are counted for the browser instead of
+its address, and outside the limit of all unknown browsers together.
 
 Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
 """
@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 
 COOKIE = "known_browser"
 PATH = "/admin/login/"
-KEPT = timedelta(days=180)
+MAX_AGE = timedelta(days=180)
 _SALT = "flashsale.staff.logins.known_browsers"
 
 
@@ -24,14 +24,14 @@ def remember(response: HttpResponse, *, name: str) -> None:
     """Give a browser a new cookie after a successful log-in as `name`."""
     value = signing.dumps([secrets.token_hex(8), _owner(name)], salt=_SALT)
     response.set_cookie(
-        COOKIE, value, max_age=KEPT, path=PATH, secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax"
+        COOKIE, value, max_age=MAX_AGE, path=PATH, secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax"
     )
 
 
 def browser_of(request: HttpRequest, *, name: str | None = None) -> str | None:
-    """Return the id of a known browser; with `name`, only if that name logged in with it. None for strangers."""
+    """Return the id of a known browser; with `name`, only if that name logged in with it. None for unknown ones."""
     try:
-        browser, owner = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=KEPT)
+        browser, owner = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=MAX_AGE)
     except (signing.BadSignature, ValueError, TypeError):
         return None
     return browser if name is None or owner == _owner(name) else None

@@ -1,8 +1,8 @@
-"""How many log-ins a minute: for each address, for all strangers together, and for each known browser.
+"""Limits of log-ins a minute: for each address, for all unknown browsers together, and for each known browser.
 
-What strangers do in all is bounded because each log-in costs a quarter of a second of processor time. Two things keep
-a flood from shutting staff out: known browsers are counted outside of that bound, and each address has its first few
-log-ins of a minute counted apart, so that only very many addresses together could use those up.
+All unknown browsers share a limit because each log-in costs a quarter of a second of processor time. Two things keep a
+flood from shutting staff out: known browsers do not count in that limit, and the first few log-ins of each address in a
+minute count in a larger one, which only very many addresses could use up.
 """
 
 import functools
@@ -19,21 +19,21 @@ from flashsale.core.rest.client_address import address_of
 from flashsale.staff.logins import known_browsers
 
 FIRST_LOGINS = 3
-# The one client that all unknown browsers are together.
-STRANGERS = "all"
+# The one client of the limits that all unknown browsers share.
+UNKNOWN_BROWSERS = "all"
 
 _breaker = redis_client.CircuitBreaker(fallback="log-ins are limited in each process alone")
 
 
 class TooManyLogins(Exception):
-    """This client, or all strangers together, logged in too often within a minute; nothing was looked at."""
+    """This client, or all unknown browsers together, logged in too often within a minute; no password was compared."""
 
     def __init__(self, retry_after_seconds: float) -> None:
         super().__init__("Too many log-ins.")
         self.retry_after_seconds = retry_after_seconds
 
 
-def count(request: HttpRequest) -> None:
+def count_login(request: HttpRequest) -> None:
     """Count a log-in. Raises `TooManyLogins`."""
     browser = known_browsers.browser_of(request)
     if browser:
@@ -43,9 +43,9 @@ def count(request: HttpRequest) -> None:
     _hit(settings.LOGINS_PER_MINUTE, "address", address)
     overall = settings.LOGINS_PER_MINUTE_OVERALL
     if _refused_for(FIRST_LOGINS, "first", address):
-        _hit(overall // 2, "repeating", STRANGERS)
+        _hit(overall // 2, "repeating", UNKNOWN_BROWSERS)
     else:
-        _hit(overall, "strangers", STRANGERS)
+        _hit(overall, "strangers", UNKNOWN_BROWSERS)
 
 
 def _hit(quota: int, kind: str, client: str) -> None:
@@ -56,11 +56,11 @@ def _hit(quota: int, kind: str, client: str) -> None:
 
 
 def _refused_for(quota: int, kind: str, client: str) -> float:
-    """Count against one quota; return for how many seconds a client over it is refused, or 0."""
+    """Count against one quota; return for how many seconds a client over it is refused, 0 within the quota."""
     item = RateLimitItemPerMinute(quota)
-    reset_at = _breaker.call(lambda: _refused_until(_shared(settings.REDIS_URL), item, kind, client))
+    reset_at = _breaker.call(lambda: _refused_until(_redis_limiter(settings.REDIS_URL), item, kind, client))
     if reset_at is None:
-        reset_at = _refused_until(_own(), item, kind, client)
+        reset_at = _refused_until(_process_limiter(), item, kind, client)
     return max(1.0, reset_at - time.time()) if reset_at else 0
 
 
@@ -72,10 +72,10 @@ def _refused_until(limiter: MovingWindowRateLimiter, item: RateLimitItemPerMinut
 
 
 @functools.cache
-def _shared(url: str) -> MovingWindowRateLimiter:
+def _redis_limiter(url: str) -> MovingWindowRateLimiter:
     return MovingWindowRateLimiter(RedisStorage(url, **redis_client.connect_options()))
 
 
 @functools.cache
-def _own() -> MovingWindowRateLimiter:
+def _process_limiter() -> MovingWindowRateLimiter:
     return MovingWindowRateLimiter(MemoryStorage())

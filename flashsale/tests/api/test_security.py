@@ -2,7 +2,7 @@
 
 import pytest
 
-from flashsale.staff.security import API, PAGES
+from flashsale.web.content_security import API, PAGES
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/api/v1/docs", "/problems/busy"])

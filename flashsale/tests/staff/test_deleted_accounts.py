@@ -102,9 +102,9 @@ def test_what_she_did_stays_under_her_name(ann, admin_client, delete):
 def test_the_stand_in_is_nothing_but_a_name(ann):
     ann.delete()
 
-    stand_in = User.objects.get(username__startswith="ann")
-    assert (stand_in.is_active, stand_in.is_staff, stand_in.is_superuser) == (False, False, False)
-    assert (stand_in.email, stand_in.has_usable_password(), stand_in.groups.count()) == ("", False, 0)
+    placeholder = User.objects.get(username__startswith="ann")
+    assert (placeholder.is_active, placeholder.is_staff, placeholder.is_superuser) == (False, False, False)
+    assert (placeholder.email, placeholder.has_usable_password(), placeholder.groups.count()) == ("", False, 0)
 
 
 def test_an_account_that_did_nothing_leaves_nothing(admin_client):
@@ -142,18 +142,18 @@ def test_the_longest_name_is_cut(order):
 
 def test_a_stand_in_cannot_be_deleted_in_the_admin_and_keeps_its_name_elsewhere(ann, admin_client):
     ann.delete()
-    stand_in = User.objects.get(username__startswith="ann")
+    placeholder = User.objects.get(username__startswith="ann")
 
-    page = admin_client.get(admin_url(User, "delete", stand_in.pk)).content.decode()
-    refused = admin_client.post(admin_url(User, "delete", stand_in.pk), {"post": "yes"})
-    fields = {"action": "delete_selected", "_selected_action": stand_in.pk, "post": "yes"}
+    page = admin_client.get(admin_url(User, "delete", placeholder.pk)).content.decode()
+    refused = admin_client.post(admin_url(User, "delete", placeholder.pk), {"post": "yes"})
+    fields = {"action": "delete_selected", "_selected_action": placeholder.pk, "post": "yes"}
     asked_again = admin_client.post(admin_url(User, "changelist"), fields)
 
     assert "nothing but what it did is left" in page
     assert (refused.status_code, asked_again.status_code) == (200, 200)
-    assert User.objects.filter(pk=stand_in.pk).exists()
-    pk = stand_in.pk
-    stand_in.delete()
+    assert User.objects.filter(pk=placeholder.pk).exists()
+    pk = placeholder.pk
+    placeholder.delete()
     assert LogEntry.objects.filter(user__username=f"ann (deleted account {pk})").exists()
 
 
@@ -181,13 +181,13 @@ def test_a_note_that_is_written_meanwhile_is_refused_or_kept(ann, order):
 
 def test_control_without_the_lock_the_note_dies(ann, monkeypatch):
     pk = ann.pk
-    hand_over = deleted_accounts.Account.hand_over
+    reassign_history = deleted_accounts.Account.reassign_history
 
     def and_then_a_note(account) -> None:
-        hand_over(account)
+        reassign_history(account)
         LogEntry.objects.log_actions(pk, [account.user], 2, change_message="Meanwhile")
 
-    monkeypatch.setattr(deleted_accounts.Account, "hand_over", and_then_a_note)
+    monkeypatch.setattr(deleted_accounts.Account, "reassign_history", and_then_a_note)
     ann.delete()
 
     assert not LogEntry.objects.filter(change_message="Meanwhile").exists()
@@ -201,8 +201,8 @@ def test_every_reference_to_a_user_is_kept_or_goes_with_the_account():
         if not model._meta.proxy and field.remote_field and field.remote_field.model is User
     }
 
-    kept = {f"{model._meta.label}.{field}" for model, field in deleted_accounts.KEPT}
-    assert references == kept | deleted_accounts.GOES
+    kept = {f"{model._meta.label}.{field}" for model, field in deleted_accounts.REASSIGNED}
+    assert references == kept | deleted_accounts.DELETED_WITH_ACCOUNT
 
 
 def test_what_is_kept_holds_in_the_database_too(ann):

@@ -12,7 +12,7 @@ from flashsale.staff import dashboard
 
 
 def test_the_busiest_sales_come_first_and_the_others_are_counted(db, admin_client, monkeypatch):
-    monkeypatch.setattr(dashboard, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(dashboard, "CACHE_SECONDS", 0)
     monkeypatch.setattr(dashboard, "SALES_SHOWN", 2)
     quiet, busy, busiest, newest = (ProductFactory(name=name) for name in ("Quiet", "Busy", "Busiest", "Newest"))
     HoldFactory(product=busy)
@@ -39,7 +39,7 @@ EVERY_PART = set().union(*PARTS.values()) | {"On sale", "Next sale", "Widget"}
 @pytest.fixture
 def page_of(client, django_user_model, monkeypatch):
     """Returns what a member of staff with these permissions is shown, and is sent every two seconds."""
-    monkeypatch.setattr(dashboard, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(dashboard, "CACHE_SECONDS", 0)
     HoldFactory(product=ProductFactory(name="Widget"))
     ProductFactory(name="Widget II", sale_starts_at=timezone.now() + timedelta(hours=1))
 

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from flashsale.core import redis_client
+from flashsale.core.capacity.bulkheads import Bulkhead
 from flashsale.models import LoginFailure
 from flashsale.staff.logins import attempts, known_browsers, limits, passwords
 from flashsale.tests.support.processes import WAIT_SECONDS, free_port
@@ -124,7 +125,7 @@ def test_log_ins_of_strangers_take_no_place_from_staff(monkeypatch):
     hasher = passwords.BoundedPasswordHasher()
 
     def stranger() -> None:
-        with passwords.hashing_for(passwords.STRANGERS):
+        with passwords.hashing_for(passwords.UNKNOWN_BROWSERS):
             hasher.encode("wrong", "salt")
 
     thread = threading.Thread(target=stranger, daemon=True)
@@ -177,17 +178,13 @@ def _read_then_write(meeting: Meeting):
 def test_control_counting_in_two_steps_loses_guesses(ann, no_rate, address, monkeypatch):
     monkeypatch.setattr(attempts, "_count", _read_then_write(Meeting(10)))
     hashing = SlowHashing(monkeypatch, finish=True)
-    monkeypatch.setattr(passwords, "_places", {passwords.STRANGERS: _Unbounded(), passwords.STAFF: _Unbounded()})
+    unbounded = Bulkhead(lambda: 1_000)
+    monkeypatch.setattr(passwords, "_bulkheads", {passwords.UNKNOWN_BROWSERS: unbounded, passwords.STAFF: unbounded})
 
     at_once(*times(10, lambda: log_in(Client(), "wrong", address=address)))
 
     assert len(hashing.connections) > configured.LOGIN_MAX_FAILURES
     assert LoginFailure.objects.get().failures < 10
-
-
-class _Unbounded(passwords.HashingPlaces):
-    def __init__(self) -> None:
-        self._admitted = self._running = threading.Semaphore(1_000)
 
 
 def test_what_is_tried_while_a_name_is_locked_does_not_prolong_the_lock_and_makes_no_rows(
@@ -308,7 +305,7 @@ def test_an_address_may_try_so_often_a_minute(client, ann, settings, address):
 def flooded(settings, monkeypatch, address):
     """A minute in which strangers from everywhere used up what all of them together may try."""
     settings.LOGINS_PER_MINUTE_OVERALL = 1
-    monkeypatch.setattr(limits, "STRANGERS", address)
+    monkeypatch.setattr(limits, "UNKNOWN_BROWSERS", address)
     log_in(Client(), "wrong", name="nobody", address=next(_addresses))
 
 
@@ -320,7 +317,7 @@ def test_addresses_that_try_again_and_again_take_nothing_from_those_that_begin(
     client, ann, settings, address, monkeypatch
 ):
     settings.LOGINS_PER_MINUTE_OVERALL = 2 * limits.FIRST_LOGINS + 1
-    monkeypatch.setattr(limits, "STRANGERS", address)
+    monkeypatch.setattr(limits, "UNKNOWN_BROWSERS", address)
 
     flood = [
         log_in(client, "wrong", name=f"name-{number}", address=from_).status_code
@@ -387,7 +384,7 @@ def test_without_redis_each_process_counts_alone(client, ann, settings, address,
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     settings.LOGINS_PER_MINUTE = 2
     monkeypatch.setattr(
-        limits, "_breaker", redis_client.CircuitBreaker(without="log-ins are limited in each process alone")
+        limits, "_breaker", redis_client.CircuitBreaker(fallback="log-ins are limited in each process alone")
     )
 
     answers = [log_in(client, "wrong", name=f"name-{number}", address=address).status_code for number in range(3)]

@@ -48,7 +48,7 @@ def is_in(client, path: str = INDEX) -> bool:
 def test_an_idle_session_ends(staff, clock):
     clock(configured.STAFF_IDLE_MINUTES * MINUTE)
     in_time = is_in(staff)
-    clock(configured.STAFF_IDLE_MINUTES * MINUTE + 2 * sessions.SEEN_AGAIN_SECONDS)
+    clock(configured.STAFF_IDLE_MINUTES * MINUTE + 2 * sessions.TOUCH_INTERVAL_SECONDS)
 
     answer = staff.get(INDEX)
 
@@ -109,7 +109,7 @@ def writes_of(client, path: str) -> list[str]:
 
 def test_requests_write_nothing_but_once_a_minute(staff, clock):
     at_first = writes_of(staff, INDEX)
-    clock(sessions.SEEN_AGAIN_SECONDS)
+    clock(sessions.TOUCH_INTERVAL_SECONDS)
     live, first, second = writes_of(staff, LIVE), writes_of(staff, INDEX), writes_of(staff, INDEX)
 
     assert (at_first, live, second) == ([], [], [])

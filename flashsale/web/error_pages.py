@@ -1,6 +1,6 @@
-"""What browsers are shown for errors outside the API: constant pages, which cost a scanner's request next to nothing.
+"""Error pages outside the API, rendered once: requests of scanners cost little.
 
-Django's own views look for templates on every request, and the error that finds none keeps the request in memory.
+Django's own views look for templates in every request, and the `TemplateDoesNotExist` keeps the request in memory.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ TEXTS = {
     HTTPStatus.FORBIDDEN: "This is not allowed. If you sent a form: go back, reload the page, and send it again, with"
     " cookies switched on.",
     HTTPStatus.NOT_FOUND: "There is no such page.",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here. It has been written down.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong. The error was logged.",
 }
 
 
