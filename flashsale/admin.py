@@ -1,4 +1,7 @@
-"""Other packages' admin pages in the same theme."""
+"""Admin pages of users, groups, the schedule, API tokens, failed log-ins and authenticator apps, in one theme.
+
+Most replace the pages of the packages that the models come from.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -55,12 +58,13 @@ class UserAdmin(BaseUserAdmin, BaseAdmin):
     change_password_form = AdminPasswordChangeForm
 
     def get_deleted_objects(self, objs: Iterable[User], request: HttpRequest) -> tuple[list, dict, set, list]:
-        """Say what deleting these accounts does: what they did stays, so that no long list of it is shown."""
+        """List the accounts to delete; their history is kept (see `flashsale.staff.deleted_accounts`)."""
         accounts = [Account(user) for user in objs]
-        kept = [account for account in accounts if account.has_history]
-        lines = [str(account.user) for account in accounts if account not in kept]
-        lines += [f"{account.user}; what it did stays, as “{account.placeholder_name}”" for account in kept]
-        protected = [f"{account.user}: nothing but what it did is left" for account in kept if account.is_placeholder]
+        with_history = [account for account in accounts if account.has_history]
+        lines = [str(account.user) for account in accounts if account not in with_history]
+        lines += [f"{account.user}; its history is kept as “{account.placeholder_name}”" for account in with_history]
+        placeholders = [account for account in with_history if account.is_placeholder]
+        protected = [f"{account.user}: the history of a deleted account" for account in placeholders]
         return lines, {User._meta.verbose_name_plural: len(accounts)}, set(), protected
 
 
@@ -78,16 +82,16 @@ class ScheduleForm(PeriodicTaskForm):
         self.fields["task"].widget = UnfoldAdminTextInputWidget()
 
     def clean(self) -> dict[str, Any]:
-        """Leave a task's name that cannot be stored at its own error; the package would look for the name."""
+        """Skip the package's validation when the task's name cannot be stored: it would look the name up."""
         return self.cleaned_data if "task" in self.errors else super().clean()
 
 
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(BasePeriodicTaskAdmin, BaseAdmin):
     form = ScheduleForm
-    # The package's own adds a script to the page, which the pages' policy forbids.
+    # The package's template has an inline script, which the Content-Security-Policy forbids.
     change_form_template = None
-    # Without `toggle_tasks`: pressed twice it undoes itself.
+    # Without `toggle_tasks`: sent twice, it undoes itself.
     actions = ("enable_tasks", "disable_tasks", "run_tasks")
 
 

@@ -1,4 +1,4 @@
-"""The beat's scheduler: django-celery-beat's, which waits for a database that is gone."""
+"""The beat's scheduler: django-celery-beat's, with retries while the database is down."""
 
 import logging
 import sys
@@ -15,13 +15,13 @@ RETRY_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
 
-class WaitingScheduler(DatabaseScheduler):
-    """Reads its schedule again until the database answers, where the original would end the beat."""
+class RetryingScheduler(DatabaseScheduler):
+    """Retries reading its schedule until the database answers; the original ends the beat."""
 
     def all_as_schedule(self) -> dict[str, Any]:
-        """Return the enabled entries by name, however long that takes; without them there is nothing to send.
+        """Return the enabled entries by name, after as many tries as it takes.
 
-        Ends the beat when its database connections have no time-outs.
+        Ends the beat when its database connections have no timeouts.
         """
         while True:
             try:
@@ -29,6 +29,6 @@ class WaitingScheduler(DatabaseScheduler):
             except TimeoutsMissing as error:
                 sys.exit(f"celery: {error}")
             except Error as error:
-                logger.warning("the beat waits for the database: %s", error)
+                logger.warning("the beat cannot read its schedule and tries again: %s", error)
                 close_old_connections()
                 time.sleep(RETRY_SECONDS)

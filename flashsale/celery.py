@@ -13,7 +13,7 @@ app = Celery("flashsale")
 
 
 def load_settings(**_kwargs) -> None:
-    """End a worker or a beat with a sentence where the settings cannot be used."""
+    """End a worker or a beat with one line instead of a traceback when a setting is wrong."""
     try:
         _ = settings.SECRET_KEY
     except ImproperlyConfigured as error:

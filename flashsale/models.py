@@ -1,4 +1,4 @@
-"""What the project itself remembers."""
+"""Tables of the project itself: created roles, scopes of API tokens, failed log-ins."""
 
 from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
@@ -12,7 +12,7 @@ SOURCE_LENGTH = 64
 
 
 class RolesMade(models.Model):
-    """A role that was made once, so that it is not made again after staff changed or deleted it."""
+    """A role that was created, so that it is not created again after staff changed or deleted it."""
 
     name = models.CharField(max_length=150, unique=True)
 
@@ -21,7 +21,7 @@ class RolesMade(models.Model):
 
 
 class TokenScopes(models.Model):
-    """What an API token may do; a token without such a row has `scopes.DEFAULT`."""
+    """The scopes of an API token; a token without a row has `scopes.DEFAULT`."""
 
     token = models.OneToOneField(APIKey, on_delete=models.CASCADE, primary_key=True, related_name="granted")
     scopes = ArrayField(models.CharField(max_length=SCOPE_LENGTH))

@@ -1,4 +1,4 @@
-"""The web server: how many processes, threads and connections a machine's web processes have, and why.
+"""The web server: its processes, threads and connections, and why there are so many.
 
 `python -m flashsale.server` becomes the server that `WEB_HOST`, `PORT`, `WEB_WORKERS` and `WEB_THREADS` describe.
 """
@@ -14,16 +14,16 @@ from django.core.exceptions import ImproperlyConfigured
 
 from flashsale.core.configuration import database_timeouts
 
-# Measured on two cores (benchmarks/RESULTS.md). A worker process for each core: one more gains nothing.
+# Measured on two cores (benchmarks/RESULTS.md): one worker process for each core; another one gains nothing.
 WORKERS = 2
-# Threads mostly wait for their turn, so that many can share a transaction; each costs 160 KB once it was used. A
-# worker's share of 1,000 clients who all want holds leaves threads for everything else (`flashsale.core.capacity`).
+# Threads mostly wait, so that many requests can share a transaction; each costs 160 KB once it was used. With 1,000
+# clients that place holds, threads are left for other requests (`flashsale.core.capacity`).
 THREADS = 1024
-# PostgreSQL connections of one worker. Threads that run at the same time fight for the interpreter, each of them in the
-# middle of a transaction: with 16 or 32 connections a worker does less, and holds its locks longer, than with 6. Six
-# are for holds; orders, payments and reading have the others to themselves (`flashsale.core.capacity`).
+# PostgreSQL connections of one worker. Running threads compete for the interpreter (GIL) in the middle of their
+# transactions: with 16 or 32 connections a worker does less, and holds its locks longer, than with 6. Six are for
+# holds; the others are reserved for orders, payments and reads (`flashsale.core.capacity`).
 CONNECTIONS = 12
-# A worker that needs more memory than this for two samples in a row is replaced: a belt, twice what a crowd needs.
+# A worker above this for two samples in a row is replaced: a safety net, at twice the memory of a full load.
 MAX_MEMORY_MIB = 352
 MEMORY_SAMPLE_SECONDS = 5
 STOP_SECONDS = 10
@@ -35,7 +35,7 @@ def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS
         sys.executable, "-m", "flashsale.web.granian", "flashsale.wsgi:application", "--interface", "wsgi",
         "--http", "1", "--host", host, "--port", str(port),
         "--workers", str(workers), "--blocking-threads", str(threads),
-        # A connection for each thread: with fewer, idle ones would keep others out of a worker that has time for them.
+        # A client connection for each thread: with fewer, idle connections would block an idle worker.
         "--backpressure", str(max(threads, 1024 // workers)),
         "--respawn-failed-workers",
         "--workers-max-rss", str(MAX_MEMORY_MIB), "--rss-samples", "2",
@@ -48,7 +48,7 @@ def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS
 def refuse_taken_port(host: str, port: int) -> None:
     """Raise `OSError` when another server answers there, unless `REUSE_PORT=1` asks for both at the same time.
 
-    Granian would share the port without a word: the kernel then gives each of the two servers some of the connections.
+    Granian sets SO_REUSEPORT: without this check both servers would run, each with some of the connections.
     """
     if settings.REUSE_PORT:
         return
@@ -59,7 +59,7 @@ def refuse_taken_port(host: str, port: int) -> None:
 
 
 def main() -> None:
-    """Become the server that the settings describe. Its processes count together (see `flashsale.core.metrics`)."""
+    """Replace this process with the server that the settings describe; its processes share metrics files."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
     try:
         command = _command()

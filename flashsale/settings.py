@@ -120,14 +120,14 @@ MIDDLEWARE = [
 ]
 
 # --- Staff sign in ----------------------------------------------------------------------------------------------------
-# Bounds how many hashes run at once, and holds no database connection meanwhile (flashsale/staff/logins/passwords.py).
+# Bounds concurrent hashes, and holds no database connection while hashing (flashsale/staff/logins/passwords.py).
 PASSWORD_HASHERS = ["flashsale.staff.logins.passwords.BoundedPasswordHasher"]
-# After so many wrong passwords a name is locked for the address they came from, not for its owner elsewhere.
+# After so many wrong passwords a user name is locked for the address that sent them, and for no other.
 _max_failures = env.set_name("LOGIN_MAX_FAILURES", formerly="SIGN_IN_FAILURES")
 LOGIN_MAX_FAILURES = env.whole(_max_failures, default=5, least=1, most=1_000)
 _lockout = env.set_name("LOGIN_LOCKOUT_MINUTES", formerly="SIGN_IN_LOCKED_MINUTES")
 LOGIN_LOCKOUT_MINUTES = env.whole(_lockout, default=15, least=1, most=365 * 24 * 60)
-# Log-ins a minute for each address or known browser, and for all unknown browsers together; 0 is no limit.
+# Log-ins a minute for each address or known browser, and for all unknown browsers together; 0: no limit.
 LOGINS_PER_MINUTE = env.whole("LOGINS_PER_MINUTE", default=30, least=0, most=1_000_000)
 LOGINS_PER_MINUTE_OVERALL = env.whole("LOGINS_PER_MINUTE_OVERALL", default=120, least=0, most=1_000_000)
 # Staff are logged out after so long without doing anything, and after so long in any case.
@@ -168,7 +168,7 @@ TEMPLATES = [
 ]
 
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------
-# A lock, a statement or a forgotten transaction never waits without end: a frozen worker loses its locks after
+# Every lock, statement and idle transaction has a timeout: a frozen worker loses its locks after
 # DATABASE_IDLE_TRANSACTION_MS, so it cannot stop a sale.
 DATABASE_LOCK_TIMEOUT_MS = env.whole("DATABASE_LOCK_TIMEOUT_MS", default=2_000, least=1, most=HOUR_MS)
 DATABASE_STATEMENT_TIMEOUT_MS = env.whole("DATABASE_STATEMENT_TIMEOUT_MS", default=10_000, least=1, most=HOUR_MS)
@@ -212,24 +212,24 @@ if EMBEDDED_VALKEY:
 else:
     REDIS_URL = env.redis_url("REDIS_URL", default="redis://127.0.0.1:6379/0")
     CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", default=_broker_of(REDIS_URL))
-# Nothing waits long for Redis: it is never the truth.
+# Redis is a cache, never authoritative: every call has a short timeout and a fallback.
 REDIS_TIMEOUT_SECONDS = 0.25
-# What a living worker or beat touches, for health checks; none by default.
+# The file that a working worker or beat touches, for health checks; none by default.
 ALIVE_FILE = env.new_file("ALIVE_FILE")
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ROUTES = {"checkout.tasks.expire_*": {"queue": "expiry"}}
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SOFT_TIME_LIMIT = 90
-# A task is acknowledged before it runs: each one is repeated by the beat, and none may hold up the next start.
+# A task is acknowledged before it runs: the beat sends it again anyway, and a lost one must not delay a restart.
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# As often as it takes.
+# None: without a limit.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 30, "socket_connect_timeout": 2, "socket_keepalive": True}
-CELERY_BEAT_SCHEDULER = "flashsale.beat:WaitingScheduler"
+CELERY_BEAT_SCHEDULER = "flashsale.beat:RetryingScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_TIMEZONE = "UTC"
 
@@ -253,7 +253,7 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
-# --- Who may use the API, from where, how often -----------------------------------------------------------------------
+# --- API access, rate limits, CORS ------------------------------------------------------------------------------------
 API_ACCESS = env.choice("API_ACCESS", "public", "token", default="public")
 
 
@@ -266,7 +266,7 @@ RATE_LIMITS = {
     "holds": _a_minute("HOLDS_PER_MINUTE", 30),
     "changes": _a_minute("CHANGES_PER_MINUTE", 120),
     "reads": _a_minute("READS_PER_MINUTE", 600),
-    # Failures, counted by address whatever was asked for.
+    # Failures, counted by address for all views together.
     "wrong_tokens": _a_minute("WRONG_TOKENS_PER_MINUTE", 60),
     "refused_deliveries": _a_minute("REFUSED_DELIVERIES_PER_MINUTE", 60),
 }
@@ -275,7 +275,7 @@ TOKEN_RATE_LIMITS = {
     "changes": _a_minute("TOKEN_CHANGES_PER_MINUTE", 12_000),
     "reads": _a_minute("TOKEN_READS_PER_MINUTE", 60_000),
 }
-# How many proxies stand before this server and append to X-Forwarded-For.
+# The number of proxies before this server that append to X-Forwarded-For.
 TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", default=0, least=0, most=100)
 
 CORS_ALLOWED_ORIGINS = env.items(
@@ -289,7 +289,7 @@ CORS_EXPOSE_HEADERS = [
 ]  # fmt: skip
 
 # --- The sale ---------------------------------------------------------------------------------------------------------
-# How many requests for holds one web process has inside at once (`flashsale.core.capacity.shares` has the others).
+# Concurrent requests for holds in one web process (`flashsale.core.capacity.shares` has the other limits).
 WEB_THREADS = env.whole("WEB_THREADS", default=server.THREADS, least=1, most=4_096)
 _HALF = max(1, WEB_THREADS // 2)
 _max_holds = env.set_name("MAX_CONCURRENT_HOLDS", formerly="HOLDS_AT_ONCE")
@@ -319,7 +319,7 @@ STRIPE_API_KEY = env.text(
     like=re.compile(r"[sr]k_\w+", re.ASCII),
     expected="a key of Stripe (sk_... or rk_...)",
 )
-# Which of Stripe's events belong here: those of live mode, or those of its test mode.
+# Whether events of Stripe's live mode or of its test mode are accepted.
 STRIPE_LIVEMODE = env.flag(
     "STRIPE_LIVEMODE", default=not LOCAL_MODE and (not STRIPE_API_KEY or "_live_" in STRIPE_API_KEY)
 )
@@ -329,9 +329,9 @@ STRIPE_PAYMENT_LINKS = env.items(
 )
 # Whether every payment id of a request counts as proved, or only those sent with the token scope payments:claim.
 TRUST_CLAIMED_PAYMENT_IDS = env.flag("TRUST_CLAIMED_PAYMENT_IDS", default=LOCAL_MODE)
-# How long after an order's payment window a payment still buys it, if units are left; later it is due for refund.
+# For how long after its payment window an order can still be paid, if units are left; later payments are refunded.
 LATE_PAYMENT_HOURS = env.whole("LATE_PAYMENT_HOURS", default=72, least=0, most=24 * 365)
-# Whether what is due for refund is refunded through Stripe's API, and how often within an hour.
+# Whether refunds that are due are made through Stripe's API, and at most how many in an hour.
 STRIPE_AUTO_REFUND = env.flag("STRIPE_AUTO_REFUND", default=False)
 STRIPE_REFUNDS_PER_HOUR = env.whole("STRIPE_REFUNDS_PER_HOUR", default=100, least=0, most=1_000_000)
 STRIPE_API_BASE = env.http_url("STRIPE_API_BASE", default="https://api.stripe.com", is_secure=not LOCAL_MODE)
@@ -377,7 +377,7 @@ if env.flag("TRUST_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- Logs and metrics -------------------------------------------------------------------------------------------------
-# json: a line of JSON for each record, for programs; text: for people at a terminal.
+# json: one JSON object a line, for programs; text: for people at a terminal.
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", "text", default="text" if LOCAL_MODE else "json")
 LOG_LEVEL = env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", default="INFO")
 LOGGING = logs.configuration(LOG_FORMAT, level=LOG_LEVEL)
@@ -385,14 +385,14 @@ LOGGING_CONFIG = "flashsale.observability.logs.configure"
 
 # The token that reads /metrics; without one, /metrics is closed except in local mode.
 METRICS_TOKEN = env.text("METRICS_TOKEN", like=env.PRINTABLE, expected="printable ASCII characters without blanks")
-# Where a worker answers what it counted, for Prometheus; 0 is nowhere.
+# The port on which a worker serves its metrics; 0: none.
 METRICS_PORT = env.whole("METRICS_PORT", default=0, least=0, most=env.MAX_PORT)
-# Where the processes of one machine or container add up what they count (see `flashsale.core.metrics`).
+# The folder in which the processes of one machine or container share metrics (see `flashsale.core.metrics`).
 PROMETHEUS_MULTIPROC_DIR = env.folder("PROMETHEUS_MULTIPROC_DIR")
 
 # --- The web server (see `flashsale.server`) --------------------------------------------------------------------------
 PORT = env.whole("PORT", default=8000, least=1, most=env.MAX_PORT)
 WEB_HOST = env.address("WEB_HOST", default="0.0.0.0")  # noqa: S104 - inside a container, behind nginx
-# Whether another server may answer on the same port: for restarts that overlap.
+# Whether another server may listen on the same port: for restarts that overlap.
 REUSE_PORT = env.flag("REUSE_PORT", default=False)
 WEB_WORKERS = env.whole("WEB_WORKERS", default=server.WORKERS, least=1, most=256)

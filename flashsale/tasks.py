@@ -1,4 +1,4 @@
-"""What the beat does for the project itself; each task may run twice, late, or on several workers at once."""
+"""Scheduled tasks of the project itself; each may run twice, late, or on several workers at once."""
 
 from celery import shared_task
 
@@ -9,7 +9,7 @@ MAX_BATCHES = 100
 
 @shared_task
 def purge_logins() -> None:
-    """Delete expired sessions and failed log-ins that lock nothing any more, batch after batch."""
+    """Delete expired sessions, and failed log-ins whose lock is over, in batches."""
     for purge, rows in (
         (sessions.purge, sessions.PURGE_BATCH_ROWS),
         (attempts.purge, attempts.PURGE_BATCH_ROWS),

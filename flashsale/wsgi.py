@@ -22,14 +22,14 @@ if not os.environ.get("DATABASE_POOL_MAX", "").strip():
 
 
 class AcyclicHandler(WSGIHandler):
-    """Frees a request's memory as soon as it is answered.
+    """Breaks a request's reference cycles after the response, so that reference counting frees its memory at once.
 
-    Sessions, messages and lazy users make reference cycles with their request, and a request holds its body. Left to
-    the garbage collector, which counts objects and not bytes, large bodies pile up.
+    Sessions, messages and lazy users refer to their request, which holds its body. The garbage collector runs by the
+    number of objects, not by their size, so that large bodies would pile up.
     """
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
-        """Return the response, and forget what the request holds unless a stream may still ask for it."""
+        """Return the response, and clear the request unless a streaming response may still use it."""
         response = super().get_response(request)
         if not response.streaming:
             request.close()
@@ -37,7 +37,7 @@ class AcyclicHandler(WSGIHandler):
         return response
 
 
-def with_length(handler: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+def with_content_length(handler: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     """Let a WSGI application that reads `CONTENT_LENGTH` bytes accept bodies without that header.
 
     They come in chunks (RFC 9112, section 7.1), which the server puts together. What is too long is cut after one byte
@@ -61,7 +61,7 @@ def _read(stream: io.RawIOBase, size: int) -> bytes:
 
 
 django.setup(set_prefix=False)
-application = draining.drained(with_length(AcyclicHandler()))
+application = draining.draining_unread_bodies(with_content_length(AcyclicHandler()))
 
 # What is loaded now lives as long as the process: the garbage collector need not look at it again and again. Measured:
 # a fifth of the time of a busy process. Requests of the API leave nothing for it to find, pages of the admin do

@@ -1,1 +1,1 @@
-"""What operators see: logs, metrics, health, and the workers' signs of life."""
+"""What operators see: logs, metrics, health and the workers' heartbeats."""

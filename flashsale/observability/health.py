@@ -1,4 +1,4 @@
-"""Health: is the process alive, and can it do its work?"""
+"""Health: liveness, readiness, and the middleware that answers probes."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ RETRY_AFTER_SECONDS = 1
 
 
 class _Migrations:
-    """Whether all migrations of this code are applied; once they are, they stay so for this process."""
+    """Checks whether all migrations of this code are applied, and caches a yes for the life of the process."""
 
     def __init__(self) -> None:
         self._are_applied = False
@@ -35,14 +35,14 @@ migrations = _Migrations()
 
 @require_safe
 def livez(request: HttpRequest) -> JsonResponse:
-    """Answer 200 while the process can answer at all."""
+    """Answer 200: the process is alive."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Answer 200 when it can sell: `ok`, or `degraded` without Redis or a worker; else 503 with `Retry-After`."""
-    parts = {"database": _database(), **_helpers()}
+    parts = {"database": _database(), **_redis_and_workers()}
     if parts["database"] != "ok":
         body = {"status": "unavailable", "parts": parts}
         return JsonResponse(body, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
@@ -59,7 +59,7 @@ def _database() -> str:
         return "down"
 
 
-def _helpers() -> dict[str, str]:
+def _redis_and_workers() -> dict[str, str]:
     try:
         silent = heartbeat.silent_queues()
     except redis.RedisError:
@@ -68,9 +68,9 @@ def _helpers() -> dict[str, str]:
 
 
 class HealthMiddleware:
-    """Middleware: answers those who look after this process, over plain HTTP and by whatever host name they know."""
+    """Middleware: answer probes and scrapes before host names and HTTPS are checked, which probes do not follow."""
 
-    views = {"/livez": livez, "/readyz": readyz, "/metrics": prometheus.show}
+    views = {"/livez": livez, "/readyz": readyz, "/metrics": prometheus.metrics_view}
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,7 +1,7 @@
-"""Signs of life of the workers: each finished task leaves one for its queue, and readiness looks for them.
+"""Heartbeats of the workers: each finished task sets a key that expires for its queue in Redis.
 
-Where `ALIVE_FILE` is set, a worker that is connected to its broker, and a beat that really sends tasks, touch that
-file: a health check needs to look at its age only.
+Where `ALIVE_FILE` is set, a worker connected to its broker, and a beat that sends tasks, touch that file: a health
+check compares its age.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from flashsale.core import redis_client
 SILENT_AFTER_SECONDS = 30
 QUEUES = ("expiry", "celery")
 
-_breaker = redis_client.CircuitBreaker(fallback="the workers' signs of life are not kept")
+_breaker = redis_client.CircuitBreaker(fallback="the workers' heartbeats are not recorded")
 
 
 def _key(queue: str) -> str:
@@ -23,31 +23,31 @@ def _key(queue: str) -> str:
 
 
 def register() -> None:
-    """Let every finished task of this process leave a sign of life, and this process too where a file is named."""
-    task_postrun.connect(note_sign_of_life)
+    """Record a heartbeat after every task of this process, and touch `ALIVE_FILE` where it is set."""
+    task_postrun.connect(record_heartbeat)
     if settings.ALIVE_FILE:
         heartbeat_sent.connect(touch_alive_file)
-        beat_init.connect(watch_beat)
+        beat_init.connect(touch_on_every_task)
 
 
-def note_sign_of_life(task=None, **_) -> None:
-    """Remember that a worker of this task's queue is alive."""
+def record_heartbeat(task=None, **_) -> None:
+    """Record that a worker of this task's queue is alive."""
     queue = (task.request.delivery_info or {}).get("routing_key") if task else None
     if queue in QUEUES:
         _breaker.call(lambda: redis_client.client().set(_key(queue), "1", ex=SILENT_AFTER_SECONDS))
 
 
-def watch_beat(**_) -> None:
-    """From now on, touch the file with every task that this beat has sent."""
+def touch_on_every_task(**_) -> None:
+    """Touch the file from now on with every task that this beat sends."""
     after_task_publish.connect(touch_alive_file)
 
 
 def touch_alive_file(**_) -> None:
-    """Say that this process does its work."""
+    """Touch the file: this process is working."""
     Path(settings.ALIVE_FILE).touch()
 
 
 def silent_queues() -> list[str]:
-    """Return the queues whose workers gave no sign of life lately. Raises `redis.RedisError`."""
-    seen = redis_client.client().mget([_key(queue) for queue in QUEUES])
-    return [queue for queue, sign in zip(QUEUES, seen, strict=True) if sign is None]
+    """Return the queues whose workers sent no heartbeat within `SILENT_AFTER_SECONDS`. Raises `redis.RedisError`."""
+    heartbeats = redis_client.client().mget([_key(queue) for queue in QUEUES])
+    return [queue for queue, heartbeat in zip(QUEUES, heartbeats, strict=True) if heartbeat is None]

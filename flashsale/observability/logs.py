@@ -1,6 +1,6 @@
-"""Logs: every line has a time, a level, a name and the request it belongs to; JSON in production.
+"""Logs: every line has a time, a level, a logger and the id of its request or task; JSON in production.
 
-Events of the sale (`flashsale.core.events`) and what Django, Celery and libraries say go the same way.
+Events of the sale (`flashsale.core.events`) and records of Django, Celery and libraries share one format.
 """
 
 import logging.config
@@ -22,16 +22,16 @@ _SHARED = [
 ]
 
 
-# What frameworks and servers say of a request: the ids in its path are rights to holds and orders.
-_ABOUT_REQUESTS = ("django", "granian")
+# Loggers that write paths of requests; an id in a path is the right to use a hold or an order.
+_REQUEST_LOGGERS = ("django", "granian")
 _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
-class NotBusy(logging.Filter):
-    """Leaves out that Django answered 503: thousands a second may hear `busy`, and `request_busy` says so."""
+class BusyFilter(logging.Filter):
+    """Drops Django's line for each answer with 503: there may be thousands a second; `request_busy` samples them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether the record is anything else."""
+        """Return whether the record is about another status."""
         return getattr(record, "status_code", None) != HTTPStatus.SERVICE_UNAVAILABLE
 
 
@@ -43,17 +43,17 @@ def configuration(format_: str, *, level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": "flashsale.observability.logs.formatter", "format_": format_}},
-        "filters": {"not_busy": {"()": NotBusy}},
+        "filters": {"not_busy": {"()": BusyFilter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "propagate": True},
-            # Every refused request would be a line of its own.
+            # At a lower level, every refused request would be a line.
             "django.request": {"level": "ERROR", "filters": ["not_busy"]},
-            # Scanners send wrong Host headers all day; the answer is 400 and that is all.
+            # Scanners send wrong Host headers all the time; answering 400 is enough.
             "django.security.DisallowedHost": {"level": "CRITICAL"},
             "httpx": {"level": "WARNING"},
-            # Every task of every few seconds would be several lines.
+            # At a lower level, every task would be several lines, every few seconds.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
@@ -62,9 +62,9 @@ def configuration(format_: str, *, level: str) -> dict[str, Any]:
 
 
 def formatter(format_: str) -> logging.Formatter:
-    """Return what makes a line of a record, whoever logged it."""
+    """Return the formatter of all records, of structlog and of the standard library."""
     if format_ == "json":
-        # Local variables may be bodies and secrets.
+        # Local variables may hold bodies and secrets.
         tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         rendered = [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer(default=str)]
     else:
@@ -73,14 +73,14 @@ def formatter(format_: str) -> logging.Formatter:
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
         ]
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder(), _without_rights],
+        foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder(), _redact_request],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
     )
 
 
-def _without_rights(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Leave out ids in paths, and the request itself, which is shown with its query string."""
-    if event["logger"].partition(".")[0] in _ABOUT_REQUESTS:
+def _redact_request(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Replace ids in paths, and drop the request object, which would be shown with its query string."""
+    if event["logger"].partition(".")[0] in _REQUEST_LOGGERS:
         for name in ("request", "message"):  # the latter is the text again, where another handler made it before
             event.pop(name, None)
         event["event"] = _ID.sub("{id}", str(event["event"]))
@@ -106,17 +106,17 @@ def configure(config: dict[str, Any]) -> None:
 
 
 @task_prerun.connect
-def name_task(task_id: str, task: Any, **_) -> None:
-    """Let what a task logs be found by the task, which is its own request."""
+def bind_task(task_id: str, task: Any, **_) -> None:
+    """Bind the task's id as `request_id`, and its name, to every line that it logs."""
     structlog.contextvars.bind_contextvars(request_id=task_id.replace("-", ""), task=task.name)
 
 
 @task_postrun.connect
-def forget_task(**_) -> None:
-    """Leave nothing of a task to the next one."""
+def unbind_task(**_) -> None:
+    """Remove the task's values, so that the next task does not log them."""
     structlog.contextvars.clear_contextvars()
 
 
 @setup_logging.connect
 def keep_configuration(**_) -> None:
-    """Workers and beat log as Django does: whoever answers this signal keeps Celery from setting up its own way."""
+    """Keep Django's configuration in workers and beat: a receiver of this signal stops Celery from making its own."""

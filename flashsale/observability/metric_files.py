@@ -1,7 +1,7 @@
-"""The files in which the processes of one machine count together (see `flashsale.core.metrics`).
+"""Metric files of the processes of one machine (see `flashsale.core.metrics`).
 
-Each process has files of its own. What a process counted stays true when it is gone, so that its counters and
-histograms are added to one file for all that are gone; its gauges said how it was doing, and are dropped.
+Each process writes files of its own. When a process is dead, its counters and histograms are added to one file for
+all dead processes, so that totals never fall; its gauges are dropped.
 """
 
 import contextlib
@@ -17,38 +17,38 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 _FILE = re.compile(r"(?P<kind>[a-z]+)(?:_[a-z]+)?_(?P<pid>[0-9]+)\.db")
-_ADDED_UP = frozenset({"counter", "histogram", "summary"})
+_ADDITIVE_KINDS = frozenset({"counter", "histogram", "summary"})
 
 
-class ProcessFiles(MultiProcessCollector):
-    """Collector: what all processes counted, those that are gone included."""
+class ProcessMetricsCollector(MultiProcessCollector):
+    """Collector of the metrics of all processes, dead ones included."""
 
     def __init__(self, registry: CollectorRegistry, folder: str) -> None:
         super().__init__(registry, path=folder)
         self._folder = Path(folder)
 
     def collect(self) -> Iterable[Metric]:
-        """Return the metrics; files of processes that are gone are folded into one beforehand."""
-        with _alone(self._folder):
-            _fold(self._folder)
+        """Return the metrics, after merging the files of dead processes."""
+        with _exclusive_lock(self._folder):
+            _merge_dead_processes(self._folder)
             return super().collect()
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other collectors out, so that none sees a process twice or not at all."""
+def _exclusive_lock(folder: Path) -> Iterator[None]:
+    """Lock the folder: a collector that ran during a merge would count a process twice or not at all."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _fold(folder: Path) -> None:
+def _merge_dead_processes(folder: Path) -> None:
     for file in folder.glob("*.db"):
-        found = _FILE.fullmatch(file.name)
-        if found is None or _is_alive(int(found["pid"])):
+        match = _FILE.fullmatch(file.name)
+        if match is None or _is_alive(int(match["pid"])):
             continue
-        if found["kind"] in _ADDED_UP:
-            _add(file, to=folder / f"{found['kind']}_gone.db")
+        if match["kind"] in _ADDITIVE_KINDS:
+            _add(file, to=folder / f"{match['kind']}_gone.db")
         file.unlink()
 
 

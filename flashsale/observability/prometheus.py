@@ -1,6 +1,6 @@
-"""`/metrics` for Prometheus: what this machine's processes counted, and how the sale stands in PostgreSQL and Redis.
+"""`/metrics` for Prometheus: counters of this machine's processes, and gauges read from PostgreSQL and Redis.
 
-Whoever has METRICS_TOKEN may read it; without a token only local mode answers. Workers have a port of their own.
+Reading it takes `METRICS_TOKEN`; without a token only local mode answers. Workers have a port of their own.
 """
 
 import hmac
@@ -22,12 +22,12 @@ from checkout import audit
 from flashsale.celery import app as celery
 from flashsale.core import metrics
 from flashsale.observability import heartbeat
-from flashsale.observability.metric_files import ProcessFiles
+from flashsale.observability.metric_files import ProcessMetricsCollector
 
-# Whoever invents a method invents no series.
+# Other methods share one label value: clients cannot add series.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-# Each is read by an index that holds only what is asked for, or from few rows.
+# Name, help and labels of a gauge, and its query, which reads a partial index or few rows.
 _QUERIES = {
     ("flashsale_expiry_lag_seconds", "How long the oldest overdue hold or order has waited", ("kind",)): """
         SELECT 'hold', greatest(0, extract(epoch FROM clock_timestamp() - min(expires_at)))
@@ -71,7 +71,7 @@ _QUERIES = {
 
 
 class MetricsMiddleware:
-    """Middleware: how long each kind of request took, and how it ended."""
+    """Middleware: observe the duration of each request, by view, method and status."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -80,55 +80,55 @@ class MetricsMiddleware:
         started = time.perf_counter()
         response = self.get_response(request)
         method = request.method if request.method in METHODS else "other"
-        series = metrics.REQUEST_SECONDS.labels(_view_of(request), method, response.status_code)
+        series = metrics.REQUEST_SECONDS.labels(_view_label(request), method, response.status_code)
         series.observe(time.perf_counter() - started)
         return response
 
 
 class StateCollector:
-    """Collector: what waits, and for how long, as of now."""
+    """Collector of gauges: what is waiting, and for how long, read at each scrape."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the gauges; those of a server that does not answer are missing, and its `..._up` is 0."""
-        found, is_up = self._of_database()
-        yield from found
+        """Yield the gauges. Those of a server that does not answer are missing, and its `..._up` is 0."""
+        gauges, is_up = self._database_gauges()
+        yield from gauges
         yield GaugeMetricFamily("flashsale_database_up", "Whether PostgreSQL answers", is_up)
-        found, is_up = self._of_redis()
-        yield from found
+        gauges, is_up = self._redis_gauges()
+        yield from gauges
         yield GaugeMetricFamily("flashsale_redis_up", "Whether Valkey/Redis answers", is_up)
 
-    def _of_database(self) -> tuple[list[Metric], int]:
-        found = []
+    def _database_gauges(self) -> tuple[list[Metric], int]:
+        gauges: list[Metric] = []
         try:
             with connection.cursor() as cursor:
                 for (name, help_text, labels), query in _QUERIES.items():
                     cursor.execute(query)
-                    found.append(_gauge(name, help_text, labels, cursor.fetchall()))
+                    gauges.append(_gauge(name, help_text, labels, cursor.fetchall()))
         except (DatabaseError, InterfaceError):
-            return found, 0
-        return found, 1
+            return gauges, 0
+        return gauges, 1
 
-    def _of_redis(self) -> tuple[list[Metric], int]:
+    def _redis_gauges(self) -> tuple[list[Metric], int]:
         try:
             silent = heartbeat.silent_queues()
             lengths = _queue_lengths()
             drift = audit.last_result()
         except (redis.RedisError, KombuError):
             return [], 0
-        found = [
+        gauges: list[Metric] = [
             _gauge(
-                "flashsale_worker_silent", "Whether a queue's worker gave no sign of life lately", ("queue",),
+                "flashsale_worker_silent", "1 where the queue's worker has sent no heartbeat lately", ("queue",),
                 [(queue, int(queue in silent)) for queue in heartbeat.QUEUES],
             ),
             _gauge("flashsale_queue_tasks", "Tasks that wait for a worker", ("queue",), lengths),
         ]  # fmt: skip
         if drift is not None:
-            found.append(_gauge("flashsale_drifting_products", "Products with wrong counters", (), [(drift,)]))
-        return found, 1
+            gauges.append(_gauge("flashsale_drifting_products", "Products with wrong counters", (), [(drift,)]))
+        return gauges, 1
 
 
 @require_safe
-def show(request: HttpRequest) -> HttpResponse:
+def metrics_view(request: HttpRequest) -> HttpResponse:
     """Answer in Prometheus' text format; 404 where no token is set, 401 for a wrong one."""
     if settings.METRICS_TOKEN:
         expected = f"Bearer {settings.METRICS_TOKEN}"
@@ -136,27 +136,27 @@ def show(request: HttpRequest) -> HttpResponse:
             return HttpResponse(status=HTTPStatus.UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
     elif not settings.LOCAL_MODE:
         return HttpResponse(status=HTTPStatus.NOT_FOUND)
-    text = generate_latest(_counted()) + generate_latest(_state)
+    text = generate_latest(_process_registry()) + generate_latest(_state)
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
 
 def register() -> None:
-    """Let a worker answer as soon as it is ready."""
-    worker_ready.connect(serve_workers_numbers)
+    """Start a worker's metrics server as soon as the worker is ready."""
+    worker_ready.connect(serve_worker_metrics)
 
 
-def serve_workers_numbers(**_) -> None:
-    """Answer on METRICS_PORT, where it is set, what the processes of this worker counted."""
+def serve_worker_metrics(**_) -> None:
+    """Serve the metrics of this worker's processes on `METRICS_PORT`, where it is set."""
     if settings.METRICS_PORT:
-        start_http_server(settings.METRICS_PORT, registry=_counted())
+        start_http_server(settings.METRICS_PORT, registry=_process_registry())
 
 
-def _counted() -> CollectorRegistry:
-    """Return what all processes of this machine counted, or this process alone where they share no folder."""
+def _process_registry() -> CollectorRegistry:
+    """Return the registry of all processes of this machine; of this one alone where they share no folder."""
     if not metrics.FOLDER:
         return REGISTRY
     registry = CollectorRegistry()
-    ProcessFiles(registry, metrics.FOLDER)
+    ProcessMetricsCollector(registry, metrics.FOLDER)
     return registry
 
 
@@ -173,8 +173,8 @@ def _gauge(name: str, help_text: str, labels: tuple[str, ...], rows: list[tuple]
     return family
 
 
-def _view_of(request: HttpRequest) -> str:
-    """Return a name that few requests can choose: the URL pattern's, one for the whole admin, one for the rest."""
+def _view_label(request: HttpRequest) -> str:
+    """Return the name of the URL pattern, one for the whole admin, "none" without a match: few values by design."""
     match = request.resolver_match
     if match is None:
         return "none"

@@ -1,4 +1,4 @@
-"""Request bodies that an answer came before: drained or, when they are long, ended with their connection.
+"""Unread request bodies of early answers: drained, or the connection is closed when they are long.
 
 A connection with an unread body cannot carry the next request: the web server resets it, sometimes before the client
 has read the answer. nginx then reports a lost upstream connection for a request that was answered.
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 DRAIN_BYTES = 256 * 1024
-# What is read after an answer that ends the connection, for clients that send everything before they look: a close with
-# unread data resets the connection, and the answer may be lost with it. A little more than any body that is taken.
+# At most so much is read after an answer that closes the connection, for clients that send everything before they read:
+# closing with unread data resets the connection, and the client may lose the answer. More than any accepted body.
 LINGER_BYTES = 4 * 1024 * 1024
 PART_BYTES = 64 * 1024
 CLOSE = ("Connection", "close")
@@ -21,7 +21,7 @@ Application = Callable[..., Iterable[bytes]]
 
 
 class Readable(Protocol):
-    """What a WSGI server gives as `wsgi.input`."""
+    """The type of `wsgi.input`."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
@@ -29,22 +29,22 @@ class Readable(Protocol):
 
 
 class Body:
-    """A request's body that knows how much of it is still unread."""
+    """A request's body that tracks how much of it is unread."""
 
     def __init__(self, stream: Readable, *, length: int | None) -> None:
         """Read from `stream`; `length` is the announced number of bytes, None for a body in chunks."""
         self._stream = stream
         self._unread = length
-        self._is_ended = length == 0
-        self.is_begun = False
+        self._is_complete = length == 0
+        self.is_started = False
 
     def read(self, size: int = -1) -> bytes:
         """Return the next `size` bytes, all when it is negative, fewer at the end."""
-        return self._noted(self._stream.read(size), wanted=size)
+        return self._account_for(self._stream.read(size), requested=size)
 
     def readline(self, size: int = -1) -> bytes:
         """Return the next line, or its first `size` bytes."""
-        return self._noted(self._stream.readline(size), wanted=1)
+        return self._account_for(self._stream.readline(size), requested=1)
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.readline, b"")
@@ -61,21 +61,21 @@ class Body:
         """
         if self.is_longer_than(limit):
             return False
-        while limit > 0 and not self._is_ended:
+        while limit > 0 and not self._is_complete:
             limit -= len(self.read(min(PART_BYTES, limit)))
-        # A body in chunks may end exactly here: one more byte tells.
-        return self._is_ended or not self.read(1)
+        # A chunked body may end exactly at the limit: try to read one more byte.
+        return self._is_complete or not self.read(1)
 
-    def _noted(self, part: bytes, *, wanted: int) -> bytes:
-        self.is_begun = True
+    def _account_for(self, part: bytes, *, requested: int) -> bytes:
+        self.is_started = True
         if self._unread is not None:
             self._unread -= len(part)
-        self._is_ended = self._unread == 0 or wanted < 0 or (wanted > 0 and not part)
+        self._is_complete = self._unread == 0 or requested < 0 or (requested > 0 and not part)
         return part
 
 
-class _Lingering:
-    """An answer that the rest of its request's body is read after, before the connection is closed.
+class _LingeringResponse:
+    """A response after which the rest of the request's body is read, before the connection is closed.
 
     Source: RFC 9112, section 9.6.
     """
@@ -94,12 +94,11 @@ class _Lingering:
             self._answer.close()
 
 
-def drained(application: Application) -> Application:
-    """Let a WSGI application answer without reading the body: at most `DRAIN_BYTES` of the rest are read and dropped.
+def draining_unread_bodies(application: Application) -> Application:
+    """Wrap a WSGI application that may answer without reading the body: at most `DRAIN_BYTES` are read and dropped.
 
-    With more to come, or when the client still waits for `100 Continue` before it sends anything, the answer says
-    `Connection: close` instead; what the client is sending already is read once the answer is on its way. Servers that
-    do not end `wsgi.input` by themselves (wsgiref) look after their own connections.
+    A longer rest, or a client that waits for `100 Continue`, gets `Connection: close` instead; what the client has sent
+    by then is read after the answer. Servers whose `wsgi.input` has no end (wsgiref) handle this themselves.
     """
 
     @functools.wraps(application)
@@ -108,14 +107,14 @@ def drained(application: Application) -> Application:
             return application(environ, start_response)
         body = environ["wsgi.input"] = Body(environ["wsgi.input"], length=_length_of(environ))
         started: list[Any] = []
-        answer = application(environ, lambda *given: started.extend(given))
+        answer = application(environ, lambda *response: started.extend(response))
         status, headers, *error = started
-        is_awaited = not body.is_begun and environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+        is_awaited = not body.is_started and environ.get("HTTP_EXPECT", "").lower() == "100-continue"
         if not is_awaited and body.drain(DRAIN_BYTES):
             start_response(status, headers, *error)
             return answer
         start_response(status, [*headers, CLOSE], *error)
-        return answer if is_awaited else _Lingering(answer, body)
+        return answer if is_awaited else _LingeringResponse(answer, body)
 
     return answered
 
@@ -125,5 +124,5 @@ def _has_body(environ: dict[str, Any]) -> bool:
 
 
 def _length_of(environ: dict[str, Any]) -> int | None:
-    given = environ.get("CONTENT_LENGTH", "")
-    return int(given) if given.isdecimal() and "HTTP_TRANSFER_ENCODING" not in environ else None
+    length = environ.get("CONTENT_LENGTH", "")
+    return int(length) if length.isdecimal() and "HTTP_TRANSFER_ENCODING" not in environ else None

@@ -1,4 +1,4 @@
-"""Granian that goes on replacing worker processes that were killed; takes Granian's own options."""
+"""Granian with unlimited respawning of worker processes; takes Granian's own options."""
 
 import time
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from granian import cli
 from granian.server import Server
 
-# A process that lived less than this is not replaced at once: something kills it again and again.
+# A process that lived less than this is respawned with a delay: the next one may die as fast.
 SHORT_LIFE_SECONDS = 5
 RESPAWN_DELAY_SECONDS = 2
 POLL_SECONDS = 0.1
-# An error that ends a process by itself so soon after the start is one of the configuration, and stays.
+# A process that exits with an error within this time after the start has a wrong configuration.
 START_SECONDS = 60
 
 
-class LastingServer(Server):
-    """Replaces a killed process as often as it takes, where Granian ends when one dies twice within 5.5 seconds.
+class RespawningServer(Server):
+    """Respawns a dead process every time; Granian ends when one dies twice within 5.5 seconds.
 
-    A process that cannot even import the application soon after the start still ends the server at its second try.
+    A process that cannot import the application right after the start still ends the server at its second try.
     """
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
@@ -34,11 +34,11 @@ class LastingServer(Server):
         super()._respawn_workers(workers, spawn_target, target_loader, delay)
         is_starting = now - self._started_at < START_SECONDS
         if not (is_starting and any(worker.inner.exitcode > 0 for worker in failed)):
-            # Granian counts these, and ends when it finds one twice.
+            # Granian ends when it finds a process in this list a second time.
             self.respawned_wrks.clear()
 
     def _wait(self, seconds: float) -> None:
-        """Wait unless the server is told to stop."""
+        """Wait, at most until the server is told to stop."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self.interrupt_signal:
             time.sleep(POLL_SECONDS)
@@ -46,7 +46,7 @@ class LastingServer(Server):
 
 def main() -> None:
     """Run Granian's command line with this server."""
-    cli.Server = LastingServer
+    cli.Server = RespawningServer
     cli.entrypoint()
 
 

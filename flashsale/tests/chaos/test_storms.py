@@ -231,7 +231,7 @@ def test_a_beat_that_starts_without_the_database_waits_for_it(tmp_path, fault):
         fill_schedule()
         with shop.database.doing(fault()):
             shop.start("beat")
-            wait_until(lambda: "the beat waits for the database" in shop.log(), what="it noticed")
+            wait_until(lambda: "the beat cannot read its schedule" in shop.log(), what="it noticed")
         overdue = HoldFactory()
         let_hold_pass(overdue)
 

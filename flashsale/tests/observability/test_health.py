@@ -25,7 +25,7 @@ def sign_of_life(queue: str) -> None:
         class request:  # noqa: N801 - as Celery names it
             delivery_info = {"routing_key": queue}
 
-    heartbeat.note_sign_of_life(task=Task)
+    heartbeat.record_heartbeat(task=Task)
 
 
 def test_alive_is_whoever_can_answer(client):

@@ -8,7 +8,7 @@ import sys
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from flashsale.observability.metric_files import ProcessFiles
+from flashsale.observability.metric_files import ProcessMetricsCollector
 from flashsale.tests.support.processes import PROJECT, WAIT_SECONDS
 
 COUNTS = """
@@ -43,12 +43,12 @@ def numbers(kind: type[MultiProcessCollector], *given) -> dict[str, float]:
 
 def test_what_the_dead_counted_stays_and_how_they_were_does_not(tmp_path):
     living, killed, ended = (counting(tmp_path) for _ in range(3))
-    before = numbers(ProcessFiles, str(tmp_path))
+    before = numbers(ProcessMetricsCollector, str(tmp_path))
     killed.send_signal(signal.SIGKILL)
     killed.wait(WAIT_SECONDS)
     ended.communicate(timeout=WAIT_SECONDS)
 
-    after, again = numbers(ProcessFiles, str(tmp_path)), numbers(ProcessFiles, str(tmp_path))
+    after, again = numbers(ProcessMetricsCollector, str(tmp_path)), numbers(ProcessMetricsCollector, str(tmp_path))
 
     assert before['sold_total{product="a"}'] == 9
     assert (before["busy"], before["living"]) == (15, 21)
@@ -73,7 +73,7 @@ def test_however_many_processes_came_and_went_there_are_few_files(tmp_path):
     for _ in range(5):
         counting(tmp_path).communicate(timeout=WAIT_SECONDS)
 
-        found = numbers(ProcessFiles, str(tmp_path))
+        found = numbers(ProcessMetricsCollector, str(tmp_path))
 
     assert found['sold_total{product="a"}'] == 15
     assert sorted(name.name for name in tmp_path.glob("*.db")) == ["counter_gone.db", "histogram_gone.db"]
