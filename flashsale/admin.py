@@ -122,11 +122,11 @@ class APIKeyAdmin(APIKeyModelAdmin, BaseAdmin):
     form = TokenForm
 
     @transaction.atomic
-    def save_model(self, request, obj, form, change) -> None:
+    def save_model(self, request: HttpRequest, obj: APIKey, form: TokenForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
         authentication.set_scopes(obj, form.cleaned_data["scopes"] or scopes.DEFAULT)
 
-    def has_delete_permission(self, request, obj=None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: APIKey | None = None) -> bool:
         """Keys are revoked, not deleted: holds and orders name them."""
         return False
 

@@ -5,7 +5,9 @@ check compares its age.
 """
 
 from pathlib import Path
+from typing import Any
 
+from celery import Task
 from celery.signals import after_task_publish, beat_init, heartbeat_sent, task_postrun
 from django.conf import settings
 
@@ -30,19 +32,19 @@ def register() -> None:
         beat_init.connect(touch_on_every_task)
 
 
-def record_heartbeat(task=None, **_) -> None:
+def record_heartbeat(task: Task | None = None, **_: Any) -> None:
     """Record that a worker of this task's queue is alive."""
     queue = (task.request.delivery_info or {}).get("routing_key") if task else None
     if queue in QUEUES:
         _breaker.call(lambda: redis_client.client().set(_key(queue), "1", ex=SILENT_AFTER_SECONDS))
 
 
-def touch_on_every_task(**_) -> None:
+def touch_on_every_task(**_: Any) -> None:
     """Touch the file from now on with every task that this beat sends."""
     after_task_publish.connect(touch_alive_file)
 
 
-def touch_alive_file(**_) -> None:
+def touch_alive_file(**_: Any) -> None:
     """Touch the file: this process is working."""
     Path(settings.ALIVE_FILE).touch()
 

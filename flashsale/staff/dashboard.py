@@ -4,6 +4,7 @@ The figures are cached for two seconds, so that many open pages cost a few queri
 """
 
 import time
+from datetime import datetime
 from typing import Any
 
 import redis
@@ -88,8 +89,8 @@ def _last_minutes() -> list[int]:
     return list(range(now - MINUTES_SHOWN + 1, now + 1))
 
 
-def _moment(minute: int):
-    return timezone.datetime.fromtimestamp(minute * 60, tz=timezone.get_current_timezone())
+def _moment(minute: int) -> datetime:
+    return datetime.fromtimestamp(minute * 60, tz=timezone.get_current_timezone())
 
 
 def _per_minute(rows: QuerySet[Model], minutes: list[int]) -> list[int]:

@@ -105,7 +105,9 @@ class _DescriptionView(AcyclicView, APIView):
     permission_classes = (HasDescriptionAccess,)
     rate_scopes = {None: "reads"}
 
-    def finalize_response(self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any):
+    def finalize_response(
+        self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         if response.status_code < 400:
             shared = "private" if settings.API_ACCESS == "token" else "public"
             response.headers["Cache-Control"] = f"{shared}, max-age={MAX_AGE_SECONDS}"

@@ -1,6 +1,7 @@
 """Logging in to the admin: a password, and a one-time code for those who have set up an authenticator app."""
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.validators import MaxLengthValidator
 from django_otp import devices_for_user, user_has_device
 from django_otp.forms import OTPAuthenticationFormMixin
@@ -55,11 +56,11 @@ class SignInForm(OTPAuthenticationFormMixin, AuthenticationForm):
                 self.clean_otp(user)
         return cleaned_data
 
-    def _chosen_device(self, user) -> Device | None:
+    def _chosen_device(self, user: User) -> Device | None:
         """Return the user's oldest confirmed device, locked; the form offers no choice."""
         return next(iter(devices_for_user(user, for_verify=True)), None)
 
-    def _update_form(self, user) -> None:
+    def _update_form(self, user: User) -> None:
         """Do nothing: the form has no choice of devices."""
 
 
