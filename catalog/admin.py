@@ -1,5 +1,6 @@
-"""Products and stock for staff. Counters are only looked at; a stock adjustment changes them."""
+"""Products and stock for staff. Counters are read only; a stock adjustment changes them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,19 +9,23 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from catalog import inventory, products, snapshots
-from catalog.imports.page import ImportsProducts
+from catalog.imports.page import ProductImportMixin
 from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core.limits import MAX_INTEGER
-from flashsale.core.staff.admin import DecidingAdmin, NoteForm, ReadOnlyAdmin, money_column
+from flashsale.core.staff.columns import money_column
+from flashsale.core.staff.confirmed_actions import ConfirmedActionsAdmin, NoteForm, ReadOnlyAdmin
 from flashsale.core.staff.csv_export import Export
+from flashsale.core.staff.model_admin import staff_of
+from flashsale.core.staff.theme import ModelForm
 
 
-class NewProductForm(forms.ModelForm):
-    """A new product comes with its opening stock; later its stock changes by adjustments."""
+class NewProductForm(ModelForm):
+    """A new product has an opening stock; later its stock changes by adjustments."""
 
     opening_stock = forms.IntegerField(
         min_value=0, max_value=MAX_INTEGER, initial=0, help_text="Units.", widget=UnfoldAdminIntegerFieldWidget()
@@ -28,7 +33,7 @@ class NewProductForm(forms.ModelForm):
 
 
 class AdjustForm(NoteForm):
-    """By how many units the total changes, and why."""
+    """By how many units the total of each chosen product changes, and the reason."""
 
     delta = forms.IntegerField(
         min_value=-MAX_INTEGER,
@@ -39,23 +44,26 @@ class AdjustForm(NoteForm):
     field_order = ("delta", "note")
 
     def clean_delta(self) -> int:
-        if self.cleaned_data["delta"] == 0:
+        delta: int = self.cleaned_data["delta"]
+        if delta == 0:
             raise forms.ValidationError("A change of 0 units changes nothing.")
-        return self.cleaned_data["delta"]
+        return delta
 
 
-class AdjustingAdmin(DecidingAdmin):
-    """Products and their stock: both lists offer to adjust it."""
+class AdjustingAdmin(ConfirmedActionsAdmin):
+    """What the lists of products and of stock share: the action that adjusts stock."""
 
     @admin.action(description="Adjust stock", permissions=["adjust"])
-    def adjust_stock(self, request: HttpRequest, queryset: QuerySet):
+    def adjust_stock(self, request: HttpRequest, queryset: QuerySet[Any]) -> TemplateResponse | None:
         def adjust(row: Product | Stock, *, delta: int, note: str) -> StockAdjustment:
-            return inventory.adjust(product_id=row.pk, delta=delta, reason=note, made_by=request.user)
+            return inventory.adjust(product_id=row.pk, delta=delta, reason=note, made_by=staff_of(request))
 
-        def tell(row: Product | Stock, made: StockAdjustment) -> str:
-            return f"{row}: {made.delta:+d} units, {made.total_after} in all."
+        def describe(row: Product | Stock, adjustment: StockAdjustment) -> str:
+            return f"{row}: {adjustment.delta:+d} units, {adjustment.total_after} in all."
 
-        return self.decide(request, queryset, action="adjust_stock", verb=adjust, tell=tell, form_class=AdjustForm)
+        return self.confirm_and_run(
+            request, queryset, action="adjust_stock", verb=adjust, describe=describe, form_class=AdjustForm
+        )
 
     def has_adjust_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("catalog.add_stockadjustment")
@@ -63,7 +71,7 @@ class AdjustingAdmin(DecidingAdmin):
 
 @dataclass(frozen=True)
 class Change:
-    """One change of a product: when, by whom ("": not in the admin), and each field before and after."""
+    """One change of a product: when, by which account ("": not in the admin), and each field before and after."""
 
     at: datetime
     by: str
@@ -72,7 +80,8 @@ class Change:
 
 def changes_of(product: Product) -> list[Change]:
     """Return every change of a product, newest first."""
-    versions = list(product.events.select_related("pgh_context").order_by("pgh_id"))
+    recorded = product.events  # type: ignore[attr-defined]  # the relation that pghistory.track adds
+    versions = list(recorded.select_related("pgh_context").order_by("pgh_id"))
     contexts = [version.pgh_context.metadata if version.pgh_context else {} for version in versions]
     people = get_user_model().objects.in_bulk({context["user"] for context in contexts if context.get("user")})
     tracked = (
@@ -88,7 +97,7 @@ def changes_of(product: Product) -> list[Change]:
 
 
 @admin.register(Product)
-class ProductAdmin(ImportsProducts, AdjustingAdmin):
+class ProductAdmin(ProductImportMixin, AdjustingAdmin):
     change_form_after_template = "catalog/product_history.html"
     list_display = ("name", money_column("price"), "is_published", "sale_starts_at", "sale_ends_at", "paused_at")
     list_filter = ("is_published", "currency")
@@ -106,30 +115,45 @@ class ProductAdmin(ImportsProducts, AdjustingAdmin):
     )  # fmt: skip
 
     @admin.action(description="Publish", permissions=["change"])
-    def publish(self, request: HttpRequest, queryset: QuerySet[Product]):
+    def publish(self, request: HttpRequest, queryset: QuerySet[Product]) -> TemplateResponse | None:
         return self._edit(request, queryset, "publish", products.publish, "is published")
 
     @admin.action(description="Withdraw (unpublish)", permissions=["change"])
-    def withdraw(self, request: HttpRequest, queryset: QuerySet[Product]):
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[Product]) -> TemplateResponse | None:
         return self._edit(request, queryset, "withdraw", products.withdraw, "is no longer published")
 
     @admin.action(description="Pause the sale", permissions=["pause"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[Product]):
+    def pause(self, request: HttpRequest, queryset: QuerySet[Product]) -> TemplateResponse | None:
         return self._edit(request, queryset, "pause", products.pause, "is paused")
 
     @admin.action(description="Resume the sale", permissions=["pause"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Product]):
+    def resume(self, request: HttpRequest, queryset: QuerySet[Product]) -> TemplateResponse | None:
         return self._edit(request, queryset, "resume", products.resume, "goes on")
 
-    def _edit(self, request: HttpRequest, queryset: QuerySet[Product], action: str, verb, outcome: str):
+    def _edit(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Product],
+        action: str,
+        verb: Callable[[int], Product],
+        outcome: str,
+    ) -> TemplateResponse | None:
         def edit(product: Product, *, note: str) -> Product:
             return verb(product.pk)
 
-        return self.decide(request, queryset, action=action, verb=edit, tell=lambda _, result: f"{result} {outcome}.")
+        return self.confirm_and_run(
+            request, queryset, action=action, verb=edit, describe=lambda _, result: f"{result} {outcome}."
+        )
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context=None):
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
         product = self.get_object(request, object_id)
-        history = {}
+        history: dict[str, Any] = {}
         if product:
             adjustments = product.stock_adjustments.select_related("made_by")
             history = {"changes": changes_of(product), "adjustments": adjustments}
@@ -138,19 +162,21 @@ class ProductAdmin(ImportsProducts, AdjustingAdmin):
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("catalog.pause_product")
 
-    def get_form(self, request: HttpRequest, obj: Product | None = None, change: bool = False, **kwargs):
+    def get_form(
+        self, request: HttpRequest, obj: Product | None = None, change: bool = False, **kwargs: Any
+    ) -> "type[forms.ModelForm[Product]]":
         if obj is None:
             kwargs["form"] = NewProductForm
         return super().get_form(request, obj, change=change, **kwargs)
 
-    def save_model(self, request: HttpRequest, obj: Product, form: forms.ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Product, form: "forms.ModelForm[Product]", change: bool) -> None:
         if change:
-            # Only what was edited: a pause that came meanwhile stays.
+            # Only the edited columns: a concurrent pause is kept.
             obj.save(update_fields=[*form.changed_data, "updated_at"])
             snapshots.invalidate(obj.pk)
         else:
             obj.save()
-            inventory.open_stock(obj, units=form.cleaned_data["opening_stock"], made_by=request.user)
+            inventory.open_stock(obj, units=form.cleaned_data["opening_stock"], made_by=staff_of(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Product | None = None) -> bool:
         return False

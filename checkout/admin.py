@@ -6,8 +6,10 @@ from django.http import HttpRequest
 
 from checkout import holds, order_story, orders
 from checkout.models import Hold, Order
-from flashsale.core.staff.admin import BigTableAdmin, TimeRange, money_column
+from flashsale.core.staff.big_tables import BigTableAdmin
+from flashsale.core.staff.columns import money_column
 from flashsale.core.staff.csv_export import Export
+from flashsale.core.staff.filters import TimeRange
 
 
 @admin.register(Hold)
@@ -34,11 +36,13 @@ class HoldAdmin(BigTableAdmin):
         def release(hold: Hold, *, note: str) -> Hold:
             return holds.revoke(hold.pk)
 
-        def tell(_: Hold, result: Hold) -> str:
+        def describe(_: Hold, result: Hold) -> str:
             return f"Hold {result.pk}: {result}."
 
         warning = "Their buyers lose these units; they are available to everybody at once."
-        return self.decide(request, queryset, action="release", verb=release, tell=tell, warning=warning)
+        return self.confirm_and_run(
+            request, queryset, action="release", verb=release, describe=describe, warning=warning
+        )
 
 
 @admin.register(Order)
@@ -75,8 +79,8 @@ class OrderAdmin(BigTableAdmin):
         def cancel(order: Order, *, note: str) -> Order:
             return orders.revoke(order.pk)
 
-        def tell(_: Order, result: Order) -> str:
+        def describe(_: Order, result: Order) -> str:
             return f"Order {result.pk}: {result}."
 
         warning = "Their units are available to everybody at once. A payment that comes later is due for refund."
-        return self.decide(request, queryset, action="cancel", verb=cancel, tell=tell, warning=warning)
+        return self.confirm_and_run(request, queryset, action="cancel", verb=cancel, describe=describe, warning=warning)

@@ -32,7 +32,9 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminS
 
 from flashsale.api import authentication
 from flashsale.core.rest import scopes
-from flashsale.core.staff.admin import MAX_ROWS_AT_ONCE, BaseAdmin, CappedPaginator, ViewOnlyAdmin
+from flashsale.core.staff.big_tables import CappedPaginator
+from flashsale.core.staff.confirmed_actions import MAX_ROWS_AT_ONCE
+from flashsale.core.staff.model_admin import BaseAdmin, ViewOnlyAdmin
 from flashsale.models import LoginFailure, Token
 from flashsale.staff.deleted_accounts import Account
 from flashsale.staff.logins import attempts
@@ -130,7 +132,7 @@ class APIKeyAdmin(APIKeyModelAdmin, BaseAdmin):
         """Keys are revoked, not deleted: holds and orders name them."""
         return False
 
-    def told_about(self, obj: APIKey) -> str:
+    def describe_added(self, obj: APIKey) -> str:
         return (
             f'The API token "{obj}" was added. It was shown once, in the first answer: if you did not see it, revoke it'
             " and add another."

@@ -15,8 +15,11 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWi
 
 from checkout import proved_payments
 from flashsale.core import money
-from flashsale.core.staff.admin import BigTableAdmin, NoteForm, ReadOnlyAdmin, TimeRange, money_column
+from flashsale.core.staff.big_tables import BigTableAdmin
+from flashsale.core.staff.columns import money_column
+from flashsale.core.staff.confirmed_actions import NoteForm, ReadOnlyAdmin
 from flashsale.core.staff.csv_export import Export
+from flashsale.core.staff.filters import TimeRange
 from payments import inbox, refunds
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 
@@ -123,7 +126,7 @@ class WebhookEventAdmin(BigTableAdmin):
         verb: Callable[..., WebhookEvent],
         form_class: type[NoteForm] = NoteForm,
     ) -> TemplateResponse | None:
-        return self.decide(
+        return self.confirm_and_run(
             request, queryset, action=action, verb=verb, form_class=form_class, warning=WARNINGS.get(action, "")
         )
 
@@ -167,7 +170,7 @@ class PaymentAdmin(BigTableAdmin):
             return refunds.mark_refunded(payment, staff=request.user, note=note)
 
         warning = "The books will say that the whole rest of these payments went back to the customers."
-        return self.decide(request, queryset, action="mark_refunded", verb=mark, warning=warning)
+        return self.confirm_and_run(request, queryset, action="mark_refunded", verb=mark, warning=warning)
 
 
 @admin.register(Refund)

@@ -1,1 +1,1 @@
-"""Products from a spreadsheet: read strictly, shown, and added all at once."""
+"""Products from a CSV file: parsed strictly, previewed, and added all or none."""

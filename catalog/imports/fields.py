@@ -1,4 +1,4 @@
-"""What the cells of a file of products mean: nothing is guessed, and what can be read in two ways is refused."""
+"""Parses the cells of a CSV file of products: nothing is guessed, and what is ambiguous is refused."""
 
 import re
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db.models import Field
 from django.forms.utils import from_current_timezone
 from django.utils import timezone
 
@@ -14,8 +15,8 @@ from catalog.models import DEFAULT_MAX_PER_HOLD, Product
 from flashsale.core import money
 from flashsale.core.limits import MAX_INTEGER
 
-# What can be imported can be edited: an encoded character takes at most 12 bytes of a form, which has a limit
-# (`DATA_UPLOAD_MAX_MEMORY_SIZE`).
+# An imported description must fit in the edit form, whose size is limited (`DATA_UPLOAD_MAX_MEMORY_SIZE`): an encoded
+# character takes at most 12 bytes.
 MAX_DESCRIPTION_LENGTH = 20_000
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
@@ -25,7 +26,7 @@ _MOMENT = re.compile(
 
 
 class WholeNumber(forms.IntegerField):
-    """Digits only: "1.000" is a thousand in one country and one in another."""
+    """Digits only: "1.000" is a thousand in some countries and one in others."""
 
     def to_python(self, value: Any) -> int | None:
         if value not in self.empty_values and not _WHOLE.fullmatch(value):
@@ -34,7 +35,7 @@ class WholeNumber(forms.IntegerField):
 
 
 class Amount(forms.DecimalField):
-    """Digits, perhaps with a decimal point; no separators of thousands, no exponent."""
+    """Digits, perhaps with a decimal point; no thousands separators, no exponent."""
 
     def to_python(self, value: Any) -> Any:
         if value not in self.empty_values and not _DECIMAL.fullmatch(value):
@@ -59,9 +60,9 @@ class Moment(forms.DateTimeField):
         if not _MOMENT.fullmatch(value):
             raise ValidationError(self.error_messages["invalid"], code="invalid")
         try:
-            given = datetime.fromisoformat(value.upper().replace(" +", "+").replace(" -", "-").replace(" Z", "Z"))
-            moment = from_current_timezone(given)
-            # Both are shown: a moment at the end of time may have only one of them.
+            written = datetime.fromisoformat(value.upper().replace(" +", "+").replace(" -", "-").replace(" Z", "Z"))
+            moment = from_current_timezone(written)
+            # The preview shows both, and the first and last representable moments may lack one.
             _ = moment.astimezone(UTC), timezone.localtime(moment)
         except (ValueError, OverflowError) as error:
             raise ValidationError(self.error_messages["unknown"], code="unknown") from error
@@ -69,13 +70,17 @@ class Moment(forms.DateTimeField):
 
 
 def _as_in_the_model(name: str) -> forms.Field:
-    return Product._meta.get_field(name).formfield()
+    column = Product._meta.get_field(name)
+    field = column.formfield() if isinstance(column, Field) else None
+    if field is None:
+        raise LookupError(f"{name} cannot be edited")
+    return field
 
 
 class RowForm(forms.Form):
-    """One line: text becomes columns, or sentences about what is wrong, the model's own among them.
+    """Validates one line: its text becomes columns, or error messages, the model's own among them.
 
-    Not a `ModelForm`, which asks the database about each constraint for each line: minutes for a long file.
+    Not a `ModelForm`, which queries the database for each constraint of each line: minutes for a long file.
     """
 
     name = _as_in_the_model("name")
@@ -89,41 +94,41 @@ class RowForm(forms.Form):
     sale_ends_at = Moment(required=False)
 
     def clean_max_per_hold(self) -> int:
-        given = self.cleaned_data["max_per_hold"]
-        return DEFAULT_MAX_PER_HOLD if given is None else given
+        limit: int | None = self.cleaned_data["max_per_hold"]
+        return DEFAULT_MAX_PER_HOLD if limit is None else limit
 
     def clean(self) -> dict[str, Any]:
-        given = super().clean()
-        self._refuse_separators_of_thousands()
-        for name, errors in self._found_by_the_model().items():
+        super().clean()
+        self._refuse_thousands_separators()
+        for name, errors in self._model_errors().items():
             self.add_error(None if name == NON_FIELD_ERRORS else name, errors)
-        return given
+        return self.cleaned_data
 
-    def _refuse_separators_of_thousands(self) -> None:
+    def _refuse_thousands_separators(self) -> None:
         price, currency = self.cleaned_data.get("price"), self.cleaned_data.get("currency", "").upper()
         text = str(self.data.get("price", ""))
         if price is not None and money.is_currency(currency) and _looks_like_thousands(text, price, currency):
             whole, _, decimals = text.partition(".")
             self.add_error("price", f"This may mean {whole} or {whole}{decimals}: write it without a separator.")
 
-    def _found_by_the_model(self) -> dict[str, list[ValidationError]]:
-        """Return what the model says about the fields that are right by themselves.
+    def _model_errors(self) -> dict[str, list[ValidationError]]:
+        """Return the model's errors for the fields that are valid by themselves.
 
-        Of its constraints the fields' own rules leave only the order of start and end open, so that only lines that
-        break it ask the database. All of them stand behind the INSERT.
+        The fields' own rules cover its constraints but the order of start and end, so that only lines that break it
+        query the database. The INSERT checks all constraints.
         """
-        given = {name: value for name, value in self.cleaned_data.items() if name != "stock"}
-        starts, ends = given.get("sale_starts_at"), given.get("sale_ends_at")
+        columns = {name: value for name, value in self.cleaned_data.items() if name != "stock"}
+        starts, ends = columns.get("sale_starts_at"), columns.get("sale_ends_at")
         is_backwards = bool(starts and ends and starts >= ends)
         try:
-            Product(**given).full_clean(exclude=set(self.errors), validate_constraints=is_backwards)
+            Product(**columns).full_clean(exclude=set(self.errors), validate_constraints=is_backwards)
         except ValidationError as error:
             return {name: errors for name, errors in error.error_dict.items() if name not in self.errors}
         return {}
 
 
-def understood(columns: dict[str, Any]) -> dict[str, str]:
-    """Return how a right line reads to people, by column, with what its empty cells mean."""
+def preview_of(columns: dict[str, Any]) -> dict[str, str]:
+    """Return the text that the preview shows for a valid line, by column, with the defaults of its empty cells."""
     currency = columns["currency"].upper()
     return {
         "name": columns["name"],
@@ -132,13 +137,13 @@ def understood(columns: dict[str, Any]) -> dict[str, str]:
         "description": columns["description"],
         "max_per_hold": str(columns["max_per_hold"]),
         "max_per_customer": str(columns["max_per_customer"] or "no limit"),
-        "sale_starts_at": _told(columns["sale_starts_at"]) or "at once",
-        "sale_ends_at": _told(columns["sale_ends_at"]) or "never",
+        "sale_starts_at": _text_of(columns["sale_starts_at"]) or "at once",
+        "sale_ends_at": _text_of(columns["sale_ends_at"]) or "never",
     }
 
 
-def _told(moment: datetime | None) -> str:
-    """Return a moment in the shop's time zone, which is named, and in UTC; empty for none."""
+def _text_of(moment: datetime | None) -> str:
+    """Return a moment in `TIME_ZONE`, with its name, and in UTC; empty for none."""
     if moment is None:
         return ""
     in_utc = f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(' ')} UTC"
@@ -151,6 +156,6 @@ def _told(moment: datetime | None) -> str:
 
 
 def _looks_like_thousands(text: str, price: Decimal, currency: str) -> bool:
-    """Say whether three digits after the point are more than the currency has, and the last ones are zeros."""
+    """Say whether a price has three decimals, more than its currency, of which the last are zeros."""
     decimals = text.partition(".")[2]
     return len(decimals) == money.DECIMAL_PLACES > money.exponent_of(currency) and money.fits(price, currency)

@@ -1,11 +1,13 @@
-"""Products from a CSV file: read, shown as they were understood, and added all at once or not at all."""
+"""Reads a CSV file of products: every line becomes columns, the text of its preview, and its faults."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalog.imports.fields import RowForm, understood
+from django.core.exceptions import NON_FIELD_ERRORS
+
+from catalog.imports.fields import RowForm, preview_of
 from catalog.models import Product
 from flashsale.core.staff import spreadsheets
 from flashsale.core.staff.spreadsheets import Line, Sheet, UnreadableFile
@@ -15,7 +17,7 @@ MAX_BYTES = 2 * 1024 * 1024
 REQUIRED = ("name", "price", "currency", "stock")
 OPTIONAL = ("description", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at")
 COLUMNS = (*REQUIRED, *OPTIONAL)
-# What is shown of each product; a price comes with its currency.
+# The columns of the preview; a price is shown with its currency.
 SHOWN = tuple(name for name in COLUMNS if name != "currency")
 WRONG_COUNT = "It has not as many values as columns."
 _DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$", re.ASCII)
@@ -23,7 +25,7 @@ _DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$", re.ASCII)
 
 @dataclass(frozen=True)
 class Row:
-    """One product of the file: its line, what it means, how that reads, by column, and what is wrong with it."""
+    """One product of the file: its line, its columns, the text of its preview by column, and its faults."""
 
     number: int
     columns: dict[str, Any]
@@ -33,10 +35,10 @@ class Row:
 
 @dataclass(frozen=True)
 class File:
-    """The products of a file, and how its bytes were understood."""
+    """The products of a file, and the encoding and delimiter that were detected."""
 
     rows: list[Row]
-    understood_as: str
+    read_as: str
 
     @property
     def is_right(self) -> bool:
@@ -55,11 +57,11 @@ def read(raw: bytes) -> File:
     names = _names(header)
     if not 1 <= len(lines) <= MAX_ROWS:
         raise UnreadableFile(f"There must be 1 to {MAX_ROWS:,} products; there are {len(lines):,}.")
-    return File([_row(line, names, sheet) for line in lines], sheet.understood_as)
+    return File([_row(line, names, sheet) for line in lines], sheet.read_as)
 
 
 def names_in_use(rows: Iterable[Row]) -> set[str]:
-    """Return the names in the file that products have already."""
+    """Return the names in the file that existing products have."""
     return set(
         Product.objects.filter(name__in=[row.columns.get("name", "") for row in rows]).values_list("name", flat=True)
     )
@@ -84,22 +86,22 @@ def _names(header: Line) -> list[str]:
 
 def _row(line: Line, names: list[str], sheet: Sheet) -> Row:
     text = {name: cell.strip() for name, cell in zip(names, line.cells, strict=False) if name}
-    nameless = [cell for name, cell in zip(names, line.cells, strict=False) if not name] + line.cells[len(names) :]
-    if line.fault or any(cell.strip() for cell in nameless) or len(text) < sum(map(bool, names)):
-        return Row(line.number, {}, _as_given(text), [line.fault or WRONG_COUNT])
+    unnamed_cells = [cell for name, cell in zip(names, line.cells, strict=False) if not name] + line.cells[len(names) :]
+    if line.fault or any(cell.strip() for cell in unnamed_cells) or len(text) < sum(map(bool, names)):
+        return Row(line.number, {}, _unparsed(text), [line.fault or WRONG_COUNT])
     if sheet.delimiter != ",":
         text["price"] = _DECIMAL_COMMA.sub(r"\1.\2", text["price"])
     form = RowForm(text)
     if form.is_valid():
-        return Row(line.number, form.cleaned_data, understood(form.cleaned_data))
-    return Row(line.number, {}, _as_given(text), list(_faults(form)))
+        return Row(line.number, form.cleaned_data, preview_of(form.cleaned_data))
+    return Row(line.number, {}, _unparsed(text), list(_faults(form)))
 
 
-def _as_given(text: dict[str, str]) -> dict[str, str]:
+def _unparsed(text: dict[str, str]) -> dict[str, str]:
     return text | {"price": f"{text.get('price', '')} {text.get('currency', '')}".strip()}
 
 
 def _faults(form: RowForm) -> Iterable[str]:
     for name, texts in form.errors.items():
-        said = " ".join(texts)
-        yield said if name == "__all__" else f"{name}: {said}"
+        sentences = " ".join(str(text) for text in texts)
+        yield sentences if name == NON_FIELD_ERRORS else f"{name}: {sentences}"

@@ -163,7 +163,7 @@ def test_what_spreadsheets_write_is_read(db, is_said, encoding, delimiter, line_
     assert (row.faults, row.number) == ([], 3 + is_said)
     assert row.columns["name"] == 'Grün; "€", weiß\t!'
     assert (row.shown["price"], row.columns["stock"]) == ("29.99 USD", 7)
-    assert file.understood_as.startswith(encoding.split()[0])
+    assert file.read_as.startswith(encoding.split()[0])
 
 
 @pytest.mark.parametrize("price", ["1.234,56", "1,234.56", "1 234,56", "12,34,56"])
@@ -294,7 +294,7 @@ def test_a_confirmed_import_sent_twice_adds_once(admin_client):
 def test_a_confirmation_of_nothing_that_is_kept_says_so(admin_client, token):
     told = admin_client.post(url(), {"confirmed": "yes", once.FIELD: token}, follow=True)
 
-    assert messages_of(told) == ["This file is not kept any more. Choose it again."]
+    assert messages_of(told) == ["This file is not stored any more. Choose it again."]
     assert not Submission.objects.exists()
 
 
@@ -305,7 +305,7 @@ def test_a_file_is_confirmed_by_who_looked_at_it(admin_client, client, django_us
 
     told = confirmed(client, shown)
 
-    assert messages_of(told) == ["This file is not kept any more. Choose it again."]
+    assert messages_of(told) == ["This file is not stored any more. Choose it again."]
     assert not Product.objects.exists()
 
 
@@ -322,7 +322,7 @@ def test_an_import_confirmed_twice_at_the_same_moment_adds_once(new_admin_client
 
 
 def test_control_without_the_token_everything_is_there_twice(new_admin_client, monkeypatch):
-    monkeypatch.setattr(once, "claim", lambda: setattr(once._step(), "is_claimed", True))
+    monkeypatch.setattr(once, "claim_token", lambda: setattr(once._step(), "is_claimed", True))
 
     imported_twice(new_admin_client)
 

@@ -20,7 +20,8 @@ class ClockTimestamp(Func):
 
 
 def now() -> datetime:
-    """Return the database's present time, aware, in UTC. Call it after the lock that the decision needs is held."""
+    """Return the database's present time, aware, in UTC. Call it after taking the lock that the decision needs."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]
+        moment: datetime = cursor.fetchone()[0]
+    return moment

@@ -4,11 +4,11 @@ The names are what operators search for and alert on; docs/operations.md lists t
 never a body, a secret, a token or a customer id.
 """
 
+import collections
 import contextlib
 import logging
 import threading
 import time
-from collections import Counter as Count
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from flashsale.core import metrics
+from flashsale.core.metrics import Counter
 
 QUIET_SECONDS = 1.0
 # As many different lines are told apart; then all may be logged anew.
@@ -25,17 +25,21 @@ MAX_TOLD_APART = 1_000
 log = structlog.stdlib.get_logger("flashsale.events")
 
 
+# The fields of an event, by which equal ones are recognised.
+_Fields = tuple[tuple[str, Any], ...]
+
+
 @dataclass(frozen=True)
 class _Kind:
     """How one event is logged, and counted; `labels` are those of its fields that are few enough to count by."""
 
-    counter: metrics.Counter
+    counter: Counter
     level: int = logging.INFO
     labels: tuple[str, ...] = ()
 
 
 def _kind(name: str, help_text: str, *labels: str, level: int = logging.INFO) -> _Kind:
-    return _Kind(metrics.Counter(f"flashsale_{name}", help_text, labels), level, labels)
+    return _Kind(Counter(f"flashsale_{name}", help_text, labels), level, labels)
 
 
 EVENTS: dict[str, _Kind] = {
@@ -86,7 +90,7 @@ def record_on_commit(event: str, *, count: int = 1, **fields: Any) -> None:
 
 def request_id() -> str:
     """Return the id of the request, or of the task, that this thread works on; empty when there is none."""
-    return structlog.contextvars.get_contextvars().get("request_id", "")
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
 @contextlib.contextmanager
@@ -105,8 +109,8 @@ class SampledEvent:
     def __init__(self, event: str) -> None:
         self._event = event
         self._mutex = threading.Lock()
-        self._unlogged: Count[tuple] = Count()
-        self._logged_at: dict[tuple, float] = {}
+        self._unlogged: collections.Counter[_Fields] = collections.Counter()
+        self._logged_at: dict[_Fields, float] = {}
 
     def reset(self) -> None:
         """Forget what was logged and what was not yet."""
@@ -124,7 +128,7 @@ class SampledEvent:
                 return
             if len(self._logged_at) >= MAX_TOLD_APART:
                 self._logged_at.clear()
-                self._unlogged = Count({same: self._unlogged[same]})
+                self._unlogged = collections.Counter({same: self._unlogged[same]})
             self._logged_at[same] = now
             count = self._unlogged.pop(same)
         log.log(EVENTS[self._event].level, self._event, count=count, **fields)

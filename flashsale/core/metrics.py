@@ -9,6 +9,8 @@ from pathlib import Path
 
 from prometheus_client import Counter, Histogram
 
+__all__ = ["BATCH_REQUESTS", "FOLDER", "REQUEST_SECONDS", "SNAPSHOT_READS", "STOCK_LOCK_SECONDS", "Counter"]
+
 FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
 if FOLDER:
     Path(FOLDER).mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Amounts and their ISO 4217 currencies."""
 
 from decimal import Decimal
+from typing import cast
 
 from iso4217 import Currency
 
@@ -8,9 +9,9 @@ MAX_DIGITS = 24
 DECIMAL_PLACES = 3
 SMALLEST = Decimal("0.001")
 CURRENCY_LENGTH = 3
-# As long as the amounts of orders.
+# Amounts of orders are this long.
 MAX_AMOUNT = Decimal(10) ** (MAX_DIGITS - DECIMAL_PLACES)
-# An amount written with more digits than this, zeros included, is not one that a provider or a person means.
+# No provider and no person writes an amount with more digits than this, zeros included.
 MAX_WRITTEN_DIGITS = 100
 
 _EXPONENTS = {currency.code: currency.exponent for currency in Currency if currency.exponent is not None}
@@ -47,7 +48,7 @@ def as_stored(amount: Decimal) -> Decimal | None:
 def render(amount: Decimal, currency: str) -> str:
     """Return the amount as a decimal string with the currency's decimals, such as "29.90"; never rounded.
 
-    An amount that has more decimals than its currency, or no known currency, is written as it is.
+    An amount with more decimals than its currency, or without a known currency, is written in full.
     """
     if is_currency(currency) and fits(amount, currency):
         return f"{amount:.{exponent_of(currency)}f}"
@@ -55,8 +56,11 @@ def render(amount: Decimal, currency: str) -> str:
 
 
 def _decimals_of(amount: Decimal) -> int:
-    """Count the decimals as written, less trailing zeros: arithmetic would round long amounts and lose tiny ones."""
+    """Count the decimals of a finite amount as written, less trailing zeros.
+
+    Arithmetic would round long amounts and lose tiny ones.
+    """
     _, digits, exponent = amount.as_tuple()
     written = "".join(map(str, digits))
     significant = written.rstrip("0")
-    return max(0, -exponent - (len(written) - len(significant))) if significant else 0
+    return max(0, -cast("int", exponent) - (len(written) - len(significant))) if significant else 0

@@ -1,6 +1,7 @@
-"""`manage.py add_product`: adds and publishes a product and prints its id."""
+"""`manage.py add_product`: add and publish a product, and print its id."""
 
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--starts-at", default=None, help="ISO 8601; without an offset in TIME_ZONE.")
         parser.add_argument("--ends-at", default=None, help="ISO 8601; without an offset in TIME_ZONE.")
 
-    def handle(self, **options) -> None:
+    def handle(self, **options: Any) -> None:
         try:
             product = products.add(
                 name=arguments.storable(options["name"], "--name"),

@@ -220,7 +220,7 @@ def redis_url(name: str, *, default: str) -> str:
     """Return the address of a Redis or Valkey."""
     value = _given(name) or default
     try:
-        parse_url(value)
+        parse_url(value)  # type: ignore[no-untyped-call]  # redis-py annotates all but this
         is_url = _is_server(urlsplit(value))
     except ValueError:
         is_url = False

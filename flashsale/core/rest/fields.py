@@ -12,7 +12,7 @@ from flashsale.core.limits import MAX_INTEGER
 MONEY = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "examples": ["29.99"]}
 
 
-class StrictIntegerField(serializers.Field):
+class StrictIntegerField(serializers.Field[int, Any, int, Any]):
     """A JSON integer: no text, no boolean, no fraction (not even 2.0), within `min_value` and `max_value`."""
 
     default_error_messages = {
@@ -39,7 +39,7 @@ class StrictIntegerField(serializers.Field):
         return value
 
 
-class StrictTextField(serializers.Field):
+class StrictTextField(serializers.Field[str, Any, str, Any]):
     """A JSON string of 1 to `max_length` characters, taken as it is."""
 
     default_error_messages = {
@@ -65,7 +65,7 @@ class StrictTextField(serializers.Field):
         return value
 
 
-class StrictUUIDField(serializers.Field):
+class StrictUUIDField(serializers.Field[uuid.UUID, Any, str, Any]):
     """A UUID as text in its canonical form."""
 
     default_error_messages = {"not_a_uuid": "This must be a UUID."}

@@ -6,7 +6,8 @@ import re
 from typing import Any
 from urllib.parse import parse_qs
 
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
 
 from flashsale.core import refusals
 
@@ -19,7 +20,7 @@ class IdCursorPagination(CursorPagination):
     invalid_cursor_message = "This cursor was not made by this API."
     _query = re.compile(r"(?:[opr]=[0-9]{1,18}&?){0,3}", re.ASCII)
 
-    def decode_cursor(self, request):
+    def decode_cursor(self, request: Request) -> Cursor | None:
         encoded = request.query_params.get(self.cursor_query_param)
         if encoded is not None and not self._is_ours(encoded):
             raise refusals.InvalidRequest(

@@ -1,13 +1,16 @@
-"""Strict parsing of requests: media types, content codings, JSON bodies, ids. Nothing is coerced."""
+"""Strict parsing of requests: media types, content codings, JSON bodies. Nothing is coerced."""
 
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 from django.conf import settings
 from django.http import HttpRequest
 from rest_framework import exceptions, serializers
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 from flashsale.core import strict_json
 
@@ -32,21 +35,25 @@ class UnsupportedContentCoding(exceptions.UnsupportedMediaType):
 
 
 class ExactContentNegotiation(DefaultContentNegotiation):
-    """Answers are negotiated as usual; a request's own media type must be a parser's, not a pattern that matches it."""
+    """Negotiates responses as DRF does; a request's media type must be a parser's own, not match its pattern."""
 
-    def select_renderer(self, request, renderers, format_suffix=None):
-        """Return at once what everybody gets who has no wish of their own."""
-        if len(renderers) == 1 and request.META.get("HTTP_ACCEPT", "*/*") == "*/*":
-            return renderers[0], renderers[0].media_type
-        return super().select_renderer(request, renderers, format_suffix)
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the only renderer at once where the client accepts anything."""
+        choices = list(renderers)
+        if len(choices) == 1 and request.META.get("HTTP_ACCEPT", "*/*") == "*/*":
+            return choices[0], choices[0].media_type
+        chosen: tuple[BaseRenderer, str] = super().select_renderer(request, choices, format_suffix)
+        return chosen
 
-    def select_parser(self, request, parsers):
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         """Return the parser of exactly this media type. Raises `UnsupportedContentCoding` for an encoded body."""
         for coding in request.headers.get("Content-Encoding", "").split(","):
             if coding.strip().lower() not in ("", "identity"):
                 raise UnsupportedContentCoding(coding.strip())
-        given = (request.content_type or "").partition(";")[0].strip().lower()
-        return next((parser for parser in parsers if parser.media_type == given), None)
+        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
 
 
 class StrictJSONParser(BaseParser):
@@ -54,7 +61,9 @@ class StrictJSONParser(BaseParser):
 
     media_type = "application/json"
 
-    def parse(self, stream, media_type=None, parser_context=None) -> Any:
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
         raw = read_body(stream)
         try:
             value = strict_json.loads(raw)
@@ -65,7 +74,7 @@ class StrictJSONParser(BaseParser):
         return value
 
 
-def read_body(stream: HttpRequest) -> bytes:
+def read_body(stream: HttpRequest | IO[bytes]) -> bytes:
     """Return the whole body; raises `PayloadTooLarge` without reading more than the limit."""
     raw = stream.read(settings.MAX_BODY_BYTES + 1)
     if len(raw) > settings.MAX_BODY_BYTES:

@@ -1,4 +1,4 @@
-"""Serializers of requests and answers, made once for each class."""
+"""Serializers of requests and responses, instantiated once for each class."""
 
 import functools
 from typing import Any
@@ -6,17 +6,18 @@ from typing import Any
 from rest_framework import serializers
 
 
-class RequestSerializer(serializers.Serializer):
-    """What callers send; one instance checks every body, because making one copies its fields, which costs more."""
+class RequestSerializer(serializers.Serializer[Any]):
+    """A request body; one instance validates all of them, because each new one would copy its fields."""
 
     @classmethod
     def validated(cls, data: Any) -> dict[str, Any]:
         """Return what `data` says, validated. Raises `ValidationError`."""
-        return _shared(cls).run_validation(data)
+        validated: dict[str, Any] = _shared(cls).run_validation(data)
+        return validated
 
 
-class ResponseSerializer(serializers.Serializer):
-    """What callers are told; one instance renders every answer."""
+class ResponseSerializer(serializers.Serializer[Any]):
+    """A response body; one instance renders all of them."""
 
     @classmethod
     def data_of(cls, instance: Any) -> dict[str, Any]:
@@ -25,5 +26,5 @@ class ResponseSerializer(serializers.Serializer):
 
 
 @functools.cache
-def _shared(kind: type[serializers.Serializer]) -> serializers.Serializer:
+def _shared(kind: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
     return kind()

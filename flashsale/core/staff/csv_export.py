@@ -16,7 +16,7 @@ from flashsale.core import money
 CHUNK_ROWS = 1_000
 # Tells spreadsheets that the file is UTF-8.
 MARK = "\ufeff"
-# What a spreadsheet would take for a formula. Source: https://owasp.org/www-community/attacks/CSV_Injection
+# Spreadsheets evaluate cells that begin with these as formulas. Source: https://owasp.org/www-community/attacks/CSV_Injection
 FORMULA_STARTS = frozenset("=+-@")
 CONTROL_STARTS = ("\t", "\r", "\n")
 # Control and formatting characters, and blanks of all widths, which some spreadsheets skip at the start of a cell.
@@ -32,26 +32,25 @@ class _Echo:
 
 @dataclass(frozen=True)
 class Export:
-    """What of a list goes into a file: headers with the dotted paths of their values, what people need first.
+    """The columns of an exported list: headers, each with the dotted path of its values.
 
-    `currency` is the path of the currency that a row's amounts are in; `order` is the column that rows come by, unique
-    or with the primary key after it.
+    `currency` is the path of the currency of a row's amounts; rows are ordered by `order`, then by primary key.
     """
 
     columns: Mapping[str, str]
     currency: str = "currency"
     order: str = "pk"
 
-    def lines(self, queryset: QuerySet) -> Iterator[str]:
-        """Yield the mark with the header, and a line for each row."""
+    def lines(self, queryset: QuerySet[Any]) -> Iterator[str]:
+        """Yield the byte order mark with the header, and a line for each row."""
         writer = csv.writer(_Echo())
         yield MARK + writer.writerow(self.columns)
-        for row in _in_chunks(self._with_what_is_shown(queryset), self.order):
+        for row in _in_chunks(self._with_related(queryset), self.order):
             currency = _value(row, self.currency) or ""
             yield writer.writerow([_cell(_value(row, path), currency) for path in self.columns.values()])
 
-    def _with_what_is_shown(self, queryset: QuerySet) -> QuerySet:
-        """Return the rows with the rows that the paths lead to, without columns of raw bytes, in order."""
+    def _with_related(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows in order, with the related rows of the paths, without columns of raw bytes."""
         related = {path.rpartition(".")[0].replace(".", "__") for path in [*self.columns.values(), self.currency]} - {
             ""
         }
@@ -60,8 +59,8 @@ class Export:
         return (rows.select_related(*sorted(related)) if related else rows).order_by(self.order, "pk")
 
 
-def _in_chunks(rows: QuerySet, order: str) -> Iterator[Model]:
-    """Yield all rows, each chunk read by where the one before ended, so that no statement runs long."""
+def _in_chunks(rows: QuerySet[Any], order: str) -> Iterator[Model]:
+    """Yield all rows, read by keyset pagination, so that no statement runs long."""
     chunk = list(rows[:CHUNK_ROWS])
     while chunk:
         yield from chunk
@@ -80,7 +79,7 @@ def _value(row: Model, path: str) -> Any:
 
 
 def _cell(value: Any, currency: str) -> str:
-    """Return a value as people and spreadsheets read it: an amount in its currency's decimals, and no formula."""
+    """Return a value as a cell: an amount with its currency's decimals, text that is no formula."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -89,7 +88,7 @@ def _cell(value: Any, currency: str) -> str:
         return money.render(value, currency)
     if isinstance(value, datetime):
         return _moment(value)
-    return _harmless(value) if isinstance(value, str) else str(value)
+    return _without_formula(value) if isinstance(value, str) else str(value)
 
 
 def _moment(value: datetime) -> str:
@@ -100,8 +99,8 @@ def _moment(value: datetime) -> str:
         return value.isoformat(timespec="seconds")
 
 
-def _harmless(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
+def _without_formula(text: str) -> str:
+    """Return text that no spreadsheet evaluates as a formula."""
     first = next((one for one in text if unicodedata.category(one) not in SKIPPED), "")
     # Full-width and other forms of a sign count as the sign.
     is_formula = unicodedata.normalize("NFKC", first)[:1] in FORMULA_STARTS

@@ -1,35 +1,38 @@
-"""Lists of the admin that can be taken along as CSV: the rows that were chosen, or all that match."""
+"""CSV exports of the admin's lists: the chosen rows, or all that match."""
+
+from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import ModelAdmin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.text import slugify
 
 from flashsale.core.staff.csv_export import Export
+from flashsale.core.staff.theme import ModelAdminMixin
 
 
-class Exports(ModelAdmin):
-    """A mixin: what goes into the file is declared in `export`."""
+class CsvExportMixin(ModelAdminMixin):
+    """A list that can be exported; `export` declares the columns of the file."""
 
     export: Export
     list_before_template = "flashsale/export_all.html"
 
     @admin.action(description="Export as CSV", permissions=["view"])
-    def export_csv(self, request: HttpRequest, queryset: QuerySet) -> StreamingHttpResponse:
-        """Answer the chosen rows in chunks, however many they are, in a file named after the list and the date."""
+    def export_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
+        """Stream the chosen rows, however many they are, as a file named after the list and the date."""
         response = StreamingHttpResponse(self.export.lines(queryset), content_type="text/csv; charset=utf-8")
-        name = f"{slugify(self.opts.verbose_name_plural)}-{timezone.localdate().isoformat()}.csv"
+        name = f"{slugify(str(self.opts.verbose_name_plural))}-{timezone.localdate().isoformat()}.csv"
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
-    def export_all(self, request: HttpRequest) -> HttpResponse:
-        """Answer all rows that the list's filters and search in the query leave."""
+    def export_all(self, request: HttpRequest) -> HttpResponseBase:
+        """Stream all rows that match the list's filters and search in the query string."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:

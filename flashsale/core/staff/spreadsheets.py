@@ -1,8 +1,8 @@
 """Lines of cells from the bytes of a CSV file, as spreadsheets of all countries write it.
 
 The encoding is UTF-8 (with or without a byte order mark), UTF-16 or Windows-1252; the delimiter a comma, a semicolon or
-a tab, found by the names in the first line or said by a line `sep=;` before it; lines end with LF, CRLF or CR. What was
-understood is returned with the lines, so that people can see it.
+a tab, found by the names in the first line or declared by a line `sep=;` before it; lines end with LF, CRLF or CR. The
+encoding and the delimiter that were detected are returned with the lines, so that people can check them.
 """
 
 import codecs
@@ -42,14 +42,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The lines that hold something, and how the bytes were understood."""
+    """The lines that are not blank, and the encoding and delimiter that were detected."""
 
     lines: list[Line]
     encoding: str
     delimiter: str
 
     @property
-    def understood_as(self) -> str:
+    def read_as(self) -> str:
         return f"{self.encoding}, separated by {DELIMITERS[self.delimiter]}"
 
 
@@ -61,18 +61,18 @@ def name_of(cell: str) -> str:
 def read(raw: bytes, *, columns: set[str]) -> Sheet:
     """Return the lines of the file; `columns` are names that its first line is expected to hold.
 
-    Raises `UnreadableFile` when it is no text.
+    Raises `UnreadableFile` when the bytes are no text.
     """
-    text, encoding = _decoded(raw)
-    said = _SEPARATOR_LINE.match(text)
-    if said and said[1] not in DELIMITERS:
-        raise UnreadableFile(f"Line 1: sep={said[1]} is neither a comma, a semicolon nor a tab.")
-    text = text[said.end() :] if said else text
-    delimiter = said[1] if said else _delimiter_of(text, columns)
-    return Sheet(_lines(text, delimiter, first=2 if said else 1), encoding, delimiter)
+    text, encoding = _decode(raw)
+    declared = _SEPARATOR_LINE.match(text)
+    if declared and declared[1] not in DELIMITERS:
+        raise UnreadableFile(f"Line 1: sep={declared[1]} is neither a comma, a semicolon nor a tab.")
+    text = text[declared.end() :] if declared else text
+    delimiter = declared[1] if declared else _delimiter_of(text, columns)
+    return Sheet(_lines(text, delimiter, first=2 if declared else 1), encoding, delimiter)
 
 
-def _decoded(raw: bytes) -> tuple[str, str]:
+def _decode(raw: bytes) -> tuple[str, str]:
     """Return the text, and the encoding's name for people."""
     if raw.startswith(_ARCHIVE):
         raise UnreadableFile("This is a workbook (such as .xlsx or .ods). Save the sheet as CSV and choose that file.")
@@ -89,7 +89,7 @@ def _decoded(raw: bytes) -> tuple[str, str]:
 
 
 def _line_after(text: str) -> int:
-    """Return the number of the line that goes on after this beginning of a file."""
+    """Return the number of the line in which this beginning of a file ends."""
     return len(_LINE_END.findall(text)) + 1
 
 
@@ -98,7 +98,7 @@ def _encoding_of(raw: bytes) -> tuple[str, str]:
         return "utf-8-sig", "UTF-8"
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", "UTF-16"
-    # Half of the bytes of Western text in UTF-16 are zero, and none in any other of these encodings.
+    # Half of the bytes of Western text in UTF-16 are zero; in the other encodings none is.
     sample = raw[:SAMPLE_BYTES]
     if 4 * sample[1::2].count(0) > len(sample):
         return "utf-16-le", "UTF-16"
@@ -126,7 +126,7 @@ def _delimiter_of(text: str, columns: set[str]) -> str:
 def _lines(text: str, delimiter: str, *, first: int) -> list[Line]:
     """Return the lines with at least one cell that is not blank; one that breaks the rules of quoting has a fault."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    lines = []
+    lines: list[Line] = []
     while True:
         number = reader.line_num + first
         try:
@@ -134,13 +134,13 @@ def _lines(text: str, delimiter: str, *, first: int) -> list[Line]:
         except StopIteration:
             return lines
         except csv.Error as error:
-            lines.append(Line(number, [], _said(error)))
+            lines.append(Line(number, [], _fault_of(error)))
             continue
         if any(cell.strip() for cell in cells):
             lines.append(Line(number, cells))
 
 
-def _said(error: csv.Error) -> str:
+def _fault_of(error: csv.Error) -> str:
     if str(error) == "unexpected end of data":
         return "A quotation mark is opened here and never closed."
     if "expected after" in str(error):

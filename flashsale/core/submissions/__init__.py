@@ -1,1 +1,1 @@
-"""Forms that act once: the tokens of the admin's forms, and uploads that are to be confirmed."""
+"""Idempotent forms of the admin: their tokens, and uploads that await confirmation."""

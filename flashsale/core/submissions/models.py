@@ -1,4 +1,4 @@
-"""What was sent by a form of the admin: once and for all, or to be confirmed."""
+"""What forms of the admin store: the steps that were performed, and uploads that await confirmation."""
 
 import uuid
 
@@ -30,11 +30,11 @@ class Submission(models.Model):
 
 
 class Upload(models.Model):
-    """A file that was looked at and is to be confirmed, by its token instead of being sent again."""
+    """A file that was previewed and awaits confirmation, by its token instead of being sent again."""
 
     token = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     content = models.BinaryField(help_text="The bytes of the file.")
-    # Not a constraint: an upload of a day must not stand in the way of a deleted account.
+    # Not a constraint: an upload must not prevent deleting its author's account.
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
     )

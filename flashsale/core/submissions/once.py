@@ -1,8 +1,8 @@
-"""A form acts once, however often it is sent.
+"""Idempotent forms of the admin: a form acts once, however often it is sent.
 
 The form carries a random token. The transaction that does what the form asks for stores the token first, under a
-UNIQUE constraint, and with it what came of it. A second press waits for that transaction, does nothing, and is told the
-outcome of the first one. A step that was refused or undone leaves no token, so that pressing again tries again.
+UNIQUE constraint, and its outcome with it. A second request with the token waits for that transaction, does nothing,
+and shows the first one's outcome. A step that was refused or rolled back leaves no token and can be sent again.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from flashsale.core.transactions import retrying_transaction
 
 # The name of the form's hidden field.
 FIELD = "submission"
-KEPT_DAYS = 7
+RETENTION_DAYS = 7
 PURGE_BATCH_ROWS = 5_000
 
 # Waits for another transaction that is storing the same token, at most for `lock_timeout`.
@@ -38,7 +38,7 @@ R = TypeVar("R")
 
 
 class AlreadyDone(Refusal):
-    """The form was sent before; `detail` says what came of it."""
+    """The form was sent before; `detail` is the outcome of the first time."""
 
     code = "already_done"
     title = "This was done already"
@@ -46,16 +46,16 @@ class AlreadyDone(Refusal):
 
 @dataclass
 class Step:
-    """What one press does to one row: the form's token, the step's name, and how its result is told to people."""
+    """What one form does to one row: the form's token, the step's name, and how its result is described to people."""
 
     token: uuid.UUID
     name: str
-    tell: Callable[[Any], str]
+    describe: Callable[[Any], str]
     is_claimed: bool = field(default=False, init=False)
     is_done: bool = field(default=False, init=False)
 
 
-_under_way: ContextVar[Step | None] = ContextVar("submission_step", default=None)
+_current: ContextVar[Step | None] = ContextVar("submission_step", default=None)
 
 
 def token_of(sent: Mapping[str, Any]) -> uuid.UUID:
@@ -64,41 +64,41 @@ def token_of(sent: Mapping[str, Any]) -> uuid.UUID:
 
 
 @contextlib.contextmanager
-def taking(step: Step) -> Iterator[None]:
+def performing(step: Step) -> Iterator[None]:
     """Let the verb called inside claim the step's token in its own transaction (see `retrying_transaction_once`).
 
-    Raises `AlreadyDone`, and `RuntimeError` when a verb was called that claims nothing.
+    Raises `AlreadyDone`, and `RuntimeError` when the verb is not `retrying_transaction_once`.
     """
-    reset = _under_way.set(step)
+    reset = _current.set(step)
     try:
         yield
     finally:
-        _under_way.reset(reset)
+        _current.reset(reset)
     if not step.is_claimed:
         raise RuntimeError(f"{step.name}: the verb must be `retrying_transaction_once`")
 
 
 def retrying_transaction_once(verb: Callable[P, R]) -> Callable[P, R]:
-    """Run the verb as `retrying_transaction` does, and store the token of the step under way and the outcome with it.
+    """Run the verb as `retrying_transaction` does, and store the current step's token and outcome with it.
 
-    Where no form asked for the verb it is only durable. Raises `AlreadyDone`, and what `retrying_transaction` raises.
+    Without a current step it is just `retrying_transaction`. Raises `AlreadyDone`, and what that raises.
     """
 
     @retrying_transaction
     @functools.wraps(verb)
     def claiming(*args: P.args, **kwargs: P.kwargs) -> R:
-        if _under_way.get() is None:
+        if _current.get() is None:
             return verb(*args, **kwargs)
-        claim()
+        claim_token()
         result = verb(*args, **kwargs)
-        keep(result)
+        store_outcome(result)
         return result
 
     return claiming
 
 
-def claim() -> None:
-    """Store the token of the step under way, as the first statement of its transaction. Raises `AlreadyDone`."""
+def claim_token() -> None:
+    """Store the current step's token, as the first statement of its transaction. Raises `AlreadyDone`."""
     step = _step()
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, [step.token, step.name])
@@ -108,28 +108,28 @@ def claim() -> None:
     step.is_claimed = True
 
 
-def keep(result: Any) -> None:
-    """Store what came of the step under way, in the transaction that claimed it."""
+def store_outcome(result: Any) -> None:
+    """Store the current step's outcome, in the transaction that claimed its token."""
     step = _step()
-    Submission.objects.filter(token=step.token, step=step.name).update(outcome=step.tell(result))
+    Submission.objects.filter(token=step.token, step=step.name).update(outcome=step.describe(result))
     step.is_done = True
 
 
 def outcome_of(token: uuid.UUID, name: str) -> str | None:
-    """Return what came of a step that was taken; None when it was not."""
+    """Return the outcome of a step that was performed; None when it was not."""
     return Submission.objects.filter(token=token, step=name).values_list("outcome", flat=True).first()
 
 
 def _step() -> Step:
-    step = _under_way.get()
+    step = _current.get()
     if step is None:
-        raise RuntimeError("no step of a form is under way: see `taking`")
+        raise RuntimeError("there is no current step of a form: see `performing`")
     return step
 
 
 @retrying_transaction
 def purge(*, limit: int = PURGE_BATCH_ROWS) -> int:
-    """Delete at most `limit` tokens older than `KEPT_DAYS`; return how many."""
-    old = Submission.objects.filter(made_at__lt=clock.now() - timedelta(days=KEPT_DAYS))
+    """Delete at most `limit` tokens older than `RETENTION_DAYS`; return how many."""
+    old = Submission.objects.filter(made_at__lt=clock.now() - timedelta(days=RETENTION_DAYS))
     ids = list(old.order_by("made_at").values_list("pk", flat=True)[:limit])
     return Submission.objects.filter(pk__in=ids).delete()[0]

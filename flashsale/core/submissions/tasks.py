@@ -1,4 +1,4 @@
-"""What the beat does for forms; may run twice, late, or on several workers at once."""
+"""Scheduled tasks for forms of the admin; each may run twice, late, or on several workers at once."""
 
 from celery import shared_task
 

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from flashsale.core.staff.admin import money_column
+from flashsale.core.staff.columns import money_column
 from payments.models import Dispute, Payment
 from payments.tests.factories import receive
 

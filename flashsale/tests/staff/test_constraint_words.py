@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from catalog.models import Product
 from catalog.tests.support.imports import import_of
-from flashsale.core.staff.admin import ViewOnlyAdmin
+from flashsale.core.staff.model_admin import ViewOnlyAdmin
 from flashsale.tests.support.constraints import ATTACKS
 
 # Times in the wrong order; a price, a currency and limits that are none.

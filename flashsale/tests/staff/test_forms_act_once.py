@@ -161,7 +161,10 @@ def test_an_action_confirmed_twice_is_carried_out_once(admin_client, named):
     row, action = ACTIONS[named](), named.rpartition(".")[2]
     page = asked(admin_client, row, action)
     sent = filled_in(
-        page, holding=once.FIELD, note="Ticket 17", **({"delta": "5"} if "delta" in page.context["form"].fields else {})
+        page,
+        holding=once.FIELD,
+        note="Ticket 17",
+        **({"delta": "5"} if "delta" in page.context["form"].fields else {}),
     )
 
     first = admin_client.post(admin_url(type(row), "changelist"), sent, follow=True)
@@ -229,11 +232,11 @@ def test_a_verb_that_keeps_no_token_is_not_called_unnoticed(admin_client, monkey
 
 
 def test_the_daily_purge_takes_old_tokens_and_uploads(admin_user):
-    uploads.keep(b"old", made_by=admin_user)
-    token = uploads.keep(b"new", made_by=admin_user)
+    uploads.store(b"old", made_by=admin_user)
+    token = uploads.store(b"new", made_by=admin_user)
     old = uploads.Upload.objects.exclude(pk=token)
-    old.update(made_at=F("made_at") - timedelta(hours=uploads.KEPT_HOURS + 1))
-    for name, days in (("old", once.KEPT_DAYS + 1), ("new", 0)):
+    old.update(made_at=F("made_at") - timedelta(hours=uploads.RETENTION_HOURS + 1))
+    for name, days in (("old", once.RETENTION_DAYS + 1), ("new", 0)):
         made = Submission.objects.create(token=token, step=name)
         Submission.objects.filter(pk=made.pk).update(made_at=F("made_at") - timedelta(days=days))
 
@@ -244,7 +247,7 @@ def test_the_daily_purge_takes_old_tokens_and_uploads(admin_user):
 
 
 def test_a_person_keeps_a_few_uploads_and_sees_nobody_elses(admin_user, django_user_model):
-    tokens = [uploads.keep(str(number).encode(), made_by=admin_user) for number in range(uploads.KEPT_FOR_EACH + 1)]
+    tokens = [uploads.store(str(number).encode(), made_by=admin_user) for number in range(uploads.MAX_PER_USER + 1)]
     other = django_user_model.objects.create_user("bob")
 
     assert [uploads.find(token, made_by=admin_user) for token in tokens] == [None, b"1", b"2", b"3", b"4", b"5"]

@@ -21,7 +21,7 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory
-from flashsale.core.staff.admin import DecidingAdmin
+from flashsale.core.staff.confirmed_actions import ConfirmedActionsAdmin
 from flashsale.core.submissions.once import retrying_transaction_once
 from payments.admin import RefundForm
 from payments.models import Payment, Refund
@@ -166,7 +166,7 @@ def test_no_value_breaks_a_decision_about_a_row(staff, rf, admin_user, model):
     request = rf.get("/")
     request.user = admin_user
     row = model.objects.first()
-    if row is None or not issubclass(type(site._registry[model]), DecidingAdmin):
+    if row is None or not issubclass(type(site._registry[model]), ConfirmedActionsAdmin):
         return
     requests = {}
     for action in actions_of(model, request):
@@ -272,8 +272,8 @@ def test_what_the_database_refuses_is_said_for_its_row_and_stops_no_other(rf, ad
         Product.objects.filter(pk=product.pk).update(max_per_hold=0 if product == books.product else 7)
         return f"{product}: 7"
 
-    site._registry[Product].decide(
-        request, Product.objects.all(), action="publish", verb=limit, tell=lambda _, result: result
+    site._registry[Product].confirm_and_run(
+        request, Product.objects.all(), action="publish", verb=limit, describe=lambda _, result: result
     )
 
     said = [str(message) for message in request._messages]

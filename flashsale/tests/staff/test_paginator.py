@@ -5,12 +5,12 @@ from django.contrib.admin import site
 
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory
-from flashsale.core.staff.admin import CappedPaginator
+from flashsale.core.staff.big_tables import CappedPaginator
 from flashsale.tests.support.admin import admin_url
 
 
 def paginator(rows: int, product, monkeypatch) -> CappedPaginator:
-    monkeypatch.setattr(CappedPaginator, "MOST_COUNTED", 4)
+    monkeypatch.setattr(CappedPaginator, "MAX_COUNTED", 4)
     for _ in range(rows):
         HoldFactory(product=product)
     return CappedPaginator(Hold.objects.order_by("pk"), per_page=2)
@@ -34,7 +34,7 @@ def test_what_was_counted_to_the_end_is_a_number(product, monkeypatch):
 
 @pytest.mark.parametrize("asked", [{}, {"q": "customer"}, {"status__exact": "active"}, {"p": "2"}], ids=str)
 def test_a_long_list_says_what_is_known_of_its_length_wherever_it_shows(admin_client, product, monkeypatch, asked):
-    monkeypatch.setattr(CappedPaginator, "MOST_COUNTED", 1_200)
+    monkeypatch.setattr(CappedPaginator, "MAX_COUNTED", 1_200)
     monkeypatch.setattr(site.get_model_admin(Hold), "list_per_page", 25)
     hold = HoldFactory(product=product, customer_id="customer")
     columns = [field.attname for field in Hold._meta.concrete_fields if not field.primary_key]

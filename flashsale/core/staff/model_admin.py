@@ -1,0 +1,100 @@
+"""What every admin page has in common: strict input, and lists that survive any value in their address."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.auth.models import User
+from django.core.exceptions import EmptyResultSet, PermissionDenied, ValidationError
+from django.db.models import DateTimeField, Field, Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from flashsale.core import moments
+from flashsale.core.staff.add_forms import IdempotentAddMixin
+from flashsale.core.staff.theme import ChangeList, ModelAdmin
+
+ISO_DATE = "%Y-%m-%d"
+NOT_ISO = "Write a date as 2030-01-31."
+
+
+def staff_of(request: HttpRequest) -> User:
+    """Return the member of staff who is logged in. Raises `PermissionDenied`: the admin's site refuses all others."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
+class ValidatingChangeList(ChangeList):
+    """A list that finds out before it is rendered whether a filter has an impossible value, and ignores it then."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        rows = super().get_queryset(request, exclude_parameters)
+        try:
+            # Some values, such as a year that Python does not have, fail only when the statement is compiled.
+            rows.query.get_compiler(rows.db).as_sql()
+        except EmptyResultSet:
+            pass
+        except (ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters(error) from error
+        return rows
+
+
+class BaseAdmin(IdempotentAddMixin, ModelAdmin):
+    """The theme's admin: lists take any value; forms add once and take only times that can be shown."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ValidatingChangeList
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Refuse look-ups that no link has: a query string holds no pair of values, and a pattern may run long."""
+        return not lookup.endswith(("__range", "__regex", "__iregex")) and super().lookup_allowed(
+            lookup, value, request
+        )
+
+    def response_action(  # type: ignore[override]  # the stubs describe a later Django
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponse | None:
+        """Call the chosen action, unless a chosen id cannot be one of this model's."""
+        if all(map(self._may_be_id, request.POST.getlist(ACTION_CHECKBOX_NAME))):
+            return super().response_action(request, queryset)
+        self.message_user(request, "The chosen rows are not in this list. Nothing was changed.", messages.WARNING)
+        return HttpResponseRedirect(request.get_full_path())
+
+    def _may_be_id(self, text: str) -> bool:
+        try:
+            self.opts.pk.to_python(text)
+        except ValidationError:
+            return False
+        return True
+
+    def formfield_for_dbfield(
+        self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> forms.Field | None:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(db_field, DateTimeField) and moments.validate not in field.validators:
+            field.validators.append(moments.validate)
+        if isinstance(field, forms.SplitDateTimeField) and isinstance(date := field.fields[0], forms.DateField):
+            # Nothing is guessed: 01/02/2030 is January in one country and February in another.
+            date.input_formats, date.error_messages = [ISO_DATE], date.error_messages | {"invalid": NOT_ISO}
+        return field
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin a new row with its defaults only: no link prefills a field."""
+        return {}
+
+
+class ViewOnlyAdmin(BaseAdmin):
+    """Rows that staff may view, not add, edit or delete."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
