@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the secrets that docker-compose.yml mounts: `sh deploy/make-secrets.sh`, into ./secrets or the folder given. What is
-# there already stays as it is. Stripe's are yours to fill in; an empty file means that Stripe is not used.
+# Makes the secrets that docker-compose.yml mounts: `sh deploy/make-secrets.sh`, into ./secrets or the folder given. Existing
+# files are kept. Stripe's are yours to fill in; an empty file means that Stripe is not used.
 set -eu
 folder=${1:-$(dirname "$0")/../secrets}
 umask 077

@@ -1,4 +1,4 @@
-"""The shopper's journey for Locust: look, hold, order, pay; with a check of what every answer promised at the end.
+"""The shopper's journey for Locust: look, hold, order, pay; at the end the answers are compared with the shop.
 
 `SHOP_PRODUCT_ID` names the product, `STANDARD_WEBHOOK_SECRET` signs the payments (needed unless the shop is in local
 mode without secrets). See docs/load.md.
@@ -23,12 +23,12 @@ SECRET = os.environ.get("STANDARD_WEBHOOK_SECRET", "").removeprefix("whsec_")
 REFUSALS = {409}
 BUSY = 503
 
-# One line for each order that is looked at in the end is too many.
+# The final check would log one line for each order.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class Books:
-    """What the shop promised to the shoppers of this Locust process."""
+    """What the shop answered to the shoppers of this Locust process."""
 
     held: ClassVar[set[str]] = set()
     paid: ClassVar[set[str]] = set()
@@ -100,7 +100,7 @@ def _signed(body: bytes, message_id: str) -> dict[str, str]:
 
 @events.test_stop.add_listener
 def check_the_books(environment, **_) -> None:
-    """Compare what was promised with what the shop says now; the exit code is 1 when they differ."""
+    """Compare the answers with the shop's present state; the exit code is 1 when they differ."""
     shop = httpx.Client(base_url=environment.host, timeout=10)
     product = shop.get(f"/api/v1/products/{PRODUCT_ID}").json()
     if product["available_stock"] < 0 or len(Books.paid) > product["total_stock"]:

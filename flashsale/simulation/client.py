@@ -1,4 +1,4 @@
-"""The HTTP client of the crowd: it retries as a good client does, and remembers every answer it got."""
+"""The HTTP client of the crowd: it retries as a good client does, and records every answer."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ class GaveUp(Exception):
 
 @dataclass
 class Journal:
-    """What the server said. Everything it answered with 2xx must be found in the database afterwards."""
+    """The answers of the server. Everything it answered with 2xx must be found in the database afterwards."""
 
     latencies_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -37,7 +37,7 @@ class Journal:
     events: set[str] = field(default_factory=set)
     money_taken: set[str] = field(default_factory=set)
 
-    def note(self, call: str, response: httpx.Response, *, seconds: float) -> None:
+    def record(self, call: str, response: httpx.Response, *, seconds: float) -> None:
         """Remember one answer."""
         self.latencies_ms[call].append(seconds * 1000)
         self.answers[call, outcome_of(response)] += 1
@@ -61,8 +61,8 @@ class ShopClient:
         self._client = httpx.AsyncClient(
             base_url=base_url, timeout=REQUEST_TIMEOUT_SECONDS, limits=limits, trust_env=False
         )
-        # One place for each connection: what is measured is the server, not the wait for a connection.
-        self._places = asyncio.Semaphore(CONNECTIONS)
+        # One request for each connection, so that latencies do not include the wait for a connection.
+        self._free_connections = asyncio.Semaphore(CONNECTIONS)
 
     async def call(self, name: str, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         """Send a JSON body, if any, and return a definite answer. Raises `GaveUp`."""
@@ -74,10 +74,10 @@ class ShopClient:
         for _ in range(MAX_TRIES):
             pause = RETRY_PAUSE_SECONDS
             try:
-                async with self._places:
+                async with self._free_connections:
                     started = time.perf_counter()
                     response = await self._client.request(method, path, content=content, headers=headers)
-                self.journal.note(name, response, seconds=time.perf_counter() - started)
+                self.journal.record(name, response, seconds=time.perf_counter() - started)
                 if response.status_code not in RETRY_STATUSES:
                     return response
                 pause = float(response.headers.get("Retry-After", RETRY_PAUSE_SECONDS))

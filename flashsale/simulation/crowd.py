@@ -20,7 +20,7 @@ MAX_UNITS = 3
 
 @dataclass
 class Crowd:
-    """`shoppers` people who want product `product_id`, all within the first second."""
+    """`shoppers` simulated buyers of product `product_id`, who all come within the first second."""
 
     base_url: str
     product_id: int
@@ -50,22 +50,22 @@ class Crowd:
             self.on_done()
 
     async def _visit(self, shop: ShopClient, provider: FakeProvider) -> bool:
-        """Try to buy once; says whether this shopper is done."""
+        """Try to buy once; returns whether this shopper is done."""
         product = (await shop.call("product", "GET", f"/api/v1/products/{self.product_id}")).json()
         if product["is_sold_out"] and random.random() < SEES_SOLD_OUT:
             return False
-        wanted = {"product_id": self.product_id, "quantity": random.randint(1, MAX_UNITS)}
+        body = {"product_id": self.product_id, "quantity": random.randint(1, MAX_UNITS)}
         if random.random() < 0.2:
-            wanted["ttl"] = SHORT_TTL_SECONDS
-        response = await shop.call("hold", "POST", "/api/v1/holds", wanted)
+            body["ttl"] = SHORT_TTL_SECONDS
+        response = await shop.call("hold", "POST", "/api/v1/holds", body)
         if response.status_code != 201:
             return False
         hold = response.json()
         self.journal.holds[hold["hold_id"]] = hold["quantity"]
-        mind = random.random()
-        if mind < 0.10:
+        decision = random.random()
+        if decision < 0.10:
             await shop.call("release", "DELETE", f"/api/v1/holds/{hold['hold_id']}")
-        elif mind > 0.15:  # the others walk away and let the hold expire
+        elif decision > 0.15:  # the others walk away and let the hold expire
             price = str(Decimal(product["price"]) * hold["quantity"]), product["currency"]
             await self._order(shop, provider, hold["hold_id"], price=price)
         return True

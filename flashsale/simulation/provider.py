@@ -1,4 +1,4 @@
-"""A payment provider with the habits of real ones: late, twice, out of order, too early, wrong, failing."""
+"""A payment provider that misbehaves as real ones do: events are late, repeated, out of order, too early or wrong."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ HABITS = {
 
 @dataclass(frozen=True)
 class Bill:
-    """What is to be paid: `reference` names the order or hold as the webhook will."""
+    """What is to be paid: `reference` are the members by which the webhook names the order or hold."""
 
     reference: dict[str, str]
     amount: str
@@ -37,19 +37,19 @@ class Bill:
 
 
 class FakeProvider:
-    """Takes money and tells the shop about it, in its own time."""
+    """Takes money and reports it to the shop, sooner or later."""
 
     def __init__(self, shop: ShopClient) -> None:
         self._shop = shop
 
     async def settle(self, bill: Bill) -> str:
-        """Play one payment out with a random habit; returns the habit."""
+        """Make one payment with a random habit; returns the habit."""
         habit = random.choices(list(HABITS), weights=list(HABITS.values()))[0]
         await getattr(self, f"_{habit}")(bill)
         return habit
 
     async def announce_early(self, bill: Bill) -> None:
-        """Tell the shop of a payment before its order exists."""
+        """Report a payment before its order exists."""
         await self._send(bill, "success")
 
     async def _success(self, bill: Bill) -> None:

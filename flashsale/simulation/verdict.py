@@ -1,4 +1,4 @@
-"""After the rush: is everything that was answered true, and does every unit and every payment have a place?"""
+"""The checks after a simulated sale: answers against the database, units and payments accounted for."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,7 +17,7 @@ OPEN = [WebhookEvent.Status.RECEIVED, WebhookEvent.Status.FAILED]
 
 @dataclass(frozen=True)
 class Books:
-    """The product's units: `sold` and `reserved` as its orders and holds have them, `total` and `free` as counted."""
+    """The product's units: `sold` and `reserved` from its orders and holds, `total` and `free` from its counters."""
 
     total: int
     sold: int
@@ -28,7 +28,7 @@ class Books:
 
 
 def read_books(product_id: int) -> Books:
-    """Return the counters of the product and what staff have to look at because of it."""
+    """Return the product's counters, and how many payments and events of it wait for staff."""
     product = Product.objects.select_related("stock").get(pk=product_id)
     active = product.holds.filter(status=Hold.Status.ACTIVE)
     pending = product.orders.filter(status=Order.Status.PENDING_PAYMENT)
@@ -62,12 +62,12 @@ def broken_promises(product_id: int, journal: Journal) -> list[str]:
 def _units(product_id: int) -> list[str]:
     books = read_books(product_id)
     accounted = books.sold + books.reserved + books.free
-    found = []
+    sentences = []
     if books.sold + books.reserved > books.total:
-        found.append(f"Oversold: {books.sold} sold and {books.reserved} reserved of {books.total}")
+        sentences.append(f"Oversold: {books.sold} sold and {books.reserved} reserved of {books.total}")
     if accounted != books.total:
-        found.append(f"{accounted} units are accounted for, {books.total} are for sale")
-    return found
+        sentences.append(f"{accounted} units are accounted for, {books.total} are for sale")
+    return sentences
 
 
 def _units_in(rows: QuerySet) -> int:

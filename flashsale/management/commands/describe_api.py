@@ -1,4 +1,4 @@
-"""`manage.py describe_api`: write what is made from the code about the API."""
+"""`manage.py describe_api`: write the documents about the API that are generated from the code."""
 
 import json
 from pathlib import Path

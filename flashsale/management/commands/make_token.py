@@ -25,21 +25,21 @@ class Command(BaseCommand):
         parser.add_argument("--expires", default=None, help="Date or time in ISO 8601; without an offset in TIME_ZONE.")
 
     def handle(self, **options) -> None:
-        given = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
+        scope_names = [scope.strip() for scope in options["scopes"].split(",") if scope.strip()]
         try:
             expires_at = _moment(options["expires"])
         except ValidationError as error:
             raise CommandError(f"--expires: {' '.join(error.messages)}") from error
         try:
             name = arguments.storable(options["name"], "--name")
-            token = authentication.create_token(name=name, scope_names=given, expires_at=expires_at)
+            token = authentication.create_token(name=name, scope_names=scope_names, expires_at=expires_at)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         self.stdout.write(token)
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Return the moment that a date, which is its first one, or a time says. Raises `ValidationError`."""
+    """Return the time, or the first moment of the date. Raises `ValidationError`."""
     if text is None:
         return None
     return moments.parse(f"{text}T00:00" if _DATE.fullmatch(text) else text)
