@@ -84,7 +84,7 @@ def _run(console: Console, url: str, product_id: int, shoppers: int) -> list[str
     _wait_for_worker(console)
     broken = verdict.broken_promises(product_id, journal)
     _report(console, journal, verdict.read_books(product_id))
-    console.print(_load(journal, url, seconds=seconds))
+    console.print(_load(journal, url, seconds=seconds), soft_wrap=True)
     return broken
 
 

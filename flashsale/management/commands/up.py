@@ -94,8 +94,8 @@ class Command(BaseCommand):
                 f"The web server did not answer within {START_SECONDS} s; see {settings.STATE_DIR}/logs."
             )
         self._say(
-            f"\nThe sale is open:\n  products  {url}/api/v1/products\n  admin     {url}/admin/\n"
-            f"  metrics   {url}/metrics\n  logs      {settings.STATE_DIR}/logs\n\n"
+            f"\nThe sale is open:\n  products  {url}/api/v1/products\n  API       {url}/api/v1/docs\n"
+            f"  admin     {url}/admin/\n  metrics   {url}/metrics\n  logs      {settings.STATE_DIR}/logs\n\n"
             f"{_other_terminal()}: {env_file.command('simulate_sale')}\nCtrl-C stops everything.\n"
         )
         while True:
