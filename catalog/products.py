@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from catalog import inventory, snapshots
@@ -23,7 +23,7 @@ class NothingToDo(Refusal):
 
 
 @retrying_transaction
-def add(*, stock: int, made_by: AbstractBaseUser | None = None, **columns: Any) -> Product:
+def add(*, stock: int, made_by: User | None = None, **columns: Any) -> Product:
     """Add and publish a product with `stock` units and these columns of `Product`.
 
     Raises `ValidationError` naming each wrong field.
@@ -34,7 +34,7 @@ def add(*, stock: int, made_by: AbstractBaseUser | None = None, **columns: Any) 
     return product
 
 
-def add_all(rows: Iterable[dict[str, Any]], *, made_by: AbstractBaseUser | None = None) -> list[Product]:
+def add_all(rows: Iterable[dict[str, Any]], *, made_by: User | None = None) -> list[Product]:
     """Add and publish products, all of them or none; each row is what `add` takes. Raises `ValidationError`.
 
     The database checks its constraints as the rows come: asked for each row beforehand they would take minutes.
@@ -44,7 +44,7 @@ def add_all(rows: Iterable[dict[str, Any]], *, made_by: AbstractBaseUser | None 
 
 
 @retrying_transaction_once
-def _insert_all(checked: list[tuple[Product, int]], *, made_by: AbstractBaseUser | None) -> list[Product]:
+def _insert_all(checked: list[tuple[Product, int]], *, made_by: User | None) -> list[Product]:
     products = Product.objects.bulk_create([product for product, _ in checked], batch_size=inventory.BATCH_ROWS)
     inventory.open_all(checked, made_by=made_by)
     return products

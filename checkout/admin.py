@@ -1,8 +1,11 @@
-"""Holds and orders for staff: to look at, and to take back what buyers do not need."""
+"""Holds and orders for staff: to look at, and to release or cancel."""
+
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
 from checkout import holds, order_story, orders
 from checkout.models import Hold, Order
@@ -32,7 +35,7 @@ class HoldAdmin(BigTableAdmin):
     )  # fmt: skip
 
     @admin.action(description="Release holds", permissions=["decide"])
-    def release(self, request: HttpRequest, queryset: QuerySet[Hold]):
+    def release(self, request: HttpRequest, queryset: QuerySet[Hold]) -> TemplateResponse | None:
         def release(hold: Hold, *, note: str) -> Hold:
             return holds.revoke(hold.pk)
 
@@ -67,15 +70,17 @@ class OrderAdmin(BigTableAdmin):
     exclude = ("client", "idempotency_key", "body_hash")
     change_form_after_template = "checkout/order_story.html"
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context=None):
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         order = self.get_object(request, object_id)
-        story = {}
+        story: dict[str, Any] = {}
         if order:
             story = {"moments": order_story.moments_of(order), "documents": order_story.documents_of(order)}
         return super().change_view(request, object_id, form_url, (extra_context or {}) | story)
 
     @admin.action(description="Cancel orders", permissions=["decide"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Order]):
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:
         def cancel(order: Order, *, note: str) -> Order:
             return orders.revoke(order.pk)
 

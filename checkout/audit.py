@@ -1,4 +1,4 @@
-"""The books: do the counters of every product agree with its holds and orders?"""
+"""The audit: do the counters of every product agree with its holds and orders?"""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from flashsale.core import redis_client
 
 AUDIT_TIMEOUT_MS = 60_000
-# For how long the last result is believed.
+# How long the last result is shown.
 RESULT_SECONDS = 600
 RESULT_KEY = "flashsale:drift"
 
@@ -68,12 +68,12 @@ def find_drift() -> list[Drift]:
         return [Drift(*(int(value) for value in row)) for row in cursor.fetchall()]
 
 
-def note_result(drifting: int) -> None:
-    """Let staff see how many products the last audit found to be wrong."""
+def store_result(drifting: int) -> None:
+    """Store for staff how many products the last audit found to be wrong."""
     _breaker.call(lambda: redis_client.client().set(RESULT_KEY, drifting, ex=RESULT_SECONDS))
 
 
 def last_result() -> int | None:
     """Return how many products the last audit found to be wrong; None when that is not known."""
-    found = _breaker.call(lambda: redis_client.client().get(RESULT_KEY))
-    return None if found is None else int(found)
+    drifting = _breaker.call(lambda: redis_client.client().get(RESULT_KEY))
+    return None if drifting is None else int(drifting)

@@ -1,30 +1,32 @@
-"""Requests that may be repeated: the key a client gave is kept with what the request made, in the same transaction.
+"""Idempotency-Keys: a key is stored with what its request created, in the same transaction.
 
-A refused request made nothing, so its key stays free. Source: draft-ietf-httpapi-idempotency-key-header-07.
+A refused request created nothing, so its key stays free. Source: draft-ietf-httpapi-idempotency-key-header-07.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q, QuerySet
 
 from checkout.models import Hold, Order
-from flashsale.core import advisory_locks
+from flashsale.core import advisory_locks, clock
 from flashsale.core.batching import Admit, Batcher
 from flashsale.core.refusals import Refusal
 
-_FOUND, _NOT_FOUND = "found", "not found"
-_KNOWN = """
+_USED = """
 SELECT client, idempotency_key FROM checkout_hold
 WHERE idempotency_key IS NOT NULL
 AND (client, idempotency_key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
 """
 
-Made = TypeVar("Made", Hold, Order)
+Creation = TypeVar("Creation", Hold, Order)
+View = TypeVar("View")
 
 
 class IdempotencyKeyReused(Refusal):
@@ -47,59 +49,56 @@ class IdempotencyKey:
 
     @property
     def columns(self) -> dict[str, str]:
-        """What is kept of it in a row."""
+        """The columns that a row stores of it."""
         return {"client": self.client, "idempotency_key": self.key, "body_hash": self.body_hash}
 
 
 def request_fingerprint(validated: dict[str, Any]) -> str:
     """Return the SHA-256 (hex) of a validated body; a member that is None counts as absent."""
-    given = {name: str(value) for name, value in validated.items() if value is not None}
-    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+    members = {name: str(value) for name, value in validated.items() if value is not None}
+    return hashlib.sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
 
 
-def lock_and_find(made: QuerySet[Made], wanted: Iterable[IdempotencyKey | None]) -> dict[tuple[str, str], Made]:
-    """Lock the keys until the transaction ends; return what was made with them before.
+def lock_and_replay(
+    rows: QuerySet[Creation],
+    keys: Mapping[UUID, IdempotencyKey | None],
+    *,
+    view: Callable[[Creation, datetime], View],
+) -> dict[UUID, View | Refusal]:
+    """Lock the requests' keys until the transaction ends; return, by request, what equal requests created earlier.
 
-    They are locked before anything else, so that of equal requests one acts and the others find what it made.
+    That is `view(row, read_at)`, or `IdempotencyKeyReused` where the body was another one. A request without a key, or
+    with a new one, has no entry. Keys are locked before anything else, so that of equal requests one creates and the
+    others find its row.
     """
-    names = {once.name for once in wanted if once is not None}
+    names = {key.name for key in keys.values() if key is not None}
     if not names:
         return {}
-    advisory_locks.lock(f"once:{made.model._meta.model_name}:{client}:{key}" for client, key in names)
-    same_name = Q(pk__in=[])
-    for client, key in names:
-        same_name |= Q(client=client, idempotency_key=key)
-    return {(row.client, row.idempotency_key): row for row in made.filter(same_name)}
+    advisory_locks.lock(f"once:{rows.model._meta.model_name}:{client}:{key}" for client, key in names)
+    has_key = Q(pk__in=[])
+    for client, idempotency_key in names:
+        has_key |= Q(client=client, idempotency_key=idempotency_key)
+    created = {(row.client, row.idempotency_key): row for row in rows.filter(has_key)}
+    if not created:
+        return {}
+    read_at = clock.now()
+    return {
+        request_id: view(row, read_at) if row.body_hash == key.body_hash else IdempotencyKeyReused()
+        for request_id, key in keys.items()
+        if key is not None and (row := created.get(key.name)) is not None
+    }
 
 
-def is_known(once: IdempotencyKey) -> bool:
-    """Say whether a committed request made a hold with this key; one query answers all who ask at once."""
-    return key_lookup_batcher.submit(None, once) is _FOUND
+def is_used(key: IdempotencyKey) -> bool:
+    """Say whether a hold with this key was committed; one query answers all concurrent callers."""
+    return key_lookup_batcher.submit(None, key)
 
 
-def _look_up(_: None, keys: list[IdempotencyKey], admit: Admit[IdempotencyKey]) -> list[str]:
-    names = [key.name for key in keys]
-    clients, client_keys = zip(*names, strict=True)
+def _look_up(_: None, keys: list[IdempotencyKey], admit: Admit[IdempotencyKey]) -> list[bool | Exception]:
     with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, [list(clients), list(client_keys)])
-        known = set(cursor.fetchall())
-    return [_FOUND if name in known else _NOT_FOUND for name in names]
+        cursor.execute(_USED, [[key.client for key in keys], [key.key for key in keys]])
+        used = set(cursor.fetchall())
+    return [key.name in used for key in keys]
 
 
-key_lookup_batcher: Batcher[None, IdempotencyKey, str] = Batcher(_look_up)
-
-
-def replay_or_refusal(known: dict[tuple[str, str], Made], once: IdempotencyKey) -> Made | Refusal:
-    """Return what an equal request made before, or the refusal of another body."""
-    try:
-        return replayed(known[once.name], once)
-    except IdempotencyKeyReused as refusal:
-        return refusal
-
-
-def replayed(row: Made, once: IdempotencyKey) -> Made:
-    """Return what an equal request made before, marked as such. Raises `IdempotencyKeyReused` for another body."""
-    if row.body_hash != once.body_hash:
-        raise IdempotencyKeyReused
-    row.is_replayed = True
-    return row
+key_lookup_batcher: Batcher[None, IdempotencyKey, bool] = Batcher(_look_up)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
@@ -14,18 +15,18 @@ from checkout.models import Hold, Order
 
 
 @dataclass(frozen=True)
-class Claimed:
+class CustomerUnits:
     """Units by customer: of active holds, pending and paid orders; and those of them that are past their deadline.
 
-    Overdue units may be becoming an order, or paid, at this moment, by somebody who looked before the deadline: they
-    count until they have been taken back, which waits for whoever that is.
+    A transaction that read the clock before the deadline may be turning overdue units into an order, or a paid one:
+    they count until they have been reclaimed, which waits for the locks of such a transaction.
     """
 
     units: Counter[str] = field(default_factory=Counter)
     overdue: Counter[str] = field(default_factory=Counter)
 
 
-def units_of(product_id: int, *, customer_ids: Collection[str], now: datetime) -> Claimed:
+def units_of(product_id: int, *, customer_ids: Collection[str], now: datetime) -> CustomerUnits:
     """Return the units each customer has.
 
     Runs inside a transaction that holds the stock's lock, in one statement, so that a hold which becomes an order at
@@ -40,14 +41,14 @@ def units_of(product_id: int, *, customer_ids: Collection[str], now: datetime) -
         _sums(pending, overdue=Q(payment_due_at__lte=now)),
         _sums(paid, overdue=Q(pk__in=[])),
     ]
-    claimed = Claimed()
+    claimed = CustomerUnits()
     for customer_id, quantity, overdue in sums[0].union(*sums[1:], all=True):
         claimed.units[customer_id] += quantity
         claimed.overdue[customer_id] += overdue
     return claimed
 
 
-def check(product: Product, claimed: Claimed, *, customer_id: str, quantity: int) -> None:
+def check(product: Product, claimed: CustomerUnits, *, customer_id: str, quantity: int) -> None:
     """Raise `LimitExceeded` when a customer may not have `quantity` units more."""
     limit, has = product.max_per_customer, claimed.units[customer_id]
     if limit is not None and customer_id and has + quantity > limit:
@@ -56,6 +57,6 @@ def check(product: Product, claimed: Claimed, *, customer_id: str, quantity: int
         raise refusal
 
 
-def _sums(rows: QuerySet, *, overdue: Q) -> QuerySet:
+def _sums(rows: QuerySet[Hold] | QuerySet[Order], *, overdue: Q) -> QuerySet[Any, tuple[str, int, int]]:
     units = Coalesce(Sum("quantity", filter=overdue), Value(0))
     return rows.order_by().values_list("customer_id").annotate(units=Sum("quantity"), overdue=units)

@@ -1,4 +1,4 @@
-"""Holds and orders: who claimed how many units, until when, and what became of it."""
+"""Holds and orders: units that buyers claimed, until when, and how the claims ended."""
 
 import uuid
 from datetime import datetime
@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 
 from catalog.models import Product
 from catalog.overdue import Deadline
@@ -20,9 +19,9 @@ BODY_HASH_LENGTH = 64
 
 
 class IdempotentCreation(models.Model):
-    """What a request with an Idempotency-Key made; rows made without one have no key.
+    """What a request with an Idempotency-Key created; rows created without one have no key.
 
-    `is_replayed` says of an instance that it is the answer to a repeated request. `checkout.idempotency` reads these.
+    Read by `checkout.idempotency`.
     """
 
     client = models.CharField(
@@ -35,17 +34,11 @@ class IdempotentCreation(models.Model):
     idempotency_key = models.CharField(max_length=IDEMPOTENCY_KEY_LENGTH, null=True, blank=True)
     body_hash = models.CharField(max_length=BODY_HASH_LENGTH, blank=True, default="", db_default="")
 
-    is_replayed = False
-
     class Meta:
         abstract = True
 
 
-class HoldQuerySet(models.QuerySet):
-    def as_of_now(self) -> "HoldQuerySet":
-        """Annotate what an answer about a hold needs: `read_at` (database time) and `ordered_as` (order id or None)."""
-        return self.annotate(read_at=Now(), ordered_as=F("order__id"))
-
+class HoldQuerySet(models.QuerySet["Hold"]):
     def overdue(self, at: Deadline) -> "HoldQuerySet":
         """Active holds past their deadline at `at`."""
         return self.filter(status=Hold.Status.ACTIVE, expires_at__lte=at)
@@ -56,9 +49,9 @@ class Hold(IdempotentCreation):
 
     active -> converted   an order was made of it
            -> released    the buyer or staff gave it up
-           -> expired     its time was over
+           -> expired     its deadline passed
 
-    It leaves `active` exactly once. `checkout.holds` and `checkout.orders` are the only writers of `status`.
+    It leaves `active` exactly once. `checkout.holds.ending` is the only writer of `status`.
     """
 
     class Status(models.TextChoices):
@@ -125,18 +118,14 @@ class Hold(IdempotentCreation):
         return f"{self.quantity} of product {self.product_id}, {self.status}"
 
     def status_at(self, now: datetime) -> "Hold.Status":
-        """Return the status everybody sees at `now`: an overdue hold is expired, tidied up or not."""
+        """Return the status that answers show at `now`: an overdue hold is expired, swept or not."""
         is_overdue = self.status == self.Status.ACTIVE and self.expires_at <= now
         return self.Status.EXPIRED if is_overdue else self.Status(self.status)
 
 
-class OrderQuerySet(models.QuerySet):
-    def as_of_now(self) -> "OrderQuerySet":
-        """Annotate `read_at` (database time), which an answer about an order needs."""
-        return self.annotate(read_at=Now())
-
+class OrderQuerySet(models.QuerySet["Order"]):
     def overdue(self, at: Deadline) -> "OrderQuerySet":
-        """Orders that still wait for their payment past their payment window at `at`."""
+        """Orders that are pending past their payment window at `at`."""
         return self.filter(status=Order.Status.PENDING_PAYMENT, payment_due_at__lte=at)
 
 
@@ -148,7 +137,8 @@ class Order(IdempotentCreation):
                     -> expired     the payment window is over                     reserved -> available
     expired         -> paid        a late success, units and limit allow it       available -> sold
 
-    Paid and cancelled are final. `checkout.orders` is the only writer of `status`, `refund` and `refunded_amount`.
+    Paid and cancelled are final. `checkout.orders.transitions` is the only writer of `status`, `refund` and
+    `refunded_amount`.
     """
 
     class Status(models.TextChoices):
@@ -250,7 +240,7 @@ class Order(IdempotentCreation):
         return f"{self.quantity} of product {self.product_id}, {self.status}"
 
     def status_at(self, now: datetime) -> "Order.Status":
-        """Return the status everybody sees at `now`: an overdue order is expired, tidied up or not."""
+        """Return the status that answers show at `now`: an overdue order is expired, swept or not."""
         is_overdue = self.status == self.Status.PENDING_PAYMENT and self.payment_due_at <= now
         return self.Status.EXPIRED if is_overdue else self.Status(self.status)
 

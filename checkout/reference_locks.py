@@ -13,9 +13,9 @@ from flashsale.core import advisory_locks
 
 def lock_all(each: Iterable[tuple[UUID | None, UUID | None, str | None]]) -> None:
     """Lock references, given as order id, hold id and payment id of each event, until the transaction ends."""
-    advisory_locks.lock(itertools.chain.from_iterable(_names(*given) for given in each))
+    advisory_locks.lock(itertools.chain.from_iterable(_keys(*names) for names in each))
 
 
-def _names(order_id: UUID | None, hold_id: UUID | None, payment_id: str | None) -> Iterator[str]:
-    named = {"order": order_id, "hold": hold_id, "payment": payment_id}
-    return (f"{kind}:{value}" for kind, value in named.items() if value is not None)
+def _keys(order_id: UUID | None, hold_id: UUID | None, payment_id: str | None) -> Iterator[str]:
+    references = {"order": order_id, "hold": hold_id, "payment": payment_id}
+    return (f"{kind}:{value}" for kind, value in references.items() if value is not None)

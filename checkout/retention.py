@@ -1,4 +1,4 @@
-"""What is not kept for ever: holds that never became orders."""
+"""Old holds that never became orders are deleted."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Holds and orders: what callers may send, and what they are shown."""
+"""Bodies of requests and answers about holds and orders."""
 
 import math
 from typing import Any
@@ -7,7 +7,9 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from checkout.holds.reading import HoldView
 from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH, Hold, Order
+from checkout.orders.reading import OrderView
 from flashsale.core import money
 from flashsale.core.limits import MAX_ID
 from flashsale.core.rest.fields import MONEY, StrictIntegerField, StrictTextField, StrictUUIDField
@@ -29,10 +31,10 @@ class PlaceHold(RequestSerializer):
     customer_id = StrictTextField(max_length=CUSTOMER_ID_LENGTH, required=False)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        wanted = super().to_internal_value(merge_alias(data, name="quantity", alias="qty"))
-        if wanted.get("ttl_seconds") == settings.HOLD_TTL_SECONDS:
-            del wanted["ttl_seconds"]
-        return wanted
+        members: dict[str, Any] = super().to_internal_value(merge_alias(data, name="quantity", alias="qty"))
+        if members.get("ttl_seconds") == settings.HOLD_TTL_SECONDS:
+            del members["ttl_seconds"]
+        return members
 
 
 class PlaceOrder(RequestSerializer):
@@ -42,77 +44,83 @@ class PlaceOrder(RequestSerializer):
     payment_id = StrictTextField(max_length=PAYMENT_ID_LENGTH, required=False, allow_null=True)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        return super().to_internal_value(merge_alias(data, name="payment_id", alias="payment_intent_id"))
+        members: dict[str, Any] = super().to_internal_value(
+            merge_alias(data, name="payment_id", alias="payment_intent_id")
+        )
+        return members
 
 
 class HoldOut(ResponseSerializer):
     """Units set aside for one buyer until `expires_at`."""
 
-    hold_id = serializers.UUIDField(source="id", help_text="Keep it: who knows it may order or release the hold.")
-    product_id = serializers.IntegerField()
-    quantity = serializers.IntegerField()
+    hold_id = serializers.UUIDField(source="hold.id", help_text="Keep it: who knows it may order or release the hold.")
+    product_id = serializers.IntegerField(source="hold.product_id")
+    quantity = serializers.IntegerField(source="hold.quantity")
     status = serializers.SerializerMethodField(
         help_text="`active`; `converted`: ordered; `released`: given up; `expired`: its time is over."
     )
-    expires_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(source="hold.expires_at")
     expires_in_seconds = serializers.SerializerMethodField(
         help_text="Whole seconds left, rounded up; 0 when it is over."
     )
-    order_id = serializers.UUIDField(source="ordered_as", allow_null=True, help_text="The order that was made of it.")
-    created_at = serializers.DateTimeField()
+    order_id = serializers.UUIDField(allow_null=True, help_text="The order that was made of it.")
+    created_at = serializers.DateTimeField(source="hold.created_at")
 
     @extend_schema_field({"type": "string", "enum": list(Hold.Status.values)})
-    def get_status(self, hold: Any) -> str:
-        return hold.status_at(hold.read_at)
+    def get_status(self, view: HoldView) -> str:
+        return view.status
 
-    def get_expires_in_seconds(self, hold: Any) -> int:
+    def get_expires_in_seconds(self, view: HoldView) -> int:
         """Whole seconds left, rounded up, so that 0 means that it is over."""
-        if hold.status_at(hold.read_at) != Hold.Status.ACTIVE:
+        if view.status != Hold.Status.ACTIVE:
             return 0
-        return math.ceil((hold.expires_at - hold.read_at).total_seconds())
+        return math.ceil((view.hold.expires_at - view.read_at).total_seconds())
 
 
 class OrderOut(ResponseSerializer):
     """A hold that its buyer decided to pay for, at the price of the moment when the hold was placed."""
 
     order_id = serializers.UUIDField(
-        source="id", help_text="Keep it: who knows it may look at the order and cancel it."
+        source="order.id", help_text="Keep it: who knows it may look at the order and cancel it."
     )
-    hold_id = serializers.UUIDField()
-    product_id = serializers.IntegerField()
-    quantity = serializers.IntegerField()
+    hold_id = serializers.UUIDField(source="order.hold_id")
+    product_id = serializers.IntegerField(source="order.product_id")
+    quantity = serializers.IntegerField(source="order.quantity")
     unit_price = serializers.SerializerMethodField()
     total_amount = serializers.SerializerMethodField(help_text="What is to be paid: `unit_price` times `quantity`.")
-    currency = serializers.CharField(help_text="ISO 4217 code.")
+    currency = serializers.CharField(source="order.currency", help_text="ISO 4217 code.")
     status = serializers.SerializerMethodField(
         help_text="`pending_payment`, then `paid`, `cancelled` or `expired`. An expired order may still become paid."
     )
     payment_id = serializers.CharField(
+        source="order.payment_id",
         allow_null=True,
         help_text="The provider's id of its payment: the proved one, else what was given with the order.",
     )
-    payment_due_at = serializers.DateTimeField(help_text="Until when the units stay set aside for the payment.")
-    paid_at = serializers.DateTimeField(allow_null=True)
+    payment_due_at = serializers.DateTimeField(
+        source="order.payment_due_at", help_text="Until when the units stay set aside for the payment."
+    )
+    paid_at = serializers.DateTimeField(source="order.paid_at", allow_null=True)
     refund = serializers.SerializerMethodField(help_text="Null; `due`: money goes back; `done`: it went back.")
     refunded_amount = serializers.SerializerMethodField(help_text="What went back so far.")
-    created_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField(source="order.created_at")
 
     @extend_schema_field(MONEY)
-    def get_unit_price(self, order: Order) -> str:
-        return money.render(order.unit_price, order.currency)
+    def get_unit_price(self, view: OrderView) -> str:
+        return money.render(view.order.unit_price, view.order.currency)
 
     @extend_schema_field(MONEY)
-    def get_total_amount(self, order: Order) -> str:
-        return money.render(order.total_amount, order.currency)
+    def get_total_amount(self, view: OrderView) -> str:
+        return money.render(view.order.total_amount, view.order.currency)
 
     @extend_schema_field({"type": "string", "enum": list(Order.Status.values)})
-    def get_status(self, order: Any) -> str:
-        return order.status_at(order.read_at)
+    def get_status(self, view: OrderView) -> str:
+        return view.status
 
     @extend_schema_field({"type": ["string", "null"], "enum": ["due", "done", None]})
-    def get_refund(self, order: Order) -> str | None:
-        return order.refund or None
+    def get_refund(self, view: OrderView) -> str | None:
+        return view.order.refund or None
 
     @extend_schema_field(MONEY)
-    def get_refunded_amount(self, order: Order) -> str:
-        return money.render(order.refunded_amount, order.currency)
+    def get_refunded_amount(self, view: OrderView) -> str:
+        return money.render(view.order.refunded_amount, view.order.currency)

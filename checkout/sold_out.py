@@ -1,9 +1,10 @@
-"""Refusals that cost no transaction: while units are short, most buyers hear it from the snapshot.
+"""Refusals without a transaction: while a product is short of units, most buyers are refused from its snapshot.
 
-A snapshot never grants. It is as new as the last commit, and after a lost write at most a second old, so that it may
-refuse wrongly for a second. Whatever a refusal could be but "too few units" is left to the database.
+A snapshot never grants. It is as new as the last commit, and after a lost write at most a second old, so that a refusal
+may be wrong for a second. Every refusal but "too few units" is left to the database.
 """
 
+import threading
 import time
 
 from catalog import snapshot_refresh, snapshots
@@ -12,44 +13,76 @@ from catalog.snapshots import STOCK_DRIVEN_STATUSES
 from checkout import idempotency
 from checkout.idempotency import IdempotencyKey
 
-# While a product sells, nobody looks: a process asks for the snapshot only this long after units were short.
+# How long after a shortage a process reads the snapshot before a claim: while a product sells, that read costs more
+# than it saves.
 REMEMBERED_SECONDS = 2.0
 REFRESH_SECONDS = 0.1
 MOST_REMEMBERED = 1_000
 
-_short_until: dict[int, float] = {}
-_refreshed_at: dict[int, float] = {}
+
+class Shortages:
+    """The products that were short of units lately, as seen by this process; times are monotonic, in seconds."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._short_until: dict[int, float] = {}
+        self._refreshed_at: dict[int, float] = {}
+
+    def is_short(self, product_id: int) -> bool:
+        """Say whether a claim was refused in the last `REMEMBERED_SECONDS`."""
+        with self._mutex:
+            return self._short_until.get(product_id, 0) >= time.monotonic()
+
+    def remember(self, product_id: int) -> None:
+        """Remember the product for `REMEMBERED_SECONDS`."""
+        with self._mutex:
+            _set(self._short_until, product_id, time.monotonic() + REMEMBERED_SECONDS)
+
+    def wants_refresh(self, product_id: int) -> bool:
+        """Say whether the snapshot is to be refreshed now: once in `REFRESH_SECONDS`."""
+        now = time.monotonic()
+        with self._mutex:
+            if self._refreshed_at.get(product_id, 0) + REFRESH_SECONDS >= now:
+                return False
+            _set(self._refreshed_at, product_id, now)
+            return True
+
+    def clear(self) -> None:
+        """Forget all products."""
+        with self._mutex:
+            self._short_until.clear()
+            self._refreshed_at.clear()
 
 
-def check(*, product_id: int, quantity: int, once: IdempotencyKey | None) -> None:
-    """Raise `InsufficientStock` when the snapshot says so; a request with a key only when the key made nothing before.
+shortages = Shortages()
 
-    The snapshot is read first and the key looked up after it: units that its first request took are gone in the one and
-    found by the other, or the other way round, never neither.
+
+def check(*, product_id: int, quantity: int, key: IdempotencyKey | None) -> None:
+    """Raise `InsufficientStock` when the snapshot says so, unless an equal request got a hold with the same key.
+
+    The snapshot is read before the key is looked up: had the equal request committed between the two, the key is found.
     """
-    if _short_until.get(product_id, 0) < time.monotonic():
+    if not shortages.is_short(product_id):
         return
-    known = snapshots.read(product_id)
-    if known is None or known["sale_status"] not in STOCK_DRIVEN_STATUSES or known["max_per_customer"] is not None:
+    answer = snapshots.read(product_id)
+    if answer is None or answer["sale_status"] not in STOCK_DRIVEN_STATUSES or answer["max_per_customer"] is not None:
         return
-    if quantity > known["max_per_hold"] or quantity <= known["available_stock"]:
+    if quantity > answer["max_per_hold"] or quantity <= answer["available_stock"]:
         return
-    if once is not None and idempotency.is_known(once):
+    if key is not None and idempotency.is_used(key):
         return
-    _remember(_short_until, product_id, time.monotonic() + REMEMBERED_SECONDS)
-    raise InsufficientStock(available=known["available_stock"])
+    shortages.remember(product_id)
+    raise InsufficientStock(available=answer["available_stock"])
 
 
 def record_shortage(product_id: int) -> None:
-    """Note that the database refused a claim, and keep a snapshot for the next ones; outside any transaction."""
-    now = time.monotonic()
-    _remember(_short_until, product_id, now + REMEMBERED_SECONDS)
-    if _refreshed_at.get(product_id, 0) + REFRESH_SECONDS < now:
-        _remember(_refreshed_at, product_id, now)
+    """Remember that the database refused a claim, and refresh the snapshot for the next ones; outside a transaction."""
+    shortages.remember(product_id)
+    if shortages.wants_refresh(product_id):
         snapshot_refresh.refresh_product(product_id)
 
 
-def _remember(times: dict[int, float], product_id: int, moment: float) -> None:
+def _set(times: dict[int, float], product_id: int, moment: float) -> None:
     if len(times) >= MOST_REMEMBERED and product_id not in times:
         times.clear()
     times[product_id] = moment

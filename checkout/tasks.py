@@ -1,10 +1,12 @@
 """What the beat does for holds and orders; each task may run twice, late, or on several workers at once."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 
 from celery import shared_task
 
 from checkout import audit, holds, orders, retention
+from checkout.expiry import EXPIRY_BATCH_ROWS
 from flashsale.core import events
 
 MAX_BATCHES = 100
@@ -13,31 +15,31 @@ MAX_BATCHES = 100
 @shared_task
 def expire_holds() -> None:
     """Expire overdue holds, batch after batch, until none is left or `MAX_BATCHES` are done."""
-    for _ in range(MAX_BATCHES):
-        if holds.expire_due() < holds.EXPIRY_BATCH_ROWS:
-            return
+    _run_batches(holds.expire_due, batch_rows=EXPIRY_BATCH_ROWS)
 
 
 @shared_task
 def expire_orders() -> None:
     """Expire overdue orders, batch after batch, until none is left or `MAX_BATCHES` are done."""
-    for _ in range(MAX_BATCHES):
-        if orders.expire_due() < orders.EXPIRY_BATCH_ROWS:
-            return
+    _run_batches(orders.expire_due, batch_rows=EXPIRY_BATCH_ROWS)
 
 
 @shared_task
 def audit_stock() -> None:
     """Report every product whose counters disagree with its holds and orders; repair nothing."""
-    found = audit.find_drift()
-    for drift in found:
+    drifts = audit.find_drift()
+    for drift in drifts:
         events.record("stock_drift", **asdict(drift))
-    audit.note_result(len(found))
+    audit.store_result(len(drifts))
 
 
 @shared_task
 def purge_holds() -> None:
     """Delete old holds that never became orders, batch after batch."""
+    _run_batches(retention.purge_holds, batch_rows=retention.PURGE_BATCH_ROWS)
+
+
+def _run_batches(run: Callable[[], int], *, batch_rows: int) -> None:
     for _ in range(MAX_BATCHES):
-        if retention.purge_holds() < retention.PURGE_BATCH_ROWS:
+        if run() < batch_rows:
             return

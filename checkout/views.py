@@ -1,4 +1,4 @@
-"""Holds and orders over HTTP. Whoever knows an id may use it; nothing lists them."""
+"""Holds and orders over HTTP. An id is the right to use what it names; nothing lists them."""
 
 import functools
 from http import HTTPStatus
@@ -10,10 +10,13 @@ from django.http import HttpResponse
 from django.urls import reverse
 from rest_framework import viewsets
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from checkout import batching, holds, idempotency, orders
+from catalog.inventory import InsufficientStock
+from checkout import holds, idempotency, orders, sold_out
+from checkout.bulkheads import stock_locks
+from checkout.holds import HoldView
 from checkout.idempotency import IdempotencyKey
-from checkout.models import Hold, Order
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder
 from flashsale.core import events
 from flashsale.core.identifiers import parse_uuid
@@ -24,11 +27,11 @@ from flashsale.core.rest.views import AcyclicView, json_response
 
 
 class UncachedViewSet(AcyclicView, viewsets.ViewSet):
-    """What holds and orders share: their ids are UUIDs, and no cache may keep them."""
+    """What holds and orders share: their ids are UUIDs, and caches may not store them."""
 
     http_method_names = HTTP_METHODS
 
-    def finalize_response(self, request, response, *args, **kwargs):
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response.headers["Cache-Control"] = "no-store"
         return super().finalize_response(request, response, *args, **kwargs)
 
@@ -38,22 +41,25 @@ class HoldViewSet(UncachedViewSet):
 
     rate_scopes = {"create": "holds", "retrieve": "reads", "destroy": "changes"}
 
-    def create(self, request) -> HttpResponse:
-        wanted = PlaceHold.validated(request.data)
+    def create(self, request: Request) -> HttpResponse:
+        body = PlaceHold.validated(request.data)
         try:
-            hold = batching.place(**wanted, once=_once(request, wanted))
+            view = _place(body, _key_of(request, body))
         except Refusal as refusal:
-            _note_refusal(refusal, product_id=wanted["product_id"])
+            _record_refusal(refusal, product_id=body["product_id"])
             raise
-        if not hold.is_replayed:
+        hold = view.hold
+        if not view.is_replayed:
             events.record("hold_placed", hold_id=hold.pk, product_id=hold.product_id, quantity=hold.quantity)
-        return _created(HoldOut.data_of(hold), "hold-list", hold)
+        return _created(HoldOut.data_of(view), "hold-list", hold.pk, is_replayed=view.is_replayed)
 
-    def retrieve(self, request, pk: str) -> HttpResponse:
+    def retrieve(self, request: Request, pk: str) -> HttpResponse:
         return json_response(HoldOut.data_of(holds.get(_id(pk))))
 
-    def destroy(self, request, pk: str) -> HttpResponse:
-        batching.release(_id(pk))
+    def destroy(self, request: Request, pk: str) -> HttpResponse:
+        hold_id = _id(pk)
+        with stock_locks.entered():
+            holds.release(hold_id)
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
@@ -62,46 +68,64 @@ class OrderViewSet(UncachedViewSet):
 
     rate_scopes = {"create": "changes", "cancel": "changes"}
 
-    def create(self, request) -> HttpResponse:
-        wanted = PlaceOrder.validated(request.data)
-        order = batching.place_order(
-            **wanted, is_payment_id_proved=_may_prove_payments(request), once=_once(request, wanted)
-        )
-        return _created(OrderOut.data_of(order), "order-list", order)
+    def create(self, request: Request) -> HttpResponse:
+        body = PlaceOrder.validated(request.data)
+        view = orders.submit(**body, is_payment_id_proved=_may_prove_payments(request), key=_key_of(request, body))
+        return _created(OrderOut.data_of(view), "order-list", view.order.pk, is_replayed=view.is_replayed)
 
-    def retrieve(self, request, pk: str) -> HttpResponse:
+    def retrieve(self, request: Request, pk: str) -> HttpResponse:
         return json_response(OrderOut.data_of(orders.get(_id(pk))))
 
-    def cancel(self, request, pk: str) -> HttpResponse:
-        return json_response(OrderOut.data_of(batching.cancel(_id(pk))))
+    def cancel(self, request: Request, pk: str) -> HttpResponse:
+        order_id = _id(pk)
+        with stock_locks.entered():
+            view = orders.cancel(order_id)
+        return json_response(OrderOut.data_of(view))
+
+
+def _place(body: dict[str, Any], key: IdempotencyKey | None) -> HoldView:
+    """Place a hold, or refuse it from the product's snapshot while units are short."""
+    sold_out.check(product_id=body["product_id"], quantity=body["quantity"], key=key)
+    try:
+        return holds.submit(**body, key=key)
+    except InsufficientStock:
+        sold_out.record_shortage(body["product_id"])
+        raise
 
 
 _refusals = events.SampledEvent("hold_refused")
 
 
-def _note_refusal(refusal: Refusal, *, product_id: int) -> None:
-    known = {} if isinstance(refusal, NotFound) else {"product_id": product_id}
-    _refusals.record(code=refusal.code, **known)
+def _record_refusal(refusal: Refusal, *, product_id: int) -> None:
+    # Labels of products that do not exist could be any number.
+    product = {} if isinstance(refusal, NotFound) else {"product_id": product_id}
+    _refusals.record(code=refusal.code, **product)
 
 
 def _may_prove_payments(request: Request) -> bool:
-    """Say whether this caller's payment ids are proved; anybody else's are claims."""
-    has_scope = request.auth is not None and scopes.PAYMENTS_CLAIM in request.auth.scopes
+    """Say whether this caller's payment ids are proved; all other callers' are claims."""
+    token = _token_of(request)
+    has_scope = token is not None and scopes.PAYMENTS_CLAIM in token.scopes
     return has_scope or settings.TRUST_CLAIMED_PAYMENT_IDS
 
 
-def _once(request: Request, validated: dict[str, Any]) -> IdempotencyKey | None:
-    """Return what lets this request be repeated; keys belong to the API token, or to all anonymous callers."""
+def _token_of(request: Request) -> scopes.ApiToken | None:
+    return request.auth  # type: ignore[return-value]  # the stub names the framework's own token
+
+
+def _key_of(request: Request, body: dict[str, Any]) -> IdempotencyKey | None:
+    """Return the request's Idempotency-Key; keys belong to the API token, or to all anonymous callers."""
     key = idempotency_key_of(request)
     if key is None:
         return None
-    client = request.auth.prefix if request.auth else ""
-    return IdempotencyKey(client=client, key=key, body_hash=idempotency.request_fingerprint(validated))
+    token = _token_of(request)
+    client = token.prefix if token else ""
+    return IdempotencyKey(client=client, key=key, body_hash=idempotency.request_fingerprint(body))
 
 
-def _created(data: dict, list_name: str, made: Hold | Order) -> HttpResponse:
-    headers = {"Location": f"{_path_of(list_name)}/{made.pk}"}
-    if made.is_replayed:
+def _created(data: dict[str, Any], list_name: str, created_id: UUID, *, is_replayed: bool) -> HttpResponse:
+    headers = {"Location": f"{_path_of(list_name)}/{created_id}"}
+    if is_replayed:
         headers["Idempotent-Replayed"] = "true"
     return json_response(data, status=HTTPStatus.CREATED, headers=headers)
 

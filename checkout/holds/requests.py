@@ -1,6 +1,6 @@
-"""Claims: what each request for a product's units would get, decided in order. Nothing here is written.
+"""Requests for a product's units: what each of them gets, decided in order. Nothing here is written.
 
-The caller holds the stock's lock and the request's key, and writes what was granted.
+The caller holds the locks on the stock and on the requests' Idempotency-Keys, and writes what was granted.
 """
 
 from collections.abc import Sequence
@@ -11,49 +11,53 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from catalog import sales
-from catalog.inventory import InsufficientStock
+from catalog.inventory import InsufficientStock, LockedProduct
 from catalog.models import Product
 from checkout import limits
 from checkout.idempotency import IdempotencyKey
-from checkout.limits import Claimed
+from checkout.limits import CustomerUnits
 from checkout.models import Hold
 from flashsale.core.refusals import InvalidRequest, Refusal
 
 
 @dataclass(frozen=True, kw_only=True)
 class HoldRequest:
-    """What one buyer wants: units, for how long (None: the default), for which customer ("": nobody named).
+    """Units that one buyer asks for, for `ttl_seconds` (None: the default) and `customer_id` ("": not named).
 
-    With `once` the same request is granted once, however often it comes. The hold's id is drawn with the request, not
-    while the stock is locked: the system call lets every other thread of the process go first.
+    Requests with the same `key` get the same hold. The hold's id is drawn with the request, not while the stock is
+    locked: the system call would let other threads of this process run first.
     """
 
     quantity: int
     ttl_seconds: int | None = None
     customer_id: str = ""
-    once: IdempotencyKey | None = None
+    key: IdempotencyKey | None = None
     hold_id: UUID = field(default_factory=uuid4)
 
 
-def decide(product: Product, requests: Sequence[HoldRequest], *, free: int, now: datetime) -> list[Hold | Refusal]:
-    """Decide each request in order, counting what the earlier ones were granted; write nothing."""
+def decide(locked: LockedProduct, requests: Sequence[HoldRequest]) -> list[Hold | Refusal]:
+    """Return for each request, in order, a hold that is not stored yet, or why there is none.
+
+    Units that earlier requests are granted are not free, and count for their customers' limits.
+    """
+    product, free = locked.product, locked.stock.free
     customers = {request.customer_id for request in requests if request.customer_id}
     is_limited = product.max_per_customer is not None and customers
-    claimed = limits.units_of(product.pk, customer_ids=customers, now=now) if is_limited else Claimed()
+    claimed = limits.units_of(product.pk, customer_ids=customers, now=locked.read_at) if is_limited else CustomerUnits()
     results: list[Hold | Refusal] = []
     for request in requests:
         try:
-            _check(product, request, claimed, free=free, now=now)
+            _check(product, request, claimed, free=free, now=locked.read_at)
         except Refusal as refusal:
             results.append(refusal.as_value())
         else:
             free -= request.quantity
             claimed.units[request.customer_id] += request.quantity
-            results.append(new_hold(product, request, now=now))
+            results.append(_new_hold(product, request, now=locked.read_at))
     return results
 
 
-def _check(product: Product, request: HoldRequest, claimed: Claimed, *, free: int, now: datetime) -> None:
+def _check(product: Product, request: HoldRequest, claimed: CustomerUnits, *, free: int, now: datetime) -> None:
     if product.max_per_customer is not None and not request.customer_id:
         raise InvalidRequest(
             "This product has a limit per customer: say for whom.", pointer="#/customer_id", error_code="required"
@@ -64,9 +68,10 @@ def _check(product: Product, request: HoldRequest, claimed: Claimed, *, free: in
         raise InsufficientStock(available=free)
 
 
-def new_hold(product: Product, request: HoldRequest, *, now: datetime) -> Hold:
+def _new_hold(product: Product, request: HoldRequest, *, now: datetime) -> Hold:
+    """Return the hold that is granted to a request at `now`, not stored yet."""
     ttl_seconds = settings.HOLD_TTL_SECONDS if request.ttl_seconds is None else request.ttl_seconds
-    hold = Hold(
+    return Hold(
         pk=request.hold_id,
         product_id=product.pk,
         quantity=request.quantity,
@@ -75,14 +80,12 @@ def new_hold(product: Product, request: HoldRequest, *, now: datetime) -> Hold:
         customer_id=request.customer_id,
         created_at=now,
         expires_at=now + timedelta(seconds=ttl_seconds),
-        **(request.once.columns if request.once else {}),
+        **(request.key.columns if request.key else {}),
     )
-    hold.read_at, hold.ordered_as = now, None
-    return hold
 
 
-def with_overdue(result: Hold | Refusal, reclaimable: int) -> Hold | Refusal:
-    """Overdue units count as available in every answer, also those that became overdue a moment ago."""
+def with_overdue_units(result: Hold | Refusal, overdue_units: int) -> Hold | Refusal:
+    """Return a result whose available units count overdue ones, as every answer does."""
     if isinstance(result, InsufficientStock):
-        return InsufficientStock(available=result.extra["available"] + reclaimable)
+        return InsufficientStock(available=result.extra["available"] + overdue_units)
     return result

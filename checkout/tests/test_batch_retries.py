@@ -1,4 +1,4 @@
-"""Batches of holds that are decided again: nobody who was let in is forgotten, and nothing overdue is in the way."""
+"""Batches of holds that are decided again: admitted requests are kept, and overdue holds are reclaimed."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LAST_ID = UUID("ffffffff-ffff-4fff-bfff-ffffffffffff")
 
 
-def test_who_came_late_is_decided_though_everybody_else_was_served_meanwhile(product, monkeypatch):
-    once = IdempotencyKey(client="", key="k" * 16, body_hash="same")
-    first, late = HoldRequest(quantity=1, once=once), HoldRequest(quantity=1)
+def test_an_admitted_request_is_decided_though_the_others_were_served_meanwhile(product, monkeypatch):
+    key = IdempotencyKey(client="", key="k" * 16, body_hash="same")
+    first, late = HoldRequest(quantity=1, key=key), HoldRequest(quantity=1)
     reserve, errors = inventory.reserve, [OperationalError()]
     errors[0].__cause__ = psycopg.errors.DeadlockDetected()
 
@@ -34,18 +34,18 @@ def test_who_came_late_is_decided_though_everybody_else_was_served_meanwhile(pro
         return reserve(*args, **kwargs)
 
     def let_another_process_serve_it(_seconds):
-        at_once(lambda: holds.place(product_id=product.pk, quantity=1, once=once))
+        at_once(lambda: holds.place(product_id=product.pk, quantity=1, key=key))
 
     monkeypatch.setattr(inventory, "reserve", fail_once)
     monkeypatch.setattr(transactions.time, "sleep", let_another_process_serve_it)
 
     known, served = holds.place_batch(product_id=product.pk, requests=[first], admit=lambda: [late])
 
-    assert (known.is_replayed, served.pk) == (True, late.hold_id)
+    assert (known.is_replayed, served.hold.pk) == (True, late.hold_id)
     assert Hold.objects.count() == 2
 
 
-def test_more_overdue_holds_than_fit_in_a_batch_refuse_nobody(monkeypatch):
+def test_more_overdue_holds_than_one_batch_reclaims_cause_no_refusal(monkeypatch):
     monkeypatch.setattr(overdue, "BATCH_ROWS", 5)
     product = ProductFactory(stock=100, max_per_customer=1)
     others = [HoldRequest(quantity=1, customer_id=f"other_{number}") for number in range(12)]

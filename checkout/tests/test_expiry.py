@@ -25,7 +25,7 @@ def test_the_sweepers_expire_what_is_overdue_and_nothing_else(db):
 
 
 def test_expiry_runs_batches_until_no_hold_is_overdue(product, monkeypatch):
-    monkeypatch.setattr(holds, "EXPIRY_BATCH_ROWS", 2)
+    monkeypatch.setattr(tasks, "EXPIRY_BATCH_ROWS", 2)
     monkeypatch.setattr(holds.expire_due.__wrapped__, "__kwdefaults__", {"limit": 2})
     for _ in range(5):
         let_hold_pass(HoldFactory(product=product))

@@ -1,5 +1,7 @@
 """Repeated requests: one hold, one order, whatever happens in between."""
 
+import functools
+
 import pytest
 from django.db import IntegrityError
 from django.utils import timezone
@@ -10,6 +12,7 @@ from checkout import audit, holds, orders
 from checkout.holds import requests
 from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold, Order
+from checkout.orders import OrderRequest
 from checkout.tests.factories import HoldFactory, let_hold_pass, let_order_pass
 from flashsale.tests.support.racing import Meeting, at_once, counts, times, without_advisory_locks
 from payments.tests.factories import receive
@@ -215,23 +218,23 @@ def test_quotes_around_a_key_do_not_count(api, product):
     assert is_replay(post(api, HOLDS, body, key=KEY))
 
 
-def once(body_hash: str = "same", *, client: str = "") -> IdempotencyKey:
+def key_of(body_hash: str = "same", *, client: str = "") -> IdempotencyKey:
     return IdempotencyKey(client=client, key=KEY, body_hash=body_hash)
 
 
 def test_each_client_has_keys_of_its_own(product):
-    mine = holds.place(product_id=product.pk, quantity=1, once=once(client="a"))
-    others = holds.place(product_id=product.pk, quantity=1, once=once(client="b"))
+    mine = holds.place(product_id=product.pk, quantity=1, key=key_of(client="a"))
+    others = holds.submit(product_id=product.pk, quantity=1, key=key_of(client="b"))
 
-    assert (mine.pk != others.pk, others.is_replayed) == (True, False)
+    assert (mine.pk != others.hold.pk, others.is_replayed) == (True, False)
 
 
 def _twenty_at_once(monkeypatch) -> list:
     products = [ProductFactory(stock=50), ProductFactory(stock=50)]
     meeting = Meeting(2)
-    monkeypatch.setattr(requests, "new_hold", meeting.before(requests.new_hold))
+    monkeypatch.setattr(requests, "_new_hold", meeting.before(requests._new_hold))
     calls = [
-        lambda p=p: holds.place(product_id=p.pk, quantity=1, once=once("same" if p is products[0] else "other"))
+        lambda p=p: holds.place(product_id=p.pk, quantity=1, key=key_of("same" if p is products[0] else "other"))
         for p in products
     ]
     return at_once(*calls, *times(9, calls[0]), *times(9, calls[1]))
@@ -246,7 +249,7 @@ def test_equal_requests_at_once_make_one_hold(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_control_without_the_lock_on_the_key_somebody_meets_the_constraint(monkeypatch):
+def test_control_without_the_lock_on_the_key_a_request_violates_the_constraint(monkeypatch):
     without_advisory_locks(monkeypatch)
 
     assert any(isinstance(result, IntegrityError) for result in _twenty_at_once(monkeypatch))
@@ -256,8 +259,9 @@ def test_control_without_the_lock_on_the_key_somebody_meets_the_constraint(monke
 def test_equal_orders_at_once_are_one(product):
     hold = HoldFactory(product=product, quantity=2)
 
-    results = at_once(*times(20, lambda: orders.place(hold_id=hold.pk, once=once())))
+    request = functools.partial(OrderRequest, hold_id=hold.pk, key=key_of())
+    results = at_once(*times(20, lambda: orders.place_batch([request()])[0]))
 
-    assert counts(results) == {"Order": 20}
-    assert len({order.pk for order in results}) == 1
-    assert [order.is_replayed for order in results].count(False) == 1
+    assert counts(results) == {"OrderView": 20}
+    assert len({view.order.pk for view in results}) == 1
+    assert [view.is_replayed for view in results].count(False) == 1

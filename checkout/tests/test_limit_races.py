@@ -1,11 +1,13 @@
 """The limit per customer holds at a deadline: who looked before it and who looks after it count the same units."""
 
+import dataclasses
 import threading
 from datetime import datetime, timedelta
 
 import pytest
 
 from catalog import inventory
+from catalog.inventory import LockedProduct
 from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, limits, orders
 from checkout.models import Hold
@@ -28,10 +30,9 @@ def _a_claim_comes_while_the_customers_last_hold_is_ordered_at_its_deadline(monk
         """Return the time as the claim sees it: after the hold's deadline, and before its order's."""
         return moment + timedelta(minutes=5) if threading.get_ident() in claimant else moment
 
-    def lock_late(product_id: int) -> tuple:
-        stock, locked = lock(product_id)
-        locked.locked_at = of_this_thread(locked.locked_at)
-        return stock, locked
+    def lock_late(product_id: int) -> LockedProduct:
+        locked = lock(product_id)
+        return dataclasses.replace(locked, read_at=of_this_thread(locked.read_at))
 
     def convert_slowly(ordered, *, now) -> None:
         is_decided.set()
@@ -60,12 +61,12 @@ def test_the_customers_limit_holds_at_a_holds_deadline(monkeypatch):
     assert audit.find_drift() == []
 
 
-def test_control_if_overdue_units_did_not_count_a_customer_would_pass_the_limit_there(monkeypatch):
+def test_control_if_overdue_units_did_not_count_the_limit_would_be_exceeded(monkeypatch):
     units_of = limits.units_of
 
     def without_overdue(*args, **more):
         claimed = units_of(*args, **more)
-        return limits.Claimed(claimed.units - claimed.overdue)
+        return limits.CustomerUnits(claimed.units - claimed.overdue)
 
     monkeypatch.setattr(limits, "units_of", without_overdue)
     results = _a_claim_comes_while_the_customers_last_hold_is_ordered_at_its_deadline(monkeypatch)

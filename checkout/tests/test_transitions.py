@@ -136,7 +136,7 @@ def test_a_paid_order_shows_the_payment_that_paid_it_where_that_is_known(product
 
     orders.mark_paid(orders.lock(order.pk), payment_id=paid_by)
 
-    assert orders.get(order.pk).payment_id == shown
+    assert orders.get(order.pk).order.payment_id == shown
 
 
 def test_an_order_that_is_not_paid_keeps_showing_its_first_proved_payment(product):
@@ -145,7 +145,7 @@ def test_an_order_that_is_not_paid_keeps_showing_its_first_proved_payment(produc
     for payment_id in ("pay_1", "pay_2"):
         orders.prove_payment(orders.lock(order.pk), payment_id)
 
-    assert orders.get(order.pk).payment_id == "pay_1"
+    assert orders.get(order.pk).order.payment_id == "pay_1"
     assert set(proved_payments.of_order(order.pk)) == {"pay_1", "pay_2"}
 
 

@@ -15,7 +15,6 @@ from rest_framework import serializers
 
 from catalog import inventory, sales
 from checkout import holds, idempotency, orders
-from checkout.orders import requests
 from flashsale.api import authentication
 from flashsale.core import refusals
 from payments import inbox
@@ -208,7 +207,7 @@ SPECIFIC = (
         "Place a new hold and order it. A payment that arrives all the same is applied if units are left, or refunded.",
     ),
     _of(
-        requests.PaymentIdInUse, HTTPStatus.CONFLICT,
+        orders.PaymentIdInUse, HTTPStatus.CONFLICT,
         "Another order has this payment id.", "Make a payment of its own for each order.",
     ),
     _of(

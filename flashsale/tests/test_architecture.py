@@ -14,7 +14,6 @@ MAX_LINES = 300
 # Each has one subject that is not worth splitting.
 LONGER = {
     "flashsale/settings.py": 400,
-    "checkout/orders/__init__.py": 350,
     "payments/models.py": 350,
 }
 
@@ -23,18 +22,18 @@ WRITERS = {
     "total": ("catalog/inventory.py",),
     "reserved": ("catalog/inventory.py",),
     "sold": ("catalog/inventory.py",),
-    "refund": ("checkout/orders/__init__.py",),
-    "paid_at": ("checkout/orders/__init__.py",),
-    "closed_at": ("checkout/orders/__init__.py",),
-    "ended_at": ("checkout/holds/__init__.py",),
+    "refund": ("checkout/orders/transitions.py",),
+    "paid_at": ("checkout/orders/transitions.py",),
+    "closed_at": ("checkout/orders/transitions.py",),
+    "ended_at": ("checkout/holds/ending.py",),
     "next_attempt_at": ("payments/inbox/deliveries.py", "payments/inbox/processing.py"),
     "processed_at": ("payments/inbox/deliveries.py", "payments/inbox/processing.py"),
-    "refunded_amount": ("payments/payment_records.py",),
+    "refunded_amount": ("payments/payment_records.py", "checkout/orders/transitions.py"),
     "next_try_at": ("payments/refunds/attempts.py", "payments/refunds/recording.py"),
 }
 WRITING_CALLS = {"update", "create", "bulk_create", "Stock", "Hold", "Order", "WebhookEvent"}
 STATUS_WRITERS = {
-    "checkout/holds/__init__.py", "checkout/orders/__init__.py", "payments/inbox/deliveries.py",
+    "checkout/holds/ending.py", "checkout/orders/transitions.py", "payments/inbox/deliveries.py",
     "payments/inbox/processing.py", "payments/payment_records.py", "payments/disputes.py",
     "payments/refunds/attempts.py", "payments/refunds/recording.py",
 }  # fmt: skip

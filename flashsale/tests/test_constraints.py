@@ -10,6 +10,7 @@ from django.db.models import ProtectedError
 from catalog import inventory
 from catalog.models import Product, Stock
 from checkout import holds
+from checkout.holds import placing
 from checkout.models import Hold, Order
 from checkout.tests.factories import OrderFactory
 from flashsale.core.submissions.models import Submission
@@ -94,7 +95,9 @@ def test_referenced_rows_cannot_be_deleted_with_sql_either(books, table):
 
 @pytest.mark.django_db(transaction=True)
 def test_k4_an_insert_that_fails_takes_no_units(product, monkeypatch):
-    monkeypatch.setattr(holds, "_INSERT", holds._INSERT.replace("%s::integer[]", "array_append(%s::integer[], NULL)"))
+    monkeypatch.setattr(
+        placing, "_INSERT", placing._INSERT.replace("%s::integer[]", "array_append(%s::integer[], NULL)")
+    )
 
     with pytest.raises(IntegrityError):
         holds.place(product_id=product.pk, quantity=3)

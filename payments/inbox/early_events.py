@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from checkout.models import Order
-from checkout.orders.requests import ApplyEarlyEvents, OrderRequest, PaymentIdInUse
+from checkout.orders import ApplyEarlyEvents, OrderRequest, PaymentIdInUse
 from flashsale.core import events
 from flashsale.core.refusals import Refusal
 from flashsale.core.transactions import is_transient

@@ -82,7 +82,7 @@ def test_orders_whose_payments_came_before_them_write_to_their_stocks_in_ascendi
         return OrderRequest(hold_id=hold.pk)
 
     downwards, upwards = [wanted(high), wanted(low)], [wanted(low), wanted(high)]
-    let_both_have_one(monkeypatch, "_write")
+    let_both_have_one(monkeypatch, "sell")
 
     at_once(lambda: orders.place_batch(downwards), lambda: orders.place_batch(upwards))
 

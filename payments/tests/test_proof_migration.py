@@ -20,8 +20,8 @@ def stored(product) -> dict:
     paid, unnamed = OrderFactory(product=product), OrderFactory(product=product)
     receive(order_id=paid.pk, payment_id="pay_known")
     receive(order_id=unnamed.pk, key="evt_unnamed")
-    once = IdempotencyKey(client="abcdefgh", key="k" * 16, body_hash="")
-    by_token = orders.place(hold_id=HoldFactory(product=product).pk, payment_id="pay_token", once=once)
+    key = IdempotencyKey(client="abcdefgh", key="k" * 16, body_hash="")
+    by_token = orders.place(hold_id=HoldFactory(product=product).pk, payment_id="pay_token", key=key)
     orders.place(hold_id=HoldFactory(product=product).pk, payment_id="pay_claimed")
     ProvedPaymentId.objects.all().delete()
     return {"pay_known": (paid.pk, "event"), "pay_token": (by_token.pk, "token")}

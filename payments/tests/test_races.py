@@ -2,15 +2,16 @@
 
 import pytest
 
-from catalog import inventory
 from catalog.tests.factories import ProductFactory
 from checkout import audit, orders
 from checkout.models import Order
+from checkout.orders import creation_hook, transitions
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.tests.support.racing import (
     Meeting,
     at_once,
     counts,
+    replace,
     times,
     without_advisory_locks,
     without_row_locks,
@@ -101,8 +102,8 @@ def _success_and(other, monkeypatch, *, is_overdue: bool = False) -> tuple[str, 
     meeting = Meeting(2)
     # A plain payment locks its order with others; after the payment window it is not plain.
     for verb in ["lock"] if is_overdue else ["lock", "lock_all"]:
-        monkeypatch.setattr(orders, verb, meeting.after(getattr(orders, verb)))
-    monkeypatch.setattr(inventory, "release_all", meeting.before(inventory.release_all))
+        replace(monkeypatch, getattr(orders, verb), meeting.after(getattr(orders, verb)))
+    replace(monkeypatch, transitions.expire_all, meeting.after(transitions.expire_all))
     receipt, result = at_once(lambda: receive(order_id=order.pk, payment_id="pay_1"), lambda: other(order))
     return receipt.event.status, result
 
@@ -130,7 +131,7 @@ def test_success_and_cancel_at_once_end_as_paid_or_as_a_refund(monkeypatch):
     assert succeeded == "applied"
     assert (order.status, type(cancelled).__name__, payments()) in [
         ("paid", "OrderAlreadyPaid", ["applied"]),
-        ("cancelled", "Order", ["refund_due"]),
+        ("cancelled", "OrderView", ["refund_due"]),
     ]
     assert audit.find_drift() == []
 
@@ -198,7 +199,7 @@ def _event_and_order_creation(monkeypatch) -> WebhookEvent:
     meeting = Meeting(2)
     # Both have looked for the other, and found nothing, before either commits.
     monkeypatch.setattr(matching, "find_order_id", meeting.after(matching.find_order_id))
-    monkeypatch.setattr(orders, "_creation_hooks", [meeting.after(early_events.lock_early_events)])
+    monkeypatch.setattr(creation_hook._registration, "hook", meeting.after(early_events.lock_early_events))
     at_once(lambda: receive(hold_id=hold.pk, payment_id="pay_1"), lambda: orders.place(hold_id=hold.pk))
     return WebhookEvent.objects.get()
 

@@ -8,9 +8,10 @@ from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, orders
 from checkout.models import Order
+from checkout.orders import ending
 from checkout.tests.factories import OrderFactory, let_order_pass
 from flashsale.core import transactions
-from flashsale.tests.support.racing import Meeting, at_once, times
+from flashsale.tests.support.racing import Meeting, at_once, replace, times
 from payments.tests.factories import receive
 from payments.tests.support.inbox import separate_processes
 from payments.tests.support.orders import payments, units
@@ -42,7 +43,7 @@ def _a_payment_and_the_expiry_of_its_order(monkeypatch) -> tuple[str, object]:
         meeting.wait()
         return orders.reclaim(order.product_id)
 
-    monkeypatch.setattr(orders, "lock", lock_and_wait)
+    replace(monkeypatch, lock, lock_and_wait)
     receipt, expired = at_once(lambda: receive(order_id=order.pk, payment_id="pay_1"), expire)
     return receipt.event.status, expired
 
@@ -54,13 +55,13 @@ def test_a4_a_payment_and_the_expiry_of_its_order_wait_for_each_other_in_one_ord
 
 
 def test_control_with_the_stock_locked_before_the_order_they_deadlock(monkeypatch):
-    expire = orders._expire
+    expire = ending._expire
 
     def stock_first(locked, *, now) -> int:
         inventory.lock(Stock.objects.get().pk)
         return expire(locked, now=now)
 
-    monkeypatch.setattr(orders, "_expire", stock_first)
+    monkeypatch.setattr(ending, "_expire", stock_first)
 
     paid, expired = _a_payment_and_the_expiry_of_its_order(monkeypatch)
 

@@ -3,6 +3,8 @@
 Where nothing else is declared, the API needs `STOREFRONT`.
 """
 
+from typing import Protocol
+
 STOREFRONT = "storefront"
 PAYMENTS_CLAIM = "payments:claim"
 
@@ -11,3 +13,13 @@ MEANINGS = {
     PAYMENTS_CLAIM: "the payment ids it places orders with are proved, so that they pay these orders",
 }
 DEFAULT = frozenset({STOREFRONT})
+
+
+class ApiToken(Protocol):
+    """What views may know of the token of a request (`request.auth`)."""
+
+    prefix: str
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the token may do."""

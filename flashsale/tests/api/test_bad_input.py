@@ -243,7 +243,7 @@ def test_an_internal_error_is_a_problem_without_details(api, product, debug, mon
     def explode(**_):
         raise ZeroDivisionError("secret inner detail")
 
-    monkeypatch.setattr("checkout.holds.place_batch", explode)
+    monkeypatch.setattr("checkout.holds.placing.place_batch", explode)
 
     response = api.post(HOLDS, {"product_id": product.pk, "quantity": 1})
 

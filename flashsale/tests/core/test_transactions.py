@@ -19,7 +19,7 @@ from checkout.models import Hold
 from flashsale.core.transactions import MAX_ATTEMPTS, retrying_transaction
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.processes import WAIT_SECONDS, start, wait_until
-from flashsale.tests.support.racing import PRODUCTION_TIMEOUTS, Meeting, at_once, other_connection
+from flashsale.tests.support.racing import PRODUCTION_TIMEOUTS, Meeting, at_once, other_connection, replace
 from flashsale.tests.support.web import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,7 +86,7 @@ def test_a5_a_lock_that_does_not_come_is_busy_and_nothing_is_done_without_it(api
             blocker.rollback()
             return decide(*args, **kwargs)
 
-        monkeypatch.setattr(requests, "decide", let_go_and_decide)
+        replace(monkeypatch, decide, let_go_and_decide)
         response = api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1})
 
     connection.close()
@@ -186,7 +186,7 @@ def test_a_lost_connection_says_whether_anything_was_done(api, monkeypatch, mome
         monkeypatch.setattr(inventory, "lock_for_claims", cut)
     else:
         # The statement that ends the transaction ends the connection, too.
-        monkeypatch.setattr(inventory, "_MUST_EXIST", "SELECT pg_terminate_backend(pg_backend_pid()), %s")
+        monkeypatch.setattr(inventory, "_ASSERT_EXISTS", "SELECT pg_terminate_backend(pg_backend_pid()), %s, %s")
 
     response = api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1})
 

@@ -223,7 +223,7 @@ def test_the_worker_names_the_request_that_brought_an_event(api, lines, monkeypa
 def test_no_line_holds_a_secret_a_token_a_body_or_a_customer(api, lines, product, monkeypatch):
     buy(api, product, Authorization="Bearer super-secret-token")
     api.post("/api/v1/payments/webhook", {"idempotency_key": "x"}, headers={"webhook-signature": "v1,bm90IGl0"})
-    monkeypatch.setattr("checkout.batching.place", lambda **wanted: 1 / 0)
+    monkeypatch.setattr("checkout.holds.submit", lambda **wanted: 1 / 0)
     buy_fails = api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1, "customer_id": "customer-of-mine"})
 
     assert buy_fails.status_code == 500

@@ -51,7 +51,7 @@ def test_it_tells_what_waits_and_how_long(client, product):
     receive(order_id=late.pk, payment_id="pay_2")
     receive(order_id="5b2f3a44-8f3f-4f0e-9a3c-111111111111", payment_id="pay_3")
     let_hold_pass(HoldFactory(product=product))
-    audit.note_result(0)
+    audit.store_result(0)
 
     found = numbers(client.get("/metrics").content.decode())
 

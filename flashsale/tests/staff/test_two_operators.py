@@ -13,7 +13,7 @@ from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core.refusals import Refusal
 from flashsale.tests.support.admin import admin_url
-from flashsale.tests.support.racing import Meeting, at_once, times, without_row_locks
+from flashsale.tests.support.racing import Meeting, at_once, replace, times, without_row_locks
 from payments import inbox
 from payments.models import WebhookEvent
 from payments.tests.factories import receive
@@ -109,7 +109,7 @@ def test_control_without_the_lock_an_event_is_retried_twice(monkeypatch):
 def test_control_without_the_lock_the_second_gets_an_error_instead_of_the_refusal(prepare, module, monkeypatch):
     decide = prepare()
     without_row_locks(monkeypatch, Hold, Order, Stock)
-    monkeypatch.setattr(module, "lock", Meeting(2).after(module.lock))
+    replace(monkeypatch, module.lock, Meeting(2).after(module.lock))
 
     results = at_once(*times(2, decide))
 

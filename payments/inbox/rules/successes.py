@@ -62,7 +62,7 @@ def pay_plain(undecided: Iterable[WebhookEvent]) -> list[tuple[WebhookEvent, Ord
         payment_records.record_all(paid, now=now)
         for event, order in paid:
             with events.bound_to_request(event.request_id):
-                orders.note_paid(order)
+                orders.record_paid(order)
     return paid
 
 

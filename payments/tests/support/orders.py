@@ -41,7 +41,7 @@ def make_order(product, state: str) -> Order:
         let_order_pass(order)
         if state == "expired":
             orders.expire_due()
-    return orders.get(order.pk)
+    return orders.get(order.pk).order
 
 
 def payments() -> list[str]:

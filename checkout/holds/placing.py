@@ -1,0 +1,119 @@
+"""Holds are placed: lock the keys, lock the stock, decide, write with the commit."""
+
+from collections.abc import Sequence
+
+from catalog import inventory, overdue
+from catalog.inventory import InsufficientStock, LockedProduct
+from catalog.models import Product, Stock
+from catalog.sales import LimitExceeded
+from checkout import idempotency
+from checkout.holds import reading
+from checkout.holds.reading import HoldView
+from checkout.holds.requests import HoldRequest, decide, with_overdue_units
+from checkout.idempotency import IdempotencyKey
+from checkout.models import Hold
+from flashsale.core.batching import Admit
+from flashsale.core.refusals import NotFound, Refusal
+from flashsale.core.transactions import Statement, defer_to_commit, retrying_transaction
+
+# The columns that all holds of a batch share are sent once, the others as arrays: `bulk_create` takes four times as
+# long, and the stock is locked meanwhile.
+_INSERT = """
+INSERT INTO checkout_hold (
+    product_id, unit_price, currency, status, created_at,
+    id, quantity, customer_id, expires_at, client, idempotency_key, body_hash
+)
+SELECT %s, %s, %s, %s, %s, each.*
+FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[]) AS each
+"""
+
+
+def place(
+    *,
+    product_id: int,
+    quantity: int,
+    ttl_seconds: int | None = None,
+    customer_id: str = "",
+    key: IdempotencyKey | None = None,
+) -> Hold:
+    """Reserve `quantity` units for `ttl_seconds`, or return the hold that an equal request got: a batch of one.
+
+    Raises the first that applies of `IdempotencyKeyReused`, `NotFound`, `InvalidRequest` (the product asks for a
+    customer id), `SaleNotStarted`, `SaleEnded`, `SalePaused`, `LimitExceeded` and `InsufficientStock`.
+    """
+    request = HoldRequest(quantity=quantity, ttl_seconds=ttl_seconds, customer_id=customer_id, key=key)
+    [result] = place_batch(product_id=product_id, requests=[request])
+    if isinstance(result, Refusal):
+        raise result
+    return result.hold
+
+
+def place_batch(
+    *, product_id: int, requests: Sequence[HoldRequest], admit: Admit[HoldRequest] = list
+) -> list[HoldView | Refusal]:
+    """Grant the requests for one product in their order, in one transaction; return a hold or refusal for each.
+
+    No two may have the same Idempotency-Key. `admit` returns, once the stock is locked, the requests that arrived while
+    the lock was waited for: they have no key, and are decided after the others.
+
+    When a request finds too few units, or its customer has too many, and some are overdue, the batch is undone, the
+    overdue units are reclaimed in transactions of their own, and the batch is decided once more.
+    """
+    return overdue.reclaiming(lambda may_reclaim: _place_batch(product_id, requests, admit, may_reclaim=may_reclaim))
+
+
+@retrying_transaction
+def _place_batch(
+    product_id: int, requests: Sequence[HoldRequest], admit: Admit[HoldRequest], *, may_reclaim: bool
+) -> list[HoldView | Refusal]:
+    keys = {request.hold_id: request.key for request in requests}
+    results = idempotency.lock_and_replay(Hold.objects.select_related("order"), keys, view=reading.replayed)
+    new = [request for request in requests if request.hold_id not in results]
+    admitted: Sequence[HoldRequest] = []
+    # When this transaction is retried, requests that were admitted before may be the only ones that are left.
+    if new or admit():
+        locked = _lock(product_id)
+        admitted = admit()
+        new += admitted
+        placed = _place_new(locked, new, may_reclaim=may_reclaim)
+        results |= {request.hold_id: result for request, result in zip(new, placed, strict=True)}
+    return [results[request.hold_id] for request in [*requests, *admitted]]
+
+
+def _lock(product_id: int) -> LockedProduct | None:
+    try:
+        return inventory.lock_for_claims(product_id)
+    except (Stock.DoesNotExist, Product.DoesNotExist):
+        return None
+
+
+def _place_new(
+    locked: LockedProduct | None, requests: Sequence[HoldRequest], *, may_reclaim: bool
+) -> list[HoldView | Refusal]:
+    if locked is None:
+        return [NotFound("There is no such product.") for _ in requests]
+    results = decide(locked, requests)
+    if may_reclaim and any(isinstance(result, LimitExceeded) and result.is_by_overdue for result in results):
+        raise overdue.ReclaimFirst(locked.product.pk)
+    if any(isinstance(result, InsufficientStock) for result in results):
+        overdue_units = overdue.count(locked.product.pk, at=locked.read_at)
+        if overdue_units and may_reclaim:
+            raise overdue.ReclaimFirst(locked.product.pk)
+        results = [with_overdue_units(result, overdue_units) for result in results]
+
+    granted = [result for result in results if isinstance(result, Hold)]
+    if granted:
+        defer_to_commit(_insertion_of(granted))
+        inventory.reserve(locked.stock, units=sum(hold.quantity for hold in granted))
+    return [HoldView(hold=result, read_at=locked.read_at) if isinstance(result, Hold) else result for result in results]
+
+
+def _insertion_of(granted: list[Hold]) -> Statement:
+    """Return what inserts the holds of one batch, all for one product at one price."""
+    first = granted[0]
+    shared = [first.product_id, first.unit_price, first.currency, Hold.Status.ACTIVE.value, first.created_at]
+    each = [
+        [getattr(hold, name) for hold in granted]
+        for name in ("pk", "quantity", "customer_id", "expires_at", "client", "idempotency_key", "body_hash")
+    ]
+    return Statement(_INSERT, [*shared, *each])

@@ -1,0 +1,75 @@
+"""The only writer of an order's columns after its creation: each change of status is conditional on the old one."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+
+from checkout.models import Order
+from checkout.orders.refusals import StaleOrderError
+
+_PAY_ALL = """
+UPDATE checkout_order AS ours
+SET status = 'paid', paid_at = %s, payment_id = coalesce(each.payment_id, ours.payment_id)
+FROM unnest(%s::uuid[], %s::text[]) AS each (id, payment_id)
+WHERE ours.id = each.id AND ours.status = 'pending_payment'
+"""
+
+
+def pay(order: Order, *, payment_id: str | None, now: datetime) -> None:
+    """Mark a locked order as paid; from then on it shows the payment id, where there is one."""
+    before = order.status
+    order.status, order.paid_at, order.payment_id = Order.Status.PAID, now, payment_id or order.payment_id
+    _store(order, before, "paid_at", "payment_id")
+
+
+def pay_all(payments: Sequence[tuple[Order, str | None]], *, now: datetime) -> None:
+    """Do what `pay` does for pending orders and their payment ids, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PAY_ALL, [now, [order.pk for order, _ in payments], [payment_id for _, payment_id in payments]])
+        if cursor.rowcount != len(payments):
+            raise StaleOrderError(f"{len(payments) - cursor.rowcount} of {len(payments)} orders were no longer pending")
+    for order, payment_id in payments:
+        order.status, order.paid_at, order.payment_id = Order.Status.PAID, now, payment_id or order.payment_id
+
+
+def cancel(order: Order, *, now: datetime) -> None:
+    """Mark a locked order as cancelled."""
+    before = order.status
+    order.status, order.closed_at = Order.Status.CANCELLED, now
+    _store(order, before, "closed_at")
+
+
+def expire(order: Order, *, now: datetime) -> None:
+    """Mark a locked order as expired."""
+    before = order.status
+    order.status, order.closed_at = Order.Status.EXPIRED, now
+    _store(order, before, "closed_at")
+
+
+def expire_all(order_ids: Collection[UUID], *, now: datetime) -> None:
+    """Mark locked orders, all of them pending, as expired, in one statement."""
+    pending = Order.objects.filter(pk__in=order_ids, status=Order.Status.PENDING_PAYMENT)
+    if pending.update(status=Order.Status.EXPIRED, closed_at=now) != len(order_ids):
+        raise StaleOrderError("an overdue order had already left `pending_payment`")
+
+
+def show_payment(order: Order, payment_id: str) -> None:
+    """Let a locked order show this payment id."""
+    order.payment_id = payment_id
+    order.save(update_fields=["payment_id"])
+
+
+def set_refund(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -> None:
+    """Set a locked order's refund columns."""
+    order.refund, order.refunded_amount = state, refunded_amount
+    order.save(update_fields=["refund", "refunded_amount"])
+
+
+def _store(order: Order, before: str, *columns: str) -> None:
+    """Store the status and these columns, on condition that the row still has the status `before`."""
+    still = Order.objects.filter(pk=order.pk, status=before)
+    if still.update(**{name: getattr(order, name) for name in ("status", *columns)}) != 1:
+        raise StaleOrderError(f"order {order.pk} was no longer {before}")
