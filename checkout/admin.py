@@ -42,7 +42,7 @@ class HoldAdmin(BigTableAdmin):
         def describe(_: Hold, result: Hold) -> str:
             return f"Hold {result.pk}: {result}."
 
-        warning = "Their buyers lose these units; they are available to everybody at once."
+        warning = "Their buyers lose these units; they are available to all buyers at once."
         return self.confirm_and_run(
             request, queryset, action="release", verb=release, describe=describe, warning=warning
         )
@@ -87,5 +87,5 @@ class OrderAdmin(BigTableAdmin):
         def describe(_: Order, result: Order) -> str:
             return f"Order {result.pk}: {result}."
 
-        warning = "Their units are available to everybody at once. A payment that comes later is due for refund."
+        warning = "Their units are available to all buyers at once. A payment that comes later is due for refund."
         return self.confirm_and_run(request, queryset, action="cancel", verb=cancel, describe=describe, warning=warning)

@@ -1,4 +1,4 @@
-"""Which overdue rows one transaction expires: the sweeper's next batch, or all of one product for a buyer who waits."""
+"""Which overdue rows one transaction expires: the sweeper's next batch, or all of one product while a buyer waits."""
 
 from typing import TypeVar
 

@@ -1,8 +1,8 @@
 """Payment ids that are proved to belong to an order; any other id that an order carries is a claim of its buyer.
 
-A buyer can name every payment id that it has seen, so a claim is echoed and decides nothing. A proof blocks other
-orders, and lets an event that names nothing else find its order. Who changes proofs of an id holds its reference lock
-(`checkout.reference_locks`).
+A buyer can name every payment id that it has seen, so a claim is shown and decides nothing. A proof blocks other
+orders, and lets an event that names nothing else find its order. A transaction that changes an id's proof holds its
+reference lock (`checkout.reference_locks`).
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from checkout.models import Order, ProvedPaymentId
 
 CLAIMANTS_SHOWN = 10
 
-# A provider's event that names its order outweighs what a token said, about the same order or another one.
+# A proof by an event that names its order replaces one by a token, for the same order or another one.
 _PROVE = """
 INSERT INTO checkout_provedpaymentid (payment_id, order_id, proved_by, proved_at)
 SELECT payment_id, order_id, 'event', %s FROM unnest(%s::text[], %s::uuid[]) AS brought (payment_id, order_id)
@@ -28,14 +28,14 @@ WHERE (checkout_provedpaymentid.order_id, checkout_provedpaymentid.proved_by) <>
 
 @dataclass(frozen=True)
 class Proof:
-    """Which order a payment id belongs to, and who said so."""
+    """The order that a payment id belongs to, and whether an event or a token proved it."""
 
     order_id: UUID
     proved_by: str
 
     @property
     def is_a_tokens_word(self) -> bool:
-        """Say whether only an API token said so: an event that names another order outweighs it."""
+        """Say whether only an API token proved it: an event that names another order outweighs that."""
         return self.proved_by == ProvedPaymentId.By.TOKEN
 
 

@@ -1,4 +1,4 @@
-"""The limit per customer holds at a deadline: who looked before it and who looks after it count the same units."""
+"""The limit per customer holds at a deadline: transactions that read the clock before and after it count the same."""
 
 import dataclasses
 import threading

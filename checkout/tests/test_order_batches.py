@@ -77,8 +77,8 @@ def test_requests_with_the_same_hold_payment_or_key_are_never_in_one_batch():
 def test_a_hold_that_stays_locked_fails_no_other_order():
     product = ProductFactory(stock=100)
     requests = [OrderRequest(hold_id=HoldFactory(product=product).pk) for _ in range(3)]
-    with other_connection() as somebody, connection.cursor() as cursor:
-        somebody.execute("SELECT 1 FROM checkout_hold WHERE id = %s FOR UPDATE", [requests[1].hold_id])
+    with other_connection() as blocker, connection.cursor() as cursor:
+        blocker.execute("SELECT 1 FROM checkout_hold WHERE id = %s FOR UPDATE", [requests[1].hold_id])
         cursor.execute("SET lock_timeout = '100ms'")
         results = process_or_isolate(
             batching._process,

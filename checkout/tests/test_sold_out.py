@@ -31,7 +31,7 @@ def nothing_is_remembered(monkeypatch):
 
 @pytest.fixture
 def gone():
-    """A product that somebody bought up, of which this process refused somebody."""
+    """A product without free units, of which this process has refused a claim."""
     product = ProductFactory(stock=3)
     holds.place(product_id=product.pk, quantity=3)
     sold_out.record_shortage(product.pk)

@@ -1,4 +1,4 @@
-"""Bulkheads: how many threads of one process may do the same kind of thing at once, so that others find room.
+"""Bulkheads: how many threads of one process may serve one kind of request at once, so that others find threads.
 
 A kind of request that waits for one row, or that floods the process, fills its own compartment and no other. Source of
 the name: M. Nygard, Release It!, "Bulkheads".

@@ -1,8 +1,8 @@
 """How one web process shares its threads and connections among kinds of requests.
 
-No kind that may wait for a row, or that floods the process, takes them all; what the shares leave is for product pages
-and polled orders. Connections are spread unevenly over processes: each share is for all of 64
-clients, and those of orders and webhooks are for half of 300 buyers who order, and pay, at the same moment.
+No kind of request that waits for a row, or that floods the process, may take them all; what the shares leave is for
+product pages and polled orders. Clients' connections are spread unevenly over processes: each share suffices for all of
+64 clients in one process, and those of orders and webhooks for half of 300 buyers who order, and pay, at the same time.
 """
 
 from django.conf import settings

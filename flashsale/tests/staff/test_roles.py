@@ -173,7 +173,7 @@ def test_an_action_asks_first_and_changes_nothing(admin_client, order):
     page = admin_client.post(admin_url(Order, "changelist"), {"action": "cancel", "_selected_action": order.pk})
 
     assert page.status_code == 200
-    assert "Their units are available to everybody at once" in page.content.decode()
+    assert "Their units are available to all buyers at once" in page.content.decode()
     assert Order.objects.get().status == "pending_payment"
 
 
