@@ -4,7 +4,11 @@ from payments.providers.base import Provider, RefundClient
 from payments.providers.standard import StandardProvider
 from payments.providers.stripe import StripeProvider, StripeRefunds
 
-PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (StandardProvider(), StripeProvider())}
+_providers: tuple[Provider, ...] = (
+    StandardProvider(),
+    StripeProvider(),
+)
+PROVIDERS = {provider.name: provider for provider in _providers}
 # This one also receives its events at `/payments/webhook`.
 DEFAULT_PROVIDER = StandardProvider.name
 # The providers whose API can refund.

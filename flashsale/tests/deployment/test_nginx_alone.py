@@ -82,7 +82,8 @@ def test_nginx_passes_every_header_that_the_application_reads():
     read |= {name.lower().replace("_", "-") for name in re.findall(r"""META(?:\.get\(|\[)"HTTP_(\w+)""", code)}
     for constants in re.findall(r"^[A-Z][A-Z_, ]*HEADER = (.+)$", code, re.M):
         read |= {name.lower() for name in re.findall(r'"([\w-]+)"', constants)}
-    read |= {name.lower() for provider in PROVIDERS.values() for name in provider.kept_headers}
+    for provider in PROVIDERS.values():
+        read |= {name.lower() for name in (*provider.signature_headers, *provider.kept_headers)}
     read |= set(settings.CORS_ALLOW_HEADERS)
 
     assert {"if-none-match", "accept", "webhook-signature", "stripe-signature", "idempotency-key"} <= read
