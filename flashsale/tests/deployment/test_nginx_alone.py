@@ -80,7 +80,7 @@ def test_nginx_passes_every_header_that_the_application_reads():
 
     read = {name.lower() for name in re.findall(r"""request\.headers(?:\.get\(|\[)"([\w-]+)""", code)}
     read |= {name.lower().replace("_", "-") for name in re.findall(r"""META(?:\.get\(|\[)"HTTP_(\w+)""", code)}
-    for constants in re.findall(r"^[A-Z][A-Z_, ]*HEADER = (.+)$", code, re.M):
+    for constants in re.findall(r'^[A-Z][A-Z_, ]*HEADER = ("[\w-]+"(?:, "[\w-]+")*)$', code, re.M):
         read |= {name.lower() for name in re.findall(r'"([\w-]+)"', constants)}
     for provider in PROVIDERS.values():
         read |= {name.lower() for name in (*provider.signature_headers, *provider.kept_headers)}
