@@ -1,4 +1,4 @@
-"""What payment providers said, kept before it is believed, and the money they say they took."""
+"""Events of payment providers, stored before they are processed, and payments, refunds and disputes."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -150,6 +150,16 @@ class WebhookEvent(models.Model):
         return self.status in self.UNDECIDED
 
     @property
+    def payment_id(self) -> str:
+        """The id of its payment: the provider's payment id, else the event's own id."""
+        return self.payment_ref or self.event_id
+
+    @property
+    def payment_key(self) -> tuple[str, str]:
+        """What makes its payment unique: the provider and the payment id."""
+        return self.provider, self.payment_id
+
+    @property
     def happened_at(self) -> datetime:
         """When it happened: by the provider's clock where that is known, but never after the receipt."""
         return self.received_at if self.occurred_at is None else min(self.occurred_at, self.received_at)
@@ -161,7 +171,7 @@ class WebhookEvent(models.Model):
 
 
 class Payment(models.Model):
-    """Money that a provider says it took.
+    """Money that a provider reports as taken.
 
     applied    -> refunded     what was given back reached the amount
     refund_due -> refunded     the same, for money that no units could be given for
@@ -235,11 +245,11 @@ class Refund(models.Model):
     accepted -> failed     the money could not be delivered after all
     sent     -> failed     the same, when that is heard before the answer
 
-    `attempt` is null for a refund that somebody began elsewhere; of those only failures are kept.
-    `payments.refunds` is the only writer. An attempt is committed as `sent` before anything is sent. Before it is sent
-    again the provider's own list is consulted. When that does not show the attempt, it is sent under the same
-    idempotency key, so that a lost answer is asked for again and never paid twice. It gets another key when the
-    provider would repeat a saved fault to this one, or could have forgotten it.
+    `attempt` is null for a refund that was begun elsewhere; of those only failures are stored.
+    `payments.refunds.attempts` and `payments.refunds.recording` are the only writers. An attempt is committed as `sent`
+    before anything is sent. Before it is sent again the provider's own list is consulted. When that does not show the
+    attempt, it is sent under the same idempotency key, so that a repeated request is never refunded twice. It gets
+    another key when the provider would repeat a saved fault to this one, or could have forgotten it.
     """
 
     class Status(models.TextChoices):

@@ -22,19 +22,9 @@ class RefundTooLarge(Exception):
     """The refunds of a payment would exceed its amount."""
 
 
-def payment_id_of(event: WebhookEvent) -> str:
-    """Return the id of the event's payment: the provider's payment id, else the event's own id."""
-    return event.payment_ref or event.event_id
-
-
-def name_of(event: WebhookEvent) -> tuple[str, str]:
-    """Return what makes the event's payment unique: its provider and payment id."""
-    return event.provider, payment_id_of(event)
-
-
 def find(event: WebhookEvent) -> Payment | None:
     """Return the payment of an event, if it is recorded already."""
-    return Payment.objects.filter(provider=event.provider, payment_id=payment_id_of(event)).first()
+    return Payment.objects.filter(provider=event.provider, payment_id=event.payment_id).first()
 
 
 def lock(payment: Payment) -> Payment:
@@ -69,7 +59,7 @@ def record(
         raise ValueError("nothing says how much was paid")
     payment = Payment.objects.create(
         provider=event.provider,
-        payment_id=payment_id_of(event),
+        payment_id=event.payment_id,
         order=order,
         event=event,
         amount=amount,
@@ -87,7 +77,7 @@ def record(
 
 def recorded_names(events: Iterable[WebhookEvent]) -> set[tuple[str, str]]:
     """Return which of these events' payments are recorded already, by provider and payment id."""
-    names = [name_of(event) for event in events]
+    names = [event.payment_key for event in events]
     recorded = Payment.objects.filter(
         provider__in={provider for provider, _ in names}, payment_id__in=[payment_id for _, payment_id in names]
     )
@@ -99,7 +89,7 @@ def record_all(paid: Iterable[tuple[WebhookEvent, Order]], *, now: datetime) -> 
     Payment.objects.bulk_create(
         Payment(
             provider=event.provider,
-            payment_id=payment_id_of(event),
+            payment_id=event.payment_id,
             order=order,
             event=event,
             amount=order.total_amount,

@@ -27,12 +27,14 @@ def lock_early_events(requests: Sequence[OrderRequest]) -> list[ApplyEarlyEvents
     proved = [request.proved_payment_id for request in requests if request.proved_payment_id is not None]
     if proved:
         waits_for_them |= Q(payment_ref__in=proved)
-    given = [request.payment_id for request in requests if request.payment_id is not None]
-    known = set(Payment.objects.filter(payment_id__in=given).values_list("payment_id", flat=True)) if given else set()
+    named = [request.payment_id for request in requests if request.payment_id is not None]
+    recorded = (
+        set(Payment.objects.filter(payment_id__in=named).values_list("payment_id", flat=True)) if named else set()
+    )
     waiting = WebhookEvent.objects.filter(waits_for_them, status=WebhookEvent.Status.PARKED)
     parked = list(waiting.select_for_update(no_key=True, of=("self",)).order_by("pk"))
     return [
-        PaymentIdInUse() if request.payment_id in known else _applier_for(request, parked) if parked else None
+        PaymentIdInUse() if request.payment_id in recorded else _applier_for(request, parked) if parked else None
         for request in requests
     ]
 
@@ -43,7 +45,7 @@ def _applier_for(request: OrderRequest, parked: list[WebhookEvent]) -> ApplyEarl
 
     def apply(order: Order) -> None:
         for event in own:
-            # Another order of the same transaction may have settled it.
+            # Another order of the same transaction may have applied it.
             if event.status == WebhookEvent.Status.PARKED:
                 _apply_in_savepoint(event, order)
 
@@ -57,7 +59,7 @@ def _waits_for(event: WebhookEvent, request: OrderRequest) -> bool:
 
 
 def _apply_in_savepoint(event: WebhookEvent, order: Order) -> None:
-    """Apply one event in a savepoint: an event that cannot be applied is put off and never stops the order."""
+    """Apply one event in a savepoint: one that fails is scheduled for another attempt and never stops the order."""
     try:
         with transaction.atomic():
             processing.process_locked(event, may_reclaim=False)

@@ -10,7 +10,7 @@ from checkout.models import Hold, Order, ProvedPaymentId
 from payments.models import Payment, WebhookEvent
 
 PARKED_MAX_HOURS = 24
-# A hold that ended in one of these states never becomes an order.
+# From these states a hold never becomes an order.
 _ENDED = (Hold.Status.RELEASED, Hold.Status.EXPIRED)
 
 
@@ -34,10 +34,10 @@ def find_order_id(event: WebhookEvent) -> UUID | None:
         return owner_id
     if is_tokens_word:
         owner_id = None
-    found = dict(_named_by(event).values_list("pk", "hold_id"))
-    if len(found) > 1 or (not found and owner_id is not None):
+    named = dict(_named_by(event).values_list("pk", "hold_id"))
+    if len(named) > 1 or (not named and owner_id is not None):
         raise Unmatched("references_differ")
-    for order_id, hold_id in found.items():
+    for order_id, hold_id in named.items():
         if event.order_ref not in (None, order_id) or event.hold_ref not in (None, hold_id):
             raise Unmatched("references_differ")
         if owner_id not in (None, order_id):
@@ -51,7 +51,7 @@ def parked_with_order() -> QuerySet[WebhookEvent]:
     orders = Order.objects.filter(Q(pk=OuterRef("order_ref")) | Q(hold_id=OuterRef("hold_ref")))
     payments = Payment.objects.filter(provider=OuterRef("provider"), payment_id=OuterRef("payment_ref"))
     proofs = ProvedPaymentId.objects.filter(payment_id=OuterRef("payment_ref"))
-    # A proof is an order's; a dispute waits for the payment itself.
+    # A proof finds an order; a dispute waits for the payment itself.
     finds_its_order_by_proof = Q(order_ref=None, hold_ref=None) & ~Q(kind=WebhookEvent.Kind.DISPUTE) & Exists(proofs)
     return _parked().filter(Exists(orders) | Exists(payments) | finds_its_order_by_proof)
 
@@ -85,8 +85,8 @@ def _owner_of_payment(event: WebhookEvent) -> tuple[UUID | None, bool]:
     """Return the order whose payment the event names, if any, and whether only an API token said so."""
     if not event.payment_ref:
         return None, False
-    known = Payment.objects.filter(provider=event.provider, payment_id=event.payment_ref, order__isnull=False)
-    if order_id := known.values_list("order_id", flat=True).first():
+    payments = Payment.objects.filter(provider=event.provider, payment_id=event.payment_ref, order__isnull=False)
+    if order_id := payments.values_list("order_id", flat=True).first():
         return order_id, False
     proof = proved_payments.find([event.payment_ref]).get(event.payment_ref)
     return (proof.order_id, proof.is_a_tokens_word) if proof else (None, False)

@@ -16,7 +16,6 @@ from checkout.models import Order
 from flashsale.core import backoff, clock, events
 from flashsale.core.refusals import NotFound
 from flashsale.core.transactions import retrying_transaction
-from payments import payment_records
 from payments.inbox import rules
 from payments.inbox.deliveries import LEASE_SECONDS, record_outcome
 from payments.inbox.rules import Verdict
@@ -74,18 +73,13 @@ def lock_with_references(event_id: int) -> WebhookEvent:
     unlocked = WebhookEvent.objects.filter(pk=event_id).only(*names).first()
     if unlocked is None:
         raise NotFound("There is no such event.")
-    reference_locks.lock_all([references_of(unlocked)])
+    reference_locks.lock_all([_references_of(unlocked)])
     return lock(event_id)
 
 
 def lock(event_id: int) -> WebhookEvent:
     """Lock an event's row until the transaction ends; return it. Raises `WebhookEvent.DoesNotExist`."""
     return _locking().get(pk=event_id)
-
-
-def references_of(event: WebhookEvent) -> tuple[UUID | None, UUID | None, str]:
-    """Return what is locked before an event: the ids of its order, its hold and its payment."""
-    return event.order_ref, event.hold_ref, payment_records.payment_id_of(event)
 
 
 def retryable(now: datetime) -> QuerySet[WebhookEvent]:
@@ -147,7 +141,7 @@ def schedule_retry(event: WebhookEvent, error: Exception) -> None:
 
 @retrying_transaction
 def _process(batch: Sequence[WebhookEvent], *, may_reclaim: bool) -> list[WebhookEvent]:
-    reference_locks.lock_all(references_of(event) for event in batch)
+    reference_locks.lock_all(_references_of(event) for event in batch)
     locked = _lock_all([event.pk for event in batch])
     undecided = [event for event in locked.values() if event.is_undecided]
     paid = rules.pay_plain(undecided)
@@ -168,6 +162,11 @@ def _record_error(event_id: int, error: Exception) -> WebhookEvent:
     if event.is_undecided:
         schedule_retry(event, error)
     return event
+
+
+def _references_of(event: WebhookEvent) -> tuple[UUID | None, UUID | None, str]:
+    """Return what is locked before an event: the ids of its order, its hold and its payment."""
+    return event.order_ref, event.hold_ref, event.payment_id
 
 
 def _locking() -> QuerySet[WebhookEvent]:

@@ -48,11 +48,11 @@ def pay_plain(undecided: Iterable[WebhookEvent]) -> list[tuple[WebhookEvent, Ord
         # One event for each order, and one for each payment; a payment id is proved for all providers.
         order = locked.pop(event.order_ref, None) if event.order_ref else None
         proof = proofs.get(event.payment_ref or "")
-        is_new = payment_records.name_of(event) not in recorded and event.payment_ref not in proved
+        is_new = event.payment_key not in recorded and event.payment_ref not in proved
         is_of_another_order = order is None or (proof is not None and proof.order_id != order.pk)
         if order is None or is_of_another_order or not is_new or not _is_plain(event, order, now=now):
             continue
-        recorded.add(payment_records.name_of(event))
+        recorded.add(event.payment_key)
         if event.payment_ref:
             proved[event.payment_ref] = order
         paid.append((event, order))
