@@ -47,11 +47,11 @@ def test_what_changed_is_sent_again(api, path, product):
 
 @pytest.mark.parametrize("name", ["If-Match", "If-Unmodified-Since", "If-None-Match"])
 @pytest.mark.parametrize("value", ['"other"', "Sat, 01 Jan 2000 00:00:00 GMT"])
-def test_no_other_condition_keeps_anybody_from_reading(api, path, name, value):
+def test_other_conditional_headers_are_ignored(api, path, name, value):
     assert api.get(path, headers={name: value}).status_code == 200
 
 
-def test_what_was_asked_for_with_a_token_is_kept_by_nobody_else(api, path):
+def test_an_answer_to_a_token_may_be_cached_privately_only(api, path):
     answer = api.get(path, headers={"Authorization": f"Bearer {make_token()}"})
 
     assert answer.headers["Cache-Control"] == "private, max-age=1"

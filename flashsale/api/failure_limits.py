@@ -2,7 +2,7 @@
 
 An address over its quota is penalized until its window has passed: requests that may fail in the same way are processed
 one at a time in each process, and one that fails is answered with 429. It is not locked out, so that a provider
-whose address somebody else uses, too, still gets its webhooks through.
+that shares its address with other clients still gets its webhooks through.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """The API's middleware: request ids, problem documents for every error, limits of failures, rate limit headers.
 
-Each answer under `/api` passes them whoever made it, the framework included.
+Each answer under `/api` passes them, also those of the framework.
 """
 
 import random

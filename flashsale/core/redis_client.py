@@ -1,4 +1,4 @@
-"""Valkey/Redis, asked with little patience: whatever it says can be done without."""
+"""Valkey/Redis with short timeouts and a circuit breaker; every caller has a fallback."""
 
 import functools
 import time

@@ -35,7 +35,7 @@ def storefront(db) -> str:
 
 @pytest.fixture
 def attacker(product, api) -> dict:
-    """An order of somebody who saw another buyer's payment id and claims it."""
+    """An order of a buyer who claims another buyer's payment id."""
     return place(api, HoldFactory(product=product), payment_id="pay_1")
 
 

@@ -168,7 +168,7 @@ def test_a_crowd_of_providers_pays_each_order_once(batch_sizes):
     assert audit.find_drift() == []
 
 
-def test_one_that_fails_spoils_no_other(monkeypatch):
+def test_an_event_that_fails_does_not_affect_the_others(monkeypatch):
     product = ProductFactory(stock=50)
     batch = [stored(order_id=OrderFactory(product=product).pk, payment_id=f"pay_{n}") for n in range(3)]
     record, record_all = payment_records.record, payment_records.record_all

@@ -81,7 +81,7 @@ def test_a_failure_of_a_claimed_payment_cancels_nothing(api, attacker):
     assert status_of(attacker) == "pending_payment"
 
 
-def test_a_token_without_the_scope_claims_like_anybody(api, product, storefront):
+def test_a_token_without_the_scope_only_claims(api, product, storefront):
     order = place(api, HoldFactory(product=product), token=storefront, payment_id="pay_1")
 
     assert send(api, payment_id="pay_1").json()["outcome"] == "parked"

@@ -71,7 +71,7 @@ def test_payment_ids_are_the_same_only_character_by_character(api, product, trus
 
 
 @pytest.mark.parametrize("is_paid", [True, False])
-def test_an_order_that_is_placed_again_hears_which_order_it_has(api, product, trusted, is_paid):
+def test_a_second_order_of_a_hold_is_refused_with_the_first_ones_id(api, product, trusted, is_paid):
     """A back end that lost the answer, and has no Idempotency-Key: the payment id is its own order's."""
     hold = HoldFactory(product=product)
     made = place(api, hold, token=trusted, payment_id="pay_1")

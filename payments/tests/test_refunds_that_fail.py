@@ -69,7 +69,7 @@ def test_a_refund_begun_elsewhere_that_fails_is_due_again(api, stripe, due):
     assert attempts_made() == [(None, "failed", 0)]
 
 
-def test_a_running_total_that_comes_after_the_failure_is_not_believed(api, stripe, due):
+def test_a_running_total_that_arrives_after_the_failure_is_ignored(api, stripe, due):
     send(api, event("charge.refunded", charge(5998)))
     send(api, failed(refund_id="re_elsewhere"))
 

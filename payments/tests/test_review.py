@@ -223,7 +223,7 @@ def test_of_two_members_of_staff_at_once_one_wins_and_the_other_is_told(monkeypa
 
 
 @pytest.mark.django_db(transaction=True)
-def test_control_without_the_events_locks_both_believe_they_decided(monkeypatch, admin_user):
+def test_control_without_the_events_locks_both_decisions_succeed(monkeypatch, admin_user):
     without_row_locks(monkeypatch, WebhookEvent)
     monkeypatch.setattr("flashsale.core.advisory_locks.lock", lambda names: None)
 
@@ -236,7 +236,7 @@ def test_money_with_a_malformed_reference_is_for_staff(api, order, reference):
 
 
 def test_two_payments_known_by_one_events_id_are_settled_one_after_the_other(admin_user, product):
-    """The same id said two things, and staff accept both at once: the second hears that the payment is known."""
+    """One id with two contents, and staff accept both at once: the second is refused, as the payment is known."""
     order = OrderFactory(product=product)
     first = receive(key="evt_1", order_id=order.pk, amount="7.00").event
     second = receive(key="evt_1", order_id=order.pk, amount="8.00").event

@@ -20,7 +20,7 @@ HOUR_SECONDS = 3600
     [(-1, "applied", ""), (71, "applied", ""), (73, "refund_due", "too_late"), (1_000, "refund_due", "too_late")],
 )
 def test_money_counts_from_when_it_was_taken_by_stripes_clock(api, order, hours_after_the_deadline, payment, reason):
-    """It is told 100 hours after the deadline; a time after that would be in the future, and is not believed."""
+    """It is told 100 hours after the deadline; a later time would be in the future, and is ignored."""
     let_order_pass(order, seconds=100 * HOUR_SECONDS)
     deadline = Order.objects.get().payment_due_at
     taken = int(deadline.timestamp()) + hours_after_the_deadline * HOUR_SECONDS

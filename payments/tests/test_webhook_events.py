@@ -99,7 +99,7 @@ def test_a_refused_order_leaves_its_event_parked(api, hold):
     assert payments() == {}
 
 
-def test_an_event_for_an_order_that_nobody_knows_is_parked(api, order):
+def test_an_event_for_an_unknown_order_is_parked(api, order):
     response = send(api, key="evt_1", order_id=UNKNOWN, payment_id="pay_9")
 
     assert response.status_code == 202

@@ -1,7 +1,7 @@
 """The client's address: read in this one place for rate limits, log-ins and logs.
 
 Proxies and servers write one address in several ways: with a port, in brackets, with a zone, or an IPv4 address inside
-an IPv6 one. Every spelling has to mean the same client, or strangers share a quota.
+an IPv6 one. Every spelling has to mean the same client, or different clients share a quota.
 """
 
 import ipaddress
@@ -26,7 +26,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 def address_of(request: HttpRequest) -> str:
     """Return the client's address; of IPv6 its network; `UNKNOWN` where what was given is no address.
 
-    `X-Forwarded-For` is believed only for `TRUSTED_PROXIES` hops, counted from the nearest: each proxy appends the
+    `X-Forwarded-For` is trusted only for `TRUSTED_PROXIES` hops, counted from the nearest: each proxy appends the
     address it was called from, and whatever stands before those was written by the client.
     """
     text = request.META.get("REMOTE_ADDR", "")

@@ -45,7 +45,7 @@ def count_login(request: HttpRequest) -> None:
     if _refused_for(FIRST_LOGINS, "first", address):
         _hit(overall // 2, "repeating", UNKNOWN_BROWSERS)
     else:
-        _hit(overall, "strangers", UNKNOWN_BROWSERS)
+        _hit(overall, "unknown browsers", UNKNOWN_BROWSERS)
 
 
 def _hit(quota: int, kind: str, client: str) -> None:

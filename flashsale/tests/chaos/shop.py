@@ -77,7 +77,7 @@ class ProxiedShop:
         """One of the web server's worker processes."""
         return children_of(self.main_process("web").pid)[-1]
 
-    def hears_sigterm(self, name: str) -> bool:
+    def handles_sigterm(self, name: str) -> bool:
         """Say whether the first process of a name has installed its SIGTERM handler."""
         return signal.SIGTERM in held_signals(self.main_process(name).pid)
 

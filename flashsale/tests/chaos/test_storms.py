@@ -266,7 +266,7 @@ def test_a_server_that_is_stopped_finishes_its_requests(tmp_path):
         with Crowd(shop.url, [product]) as crowd:
             time.sleep(CALM_SECONDS)
             for name in ("worker", "beat"):
-                wait_until(lambda name=name: shop.hears_sigterm(name), what=f"{name} can be stopped in order")
+                wait_until(lambda name=name: shop.handles_sigterm(name), what=f"{name} can be stopped in order")
             codes = [shop.stop(name) for name in ("web", "worker", "beat")]
             shop.start("web")
         assert codes == [[0], [0], [0]]

@@ -55,7 +55,7 @@ class Crowd:
             self.told[name] = "busy"
 
 
-def test_the_next_hears_busy_where_nobody_may_wait():
+def test_the_next_request_gets_busy_where_none_may_wait():
     crowd = Crowd(Bulkhead(lambda: 2))
     for name in "abc":
         crowd.comes(name)
@@ -78,7 +78,7 @@ def test_those_who_wait_enter_in_the_order_in_which_they_came():
     assert crowd.bulkhead._inside == 0
 
 
-def test_who_waits_too_long_hears_busy_and_leaves_its_place_to_others():
+def test_a_request_that_waits_too_long_gets_busy_and_frees_its_place():
     crowd = Crowd(Bulkhead(lambda: 1, waiting=lambda: 1, wait_seconds=0.1))
     crowd.comes("a")
     crowd.comes("b")

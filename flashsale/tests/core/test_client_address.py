@@ -1,4 +1,4 @@
-"""The client's address: one client however proxies and servers spell it, and never a stranger's."""
+"""The client's address: the same however proxies and servers spell it, and never another client's."""
 
 import ast
 

@@ -155,7 +155,7 @@ def test_no_form_of_staff_guesses_which_number_is_the_month(admin_client, admin_
 
 
 def test_every_form_of_staff_takes_only_such_times(admin_user):
-    """Also those of other packages: a date that nobody can read would make the whole list fail."""
+    """Also those of other packages: one unreadable date would make the whole list fail."""
     request = RequestFactory().get("/")
     request.user = admin_user
     checked = []

@@ -82,7 +82,7 @@ def test_a5_a_lock_that_does_not_come_is_busy_and_nothing_is_done_without_it(api
         decide = requests.decide
 
         def let_go_and_decide(*args, **kwargs):
-            # Who decides without the lock could write as well.
+            # A request that decides without the lock could write as well.
             blocker.rollback()
             return decide(*args, **kwargs)
 
