@@ -85,7 +85,7 @@ class Crowd:
             return
         order = response.json()
         self.journal.orders.add(order["order_id"])
-        habit = await provider.settle(Bill({"order_id": order["order_id"]}, *price, payment_id))
+        habit = await provider.play_out(Bill({"order_id": order["order_id"]}, *price, payment_id))
         if habit == "never" and random.random() < 0.5:
             await shop.call("cancel", "POST", f"/api/v1/orders/{order['order_id']}/cancel")
         seen = (await shop.call("look", "GET", f"/api/v1/orders/{order['order_id']}")).json()

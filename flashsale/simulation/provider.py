@@ -42,7 +42,7 @@ class FakeProvider:
     def __init__(self, shop: ShopClient) -> None:
         self._shop = shop
 
-    async def settle(self, bill: Bill) -> str:
+    async def play_out(self, bill: Bill) -> str:
         """Make one payment with a random habit; returns the habit."""
         habit = random.choices(list(HABITS), weights=list(HABITS.values()))[0]
         await getattr(self, f"_{habit}")(bill)

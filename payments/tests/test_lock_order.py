@@ -6,6 +6,7 @@ from catalog import inventory
 from catalog.tests.factories import ProductFactory
 from checkout import audit, orders
 from checkout.models import Order
+from checkout.orders import placing
 from checkout.orders.requests import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.core import transactions
@@ -29,11 +30,6 @@ def retries(monkeypatch) -> list[str]:
 @pytest.fixture
 def products(db):
     return [ProductFactory(), ProductFactory()]
-
-
-def without_order(monkeypatch) -> None:
-    """Let a batch lock its stocks in the order of its events and requests."""
-    monkeypatch.setattr(orders, "lock_stocks", lambda order_ids: None)
 
 
 def let_both_have_one(monkeypatch, verb: str) -> None:
@@ -66,14 +62,14 @@ def test_late_payments_lock_their_stocks_in_ascending_id(products, monkeypatch, 
 
 
 def test_control_without_locking_the_stocks_first_late_payments_deadlock(products, monkeypatch, retries):
-    without_order(monkeypatch)
+    monkeypatch.setattr(orders, "lock_stocks", lambda order_ids: None)
 
     _two_batches_of_late_payments(products, monkeypatch)
 
     assert "lock_retry" in retries
 
 
-def test_orders_whose_payments_came_before_them_write_to_their_stocks_in_ascending_id(products, monkeypatch, retries):
+def _two_batches_of_orders_whose_payments_came_before_them(products, monkeypatch) -> None:
     low, high = products
 
     def wanted(product) -> OrderRequest:
@@ -86,6 +82,18 @@ def test_orders_whose_payments_came_before_them_write_to_their_stocks_in_ascendi
 
     at_once(lambda: orders.place_batch(downwards), lambda: orders.place_batch(upwards))
 
+
+def test_orders_whose_payments_came_before_them_write_to_their_stocks_in_ascending_id(products, monkeypatch, retries):
+    _two_batches_of_orders_whose_payments_came_before_them(products, monkeypatch)
+
     assert "lock_retry" not in retries
     assert {order.status for order in Order.objects.all()} == {"paid"}
     assert audit.find_drift() == []
+
+
+def test_control_in_the_order_of_their_requests_such_orders_deadlock(products, monkeypatch, retries):
+    monkeypatch.setattr(placing, "sorted", lambda requests, key: requests, raising=False)
+
+    _two_batches_of_orders_whose_payments_came_before_them(products, monkeypatch)
+
+    assert "lock_retry" in retries
