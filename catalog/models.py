@@ -1,4 +1,4 @@
-"""What is for sale, and the counters of how much of it is left."""
+"""Products, and the counters of their stock."""
 
 from decimal import Decimal
 from typing import Self
@@ -23,9 +23,9 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
 @pghistory.track(exclude=["created_at", "updated_at"])
 class Product(models.Model):
-    """What is for sale: changed rarely, by staff. Its counters are in `Stock`, which changes all the time.
+    """A product: changed rarely, by staff. Its counters are in `Stock`, which changes all the time.
 
-    Triggers keep every version in `ProductEvent`, whatever changed it; stock has `StockAdjustment` for that.
+    Triggers record every version in `ProductEvent`, whatever changed it; `StockAdjustment` records those of the total.
     """
 
     name = models.CharField(max_length=200)
@@ -96,23 +96,23 @@ class Product(models.Model):
     def clean(self) -> None:
         """Raise `ValidationError` for an unknown currency, a price too precise for it, a sale that ends too early."""
         self.currency = self.currency.upper()
-        wrong = {}
+        errors = {}
         if not money.is_currency(self.currency):
             shown = self.currency if self.currency.isalnum() and len(self.currency) <= money.CURRENCY_LENGTH else "This"
-            wrong["currency"] = f"{shown} is not an ISO 4217 currency."
+            errors["currency"] = f"{shown} is not an ISO 4217 currency."
         elif self.price is not None and not money.fits(self.price, self.currency):
             decimals = money.exponent_of(self.currency)
-            wrong["price"] = f"A price in {self.currency} has at most {decimals} decimals."
+            errors["price"] = f"A price in {self.currency} has at most {decimals} decimals."
         if self.sale_starts_at and self.sale_ends_at and self.sale_starts_at >= self.sale_ends_at:
-            wrong["sale_ends_at"] = ENDS_BEFORE_IT_STARTS
-        if wrong:
-            raise ValidationError(wrong)
+            errors["sale_ends_at"] = ENDS_BEFORE_IT_STARTS
+        if errors:
+            raise ValidationError(errors)
 
 
 class Stock(models.Model):
     """The counters of one product, in units; only `catalog.inventory` writes them.
 
-    A row of its own that nothing references: a foreign key to this hot row would make every insert lock it.
+    A row of its own that nothing references: with a foreign key to this hot row every insert would lock it.
     `reserved` = units of active holds and of orders pending payment; `sold` = units of paid orders.
     """
 
@@ -135,7 +135,7 @@ class Stock(models.Model):
 
     @property
     def free(self) -> int:
-        """Units neither reserved nor sold; those of overdue holds and orders are not among them yet."""
+        """Units neither reserved nor sold; units of overdue holds and orders are still reserved."""
         return self.total - self.reserved - self.sold
 
 

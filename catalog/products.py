@@ -1,4 +1,4 @@
-"""Products: added and published by staff."""
+"""Staff's changes of products: add, publish, withdraw, pause, resume."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +16,7 @@ from flashsale.core.transactions import retrying_transaction
 
 
 class NothingToDo(Refusal):
-    """The product is already as it was to become; `detail` says how."""
+    """The product is in the requested state already; `detail` says which."""
 
     code = "nothing_to_do"
     title = "Nothing to do"
@@ -28,7 +28,7 @@ def add(*, stock: int, made_by: User | None = None, **columns: Any) -> Product:
 
     Raises `ValidationError` naming each wrong field.
     """
-    product, units = _checked(stock=stock, **columns)
+    product, units = _validated(stock=stock, **columns)
     product.save()
     inventory.open_stock(product, units=units, made_by=made_by)
     return product
@@ -37,9 +37,9 @@ def add(*, stock: int, made_by: User | None = None, **columns: Any) -> Product:
 def add_all(rows: Iterable[dict[str, Any]], *, made_by: User | None = None) -> list[Product]:
     """Add and publish products, all of them or none; each row is what `add` takes. Raises `ValidationError`.
 
-    The database checks its constraints as the rows come: asked for each row beforehand they would take minutes.
+    The database checks its constraints when the rows are inserted: validating each row before would take minutes.
     """
-    checked = [_checked(**row, validate_constraints=False) for row in rows]
+    checked = [_validated(**row, validate_constraints=False) for row in rows]
     return _insert_all(checked, made_by=made_by)
 
 
@@ -50,7 +50,7 @@ def _insert_all(checked: list[tuple[Product, int]], *, made_by: User | None) -> 
     return products
 
 
-def _checked(*, stock: int, validate_constraints: bool = True, **columns: Any) -> tuple[Product, int]:
+def _validated(*, stock: int, validate_constraints: bool = True, **columns: Any) -> tuple[Product, int]:
     product = Product(is_published=True, **columns)
     product.full_clean(validate_constraints=validate_constraints)
     if not 0 <= stock <= MAX_INTEGER:
@@ -60,13 +60,13 @@ def _checked(*, stock: int, validate_constraints: bool = True, **columns: Any) -
 
 @retrying_transaction_once
 def publish(product_id: int) -> Product:
-    """Let customers find a product. Raises `NotFound`, `NothingToDo`."""
+    """Make a product visible to customers. Raises `NotFound`, `NothingToDo`."""
     return _set_published(product_id, to=True)
 
 
 @retrying_transaction_once
 def withdraw(product_id: int) -> Product:
-    """Let customers find a product no more; holds and orders stay as they are. Raises `NotFound`, `NothingToDo`."""
+    """Hide a product from customers; holds and orders stay as they are. Raises `NotFound`, `NothingToDo`."""
     return _set_published(product_id, to=False)
 
 

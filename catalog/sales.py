@@ -1,4 +1,4 @@
-"""When and how much of a product may be claimed: its sale window, pause and limit per hold."""
+"""When a product may be held and how much of it: its sale window, pause and limit per hold."""
 
 import math
 from datetime import datetime
@@ -38,7 +38,7 @@ class SalePaused(Refusal):
 class LimitExceeded(Refusal):
     """Carries `limit`: the units allowed per hold, or per customer.
 
-    `is_by_overdue`: it could pass if overdue units of this customer were taken back first.
+    `is_by_overdue`: the request might pass once overdue units of this customer are reclaimed.
     """
 
     code = "limit_exceeded"
@@ -58,7 +58,7 @@ def status_of(product: Product, *, available: int, now: datetime) -> SaleStatus:
 
 
 def check_claim(product: Product, *, quantity: int, now: datetime) -> None:
-    """Raise `SaleNotStarted`, `SaleEnded`, `SalePaused` or `LimitExceeded` (per hold) when units may not be claimed."""
+    """Raise `SaleNotStarted`, `SaleEnded`, `SalePaused` or `LimitExceeded` (per hold) when units may not be held."""
     if product.sale_starts_at and now < product.sale_starts_at:
         refusal = SaleNotStarted(
             f"The sale starts at {product.sale_starts_at.isoformat()}.", sale_starts_at=product.sale_starts_at

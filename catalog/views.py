@@ -16,7 +16,7 @@ from catalog.serializers import ProductOut
 from flashsale.core.batching import Admit, Batcher
 from flashsale.core.identifiers import parse_id
 from flashsale.core.refusals import NotFound
-from flashsale.core.rest.conditional import Page
+from flashsale.core.rest.conditional import RenderedBody
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.views import AcyclicView
 
@@ -49,19 +49,19 @@ class ProductViewSet(AcyclicView, viewsets.GenericViewSet["availability.Annotate
         product_id = parse_id(pk)
         if product_id is None:
             raise NotFound(NO_SUCH_PRODUCT)
-        return page_single_flight.submit(product_id, None).response(request)
+        return product_single_flight.submit(product_id, None).response(request)
 
 
-def _rendered(answer: Any) -> Page:
-    return Page.of(JSONRenderer().render(answer), JSONRenderer.media_type)
+def _rendered(answer: Any) -> RenderedBody:
+    return RenderedBody.of(JSONRenderer().render(answer), JSONRenderer.media_type)
 
 
-def _page(product_id: int, requests: list[None], admit: Admit[None]) -> list[Page | Exception]:
-    """Make a product's page once for all concurrent readers, so that PostgreSQL is asked once when it is not cached."""
+def _render_product(product_id: int, requests: list[None], admit: Admit[None]) -> list[RenderedBody | Exception]:
+    """Render a product once for all concurrent requests: without a snapshot, one of them queries PostgreSQL."""
     answer = snapshots.read_alone(product_id) or snapshot_refresh.refresh_product(product_id)
     if answer is None:
         return [NotFound(NO_SUCH_PRODUCT) for _ in requests]
     return [_rendered(answer)] * len(requests)
 
 
-page_single_flight: Batcher[int, None, Page] = Batcher(_page)
+product_single_flight: Batcher[int, None, RenderedBody] = Batcher(_render_product)

@@ -1,4 +1,4 @@
-"""What caches may keep, and what pages of other origins may read."""
+"""HTTP caching of products, and CORS."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def path(request, product) -> str:
     return request.param.format(product.pk)
 
 
-def test_a_product_may_be_kept_for_a_second(api, path):
+def test_a_product_may_be_cached_for_a_second(api, path):
     answer = api.get(path)
 
     assert answer.headers["Cache-Control"] == "public, max-age=1"
@@ -23,7 +23,7 @@ def test_a_product_may_be_kept_for_a_second(api, path):
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
-def test_what_did_not_change_is_not_sent_again(api, path, form):
+def test_an_unchanged_product_is_answered_with_304(api, path, form):
     etag = api.get(path).headers["ETag"]
 
     answer = api.get(path, headers={"If-None-Match": form.format(etag)})
@@ -35,7 +35,7 @@ def test_what_did_not_change_is_not_sent_again(api, path, form):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_changed_is_sent_again(api, path, product):
+def test_a_changed_product_is_sent_again(api, path, product):
     etag = api.get(path).headers["ETag"]
     HoldFactory(product=product)
 
@@ -57,7 +57,7 @@ def test_an_answer_to_a_token_may_be_cached_privately_only(api, path):
     assert answer.headers["Cache-Control"] == "private, max-age=1"
 
 
-def test_no_cache_keeps_a_refusal(api, db):
+def test_a_refusal_is_not_cacheable(api, db):
     assert "Cache-Control" not in api.get("/api/v1/products/999").headers
 
 
@@ -66,7 +66,7 @@ def cors(settings):
     settings.CORS_ALLOWED_ORIGINS = [ORIGIN]
 
 
-def test_a_page_of_a_known_origin_may_read_answers_and_their_headers(api, cors, product):
+def test_an_allowed_origin_may_read_answers_and_their_headers(api, cors, product):
     for path, status in ((f"/api/v1/products/{product.pk}", 200), ("/api/v1/products/999", 404), ("/api/v1/no", 404)):
         answer = api.get(path, headers={"Origin": ORIGIN})
 
@@ -76,10 +76,13 @@ def test_a_page_of_a_known_origin_may_read_answers_and_their_headers(api, cors, 
         assert "origin" in answer.headers["Vary"].lower()
 
 
-def test_a_page_may_ask_whether_it_may_send(api, cors):
-    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "idempotency-key,content-type"}
+def test_an_allowed_origin_may_send_preflight_requests(api, cors):
+    preflight = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "idempotency-key,content-type",
+    }
 
-    answer = api.options("/api/v1/holds", headers={"Origin": ORIGIN} | asked)
+    answer = api.options("/api/v1/holds", headers={"Origin": ORIGIN} | preflight)
 
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
@@ -88,17 +91,17 @@ def test_a_page_may_ask_whether_it_may_send(api, cors):
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example.com", "http://shop.example.com", "null"])
-def test_pages_of_other_origins_may_read_nothing(api, cors, product, origin):
+def test_other_origins_may_read_nothing(api, cors, product, origin):
     answer = api.get(f"/api/v1/products/{product.pk}", headers={"Origin": origin})
 
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_by_default_no_origin_is_known(api, product):
+def test_by_default_no_origin_is_allowed(api, product):
     answer = api.get(f"/api/v1/products/{product.pk}", headers={"Origin": ORIGIN})
 
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_the_admin_is_never_read_by_other_origins(client, cors, db):
+def test_the_admin_allows_no_other_origin(client, cors, db):
     assert "Access-Control-Allow-Origin" not in client.get("/admin/login/", headers={"Origin": ORIGIN}).headers

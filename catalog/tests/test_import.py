@@ -1,4 +1,4 @@
-"""Products from a CSV file: read as spreadsheets write it, shown as understood, wrong lines named, added once."""
+"""The CSV import: files as spreadsheets write them, a preview with the faults of each line, products added once."""
 
 import codecs
 import re
@@ -44,7 +44,7 @@ def one(content: str | bytes) -> files.Row:
     return row
 
 
-def test_a_file_is_shown_first_and_added_when_confirmed(admin_client, admin_user):
+def test_a_file_is_previewed_and_added_when_confirmed(admin_client, admin_user):
     shown = upload(admin_client, GOOD)
     before = Product.objects.count()
     added = confirmed(admin_client, shown)
@@ -88,7 +88,7 @@ def test_a_file_is_shown_first_and_added_when_confirmed(admin_client, admin_user
         ('"A,1,USD,1', "A quotation mark is opened here and never closed."),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_added(admin_client, line, fault):
+def test_a_faulty_line_is_reported_and_nothing_is_added(admin_client, line, fault):
     shown = upload(admin_client, f"{HEADER}\nGood,1,USD,1\n{line}\n")
 
     text = shown.content.decode()
@@ -99,7 +99,7 @@ def test_what_is_wrong_is_said_and_nothing_is_added(admin_client, line, fault):
     assert not Product.objects.exists()
 
 
-def test_all_faults_are_said_at_once_each_with_its_line_of_the_file(db):
+def test_all_faults_are_reported_at_once_with_their_line_numbers(db):
     content = f'{HEADER}\n\n"Two\nlines",x,XYZ,1\n"broken"x,1,USD,1\n,,,\nA,1,USD,-1\n'
 
     rows = files.read(content.encode()).rows
@@ -125,7 +125,7 @@ def test_all_faults_are_said_at_once_each_with_its_line_of_the_file(db):
     ],
     ids=range(12),
 )
-def test_a_file_that_cannot_be_read_is_refused_in_words(admin_client, content, fault):
+def test_an_unreadable_file_is_refused_with_the_reason(admin_client, content, fault):
     shown = upload(admin_client, content).content.decode()
 
     assert fault in shown
@@ -147,7 +147,7 @@ ENCODINGS = {
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("is_said", [True, False], ids=["sep", "no sep"])
-def test_what_spreadsheets_write_is_read(db, is_said, encoding, delimiter, line_end):
+def test_files_of_all_spreadsheets_are_read(db, is_said, encoding, delimiter, line_end):
     price = "29.99" if delimiter == "," else "29,99"
     lines = [f"sep={delimiter}"] * is_said + [
         delimiter.join(["Name", " PRICE ", "currency", "Stock", "max per hold", ""]),
@@ -167,7 +167,7 @@ def test_what_spreadsheets_write_is_read(db, is_said, encoding, delimiter, line_
 
 
 @pytest.mark.parametrize("price", ["1.234,56", "1,234.56", "1 234,56", "12,34,56"])
-def test_separators_of_thousands_are_refused_and_not_guessed(db, price):
+def test_thousands_separators_are_refused(db, price):
     row = one(f"name;price;currency;stock\nA;{price};USD;1\n")
 
     assert row.faults == ["price: Enter a number."]
@@ -236,13 +236,13 @@ def test_a_description_is_no_longer_than_the_products_form_can_send(db):
     assert len(sent) < settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
-def test_the_models_own_rules_are_said_by_line(db):
+def test_the_models_own_rules_are_checked_for_each_line(db):
     row = one(f"{HEADER},sale_starts_at,sale_ends_at\nA,1,USD,1,2030-01-02 12:00,2030-01-02 11:00\n")
 
     assert len(row.faults) == 1
 
 
-def test_the_preview_shows_every_value_as_it_was_understood(admin_client):
+def test_the_preview_shows_every_value_as_it_was_parsed(admin_client):
     columns = "name;price;currency;stock;description;max_per_hold;max_per_customer;sale_starts_at;sale_ends_at"
     full = "Widget;29,9;usd;100;<b>Bold</b>;3;2;2030-01-31T13:00:00+01:00;2030-02-01"
     shown = upload(admin_client, f"{columns}\n{full}\nGadget;1000;JPY;5;;;;;\n").content.decode()
@@ -257,7 +257,7 @@ def test_the_preview_shows_every_value_as_it_was_understood(admin_client):
     ]  # fmt: skip
 
 
-def test_names_that_products_have_already_are_pointed_out(admin_client):
+def test_names_of_existing_products_are_listed(admin_client):
     confirmed(admin_client, upload(admin_client, GOOD))
 
     assert (
@@ -291,14 +291,14 @@ def test_a_confirmed_import_sent_twice_adds_once(admin_client):
 
 
 @pytest.mark.parametrize("token", ["", "x", "00000000-0000-4000-8000-000000000000"])
-def test_a_confirmation_of_nothing_that_is_kept_says_so(admin_client, token):
+def test_a_confirmation_without_a_stored_file_is_refused(admin_client, token):
     told = admin_client.post(url(), {"confirmed": "yes", once.FIELD: token}, follow=True)
 
     assert messages_of(told) == ["This file is not stored any more. Choose it again."]
     assert not Submission.objects.exists()
 
 
-def test_a_file_is_confirmed_by_who_looked_at_it(admin_client, client, django_user_model):
+def test_a_file_is_confirmed_only_by_the_user_who_uploaded_it(admin_client, client, django_user_model):
     other = django_user_model.objects.create_superuser("bob", password="x")
     client.force_login(other)
     shown = upload(admin_client, GOOD)
@@ -321,7 +321,7 @@ def test_an_import_confirmed_twice_at_the_same_moment_adds_once(new_admin_client
     assert all("2 products were added and published." in answer.content.decode() for answer in answers)
 
 
-def test_control_without_the_token_everything_is_there_twice(new_admin_client, monkeypatch):
+def test_control_without_the_token_every_product_is_added_twice(new_admin_client, monkeypatch):
     monkeypatch.setattr(once, "claim_token", lambda: setattr(once._step(), "is_claimed", True))
 
     imported_twice(new_admin_client)
@@ -329,7 +329,7 @@ def test_control_without_the_token_everything_is_there_twice(new_admin_client, m
     assert Product.objects.count() == 4
 
 
-def test_a_product_that_fails_takes_the_others_with_it(admin_client, monkeypatch):
+def test_a_product_that_fails_rolls_back_the_others(admin_client, monkeypatch):
     shown = upload(admin_client, GOOD)
 
     def fail(*_args, **_kwargs):
@@ -343,7 +343,7 @@ def test_a_product_that_fails_takes_the_others_with_it(admin_client, monkeypatch
     assert not Submission.objects.exists()
 
 
-def test_who_may_not_add_products_may_not_import_them(client, django_user_model, db):
+def test_importing_takes_the_permission_to_add_products(client, django_user_model, db):
     person = django_user_model.objects.create_user("ann", password="x", is_staff=True)
     client.force_login(person)
 

@@ -1,4 +1,4 @@
-"""Product answers kept in Redis: as right as PostgreSQL after every commit, and never needed."""
+"""Snapshots of products: equal to PostgreSQL after every commit, and dispensable."""
 
 import logging
 import time
@@ -29,8 +29,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def a_second_lasts_a_minute(monkeypatch):
-    """On a busy machine a second is soon over; what another test did to Redis is forgotten."""
+def long_ttl(monkeypatch):
+    """Snapshots live for a minute: a busy machine needs more than a second. The circuit breaker is closed."""
     snapshots._breaker.reset()
     monkeypatch.setattr(snapshots, "MAX_AGE_MS", 60_000)
     monkeypatch.setattr(availability, "LOOKAHEAD", timedelta(minutes=1))
@@ -38,13 +38,13 @@ def a_second_lasts_a_minute(monkeypatch):
 
 @pytest.fixture
 def store():
-    """The Redis behind the kept answers."""
+    """The Redis that holds the snapshots."""
     client = redis.Redis.from_url(settings.REDIS_URL)
     yield client
     client.close()
 
 
-def left(api, product) -> tuple[int, int]:
+def available(api, product) -> tuple[int, int]:
     """Return the available units that the API shows, and how many queries that took."""
     with CaptureQueriesContext(connection) as queries:
         body = api.get(f"/api/v1/products/{product.pk}").json()
@@ -60,18 +60,18 @@ def key(product) -> str:
     return snapshots._keys(product.pk)[0]
 
 
-def test_an_answer_is_kept_for_a_second_at_most_and_every_commit_writes_through(api, store):
+def test_an_answer_is_cached_for_a_second_and_every_commit_writes_through(api, store):
     product = ProductFactory()
 
-    first, kept = left(api, product), left(api, product)
-    life_ms = store.pttl(key(product))
+    first, cached = available(api, product), available(api, product)
+    ttl_ms = store.pttl(key(product))
     hold = holds.place(product_id=product.pk, quantity=3)
-    after_a_hold = left(api, product)
+    after_a_hold = available(api, product)
     holds.release(hold.pk)
 
-    assert (first, kept, after_a_hold) == ((10, 1), (10, 0), (7, 0))
-    assert left(api, product) == (10, 0)
-    assert 0 < store.pttl(key(product)) <= life_ms <= snapshots.MAX_AGE_MS
+    assert (first, cached, after_a_hold) == ((10, 1), (10, 0), (7, 0))
+    assert available(api, product) == (10, 0)
+    assert 0 < store.pttl(key(product)) <= ttl_ms <= snapshots.MAX_AGE_MS
     assert MAX_AGE_MS == 1000
 
 
@@ -94,26 +94,26 @@ def test_an_answer_that_counts_overdue_units_is_dropped_by_a_commit(api):
     Hold.objects.filter(pk=hold.pk).update(created_at=PAST, expires_at=PAST + timedelta(minutes=2))
     HoldFactory(product=product, quantity=1)
 
-    before = left(api, product), left(api, product)
+    before = available(api, product), available(api, product)
     holds.expire_due()
 
     assert before == ((9, 1), (9, 0))
-    assert left(api, product) == (9, 1)
+    assert available(api, product) == (9, 1)
 
 
-def test_of_two_writers_the_newer_one_stays(api):
+def test_of_two_writers_the_newer_version_wins(api):
     product = ProductFactory()
-    left(api, product)
+    available(api, product)
     older = Stock(product_id=product.pk, total=10, reserved=1, version=1)
     newer = Stock(product_id=product.pk, total=10, reserved=6, version=2)
 
     snapshots.write_through(newer)
     snapshots.write_through(older)
 
-    assert left(api, product) == (4, 0)
+    assert available(api, product) == (4, 0)
 
 
-def test_what_staff_change_about_a_product_is_seen_at_once(api):
+def test_a_change_by_staff_is_visible_at_once(api):
     product = ProductFactory()
     url = f"/api/v1/products/{product.pk}"
     seen = [api.get(url).json()["sale_status"]]
@@ -126,7 +126,7 @@ def test_what_staff_change_about_a_product_is_seen_at_once(api):
     assert seen == ["live", "paused", "live"]
 
 
-def test_a_kept_answer_is_equal_to_a_fresh_one(api):
+def test_a_cached_answer_is_equal_to_a_fresh_one(api):
     product = ProductFactory(sale_ends_at=timezone.now() + timedelta(days=1))
     url = f"/api/v1/products/{product.pk}"
 
@@ -134,7 +134,7 @@ def test_a_kept_answer_is_equal_to_a_fresh_one(api):
     assert api.get(url).json() == next(p for p in api.get("/api/v1/products").json()["results"])
 
 
-def test_o1_an_answer_read_before_a_commit_is_not_kept_after_it(api):
+def test_o1_an_answer_read_before_a_commit_is_not_stored_after_it(api):
     product = ProductFactory()
     read_since = time.monotonic()
     stale = forecast(product)
@@ -142,40 +142,40 @@ def test_o1_an_answer_read_before_a_commit_is_not_kept_after_it(api):
 
     snapshots.store(stale, {"sale_status": "live"}, read_since=read_since)
 
-    assert left(api, product) == (7, 1)
+    assert available(api, product) == (7, 1)
 
 
-def test_the_note_of_an_older_commit_does_not_outdate_a_newer_answer(api):
+def test_a_late_write_through_of_an_older_commit_changes_nothing(api):
     product = ProductFactory()
     holds.place(product_id=product.pk, quantity=3)
-    left(api, product)
+    available(api, product)
 
     with transaction.atomic():
         snapshots.write_through(Stock(product_id=product.pk, total=99, version=0))
 
-    assert left(api, product) == (7, 0)
+    assert available(api, product) == (7, 0)
 
 
-def test_a_transaction_that_is_undone_outdates_nothing(api):
+def test_a_rolled_back_transaction_invalidates_nothing(api):
     product = ProductFactory(max_per_hold=99)
-    left(api, product)
+    available(api, product)
 
     with pytest.raises(Exception, match="Only 10"):
         holds.place(product_id=product.pk, quantity=11)
 
-    assert left(api, product) == (10, 0)
+    assert available(api, product) == (10, 0)
 
 
-def test_an_answer_that_took_too_long_to_make_is_not_kept(api):
+def test_an_answer_that_took_longer_than_its_ttl_is_not_stored(api):
     product = ProductFactory()
 
     snapshots.store(forecast(product), {"available_stock": 99}, read_since=time.monotonic() - 61)
 
-    assert left(api, product) == (10, 1)
+    assert available(api, product) == (10, 1)
 
 
 @pytest.mark.parametrize("what", ["a deadline", "the start of the sale"])
-def test_an_answer_that_the_clock_will_change_is_not_kept(api, what):
+def test_an_answer_that_the_clock_changes_within_its_ttl_is_not_stored(api, what):
     product = ProductFactory()
     soon = timezone.now() + timedelta(seconds=54)
     if what == "a deadline":
@@ -184,56 +184,56 @@ def test_an_answer_that_the_clock_will_change_is_not_kept(api, what):
     else:
         Product.objects.update(sale_starts_at=soon)
 
-    assert left(api, product)[1] == 1
-    assert left(api, product)[1] == 1
+    assert available(api, product)[1] == 1
+    assert available(api, product)[1] == 1
 
 
 def test_without_redis_postgresql_answers(api, dead_redis):
     product = ProductFactory()
 
-    assert left(api, product) == (10, 1)
+    assert available(api, product) == (10, 1)
     holds.place(product_id=product.pk, quantity=4)
-    assert left(api, product) == (6, 1)
+    assert available(api, product) == (6, 1)
 
 
-def test_a7_a_dead_redis_fails_no_request_and_costs_one_line_of_log(api, dead_redis, monkeypatch, caplog):
+def test_a7_without_redis_no_request_fails_and_one_line_is_logged(api, dead_redis, monkeypatch, caplog):
     product = ProductFactory(stock=40)
     monkeypatch.setattr(redis_client, "PAUSE_AFTER_ERROR_SECONDS", 60)
 
-    asked = [api.get(f"/api/v1/products/{product.pk}") for _ in range(20)]
+    products_read = [api.get(f"/api/v1/products/{product.pk}") for _ in range(20)]
     placed = [api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1}) for _ in range(20)]
 
-    assert {answer.status_code for answer in asked} == {200}
+    assert {answer.status_code for answer in products_read} == {200}
     assert {answer.status_code for answer in placed} == {201}
-    complaints = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [(record.msg["event"], record.exc_info) for record in complaints] == [("redis_silent", None)]
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [(record.msg["event"], record.exc_info) for record in warnings] == [("redis_silent", None)]
 
 
 @pytest.mark.parametrize("damage", ["emptied", "another type"])
-def test_whatever_redis_holds_the_answer_is_right(api, store, damage):
+def test_damaged_snapshots_do_not_change_the_answer(api, store, damage):
     product = ProductFactory()
-    left(api, product)
+    available(api, product)
     store.flushdb()
     if damage == "another type":
-        store.set(key(product), "not what was kept")
+        store.set(key(product), "damaged")
 
-    assert left(api, product) == (10, 1)
+    assert available(api, product) == (10, 1)
 
 
-def test_the_refresh_keeps_every_published_product(api, monkeypatch):
+def test_the_refresh_stores_every_published_product(api, monkeypatch):
     monkeypatch.setattr(snapshot_refresh, "BATCH_ROWS", 2)
-    made = [ProductFactory() for _ in range(5)]
+    published = [ProductFactory() for _ in range(5)]
     out = StringIO()
 
     call_command("refresh_availability", stdout=out)
 
     assert out.getvalue() == "5 products refreshed\n"
-    assert [left(api, product) for product in made] == [(10, 0)] * 5
+    assert [available(api, product) for product in published] == [(10, 0)] * 5
 
 
 @pytest.mark.parametrize("dies", ["before it", "in the middle"])
 @pytest.mark.parametrize("published", [0, 3])
-def test_a_refresh_that_redis_did_not_take_is_no_success(request, monkeypatch, dies, published):
+def test_a_refresh_without_redis_fails(request, monkeypatch, dies, published):
     for _ in range(published):
         ProductFactory()
     request.getfixturevalue("dead_redis")

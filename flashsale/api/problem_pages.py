@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 
 from flashsale.api.problem_codes import BY_CODE, PROBLEMS
 from flashsale.api.rate_limits import limited
-from flashsale.core.rest.conditional import Page, PageCache
+from flashsale.core.rest.conditional import RenderedBody, RenderOnce
 
 # How long clients may cache a page; short, so that they see a new version soon.
 MAX_AGE_SECONDS = 300
@@ -34,15 +34,15 @@ def _cached(request: HttpRequest, code: str | None) -> HttpResponse:
     return response
 
 
-def _page(code: str | None) -> Page:
+def _page(code: str | None) -> RenderedBody:
     if code is None:
         text = render_to_string("flashsale/problems.html", {"problems": PROBLEMS})
     else:
         text = render_to_string("flashsale/problem.html", {"problem": BY_CODE[code]})
-    return Page.of(text.encode(), "text/html; charset=utf-8")
+    return RenderedBody.of(text.encode(), "text/html; charset=utf-8")
 
 
-_pages: PageCache[str | None] = PageCache(_page)
+_pages: RenderOnce[str | None] = RenderOnce(_page)
 
 
 def as_markdown() -> str:

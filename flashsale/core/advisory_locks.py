@@ -11,7 +11,7 @@ KEY_BYTES = 8
 def lock(names: Iterable[str]) -> None:
     """Lock the names until the transaction ends, in ascending order of their keys; waits at most `lock_timeout`.
 
-    Two names may share a key by chance; then they wait for each other and nothing else happens.
+    Two names may share a key by chance; then one waits for the other, which costs nothing but time.
 
     Source: https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
     """

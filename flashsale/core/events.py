@@ -1,6 +1,6 @@
-"""What happens in a sale, under one name each: a line in the log, and a counter for Prometheus.
+"""Events of a sale: each has one name, for its line in the log and its Prometheus counter.
 
-The names are what operators search for and alert on; docs/operations.md lists them. A line carries ids and numbers,
+Operators search for these names and alert on them; docs/operations.md lists them. A line carries ids and numbers,
 never a body, a secret, a token or a customer id.
 """
 
@@ -19,8 +19,8 @@ from django.db import transaction
 from flashsale.core.metrics import Counter
 
 QUIET_SECONDS = 1.0
-# As many different lines are told apart; then all may be logged anew.
-MAX_TOLD_APART = 1_000
+# How many different lines are remembered; beyond it all are forgotten.
+MAX_REMEMBERED = 1_000
 
 log = structlog.stdlib.get_logger("flashsale.events")
 
@@ -31,7 +31,7 @@ _Fields = tuple[tuple[str, Any], ...]
 
 @dataclass(frozen=True)
 class _Kind:
-    """How one event is logged, and counted; `labels` are those of its fields that are few enough to count by."""
+    """How one event is logged and counted; `labels` are its fields with few values, by which it is counted."""
 
     counter: Counter
     level: int = logging.INFO
@@ -43,42 +43,47 @@ def _kind(name: str, help_text: str, *labels: str, level: int = logging.INFO) ->
 
 
 EVENTS: dict[str, _Kind] = {
-    "hold_placed": _kind("holds_placed", "Holds that were granted"),
+    "hold_placed": _kind("holds_placed", "Holds that were placed"),
     "hold_refused": _kind("holds_refused", "Requests for holds that were refused, by problem code", "code"),
-    "hold_released": _kind("holds_released", "Holds given up, or taken back by staff"),
-    "holds_expired": _kind("holds_expired", "Holds whose time was over"),
-    "order_placed": _kind("orders_placed", "Orders made of holds"),
+    "hold_released": _kind("holds_released", "Holds released by their buyers or by staff"),
+    "holds_expired": _kind("holds_expired", "Holds that expired"),
+    "order_placed": _kind("orders_placed", "Orders placed with holds"),
     "order_paid": _kind("orders_paid", "Orders paid; late: after their payment window", "late"),
     "order_cancelled": _kind("orders_cancelled", "Orders cancelled"),
-    "orders_expired": _kind("orders_expired", "Orders whose payment window was over"),
-    "refund_due": _kind("refunds_due", "Payments that have to go back, by reason", "reason", level=logging.WARNING),
-    "payment_refunded": _kind("payments_refunded", "Payments given back in full"),
-    "webhook_processed": _kind("webhooks_processed", "Webhook events decided", "provider", "status"),
-    "webhook_duplicate": _kind("webhooks_duplicate", "Webhook events that were known already", "provider"),
+    "orders_expired": _kind("orders_expired", "Orders whose payment window ended"),
+    "refund_due": _kind("refunds_due", "Payments that have to be refunded, by reason", "reason", level=logging.WARNING),
+    "payment_refunded": _kind("payments_refunded", "Payments refunded in full"),
+    "webhook_processed": _kind("webhooks_processed", "Webhook events processed", "provider", "status"),
+    "webhook_duplicate": _kind("webhooks_duplicate", "Webhook events that were redelivered", "provider"),
     "webhook_refused": _kind(
         "webhooks_refused", "Webhooks with a wrong signature, or none", "provider", level=logging.WARNING
     ),
-    "webhook_failed": _kind("webhooks_failed", "Tries to process an event that failed", level=logging.ERROR),
+    "webhook_failed": _kind("webhooks_failed", "Failed attempts to process an event", level=logging.ERROR),
     "stock_adjusted": _kind("stock_adjusted", "Changes of a product's total by staff"),
     "stock_drift": _kind("stock_drift", "Products found with wrong counters", level=logging.ERROR),
     "login_succeeded": _kind("logins_succeeded", "Log-ins of staff"),
     "login_failed": _kind("logins_failed", "Wrong passwords and codes", level=logging.WARNING),
-    "login_refused": _kind("logins_refused", "Log-ins refused unseen, by reason", "reason", level=logging.WARNING),
-    "lock_retry": _kind("lock_retries", "Transactions begun again", "sqlstate", level=logging.WARNING),
+    "login_refused": _kind(
+        "logins_refused",
+        "Log-ins refused before their password was checked, by reason",
+        "reason",
+        level=logging.WARNING,
+    ),
+    "lock_retry": _kind("lock_retries", "Transactions retried", "sqlstate", level=logging.WARNING),
     "request_busy": _kind("requests_busy", "Requests answered with `busy`, by reason", "reason", level=logging.WARNING),
-    "outcome_unknown": _kind("outcomes_unknown", "Commits without an answer", level=logging.ERROR),
-    "redis_silent": _kind("redis_errors", "Questions that Valkey/Redis did not answer", level=logging.WARNING),
+    "outcome_unknown": _kind("outcomes_unknown", "Commits whose outcome is unknown", level=logging.ERROR),
+    "redis_silent": _kind("redis_errors", "Commands that Valkey/Redis did not answer", level=logging.WARNING),
 }
 
 
 def record(event: str, *, count: int = 1, **fields: Any) -> None:
-    """Log and count that `event` happened, `count` times, now."""
+    """Log and count `event` now, as having happened `count` times."""
     _count(event, count, fields)
     log.log(EVENTS[event].level, event, **({"count": count} if count != 1 else {}), **fields)
 
 
 def record_on_commit(event: str, *, count: int = 1, **fields: Any) -> None:
-    """Do what `record` does when this transaction has been committed, and nothing when it is undone."""
+    """Do what `record` does once this transaction is committed, and nothing when it is rolled back."""
     caused_by = request_id()
 
     def record_it() -> None:
@@ -89,21 +94,21 @@ def record_on_commit(event: str, *, count: int = 1, **fields: Any) -> None:
 
 
 def request_id() -> str:
-    """Return the id of the request, or of the task, that this thread works on; empty when there is none."""
+    """Return the id of this thread's current request or task; empty when there is none."""
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
 @contextlib.contextmanager
 def bound_to_request(request_id: str) -> Iterator[None]:
-    """Let what is logged meanwhile belong to another request, where `request_id` names one."""
+    """Log with another request's id inside this context, where `request_id` is not empty."""
     with structlog.contextvars.bound_contextvars(**({"request_id": request_id} if request_id else {})):
         yield
 
 
 class SampledEvent:
-    """Counts every one of many equal events, and logs the first, then at most one in `QUIET_SECONDS`.
+    """Counts all of many equal events, and logs the first, then at most one in `QUIET_SECONDS`.
 
-    A line says in `count` how many there were since the last one.
+    The field `count` of a line is the number of events since the last one.
     """
 
     def __init__(self, event: str) -> None:
@@ -119,14 +124,14 @@ class SampledEvent:
             self._unlogged.clear()
 
     def record(self, **fields: Any) -> None:
-        """Count the event, and log it unless one with the same fields was logged a moment ago."""
+        """Count the event, and log it unless one with the same fields was logged within `QUIET_SECONDS`."""
         _count(self._event, 1, fields)
         same, now = tuple(sorted(fields.items())), time.monotonic()
         with self._mutex:
             self._unlogged[same] += 1
             if now - self._logged_at.get(same, -QUIET_SECONDS) < QUIET_SECONDS:
                 return
-            if len(self._logged_at) >= MAX_TOLD_APART:
+            if len(self._logged_at) >= MAX_REMEMBERED:
                 self._logged_at.clear()
                 self._unlogged = collections.Counter({same: self._unlogged[same]})
             self._logged_at[same] = now

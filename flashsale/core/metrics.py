@@ -1,7 +1,7 @@
-"""What is measured besides events (see `events`): durations, sizes, and what is too frequent for a line in the log.
+"""Metrics besides those of `events`: durations, sizes, and what is too frequent for a line in the log.
 
-With `PROMETHEUS_MULTIPROC_DIR` set, the processes of one machine or container add to the same numbers through files in
-that folder. Source: https://prometheus.github.io/client_python/multiprocess/
+With `PROMETHEUS_MULTIPROC_DIR` set, the processes of one machine or container share their metrics through files in that
+folder. Source: https://prometheus.github.io/client_python/multiprocess/
 """
 
 import os
@@ -23,12 +23,12 @@ REQUEST_SECONDS = Histogram(
 )
 STOCK_LOCK_SECONDS = Histogram(
     "flashsale_stock_lock_seconds",
-    "How long claims waited for the lock on a product's stock, with the round trip",
+    "How long requests for holds waited for the lock on a product's stock, with the round trip",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2),
 )
 BATCH_REQUESTS = Histogram(
     "flashsale_hold_batch_requests",
-    "How many requests for holds were decided in one transaction",
+    "How many requests for holds shared one transaction",
     buckets=(1, 2, 4, 8, 16, 32, 64),
 )
-SNAPSHOT_READS = Counter("flashsale_snapshot_reads", "Answers about a product looked for in the snapshot", ["result"])
+SNAPSHOT_READS = Counter("flashsale_snapshot_reads", "Reads of the product snapshots, by result", ["result"])

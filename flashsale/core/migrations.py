@@ -1,4 +1,4 @@
-"""Operations for migrations that run while the version before still sells."""
+"""Operations for migrations that run while the previous version still serves requests."""
 
 from typing import Any
 
@@ -9,23 +9,23 @@ FIND = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)"
 
 
 class AddIndexConcurrently(operations.AddIndexConcurrently):
-    """Django's operation, which can be run again after it was cut short.
+    """Django's operation, made safe to run again after it was interrupted.
 
-    It runs outside a transaction: an index that was being built stays behind as invalid, one that was built stays
-    although its migration is not recorded, and either makes a second run fail for ever.
+    It runs outside a transaction: an interrupted build leaves an invalid index, a completed one may not be recorded as
+    applied, and either makes every later run fail.
 
     Source: "Building Indexes Concurrently", https://www.postgresql.org/docs/current/sql-createindex.html
     """
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        """Build the index unless it is there; what an earlier run left unfinished is dropped before."""
+        """Build the index unless a valid one exists; an invalid one is dropped first."""
         name = schema_editor.quote_name(self.index.name)
         with schema_editor.connection.cursor() as cursor:
             cursor.execute(FIND, [name])
-            found = cursor.fetchone()
-        if found and found[0]:
+            row = cursor.fetchone()
+        if row and row[0]:
             return
-        if found:
+        if row:
             schema_editor.execute(f"DROP INDEX CONCURRENTLY {name}")
         super().database_forwards(app_label, schema_editor, from_state, to_state)
 

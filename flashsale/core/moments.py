@@ -1,4 +1,4 @@
-"""Moments that people give: only those that can be stored, read again, and shown in every time zone.
+"""Moments in user input: only those that can be stored, read again, and shown in every time zone.
 
 PostgreSQL stores years that Python cannot read, and the first and last years that Python has cannot be shown in every
 time zone. One such row would make every list that contains it fail.
@@ -24,18 +24,18 @@ def validate(moment: datetime) -> None:
 
 
 def parse(text: str) -> datetime:
-    """Return the moment that ISO 8601 text says; without an offset it is local time in `TIME_ZONE`.
+    """Return the moment of an ISO 8601 text; without an offset it is local time in `TIME_ZONE`.
 
-    Raises `ValidationError` for other text, for a moment that `validate` refuses, and for a local time that the zone
-    skips or has twice.
+    Raises `ValidationError` for other text, for a moment that `validate` refuses, and for a local time that does not
+    exist in the zone or exists twice.
     """
     try:
-        # Python takes a NUL at the end for nothing.
-        given = parse_datetime(text) if text.isprintable() else None
+        # Python ignores a NUL at the end.
+        written = parse_datetime(text) if text.isprintable() else None
     except ValueError:
-        given = None
-    if given is None:
+        written = None
+    if written is None:
         raise ValidationError(NO_TIME, code="invalid")
-    moment = from_current_timezone(given)
+    moment = from_current_timezone(written)
     validate(moment)
     return moment

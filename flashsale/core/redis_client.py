@@ -10,14 +10,14 @@ from django.conf import settings
 
 from flashsale.core import events
 
-# After an error it is left alone for this long, so that a dead one slows only few requests.
+# After an error the circuit stays open for this long, so that a dead Redis slows only few requests.
 PAUSE_AFTER_ERROR_SECONDS = 1.0
 
 Answer = TypeVar("Answer")
 
 
 def connect_options() -> dict[str, Any]:
-    """Return the options of a client that never waits long."""
+    """Return the options of a client with short timeouts."""
     timeout = settings.REDIS_TIMEOUT_SECONDS
     return {"socket_timeout": timeout, "socket_connect_timeout": timeout}
 
@@ -33,23 +33,26 @@ def _client(url: str) -> redis.Redis:
 
 
 class CircuitBreaker:
-    """Asks Redis, and for a while after an error does not; `fallback` says in the log what happens then."""
+    """Calls Redis, except for `PAUSE_AFTER_ERROR_SECONDS` after an error.
+
+    `fallback` says in the log what happens without Redis.
+    """
 
     def __init__(self, *, fallback: str) -> None:
         self._fallback = fallback
-        self._may_be_asked_at = 0.0
+        self._open_until = 0.0
 
     def reset(self) -> None:
-        """Forget the last error, so that Redis is asked again."""
-        self._may_be_asked_at = 0.0
+        """Close the circuit, so that Redis is called again."""
+        self._open_until = 0.0
 
-    def call(self, ask: Callable[[], Answer]) -> Answer | None:
-        """Return the answer, or None where Redis gave none."""
-        if time.monotonic() < self._may_be_asked_at:
+    def call(self, command: Callable[[], Answer]) -> Answer | None:
+        """Return the command's answer, or None when Redis gave none or was not called."""
+        if time.monotonic() < self._open_until:
             return None
         try:
-            return ask()
+            return command()
         except redis.RedisError as error:
-            self._may_be_asked_at = time.monotonic() + PAUSE_AFTER_ERROR_SECONDS
+            self._open_until = time.monotonic() + PAUSE_AFTER_ERROR_SECONDS
             events.record("redis_silent", fallback=self._fallback, error=str(error))
             return None

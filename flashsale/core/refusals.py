@@ -1,4 +1,4 @@
-"""The named reasons why something was not done."""
+"""Refusals: the named reasons why a verb of the domain did nothing."""
 
 from typing import Any, ClassVar
 
@@ -37,7 +37,7 @@ class NotFound(Refusal):
 
 
 class InvalidRequest(Refusal):
-    """A field is wrong in a way that only the data can tell; `pointer` is its RFC 6901 JSON pointer as a fragment."""
+    """A field is invalid, as stored data shows; `pointer` is its RFC 6901 JSON pointer as a fragment."""
 
     code = "invalid"
     title = "Invalid request"

@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 and I-JSON (RFC 7493) have it: nothing is guessed, nothing given twice is overlooked."""
+"""Strict JSON (RFC 8259, I-JSON: RFC 7493): nothing is coerced, and duplicate keys are refused."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -14,8 +14,8 @@ class InvalidJson(ValueError):
 def loads(raw: bytes) -> Any:
     """Parse UTF-8 JSON; numbers with a fraction or exponent become `Decimal`.
 
-    So do integers too long for Python's conversion limit, and what `Decimal` cannot tell apart becomes an infinite one:
-    no field takes either. Raises `InvalidJson` for anything else: other encodings, NaN and Infinity, a key given twice
+    So do integers too long for Python's conversion limit; numbers beyond `Decimal`'s range become an infinite one: no
+    field accepts either. Raises `InvalidJson` for anything else: other encodings, NaN and Infinity, a key given twice
     in one object, nesting deeper than `MAX_DEPTH`.
     """
     try:

@@ -2,7 +2,7 @@
 
 Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md. The reference
 library signs text, so that it cannot verify a body that is not UTF-8, and raises other errors on malformed headers;
-this module signs the raw bytes and knows one error.
+this module signs the raw bytes and raises one error.
 """
 
 import base64
@@ -21,7 +21,7 @@ _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 class WrongSignature(Exception):
-    """The message was not signed with any of the keys, or not now."""
+    """The message was not signed with any of the keys, or its timestamp is too far from now."""
 
 
 def key_of(secret: str) -> bytes:
@@ -44,14 +44,14 @@ def sign(key: bytes, *, message_id: str, timestamp: str, body: bytes) -> str:
 
 
 def signed_headers(key: bytes, *, message_id: str, body: bytes) -> dict[str, str]:
-    """Return the headers with which a provider would send the body now."""
+    """Return the headers of a body that a provider sends now."""
     timestamp = str(int(time.time()))
     signature = sign(key, message_id=message_id, timestamp=timestamp, body=body)
     return {ID_HEADER: message_id, TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: signature}
 
 
 def verify_headers(headers: Mapping[str, str]) -> None:
-    """Raise `WrongSignature` when the headers alone say that no key can have signed the message now."""
+    """Raise `WrongSignature` when headers are missing, malformed, or too far from now: no key is needed to see it."""
     timestamp = headers.get(TIMESTAMP_HEADER, "")
     is_whole = headers.get(ID_HEADER) and headers.get(SIGNATURE_HEADER) and _TIMESTAMP.fullmatch(timestamp)
     if not is_whole:
@@ -64,9 +64,9 @@ def verify(keys: Sequence[bytes], *, body: bytes, headers: Mapping[str, str]) ->
     """Raise `WrongSignature` unless one of the keys signed these bytes within `TOLERANCE_SECONDS` of now."""
     verify_headers(headers)
     message_id, timestamp = headers[ID_HEADER], headers[TIMESTAMP_HEADER]
-    given = headers[SIGNATURE_HEADER].split(" ")[:MAX_SIGNATURES]
+    signatures = headers[SIGNATURE_HEADER].split(" ")[:MAX_SIGNATURES]
     expected = [sign(key, message_id=message_id, timestamp=timestamp, body=body).encode() for key in keys]
     # Every pair is compared, each in constant time.
-    matches = [hmac.compare_digest(mine, theirs.encode()) for mine in expected for theirs in given]
+    matches = [hmac.compare_digest(mine, theirs.encode()) for mine in expected for theirs in signatures]
     if not any(matches):
         raise WrongSignature("No signature matches.")

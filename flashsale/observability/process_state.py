@@ -10,7 +10,7 @@ from typing import Any
 # Empty whenever no request is in progress.
 IN_FLIGHT = {
     "catalog.snapshots.snapshot_single_flight": "concurrent reads of one product's snapshot",
-    "catalog.views.page_single_flight": "concurrent requests for one product",
+    "catalog.views.product_single_flight": "concurrent requests for one product",
     "checkout.batching.hold_batcher": "requests for holds of one product",
     "checkout.batching.order_batcher": "requests for orders",
     "checkout.batching._stock_locks": "threads that may wait for locked stock",

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from flashsale.core.rest.conditional import Page, PageCache
+from flashsale.core.rest.conditional import RenderedBody, RenderOnce
 
 TEXTS = {
     HTTPStatus.BAD_REQUEST: "The request is malformed.",
@@ -21,12 +21,12 @@ TEXTS = {
 }
 
 
-def _page(status: HTTPStatus) -> Page:
+def _page(status: HTTPStatus) -> RenderedBody:
     text = render_to_string("flashsale/error.html", {"title": status.phrase, "text": TEXTS[status]})
-    return Page.of(text.encode(), "text/html; charset=utf-8")
+    return RenderedBody.of(text.encode(), "text/html; charset=utf-8")
 
 
-_pages: PageCache[HTTPStatus] = PageCache(_page)
+_pages: RenderOnce[HTTPStatus] = RenderOnce(_page)
 
 
 def _handler(status: HTTPStatus) -> Callable[..., HttpResponse]:

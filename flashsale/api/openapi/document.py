@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from flashsale.api.authentication import HasDescriptionAccess
 from flashsale.api.openapi import operations  # noqa: F401 - its extensions are found once it is imported
-from flashsale.core.rest.conditional import Page, PageCache
+from flashsale.core.rest.conditional import RenderedBody, RenderOnce
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.views import AcyclicView
 from payments.providers import DEFAULT_PROVIDER, PROVIDERS
@@ -132,20 +132,20 @@ class DocsView(_DescriptionView):
         return _docs.get("script" in request.GET).response(request)
 
 
-def _schema(renderer: type[OpenApiJsonRenderer]) -> Page:
+def _schema(renderer: type[OpenApiJsonRenderer]) -> RenderedBody:
     document = SchemaGenerator().get_schema(request=None, public=True)
-    return Page.of(renderer().render(document), renderer.media_type)
+    return RenderedBody.of(renderer().render(document), renderer.media_type)
 
 
-def _docs_page(is_script: bool) -> Page:
+def _docs_page(is_script: bool) -> RenderedBody:
     """Return drf-spectacular's page of /api/v1, independent of the request that came first."""
     view, request = SpectacularSwaggerSplitView(), HttpRequest()
     view.url, view.url_self = reverse("schema"), reverse("docs")
     request.GET = QueryDict("script=" if is_script else "")
     answer = view.get(request)
     body = render_to_string(answer.template_name, answer.data)
-    return Page.of(body.encode(), "application/javascript" if is_script else "text/html; charset=utf-8")
+    return RenderedBody.of(body.encode(), "application/javascript" if is_script else "text/html; charset=utf-8")
 
 
-_schemas: PageCache[type[OpenApiJsonRenderer]] = PageCache(_schema)
-_docs: PageCache[bool] = PageCache(_docs_page)
+_schemas: RenderOnce[type[OpenApiJsonRenderer]] = RenderOnce(_schema)
+_docs: RenderOnce[bool] = RenderOnce(_docs_page)

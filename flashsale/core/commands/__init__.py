@@ -1,1 +1,1 @@
-"""What management commands share: strict arguments, and interrupts at safe points."""
+"""Shared by management commands: strict arguments, and interrupts at safe points."""

@@ -1,4 +1,4 @@
-"""What people write behind a command's options: read strictly, and refused in one sentence that names the option."""
+"""Values of a command's options: parsed strictly, and refused in one sentence that names the option."""
 
 from decimal import Decimal, InvalidOperation
 
@@ -11,7 +11,7 @@ SHOWN_LENGTH = 40
 
 
 def amount(text: str, option: str) -> Decimal:
-    """Return the finite number that the text says; raises `CommandError`."""
+    """Return the finite number in the text; raises `CommandError`."""
     try:
         value = Decimal(text)
     except InvalidOperation:
@@ -22,14 +22,14 @@ def amount(text: str, option: str) -> Decimal:
 
 
 def storable(text: str, option: str) -> str:
-    """Return the text, which PostgreSQL can store; raises `CommandError`."""
+    """Return the text; raises `CommandError` when PostgreSQL cannot store it."""
     if not strict_json.is_storable(text):
         raise CommandError(f"{option} {shown(text)} is not UTF-8 text.")
     return text
 
 
 def server(url: str, option: str = "--url") -> str:
-    """Return the address of an HTTP server; raises `CommandError`."""
+    """Return the URL; raises `CommandError` when it is not the address of an HTTP server."""
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError):
@@ -40,5 +40,5 @@ def server(url: str, option: str = "--url") -> str:
 
 
 def shown(text: str) -> str:
-    """Return what was given, quoted, in one line and not too long."""
+    """Return the text quoted, on one line, cut to `SHOWN_LENGTH`."""
     return repr(text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}...")

@@ -1,1 +1,1 @@
-"""What a deployment chooses, read and checked."""
+"""The configuration of a deployment, parsed and checked."""

@@ -1,8 +1,8 @@
-"""The time-outs of database connections, read back: a pooler may drop what a connection asks for at its start.
+"""Checks the timeouts of database connections: a pooler may drop the options that set them.
 
-PgBouncer does so with `ignore_startup_parameters = options`, and says nothing. Without time-outs a lock is waited for
-without end and a frozen process keeps its own, so production refuses to run: web server, workers and beat at their
-start, and every process with its first connection, for the case that the database was away at the start.
+PgBouncer does so silently with `ignore_startup_parameters = options`. Without timeouts a lock is waited for without end
+and a frozen process keeps its locks, so production refuses to run: web server, workers and beat check at their start,
+and every process checks its first connection, because the database may have been down at the start.
 Source: https://www.pgbouncer.org/config.html#ignore_startup_parameters
 """
 
@@ -26,12 +26,12 @@ REFUSED_AT_ITS_START = "unsupported startup parameter"
 
 
 class TimeoutsMissing(OperationalError, ImproperlyConfigured):
-    """A connection waits without end; the message is for people."""
+    """A connection has no timeouts; the message is for people."""
 
     def __init__(self, names: list[str]) -> None:
         role = settings.DATABASES["default"]["USER"]
-        wanted = {name: getattr(settings, SETTING_OF_TIMEOUT[name]) for name in names}
-        set_for_role = " ".join(f"ALTER ROLE {role} SET {name} = '{ms}ms';" for name, ms in wanted.items())
+        missing = {name: getattr(settings, SETTING_OF_TIMEOUT[name]) for name in names}
+        set_for_role = " ".join(f"ALTER ROLE {role} SET {name} = '{ms}ms';" for name, ms in missing.items())
         super().__init__(
             f"The database connection has no {', '.join(names)}, because a pooler drops what is asked for at its start:"
             f" set it where no pooler drops it, then reconnect the pooler (docs/deployment.md): {set_for_role}"
@@ -46,10 +46,10 @@ def register() -> None:
 
 
 def check() -> None:
-    """Raise `TimeoutsMissing` when a new connection has none; a database that does not answer is no reason."""
+    """Raise `TimeoutsMissing` when a new connection has none; a database that does not answer raises nothing."""
     if settings.LOCAL_MODE:
         return
-    # Outside the pool of this process, which may be about to become another program, or to fork.
+    # Outside the pool of this process, which may be about to exec another program, or to fork.
     fresh = connection.copy()
     fresh.settings_dict["OPTIONS"].pop("pool", None)
     try:
@@ -68,7 +68,7 @@ def check() -> None:
 
 
 def end_without_timeouts(**_: Any) -> None:
-    """End a Celery program with a sentence when its connections would have no time-outs."""
+    """Exit a Celery program with a message when its connections have no timeouts."""
     try:
         check()
     except ImproperlyConfigured as error:
@@ -84,11 +84,11 @@ def _check(wrapper: BaseDatabaseWrapper) -> None:
 
 
 def _check_first(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Check a new connection, and those after it until one has time-outs."""
+    """Check a new connection, and later ones until one has timeouts."""
     try:
         _check(connection)
     except TimeoutsMissing:
-        # Else it would be used by what comes next.
+        # A later query would use it otherwise.
         connection.close()
         raise
     connection_created.disconnect(dispatch_uid="flashsale.core.configuration.database_timeouts")

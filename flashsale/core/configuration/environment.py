@@ -1,7 +1,7 @@
-"""What the environment, `.env` and secret files say: read with a type and bounds, refused in one sentence.
+"""Variables of the environment, `.env` and secret files: parsed with a type and bounds, refused in one sentence.
 
-A value is taken as it stands, without the blanks and line ends around it; an empty one is as good as none. Where
-NAME_FILE is set, NAME is what that file holds. A refusal names the variable and what is expected, never the value,
+A value is stripped of surrounding white space; an empty one counts as unset. Where NAME_FILE is set, NAME is the
+content of that file. A refusal names the variable and what is expected, never the value,
 which may be a secret.
 """
 
@@ -26,7 +26,7 @@ POSTGRESQL_SCHEMES = frozenset({"postgresql", "postgres", "pgsql", "psql"})
 MAX_PORT = 2**16 - 1
 YES, NO = frozenset({"1", "true", "yes", "on", "y"}), frozenset({"0", "false", "no", "off", "n"})
 MAX_DIGITS = 18
-# Of django-environ's, those that are no options of the connection but Django's own.
+# The options of a database URL that are Django's own, not the connection's.
 DJANGO_OPTIONS = ("CONN_MAX_AGE", "ATOMIC_REQUESTS", "AUTOCOMMIT", "DISABLE_SERVER_SIDE_CURSORS", "CONN_HEALTH_CHECKS")
 
 HOST = r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\])"
@@ -91,7 +91,7 @@ def _unquoted(value: str) -> str:
 
 
 def _raw(name: str) -> str:
-    """Return a variable's value, empty where there is none; libraries that read it again find it as it is returned."""
+    """Return a variable's value, empty where unset; it is stripped in the environment, too, which libraries read."""
     if path := os.environ.get(f"{name}_FILE", "").strip():
         os.environ.pop(name, None)
         return _in_file(f"{name}_FILE", Path(path))
@@ -101,7 +101,7 @@ def _raw(name: str) -> str:
     return value
 
 
-def _given(name: str) -> str:
+def _single_line(name: str) -> str:
     value = _raw(name)
     if _CONTROL.search(value):
         raise Misconfigured(name, "must be one line without control characters")
@@ -119,24 +119,24 @@ def _in_file(name: str, path: Path) -> str:
 
 def text(name: str, *, default: str = "", like: re.Pattern[str] | None = None, expected: str = "") -> str:
     """Return a value that matches `like` as a whole, else the variable "must be `expected`"."""
-    value = _given(name)
+    value = _single_line(name)
     if value and like is not None and not like.fullmatch(value):
         raise Misconfigured(name, f"must be {expected}")
     return value or default
 
 
 def choice(name: str, *options: str, default: str) -> str:
-    """Return one of the options, in whatever case it is given."""
-    value = _given(name) or default
-    found = [option for option in options if option.lower() == value.lower()]
-    if not found:
+    """Return one of the options, compared without case."""
+    value = _single_line(name) or default
+    matches = [option for option in options if option.lower() == value.lower()]
+    if not matches:
         raise Misconfigured(name, f"must be {', '.join(options[:-1])} or {options[-1]}")
-    return found[0]
+    return matches[0]
 
 
 def flag(name: str, *, default: bool) -> bool:
-    """Return whether a value says yes or no."""
-    value = _given(name).lower()
+    """Return the boolean that a value means."""
+    value = _single_line(name).lower()
     if value and value not in YES | NO:
         raise Misconfigured(name, "must be 1 or 0 (or true, false, yes, no, on, off)")
     return value in YES if value else default
@@ -149,7 +149,7 @@ def set_name(name: str, *, formerly: str) -> str:
 
 def whole(name: str, *, default: int, least: int, most: int) -> int:
     """Return a whole number between `least` and `most`."""
-    value = _given(name)
+    value = _single_line(name)
     if not value:
         return default
     is_number = re.fullmatch(rf"-?[0-9]{{1,{MAX_DIGITS}}}", value)
@@ -159,16 +159,16 @@ def whole(name: str, *, default: int, least: int, most: int) -> int:
 
 
 def items(name: str, *, default: Sequence[str] = (), like: re.Pattern[str], expected: str) -> list[str]:
-    """Return what stands between commas, each matching `like` as a whole; empty items do not count."""
-    found = [item for part in _raw(name).split(",") if (item := part.strip())]
-    if not all(like.fullmatch(item) for item in found):
+    """Return the comma-separated items, each matching `like` as a whole; empty items are ignored."""
+    values = [item for part in _raw(name).split(",") if (item := part.strip())]
+    if not all(like.fullmatch(item) for item in values):
         raise Misconfigured(name, f"must be {expected}, separated by commas")
-    return found or list(default)
+    return values or list(default)
 
 
 def time_zone(name: str, *, default: str) -> str:
     """Return the name of a time zone that this machine knows."""
-    value = _given(name) or default
+    value = _single_line(name) or default
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
@@ -178,7 +178,7 @@ def time_zone(name: str, *, default: str) -> str:
 
 def address(name: str, *, default: str) -> str:
     """Return an IP address to listen on."""
-    value = _given(name) or default
+    value = _single_line(name) or default
     try:
         ip_address(value)
     except ValueError:
@@ -187,18 +187,18 @@ def address(name: str, *, default: str) -> str:
 
 
 def new_file(name: str) -> str:
-    """Return the path of a file that may be made: its folder exists."""
-    value = _given(name)
+    """Return the path of a file that can be created: its folder exists."""
+    value = _single_line(name)
     if value and not Path(value).absolute().parent.is_dir():
         raise Misconfigured(name, "must be the path of a file in a folder that exists")
     return value
 
 
 def folder(name: str) -> str:
-    """Return the path of a folder, which is made where it does not exist; empty where none is named."""
-    value = _given(name)
+    """Return the path of a folder, which is created where it does not exist; empty where unset."""
+    value = _single_line(name)
     if not value:
-        # Of some variables their mere presence counts.
+        # Some libraries check only whether the variable is set.
         os.environ.pop(name, None)
         return value
     try:
@@ -218,7 +218,7 @@ def http_url(name: str, *, default: str, is_secure: bool) -> str:
 
 def redis_url(name: str, *, default: str) -> str:
     """Return the address of a Redis or Valkey."""
-    value = _given(name) or default
+    value = _single_line(name) or default
     try:
         parse_url(value)  # type: ignore[no-untyped-call]  # redis-py annotates all but this
         is_url = _is_server(urlsplit(value))
@@ -231,7 +231,7 @@ def redis_url(name: str, *, default: str) -> str:
 
 def broker_url(name: str, *, default: str) -> str:
     """Return the address of Celery's broker, or several separated by semicolons."""
-    value = _given(name) or default
+    value = _single_line(name) or default
     try:
         urls = [urlsplit(part.strip()) for part in value.split(";")]
         is_url = all(url.scheme in _BROKERS and _is_server(url) for url in urls)
@@ -245,7 +245,7 @@ def broker_url(name: str, *, default: str) -> str:
 def _is_server(url: SplitResult) -> bool:
     """Say whether a URL names a server and, for Redis, a database by its number.
 
-    Raises `ValueError` for a bad port and for what are no options, such as the rest of a password.
+    Raises `ValueError` for a bad port and for malformed options, such as the rest of a password.
     """
     if url.fragment or (url.query and not parse_qsl(url.query, strict_parsing=True)):
         return False
@@ -260,16 +260,16 @@ def _is_server(url: SplitResult) -> bool:
 
 def database(name: str) -> dict[str, Any] | None:
     """Return Django's description of the PostgreSQL database that a URL names, None where there is none."""
-    if not (value := _given(name)):
+    if not (value := _single_line(name)):
         return None
-    # What stands unescaped in a password cuts the URL there, and the rest would be taken for a port, a name or options.
+    # An unescaped character in a password ends it early; the rest would be parsed as a port, a name or options.
     expected = (
         "must be postgresql://user:password@host:port/database (percent-encode what is special in the password, or give"
         " it as DATABASE_PASSWORD)"
     )
     try:
         url = urlsplit(value)
-        # Of another scheme the library would warn, with the password in its warning.
+        # For another scheme the library logs a warning that contains the password.
         config = environ.Env.db_url_config(value) if url.scheme in POSTGRESQL_SCHEMES else {}
     except (ValueError, TypeError, IndexError):
         raise Misconfigured(name, expected) from None
@@ -290,7 +290,7 @@ def _check_options(name: str, config: dict[str, Any]) -> None:
 
 
 def each(name: str, values: Sequence[str], parse: Callable[[str], Any]) -> list[Any]:
-    """Return what `parse` makes of each value; what its `ValueError` says must not quote them."""
+    """Return each value parsed; the message of `parse`'s `ValueError` must not quote it."""
     try:
         return [parse(value) for value in values]
     except ValueError as error:

@@ -1,1 +1,1 @@
-"""Requests and answers of a JSON API: strict input, prepared output."""
+"""Requests and responses of the JSON API: strict input, prepared output."""

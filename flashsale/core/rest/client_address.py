@@ -24,10 +24,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return the client's address; of IPv6 its network; `UNKNOWN` where what was given is no address.
+    """Return the client's address; for IPv6 its network; `UNKNOWN` where the text is no address.
 
-    `X-Forwarded-For` is trusted only for `TRUSTED_PROXIES` hops, counted from the nearest: each proxy appends the
-    address it was called from, and whatever stands before those was written by the client.
+    Of `X-Forwarded-For` only the last `TRUSTED_PROXIES` entries are trusted: each proxy appends the address that called
+    it, and entries before those come from the client.
     """
     text = request.META.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXIES:

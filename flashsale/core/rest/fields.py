@@ -1,4 +1,4 @@
-"""Fields that take a value of exactly their JSON type."""
+"""Fields that accept a value of exactly their JSON type."""
 
 import uuid
 from typing import Any

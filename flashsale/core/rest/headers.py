@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from flashsale.core.refusals import InvalidRequest
 
-# Every view's `http_method_names`: OPTIONS has nothing to say here, and `Allow` must not name it.
+# Every view's `http_method_names`: OPTIONS is not supported, and `Allow` must not name it.
 HTTP_METHODS = ("get", "head", "post", "delete")
 IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{16,255}", re.ASCII)
@@ -17,10 +17,10 @@ def idempotency_key_of(request: HttpRequest) -> str | None:
 
     Raises `InvalidRequest` unless it is 16 to 255 printable ASCII characters.
     """
-    given = request.headers.get(IDEMPOTENCY_KEY_HEADER)
-    if given is None:
+    value = request.headers.get(IDEMPOTENCY_KEY_HEADER)
+    if value is None:
         return None
-    key = given.strip(" \t")
+    key = value.strip(" \t")
     if len(key) >= 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if not _IDEMPOTENCY_KEY.fullmatch(key):

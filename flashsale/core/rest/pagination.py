@@ -1,4 +1,4 @@
-"""Pages of lists, reached by an opaque cursor."""
+"""Cursor pagination of lists."""
 
 import base64
 import binascii

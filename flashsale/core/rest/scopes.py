@@ -1,6 +1,6 @@
-"""What an API token may do. A token that was given no scopes has `DEFAULT`.
+"""What an API token may do. A token without explicit scopes has `DEFAULT`.
 
-Where nothing else is declared, the API needs `STOREFRONT`.
+A view that declares no other scope needs `STOREFRONT`.
 """
 
 from typing import Protocol

@@ -1,1 +1,1 @@
-"""What the admin pages of several apps share."""
+"""Shared by the admin pages of all apps."""

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 
 from flashsale.api import authentication, problem_pages
 from flashsale.api.openapi import document
-from flashsale.core.rest.conditional import Page, PageCache
+from flashsale.core.rest.conditional import RenderedBody, RenderOnce
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.processes import WAIT_SECONDS
 from flashsale.tests.support.tokens import bearer, make_token
@@ -21,13 +21,13 @@ PAGES = [*DESCRIPTIONS, "/problems/", "/problems/busy"]
 def test_a_page_that_many_ask_for_at_once_is_made_once():
     made, first_is_in, may_end = [], threading.Event(), threading.Event()
 
-    def make(key: str) -> Page:
+    def make(key: str) -> RenderedBody:
         made.append(key)
         first_is_in.set()
         assert may_end.wait(WAIT_SECONDS)
-        return Page.of(key.encode(), "text/plain")
+        return RenderedBody.of(key.encode(), "text/plain")
 
-    cache, found = PageCache(make), []
+    cache, found = RenderOnce(make), []
     askers = [threading.Thread(target=lambda: found.append(cache.get("a"))) for _ in range(20)]
     [asker.start() for asker in askers]
     assert first_is_in.wait(WAIT_SECONDS)
@@ -39,15 +39,15 @@ def test_a_page_that_many_ask_for_at_once_is_made_once():
 
 
 def test_a_page_that_could_not_be_made_is_tried_again():
-    answers = iter([ValueError("not yet"), Page.of(b"a", "text/plain")])
+    answers = iter([ValueError("not yet"), RenderedBody.of(b"a", "text/plain")])
 
-    def make(_: str) -> Page:
+    def make(_: str) -> RenderedBody:
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    cache = PageCache(make)
+    cache = RenderOnce(make)
 
     with pytest.raises(ValueError, match="not yet"):
         cache.get("a")

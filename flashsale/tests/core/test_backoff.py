@@ -3,7 +3,7 @@
 from flashsale.core import backoff
 
 
-def test_the_wait_before_the_next_try_grows_and_has_a_limit():
+def test_the_wait_before_the_next_attempt_grows_up_to_a_cap():
     def waits(tries: int) -> list[float]:
         chosen = [backoff.full_jitter(tries, base_seconds=2, cap_seconds=3600) for _ in range(300)]
         return sorted(wait.total_seconds() for wait in chosen)

@@ -43,7 +43,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), SPELLINGS)
-def test_a_server_may_spell_an_address_in_any_way(settings, text, expected):
+def test_every_spelling_of_a_servers_client_address_is_parsed(settings, text, expected):
     settings.TRUSTED_PROXIES = 0
 
     assert address_of(RequestFactory().get("/", REMOTE_ADDR=text)) == expected
@@ -51,7 +51,7 @@ def test_a_server_may_spell_an_address_in_any_way(settings, text, expected):
 
 @pytest.mark.parametrize(("text", "expected"), [pair for pair in SPELLINGS if pair[0].strip()])
 @pytest.mark.parametrize("proxies", [1, 2])
-def test_a_trusted_proxy_may_spell_an_address_in_any_way(settings, proxies, text, expected):
+def test_every_spelling_of_a_trusted_proxy_is_parsed(settings, proxies, text, expected):
     settings.TRUSTED_PROXIES = proxies
     forwarded = ", ".join(["6.6.6.6", text, *["10.0.0.1:80"] * (proxies - 1)])
 
@@ -60,7 +60,7 @@ def test_a_trusted_proxy_may_spell_an_address_in_any_way(settings, proxies, text
     assert address_of(request) == expected
 
 
-def test_without_trusted_proxies_what_a_client_claims_does_not_count(settings):
+def test_without_trusted_proxies_x_forwarded_for_is_ignored(settings):
     settings.TRUSTED_PROXIES = 0
     request = RequestFactory().get("/", HTTP_X_FORWARDED_FOR="203.0.113.9", REMOTE_ADDR="::ffff:192.0.2.1")
 
@@ -73,7 +73,7 @@ def addresses_read_in(source: str) -> set[str]:
     return {text for text in texts if text in {"REMOTE_ADDR", "X-Forwarded-For", "HTTP_X_FORWARDED_FOR", "Forwarded"}}
 
 
-def test_addresses_are_read_in_one_place():
+def test_only_one_module_reads_client_addresses():
     modules = [
         path for app in ("flashsale", "catalog", "checkout", "payments") for path in (PROJECT / app).rglob("*.py")
     ]

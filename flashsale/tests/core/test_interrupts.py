@@ -43,21 +43,21 @@ def run(program: str, *args: object, **kwargs) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize("callback", CALLBACKS)
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_in_a_callback_is_acted_on_at_the_next_safe_point(callback, number):
+def test_a_signal_during_a_callback_interrupts_at_the_next_safe_point(callback, number):
     ended = run(f"{BEGIN}interrupts.hold()\n{CALLBACKS[callback]}\n{CHECK}", int(number))
 
     assert (ended.returncode, ended.stderr) == (128 + number, "")
 
 
 @pytest.mark.parametrize("callback", CALLBACKS)
-def test_control_an_exception_of_a_handler_is_lost_there(callback):
+def test_control_an_exception_of_a_signal_handler_is_lost_in_a_callback(callback):
     ended = run(f"{BEGIN}{CALLBACKS[callback]}\n{CHECK}", int(signal.SIGINT))
 
     assert ended.returncode == 0
     assert "ignored" in ended.stderr
 
 
-def test_what_came_before_they_were_held_is_recorded_when_it_was_blocked():
+def test_a_pending_blocked_signal_is_recorded_by_hold():
     blocked = "signal.pthread_sigmask(signal.SIG_BLOCK, {number})\ncome()\n"
 
     ended = run(f"{BEGIN}{blocked}interrupts.hold()\n{CHECK}", int(signal.SIGTERM))
@@ -65,14 +65,14 @@ def test_what_came_before_they_were_held_is_recorded_when_it_was_blocked():
     assert ended.returncode == 128 + signal.SIGTERM
 
 
-def test_signals_that_are_given_back_do_what_they_did():
+def test_release_restores_the_former_handlers():
     given_back = "interrupts.hold()\ninterrupts.release()\ncome()"
 
     assert run(f"{BEGIN}{given_back}", int(signal.SIGTERM)).returncode == -signal.SIGTERM
     assert "KeyboardInterrupt" in run(f"{BEGIN}{given_back}", int(signal.SIGINT)).stderr
 
 
-def test_an_interrupt_that_came_meanwhile_is_raised_when_they_are_given_back():
+def test_release_raises_for_a_signal_received_meanwhile():
     program = "interrupts.hold()\ncome()\ntry:\n    interrupts.release()\nexcept Interrupted: print('raised')"
 
     ended = run(f"{BEGIN}{program}", int(signal.SIGHUP))
@@ -86,7 +86,7 @@ def test_the_end_of_the_interpreter_is_not_cut_short():
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_a_closed_terminal_does_not_stop_what_was_started_with_nohup():
+def test_sighup_does_not_stop_a_program_started_with_nohup():
     ended = run(f"{BEGIN}signal.signal(number, signal.SIG_IGN)\ninterrupts.hold()\ncome()\n{CHECK}", 1)
 
     assert ended.returncode == 0
@@ -104,7 +104,7 @@ def test_no_signal_is_blocked_in_a_child():
 
 
 @pytest.mark.parametrize("command", [["check"], ["help"], ["up"]], ids=str)
-def test_manage_holds_them_before_anything_is_imported(command, tmp_path):
+def test_manage_holds_signals_before_it_imports_anything(command, tmp_path):
     look = (
         "import builtins, runpy, signal, sys\n"
         "imported = builtins.__import__\n"
@@ -123,7 +123,7 @@ def test_manage_holds_them_before_anything_is_imported(command, tmp_path):
     assert ended.stdout == f"{len(SIGNALS)}\n", ended.stderr
 
 
-def test_one_module_of_the_product_decides_what_a_signal_does():
+def test_only_one_module_sets_signal_handlers():
     paths = [PROJECT / "manage.py", *production_modules()]
 
     deciding = [str(path.relative_to(PROJECT)) for path in paths if "signal.signal(" in path.read_text()]

@@ -1,4 +1,4 @@
-"""Every moment that is stored can be shown in every time zone: the others are refused at each entrance."""
+"""Every stored moment can be shown in every time zone: all inputs refuse the others."""
 
 import io
 import logging
@@ -65,18 +65,18 @@ def form_of(**given: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("text", OUTSIDE + NO_TIMES)
-def test_text_that_is_no_moment_of_ours_is_refused(zone, text):
+def test_text_outside_the_range_or_without_a_moment_is_refused(zone, text):
     with pytest.raises(ValidationError):
         moments.parse(text)
 
 
 @pytest.mark.parametrize("text", WITHIN)
-def test_a_moment_within_the_range_is_taken(zone, text):
+def test_a_moment_within_the_range_is_accepted(zone, text):
     assert moments.FIRST <= moments.parse(text) <= LAST
 
 
 @pytest.mark.parametrize("text", [SKIPPED, TWICE])
-def test_a_local_time_that_is_none_or_two_is_refused(berlin, text):
+def test_a_skipped_or_ambiguous_local_time_is_refused(berlin, text):
     with pytest.raises(ValidationError):
         moments.parse(text)
 
@@ -98,7 +98,7 @@ def test_the_command_refuses_it_and_names_the_option(db, zone, option, text):
 
 @pytest.mark.parametrize("option", ["--starts-at", "--ends-at"])
 @pytest.mark.parametrize("text", [SKIPPED, TWICE])
-def test_the_command_refuses_a_local_time_that_is_none_or_two(db, berlin, option, text):
+def test_the_command_refuses_a_skipped_or_ambiguous_local_time(db, berlin, option, text):
     with pytest.raises(CommandError, match=option):
         add_by_command(option, text)
 
@@ -122,7 +122,7 @@ def test_the_form_refuses_it_and_names_the_field(admin_client, zone, name, text)
 
 @pytest.mark.parametrize("name", FIELDS)
 @pytest.mark.parametrize("text", [SKIPPED, TWICE])
-def test_the_form_refuses_a_local_time_that_is_none_or_two(admin_client, berlin, name, text):
+def test_the_form_refuses_a_skipped_or_ambiguous_local_time(admin_client, berlin, name, text):
     response = admin_client.post(reverse("admin:catalog_product_add"), form_of(**{name: text}))
 
     assert set(response.context["adminform"].form.errors) == {name}
@@ -139,14 +139,14 @@ def test_the_import_refuses_it_and_names_the_column(admin_client, zone, name, te
 
 @pytest.mark.parametrize("name", FIELDS)
 @pytest.mark.parametrize("text", [SKIPPED, TWICE])
-def test_the_import_refuses_a_local_time_that_is_none_or_two(admin_client, berlin, name, text):
+def test_the_import_refuses_a_skipped_or_ambiguous_local_time(admin_client, berlin, name, text):
     response = import_of(admin_client, **{name: text})
 
     assert [name in fault for row, _ in response.context["rows"] for fault in row.faults] == [True]
 
 
 @pytest.mark.parametrize("text", ["01/02/2030T12:00", "01/02/30T12:00", "1 February 2030T12:00", "2030.02.01T12:00"])
-def test_no_form_of_staff_guesses_which_number_is_the_month(admin_client, admin_user, text):
+def test_no_form_of_the_admin_accepts_an_ambiguous_date(admin_client, admin_user, text):
     response = admin_client.post(reverse("admin:catalog_product_add"), form_of(sale_starts_at=text))
 
     errors = response.context["adminform"].form.errors
@@ -154,7 +154,7 @@ def test_no_form_of_staff_guesses_which_number_is_the_month(admin_client, admin_
     assert not Product.objects.exists()
 
 
-def test_every_form_of_staff_takes_only_such_times(admin_user):
+def test_every_form_of_the_admin_validates_moments(admin_user):
     """Also those of other packages: one unreadable date would make the whole list fail."""
     request = RequestFactory().get("/")
     request.user = admin_user
@@ -170,7 +170,7 @@ def test_every_form_of_staff_takes_only_such_times(admin_user):
     assert {"Product.sale_ends_at", "APIKey.expiry_date", "PeriodicTask.expires", "User.date_joined"} <= set(checked)
 
 
-def test_every_column_of_time_that_people_fill_in_is_checked():
+def test_every_editable_column_of_time_is_validated():
     ours = [model for model in site._registry if model._meta.app_label in ("catalog", "checkout", "payments")]
     filled_in = {
         field
@@ -185,7 +185,7 @@ def test_every_column_of_time_that_people_fill_in_is_checked():
 
 
 @pytest.mark.parametrize("moment", [moments.FIRST, LAST])
-def test_a_product_at_the_ends_of_time_is_shown_everywhere(admin_client, api, zone, moment):
+def test_a_product_at_the_ends_of_the_range_is_shown_everywhere(admin_client, api, zone, moment):
     product = ProductFactory(sale_ends_at=moment)
 
     for path in ("/api/v1/products", f"/api/v1/products/{product.pk}", "/admin/live/", "/admin/catalog/product/"):
@@ -220,7 +220,7 @@ def execute(sql: str, *values) -> None:
 
 
 @pytest.mark.parametrize("unreadable", ["9999-12-31T23:59:59-05:00", "294276-12-31", "infinity"])
-def test_a_row_stored_before_is_put_right(before, client, django_user_model, caplog, unreadable):
+def test_the_migrations_repair_rows_outside_the_range(before, client, django_user_model, caplog, unreadable):
     products = {name: ProductFactory(name=name) for name in ("never ends", "never starts", "over for ages", "ordinary")}
     ordinary_end = datetime(2031, 1, 1, tzinfo=UTC)
     Product.objects.filter(name="ordinary").update(sale_ends_at=ordinary_end)
