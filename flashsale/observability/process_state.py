@@ -11,9 +11,9 @@ from typing import Any
 IN_FLIGHT = {
     "catalog.snapshots.snapshot_single_flight": "concurrent reads of one product's snapshot",
     "catalog.views.product_single_flight": "concurrent requests for one product",
-    "checkout.batching.hold_batcher": "requests for holds of one product",
-    "checkout.batching.order_batcher": "requests for orders",
-    "checkout.batching._stock_locks": "threads that may wait for locked stock",
+    "checkout.holds.batching.hold_batcher": "requests for holds of one product",
+    "checkout.orders.batching.order_batcher": "requests for orders",
+    "checkout.bulkheads.stock_locks": "threads that may wait for locked stock",
     "checkout.idempotency.key_lookup_batcher": "look-ups of Idempotency-Keys",
     "flashsale.api.failure_limits.penalized_requests": "requests of penalized addresses",
     "flashsale.staff.logins.passwords._bulkheads": "threads that hash passwords",
@@ -36,8 +36,7 @@ REMEMBERED = {
     "flashsale.staff.logins.limits._breaker": "circuit breaker",
     "flashsale.staff.refusal_counts._breaker": "circuit breaker",
     # Limits and short-lived knowledge of this process alone.
-    "checkout.sold_out._short_until": "products whose units were short",
-    "checkout.sold_out._refreshed_at": "when their snapshots were refreshed",
+    "checkout.sold_out.shortages": "products whose units were short, and when their snapshots were refreshed",
     "flashsale.api.failure_limits._penalties": "addresses over a limit of failures",
     "flashsale.api.failure_limits._accepted_tokens": "API tokens that were accepted",
     "flashsale.staff.logins.limits._process_limiter": "log-ins counted here while Redis does not answer",

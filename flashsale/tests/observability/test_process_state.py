@@ -15,7 +15,7 @@ from flashsale.observability import process_state
 PACKAGES = ("catalog", "checkout", "payments", "flashsale")
 # Filled once, when the apps are ready or their module is loaded.
 WIRING = {
-    "catalog.overdue._sources", "checkout.orders._creation_hooks", "checkout.order_story._registered",
+    "catalog.overdue._sources", "checkout.orders.creation_hook._registration", "checkout.order_story._registered",
     "flashsale.urls.api",
     "catalog.urls.urlpatterns", "checkout.urls.urlpatterns", "payments.urls.urlpatterns", "flashsale.urls.urlpatterns",
 }  # fmt: skip
