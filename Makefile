@@ -32,9 +32,10 @@ lint: $(VENV)/.development
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/lint-imports
+	@LOCAL_MODE=1 SECRET_KEY=$$(head -c 48 /dev/urandom | base64 -w 0) STATE_DIR=/nonexistent ENV_FILE=/dev/null $(VENV)/bin/mypy
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .mypy_cache .hypothesis staticfiles
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c '$(IS_USABLE)' \
