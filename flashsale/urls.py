@@ -28,7 +28,8 @@ urlpatterns = [
     # Paths are tried in this order, so the busiest come first. Links use the names of the first mount.
     path("api/v1/", include(api)),
     path("api/", include((api, "unversioned"))),
-    re_path(r"^api(?:/v1)?/?$", ApiIndexView.as_view(), name="api-index"),
+    re_path(r"^api/v1/?$", ApiIndexView.as_view(), name="api-index"),
+    re_path(r"^api/?$", ApiIndexView.as_view()),
     re_path(r"^api(/.*)?$", ApiNotFoundView.as_view()),
     re_path(r"^docs/?$", RedirectView.as_view(pattern_name="docs")),
     path("problems/", problem_list, name="problem-list"),

@@ -1,6 +1,6 @@
 """The API's middleware: request ids, problem documents for every error, limits of failures, rate limit headers.
 
-Each answer under `/api` passes them, also those of the framework.
+Every response passes them, also one that the framework made.
 """
 
 import random

@@ -39,7 +39,7 @@ ADDED_LATER = {
 def create_roles(using: str, apps: Apps = present_apps, **_: Any) -> None:
     """Create the groups that were not created before (a `post_migrate` receiver)."""
     try:
-        made, groups, permissions = (
+        roles_made, groups, permissions = (
             apps.get_model(label).objects.using(using)
             for label in ("flashsale.RolesMade", "auth.Group", "auth.Permission")
         )
@@ -48,9 +48,9 @@ def create_roles(using: str, apps: Apps = present_apps, **_: Any) -> None:
         return
     everything = {f"{p.content_type.app_label}.{p.codename}": p for p in permissions.select_related("content_type")}
     for name, wanted in ROLES.items():
-        if made.get_or_create(name=name)[1]:
+        if roles_made.get_or_create(name=name)[1]:
             groups.get_or_create(name=name)[0].permissions.add(*(everything[codename] for codename in wanted))
     for step, (roles, wanted) in ADDED_LATER.items():
-        if made.get_or_create(name=step)[1]:
+        if roles_made.get_or_create(name=step)[1]:
             for group in groups.filter(name__in=roles):
                 group.permissions.add(*(everything[codename] for codename in wanted))

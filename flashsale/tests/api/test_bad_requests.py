@@ -1,4 +1,4 @@
-"""What is wrong around a body: its door, its size, its type, its path, its method. Never a 500, nothing changes."""
+"""Bad requests apart from their JSON: provider, size, media type, path, method. Never a 500, nothing changes."""
 
 import json
 
@@ -144,7 +144,7 @@ def test_a_customer_id_is_any_text_and_taken_as_it_is(api, product, customer_id)
     assert product.holds.get().customer_id == customer_id
 
 
-def test_a_body_may_have_256_kib_and_not_a_byte_more(api, product):
+def test_a_body_of_exactly_256_kib_is_accepted_and_one_byte_more_refused(api, product):
     allowed = api.generic("POST", HOLDS, hold_of_size(product, 256 * 1024), content_type=JSON)
     refused = api.generic("POST", HOLDS, hold_of_size(product, 256 * 1024 + 1), content_type=JSON)
 
@@ -196,7 +196,7 @@ def test_a_body_with_a_content_coding_is_not_read(api, product, path, coding):
 
 
 @pytest.mark.parametrize("coding", ["identity", "", " Identity , identity"])
-def test_a_body_that_says_it_has_no_content_coding_is_read(api, product, coding):
+def test_a_body_with_the_content_coding_identity_is_read(api, product, coding):
     raw = json.dumps({"product_id": product.pk, "quantity": 1})
 
     response = api.generic("POST", HOLDS, raw, content_type=JSON, headers={"Content-Encoding": coding})
@@ -206,12 +206,12 @@ def test_a_body_that_says_it_has_no_content_coding_is_read(api, product, coding)
 
 @pytest.mark.parametrize("accept", ["garbage", ",", ";", "a/b/c", "\xff", "text/html;q=1"])
 @pytest.mark.parametrize("path", ["/api/v1/products/1", f"{HOLDS}/{A_UUID}"])
-def test_an_accept_header_that_names_nothing_of_ours_is_not_acceptable(api, db, path, accept):
+def test_an_accept_header_without_a_supported_type_is_not_acceptable(api, db, path, accept):
     problem_of(api.get(path, headers={"Accept": accept}), 406, "not_acceptable")
 
 
 @pytest.mark.parametrize("path", [HOLDS, WEBHOOK])
-def test_what_cannot_be_answered_as_asked_is_not_done(api, product, path):
+def test_a_request_that_is_not_acceptable_changes_nothing(api, product, path):
     body = {"product_id": product.pk, "quantity": 1, "idempotency_key": "evt_1"}
 
     response = api.post(path, body, headers={"Accept": "text/html"})
@@ -221,7 +221,7 @@ def test_what_cannot_be_answered_as_asked_is_not_done(api, product, path):
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/*", "application/json", "text/html, */*;q=0.1"])
-def test_an_accept_header_may_be_wide(api, product, accept):
+def test_an_accept_header_may_be_a_wildcard(api, product, accept):
     response = api.get(f"/api/v1/products/{product.pk}", headers={"Accept": accept})
 
     assert (response.status_code, response.headers["Content-Type"]) == (200, "application/json")
@@ -229,7 +229,7 @@ def test_an_accept_header_may_be_wide(api, product, accept):
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "PROPFIND"])
-def test_a_method_that_nothing_takes_is_not_allowed(api, product, path, method):
+def test_a_method_that_no_path_supports_is_not_allowed(api, product, path, method):
     response = api.generic(method, path, b"{}", content_type=JSON)
 
     problem_of(response, 405, "method_not_allowed")
@@ -248,7 +248,7 @@ def test_the_allow_header_names_only_what_is_allowed(api, db, path):
 @pytest.mark.parametrize("path", NO_PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 @pytest.mark.parametrize("debug", [False, True], ids=["in production", "with DEBUG"])
-def test_a_path_that_is_nearly_one_of_ours_is_not_found(api, product, settings, path, method, debug):
+def test_a_path_that_resembles_an_existing_one_is_not_found(api, product, settings, path, method, debug):
     settings.DEBUG = debug
 
     problem_of(api.generic(method, path), 404, "not_found")
@@ -257,18 +257,18 @@ def test_a_path_that_is_nearly_one_of_ours_is_not_found(api, product, settings, 
 
 
 @pytest.mark.parametrize("pk", ["1%0A", "%ff", "9223372036854775808"])
-def test_a_product_id_with_something_behind_it_is_not_found(api, product, pk):
+def test_a_product_id_with_a_suffix_is_not_found(api, product, pk):
     problem_of(api.get(f"/api/v1/products/{pk}"), 404, "not_found")
 
 
 @pytest.mark.parametrize("pk", ["1", "abc", "%00", "%ff", A_UUID.replace("-", ""), f"{A_UUID}%0A", A_UUID])
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_the_cancellation_of_what_does_not_exist_is_not_found(api, db, pk, slash):
+def test_cancelling_an_unknown_order_is_not_found(api, db, pk, slash):
     problem_of(api.post(f"{ORDERS}/{pk}/cancel{slash}"), 404, "not_found")
 
 
 @pytest.mark.parametrize("cursor", ["%FF", "cD0xJnA9Mg==", "cD0tMQ==", "eD0x", "cD3ZoQ==", "=", "cD0x\n", "a" * 5_000])
-def test_a_cursor_that_says_something_odd_is_invalid(api, product, cursor):
+def test_a_cursor_with_an_impossible_value_is_invalid(api, product, cursor):
     response = api.get("/api/v1/products?cursor=" + cursor.replace("\n", "%0A"))
 
     assert problem_of(response, 400, "invalid")["errors"][0]["pointer"] == "#query/cursor"

@@ -1,4 +1,4 @@
-"""The schema, its page and the pages of problems: made once, kept by clients, counted, and as public as the API is."""
+"""The schema, its page and the problem pages: rendered once, cacheable, rate limited, and as public as the API."""
 
 import threading
 
@@ -18,7 +18,7 @@ DESCRIPTIONS = ["/api/v1/schema", "/api/v1/docs", "/api/v1/docs?script="]
 PAGES = [*DESCRIPTIONS, "/problems/", "/problems/busy"]
 
 
-def test_a_page_that_many_ask_for_at_once_is_made_once():
+def test_concurrent_requests_render_a_page_once():
     made, first_is_in, may_end = [], threading.Event(), threading.Event()
 
     def make(key: str) -> RenderedBody:
@@ -38,7 +38,7 @@ def test_a_page_that_many_ask_for_at_once_is_made_once():
     assert [page.body for page in found] == [b"a"] * 20
 
 
-def test_a_page_that_could_not_be_made_is_tried_again():
+def test_a_page_that_failed_to_render_is_rendered_again():
     answers = iter([ValueError("not yet"), RenderedBody.of(b"a", "text/plain")])
 
     def make(_: str) -> RenderedBody:
@@ -55,7 +55,7 @@ def test_a_page_that_could_not_be_made_is_tried_again():
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_not_made_for_each_request(client, db, monkeypatch, path):
+def test_a_page_is_rendered_once(client, db, monkeypatch, path):
     before = client.get(path).content
     for module, name in (
         (document, "SchemaGenerator"),
@@ -69,7 +69,7 @@ def test_a_page_is_not_made_for_each_request(client, db, monkeypatch, path):
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_clients_may_keep_a_page_and_ask_whether_it_changed(client, db, path):
+def test_clients_may_cache_a_page_and_revalidate_it(client, db, path):
     page = client.get(path)
 
     again = client.get(path, headers={"If-None-Match": page.headers["ETag"]})

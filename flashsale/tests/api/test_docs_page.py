@@ -1,4 +1,4 @@
-"""The API's page in a browser."""
+"""The documentation page and the problem pages in a browser."""
 
 import pytest
 

@@ -47,13 +47,13 @@ def test_wrong_tokens_count_and_become_429(api, product, address, token):
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
 
 
-def test_they_count_where_nothing_else_is_limited(api, order, address):
+def test_failures_count_in_views_without_a_rate_limit(api, order, address):
     answers = [api.get(f"/api/v1/orders/{order.pk}", headers=bearer("x"), REMOTE_ADDR=address) for _ in range(6)]
 
     assert statuses(answers) == [401] * 5 + [429]
 
 
-def test_they_use_up_what_the_address_may_do_without_a_token(api, product, address):
+def test_failures_count_in_the_quota_of_the_anonymous_address(api, product, address):
     body = {"product_id": product.pk, "quantity": 1}
 
     wrong = [api.post("/api/v1/holds", body, headers=bearer("x"), REMOTE_ADDR=address) for _ in range(4)]
@@ -70,7 +70,7 @@ def test_a_header_alone_lifts_no_limit(api, product, address):
     assert statuses(answers) == [201] * 3 + [429]
 
 
-def test_a_right_token_is_answered_whatever_its_neighbours_send(api, product, address):
+def test_a_valid_token_is_accepted_from_a_penalized_address(api, product, address):
     path, token = f"/api/v1/products/{product.pk}", make_token()
     for _ in range(8):
         api.get(path, headers=bearer("x"), REMOTE_ADDR=address)
@@ -80,7 +80,9 @@ def test_a_right_token_is_answered_whatever_its_neighbours_send(api, product, ad
     assert api.get(path, headers=bearer("x"), REMOTE_ADDR="198.18.0.1").status_code == 401
 
 
-def test_suspects_are_looked_at_one_at_a_time_and_a_known_token_is_none(api, product, address, monkeypatch):
+def test_penalized_requests_are_processed_one_at_a_time_except_with_an_accepted_token(
+    api, product, address, monkeypatch
+):
     path, known, other = f"/api/v1/products/{product.pk}", make_token(), make_token()
     api.get(path, headers=bearer(known), REMOTE_ADDR=address)
     for _ in range(6):
@@ -95,7 +97,7 @@ def test_suspects_are_looked_at_one_at_a_time_and_a_known_token_is_none(api, pro
 
 @pytest.mark.parametrize("path", [WEBHOOK, "/api/v1/payments/webhooks/stripe"])
 @pytest.mark.parametrize("signature", [{}, {"Stripe-Signature": "t=1,v1=x", "webhook-signature": "v1,x"}])
-def test_deliveries_that_nobody_signed_count_and_become_429(api, address, path, signature):
+def test_unsigned_deliveries_count_and_become_429(api, address, path, signature):
     answers = [api.post(path, {}, headers=signature, REMOTE_ADDR=address) for _ in range(7)]
 
     assert statuses(answers) == [401] * 5 + [429] * 2
@@ -103,7 +105,7 @@ def test_deliveries_that_nobody_signed_count_and_become_429(api, address, path, 
     problem_of(answers[-1], 429, "throttled")
 
 
-def test_a_provider_is_answered_whatever_comes_from_its_address(api, address):
+def test_signed_webhooks_are_accepted_from_a_penalized_address(api, address):
     order = OrderFactory()
     for _ in range(8):
         api.post(WEBHOOK, {}, REMOTE_ADDR=address)
@@ -138,7 +140,7 @@ def test_what_is_refused_by_its_form_needs_no_database(api, path, headers, djang
         assert api.post(path, {}, headers=headers, REMOTE_ADDR=address).status_code in (401, 405)
 
 
-def test_what_is_remembered_of_addresses_is_bounded(monkeypatch):
+def test_the_number_of_penalized_addresses_is_bounded(monkeypatch):
     monkeypatch.setattr(failure_limits, "MAX_KEYS", 3)
     deadlines = ExpiringKeys()
 
@@ -150,7 +152,7 @@ def test_what_is_remembered_of_addresses_is_bounded(monkeypatch):
     assert deadlines.seconds_left(0) == 0
 
 
-def test_a_suspect_that_waits_is_let_in_when_its_turn_comes(api, product, address, monkeypatch):
+def test_a_penalized_request_waits_for_its_turn(api, product, address, monkeypatch):
     bulkhead = Bulkhead(lambda: 1, waiting=lambda: 1, wait_seconds=10)
     monkeypatch.setattr(failure_limits, "penalized_requests", bulkhead)
     failure_limits._penalties.set(("wrong_tokens", address), 60)
@@ -171,7 +173,7 @@ def test_a_suspect_that_waits_is_let_in_when_its_turn_comes(api, product, addres
     assert answer.status_code == 429
 
 
-def test_addresses_are_those_that_trusted_proxies_saw(settings):
+def test_penalties_use_the_address_that_trusted_proxies_saw(settings):
     settings.TRUSTED_PROXIES = 1
     failure_limits._penalties.set(("wrong_tokens", "203.0.113.9"), 60)
     headers = {"Authorization": "Bearer x", "X-Forwarded-For": "203.0.113.9"}

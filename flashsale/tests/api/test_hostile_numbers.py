@@ -1,4 +1,4 @@
-"""Numbers that parse and do not fit: no spelling at any entrance of the API is an internal error."""
+"""Numbers that parse but are out of range: none is an internal error, in any input of the API."""
 
 import json
 from urllib.parse import quote
@@ -72,7 +72,7 @@ def assert_no_money_moved(order: Order) -> None:
 
 @pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS)
 @pytest.mark.parametrize("written", ["{}", '"{}"'], ids=["as a number", "as text"])
-def test_an_amount_that_does_not_fit_needs_review_each_time_it_comes(api, order, number, written):
+def test_a_mismatching_amount_needs_review_at_each_delivery(api, order, number, written):
     body = '{"idempotency_key": "evt_1", "status": "success", "order_id": "%s", "amount": %s}'
     body %= (order.pk, written.format(number))
 
@@ -142,7 +142,7 @@ def test_no_other_member_of_stripe_fails_on_a_number(api, order, kind, number):
 
 
 @pytest.mark.parametrize(("minor", "outcome"), [(599_800, "parked"), (599_801, "needs_review")])
-def test_an_amount_more_precise_than_the_books_is_not_rounded(api, db, settings, minor, outcome):
+def test_an_amount_with_more_decimals_than_the_column_is_not_rounded(api, db, settings, minor, outcome):
     thing = {"id": "pi_1", "amount_received": minor, "currency": "clf"}
     event = {"id": "evt_1", "type": "payment_intent.succeeded", "livemode": settings.STRIPE_LIVEMODE}
 

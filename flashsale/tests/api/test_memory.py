@@ -97,7 +97,7 @@ def test_no_request_leaves_anything_in_reference_cycles(site, status, request_):
     assert site.left_behind(method, path, content, Accept=accept) <= FEW
 
 
-def test_nor_does_a_sale(site):
+def test_a_sale_leaves_nothing_in_reference_cycles(site):
     product, gone = ProductFactory(stock=1_000), ProductFactory(stock=1)
     hold, order = HoldFactory(product=product), OrderFactory(product=product)
     HoldFactory(product=gone, quantity=1)
@@ -114,21 +114,21 @@ def test_nor_does_a_sale(site):
 
 
 @pytest.mark.parametrize("token", ["x", "abcdefgh." + "x" * 32])
-def test_nor_does_a_wrong_token(site, token):
+def test_a_wrong_token_leaves_nothing_in_reference_cycles(site, token):
     headers = {"Authorization": f"Bearer {token}"}
 
     assert site.ask("GET", "/api/v1/products", **headers) == 401
     assert site.left_behind("GET", "/api/v1/products", **headers) <= FEW
 
 
-def test_nor_does_a_refused_delivery(site, settings):
+def test_a_refused_delivery_leaves_nothing_in_reference_cycles(site, settings):
     settings.STANDARD_WEBHOOK_KEYS = [b"secret"]
 
     assert site.ask("POST", "/api/v1/payments/webhook", LARGE) == 401
     assert site.left_behind("POST", "/api/v1/payments/webhook", LARGE) <= FEW
 
 
-def test_nor_does_a_host_that_is_not_ours(site, settings):
+def test_an_unknown_host_leaves_nothing_in_reference_cycles(site, settings):
     settings.ALLOWED_HOSTS = ["shop.test"]
 
     assert site.left_behind("GET", "/api/v1/products") <= FEW
@@ -136,7 +136,7 @@ def test_nor_does_a_host_that_is_not_ours(site, settings):
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/admin/login/?next=/admin/", "/metrics"])
-def test_what_the_admin_leaves_behind_is_bounded(site, path):
+def test_memory_left_by_admin_requests_is_bounded(site, path):
     assert site.left_behind("GET", path) <= FORMS
     assert site.left_behind("POST", path, b"username=x&password=y") <= FORMS
 

@@ -1,4 +1,4 @@
-"""Rate limits on a real Valkey: exact under load, per client and scope, and out of the way when it is gone."""
+"""Rate limits on a real Valkey: exact under load, per client and scope, and off while it is down."""
 
 import logging
 
@@ -33,7 +33,7 @@ def test_requests_over_the_quota_are_refused_and_change_nothing(api, limits, pro
     assert Stock.objects.get().reserved == 3
 
 
-def test_the_headers_say_how_a_client_stands(api, limits, product, address):
+def test_the_headers_show_the_clients_quota(api, limits, product, address):
     first = place(api, product, address)
     place(api, product, address)
     place(api, product, address)

@@ -31,13 +31,13 @@ def test_the_command_prints_a_token_that_works_and_nothing_else(db, capsys, api,
     assert timezone.localtime(made.expiry_date).isoformat() == "2099-12-31T00:00:00+00:00"
 
 
-def test_a_token_without_scopes_is_one_for_the_storefront(db, capsys):
+def test_a_token_without_scopes_has_the_storefront_scope(db, capsys):
     make_token(capsys, "--name", "app")
 
     assert Token.objects.get().scopes == {"storefront"}
 
 
-def test_a_token_from_before_there_were_scopes_is_one_for_the_storefront(db, api, product):
+def test_a_token_older_than_scopes_has_the_storefront_scope(db, api, product):
     _, token = APIKey.objects.create_key(name="old")
 
     assert api.get(f"/api/v1/products/{product.pk}", headers=bearer(token)).status_code == 200
@@ -72,7 +72,7 @@ def test_a_nonsensical_option_is_one_sentence_and_makes_nothing(db, options):
     ("method", "path"),
     [("GET", "/api/v1/products"), ("POST", "/api/v1/holds"), ("POST", "/api/v1/orders"), ("GET", "/api/products/1")],
 )
-def test_what_a_tokens_scopes_lack_is_refused_by_name(db, api, method, path):
+def test_a_missing_scope_is_refused_by_name(db, api, method, path):
     token = authentication.create_token(name="claims only", scope_names=["payments:claim"])
 
     problem = problem_of(api.generic(method, path, headers=bearer(token)), 403, "scope_missing")

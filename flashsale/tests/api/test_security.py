@@ -1,4 +1,4 @@
-"""What every answer tells the browser."""
+"""Security headers of every answer."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from flashsale.web.content_security import API, PAGES
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/api/v1/docs", "/problems/busy"])
-def test_a_page_has_nothing_to_do_with_other_hosts(client, db, path):
+def test_a_page_may_not_use_other_hosts(client, db, path):
     policy = client.get(path).headers["Content-Security-Policy"]
 
     assert policy == PAGES
@@ -15,7 +15,7 @@ def test_a_page_has_nothing_to_do_with_other_hosts(client, db, path):
 
 
 @pytest.mark.parametrize("path", ["/api/v1/products", "/api/v1/nothing", "/api/v1/schema", "/livez"])
-def test_an_answer_for_programs_is_never_a_page(client, db, path):
+def test_json_answers_have_the_strictest_policy(client, db, path):
     answer = client.get(path)
 
     assert answer.headers["Content-Security-Policy"] == API

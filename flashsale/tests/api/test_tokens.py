@@ -1,4 +1,4 @@
-"""API tokens: who may use the API, and what each token keeps to itself."""
+"""API tokens: access with and without one, and what tokens do not share."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ def token(db) -> str:
     return make_token()
 
 
-def test_with_a_token_everything_works_as_without(api, product, token):
+def test_with_a_token_the_api_works_as_without(api, product, token):
     body = {"product_id": product.pk, "quantity": 1}
 
     assert api.post("/api/v1/holds", body, headers=bearer(token)).status_code == 201
@@ -36,7 +36,7 @@ def test_with_a_token_everything_works_as_without(api, product, token):
         ("GET", "/api/v1/holds/{hold}"), ("DELETE", "/api/v1/holds/{hold}"), ("POST", "/api/v1/orders"),
     ],
 )  # fmt: skip
-def test_where_tokens_are_needed_nothing_goes_without_one(api, closed, product, hold, token, method, path):
+def test_with_api_access_token_every_view_needs_one(api, closed, product, hold, token, method, path):
     path = path.format(product=product.pk, hold=hold.pk)
 
     refused = api.generic(method, path)
@@ -68,13 +68,13 @@ def test_webhooks_never_need_a_token(api, closed, order):
     ids=lambda given: given[:12],
 )
 @pytest.mark.parametrize("access", ["public", "token"])
-def test_a_token_that_nobody_made_is_refused_everywhere(api, settings, product, access, given):
+def test_an_unknown_token_is_refused_everywhere(api, settings, product, access, given):
     settings.API_ACCESS = access
 
     problem_of(api.get(f"/api/v1/products/{product.pk}", headers=bearer(given)), 401, "not_authenticated")
 
 
-def test_a_token_that_was_revoked_or_is_over_is_refused(api, product):
+def test_a_revoked_or_expired_token_is_refused(api, product):
     over = make_token(expiry_date=timezone.now() - timedelta(seconds=1))
     revoked = make_token(revoked=True)
 
@@ -118,7 +118,7 @@ def test_staff_make_a_token_in_the_admin_and_see_it_once(admin_client, api, clos
     assert token not in again
 
 
-def test_who_may_only_look_makes_no_token(client, django_user_model, db):
+def test_a_viewer_creates_no_token(client, django_user_model, db):
     viewer = django_user_model.objects.create_user("viewer", password="x", is_staff=True)
     viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     client.force_login(viewer)

@@ -1,4 +1,4 @@
-"""What health tells: alive, ready, and what is missing."""
+"""Liveness and readiness, with the parts that are missing."""
 
 import pytest
 from django.db import connection
@@ -28,7 +28,7 @@ def sign_of_life(queue: str) -> None:
     heartbeat.record_heartbeat(task=Task)
 
 
-def test_alive_is_whoever_can_answer(client):
+def test_livez_answers_always(client):
     assert client.get("/livez").json() == {"status": "ok"}
 
 
@@ -40,7 +40,7 @@ def test_a_probe_may_use_any_host_name_and_plain_http(client, db, settings, path
     assert client.post(path).status_code == 405
 
 
-def test_ready_is_who_has_everything(client, db):
+def test_readyz_is_ok_with_everything_running(client, db):
     for queue in heartbeat.QUEUES:
         sign_of_life(queue)
 
@@ -90,7 +90,7 @@ def test_without_a_database_it_is_alive_and_not_ready(client, db, monkeypatch):
     assert client.get("/livez").status_code == 200
 
 
-def test_every_queue_of_the_schedule_gives_signs_of_life_often_enough(schedule):
+def test_every_queue_has_a_task_that_sends_heartbeats_often_enough(schedule):
     routed = {"expiry", app.conf.task_default_queue}
 
     assert set(heartbeat.QUEUES) == routed

@@ -1,4 +1,4 @@
-"""What the log says about a sale, and what it never says."""
+"""The log has every event of a sale, and no secrets, tokens, bodies or customer ids."""
 
 import json
 import logging
@@ -71,7 +71,7 @@ def buy(api, product, **extra):
     return hold, order
 
 
-def test_the_log_tells_a_whole_sale(api, lines):
+def test_the_log_has_every_event_of_a_sale(api, lines):
     product = ProductFactory(stock=1)
     hold, order = buy(api, product)
     refused = [api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1}) for _ in range(3)]
@@ -95,7 +95,7 @@ def test_the_log_tells_a_whole_sale(api, lines):
     assert all({"event", "level", "logger", "timestamp"} <= set(json.loads(text)) for text in lines.texts)
 
 
-def test_what_is_done_together_is_told_of_each_request(lines):
+def test_events_of_a_batch_are_logged_with_each_request(lines):
     product = ProductFactory(stock=10)
     ids = ["a" * 32, "b" * 32]
 
@@ -105,7 +105,7 @@ def test_what_is_done_together_is_told_of_each_request(lines):
     assert told == {one: str(order.pk) for one, order in zip(ids, made, strict=True)}
 
 
-def test_units_that_come_back_are_told(lines):
+def test_released_units_are_logged(lines):
     product = ProductFactory(stock=10)
     holds.release(HoldFactory(product=product).pk)
     let_hold_pass(HoldFactory(product=product, quantity=2))
@@ -124,7 +124,7 @@ def test_units_that_come_back_are_told(lines):
     assert (lines.named("stock_adjusted")[0]["delta"], lines.named("stock_adjusted")[0]["total"]) == (5, 15)
 
 
-def test_money_that_must_go_back_is_told(lines):
+def test_a_due_refund_is_logged(lines):
     order = OrderFactory()
     orders.cancel(order.pk)
     receive(order_id=order.pk, payment_id="pay_1")
@@ -135,7 +135,7 @@ def test_money_that_must_go_back_is_told(lines):
     assert back["amount"] == str(order.total_amount)
 
 
-def test_what_was_undone_is_not_told(lines):
+def test_a_rolled_back_event_is_not_logged(lines):
     order = OrderFactory()
 
     @retrying_transaction
@@ -149,7 +149,7 @@ def test_what_was_undone_is_not_told(lines):
     assert lines.named("order_cancelled") == []
 
 
-def test_drift_is_told(lines):
+def test_drift_is_logged(lines):
     Stock.objects.filter(pk=ProductFactory(stock=5).pk).update(reserved=1)
 
     tasks.audit_stock()
@@ -158,7 +158,7 @@ def test_drift_is_told(lines):
     assert (drift["reserved"], drift["reserved_expected"], drift["level"]) == (1, 0, "error")
 
 
-def test_a_retry_is_told(lines):
+def test_a_retry_is_logged(lines):
     tries = []
 
     @retrying_transaction
@@ -174,10 +174,10 @@ def test_a_retry_is_told(lines):
     assert "deadlocks_once" in retry["verb"]
 
 
-def test_a_lock_that_comes_too_late_is_told_with_its_request(api, lines):
+def test_a_lock_timeout_is_logged_with_its_request(api, lines):
     order = OrderFactory()
-    with psycopg.connect(database_url()) as somebody, connection.cursor() as cursor:
-        somebody.execute("SELECT 1 FROM checkout_order FOR UPDATE")
+    with psycopg.connect(database_url()) as other, connection.cursor() as cursor:
+        other.execute("SELECT 1 FROM checkout_order FOR UPDATE")
         cursor.execute("SET lock_timeout = '50ms'")
         answer = api.post(f"/api/v1/orders/{order.pk}/cancel")
     connection.close()
@@ -186,7 +186,7 @@ def test_a_lock_that_comes_too_late_is_told_with_its_request(api, lines):
     assert (answer.status_code, busy["reason"], busy["request_id"]) == (503, "database", answer.json()["request_id"])
 
 
-def test_a_crowd_that_hears_busy_is_one_line_a_second(api, lines, product, settings):
+def test_many_busy_answers_are_one_line_a_second(api, lines, product, settings):
     settings.MAX_CONCURRENT_HOLDS = 0
 
     begun_at = time.monotonic()
@@ -198,7 +198,7 @@ def test_a_crowd_that_hears_busy_is_one_line_a_second(api, lines, product, setti
     assert {json.loads(text)["event"] for text in lines.texts} == {"request_busy"}
 
 
-def test_the_worker_names_the_request_that_brought_an_event(api, lines, monkeypatch):
+def test_the_worker_logs_the_request_id_of_the_delivery(api, lines, monkeypatch):
     order = OrderFactory()
 
     def fail(*args, **kwargs):

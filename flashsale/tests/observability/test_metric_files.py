@@ -1,4 +1,4 @@
-"""The files in which processes count together: those of a process that is gone are folded into one."""
+"""Metric files of several processes: those of dead processes are merged into one."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ def numbers(kind: type[MultiProcessCollector], *given) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
 
-def test_what_the_dead_counted_stays_and_how_they_were_does_not(tmp_path):
+def test_counters_of_dead_processes_stay_and_their_gauges_do_not(tmp_path):
     living, killed, ended = (counting(tmp_path) for _ in range(3))
     before = numbers(ProcessMetricsCollector, str(tmp_path))
     killed.send_signal(signal.SIGKILL)
@@ -59,7 +59,7 @@ def test_what_the_dead_counted_stays_and_how_they_were_does_not(tmp_path):
     living.communicate(timeout=WAIT_SECONDS)
 
 
-def test_the_librarys_own_collector_lets_the_dead_count_and_stay(tmp_path):
+def test_control_the_librarys_collector_keeps_files_of_dead_processes(tmp_path):
     for _ in range(3):
         counting(tmp_path).communicate(timeout=WAIT_SECONDS)
 
@@ -69,7 +69,7 @@ def test_the_librarys_own_collector_lets_the_dead_count_and_stay(tmp_path):
     assert len(list(tmp_path.glob("counter_*.db"))) == 3
 
 
-def test_however_many_processes_came_and_went_there_are_few_files(tmp_path):
+def test_files_of_dead_processes_are_merged_into_few(tmp_path):
     for _ in range(5):
         counting(tmp_path).communicate(timeout=WAIT_SECONDS)
 

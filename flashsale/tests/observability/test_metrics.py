@@ -1,4 +1,4 @@
-"""What Prometheus reads: who may, what is there, and that several processes count together."""
+"""/metrics: access, counters and gauges, and the sum over several processes."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def test_without_a_token_only_local_mode_answers(client, db, settings):
     assert client.get("/metrics").status_code == 404
 
 
-def test_only_who_has_the_token_reads_it(client, db, settings):
+def test_reading_metrics_needs_the_token(client, db, settings):
     settings.LOCAL_MODE, settings.METRICS_TOKEN = False, "right"
 
     answers = [client.get("/metrics", headers=headers) for headers in (
@@ -44,7 +44,7 @@ def test_only_who_has_the_token_reads_it(client, db, settings):
     assert answers[0].headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_it_tells_what_waits_and_how_long(client, product):
+def test_gauges_show_what_is_waiting_and_for_how_long(client, product):
     paid, late = OrderFactory(product=product), OrderFactory(product=product)
     receive(order_id=paid.pk, payment_id="pay_1")
     orders.cancel(late.pk)
@@ -73,7 +73,7 @@ def test_it_tells_what_waits_and_how_long(client, product):
     assert found["flashsale_database_up"] == found["flashsale_redis_up"] == 1
 
 
-def test_what_does_not_answer_is_told_and_the_rest_is_there(client, db, settings, monkeypatch):
+def test_gauges_of_a_server_that_is_down_are_missing_and_the_others_present(client, db, settings, monkeypatch):
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     without_redis = numbers(client.get("/metrics").content.decode())
 
@@ -88,7 +88,7 @@ def test_what_does_not_answer_is_told_and_the_rest_is_there(client, db, settings
     assert (without_both["flashsale_redis_up"], without_both["flashsale_database_up"]) == (0, 0)
 
 
-def test_invented_methods_and_paths_make_no_series(client, db):
+def test_unknown_methods_and_paths_add_no_series(client, db):
     for number in range(5):
         client.generic(f"INVENTED{number}", f"/invented/{number}")
 
@@ -98,7 +98,7 @@ def test_invented_methods_and_paths_make_no_series(client, db):
     assert 'method="other",status="404",view="none"' in text
 
 
-def test_every_event_has_a_number_from_the_start(client, db):
+def test_every_event_has_a_counter_from_the_start(client, db):
     text = client.get("/metrics").content.decode()
 
     assert [name for name, kind in EVENTS.items() if f"# TYPE {kind.counter._name}_total counter" not in text] == []
@@ -144,7 +144,7 @@ def answers(url: str) -> bool:
 
 @pytest.mark.http
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_answers_what_its_processes_did(tmp_path):
+def test_a_worker_serves_the_metrics_of_its_processes(tmp_path):
     product, port = ProductFactory(stock=5), free_port()
     let_hold_pass(HoldFactory(product=product, quantity=2))
     environment = os.environ | {

@@ -68,7 +68,7 @@ def test_a_new_state_would_be_found():
     assert not is_state("_parse", functools.cache(json.loads))
 
 
-def test_what_is_remembered_is_forgotten():
+def test_process_state_can_be_reset():
     def silent():
         raise redis.ConnectionError
 

@@ -1,4 +1,4 @@
-"""Staff pages: everything is there to look at, and nothing there writes counters or statuses."""
+"""Admin pages show every model, and no form writes counters or statuses."""
 
 import pytest
 from django.contrib.admin import site
@@ -41,7 +41,7 @@ def test_every_model_has_a_list_a_search_and_a_page(admin_client, paid_order, mo
 
 
 @pytest.mark.parametrize("model", READ_ONLY)
-def test_what_the_domain_writes_can_only_be_looked_at(admin_client, paid_order, model):
+def test_models_that_the_domain_writes_are_read_only(admin_client, paid_order, model):
     row = model.objects.first()
     before = model.objects.values().get(pk=row.pk)
 
@@ -80,7 +80,7 @@ def test_a_product_cannot_be_deleted(admin_client, db):
     assert Product.objects.exists()
 
 
-def test_a_stranger_sees_the_sign_in_page_only(client, db):
+def test_an_anonymous_visitor_sees_the_log_in_only(client, db):
     for model in MODELS:
         assert client.get(admin_url(model, "changelist")).status_code == 302
 
@@ -105,7 +105,7 @@ def test_staff_settle_an_event_with_a_note(admin_client, admin_user, doubtful, a
 
 @pytest.mark.parametrize("action", ["accept", "refund", "dismiss"])
 @pytest.mark.parametrize("given", [{}, {"note": "  "}])
-def test_a_decision_that_cannot_be_kept_changes_nothing(admin_client, doubtful, action, given):
+def test_a_decision_that_cannot_be_stored_changes_nothing(admin_client, doubtful, action, given):
     response = decide(admin_client, doubtful, action, **given)
 
     doubtful.refresh_from_db()
@@ -114,7 +114,7 @@ def test_a_decision_that_cannot_be_kept_changes_nothing(admin_client, doubtful, 
 
 
 @pytest.mark.parametrize("action", ["accept", "refund", "dismiss", "retry"])
-def test_who_may_only_look_decides_nothing(client, django_user_model, doubtful, action):
+def test_a_viewer_decides_nothing(client, django_user_model, doubtful, action):
     viewer = django_user_model.objects.create_user("viewer", password="x", is_staff=True)
     viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     client.force_login(viewer)

@@ -1,4 +1,4 @@
-"""Everything staff do, in a browser: each action, each role's limits, export, import, and the sale as it runs."""
+"""The admin in a browser: each action, each role's limits, export, import, and the first page during a sale."""
 
 import csv
 import threading

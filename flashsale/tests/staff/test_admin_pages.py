@@ -23,7 +23,7 @@ PAGES = [
 
 @pytest.fixture
 def shop(transactional_db, django_user_model):
-    """A shop that sells, with an order that has a story, and somebody who looks after it."""
+    """Products on sale, an order with a history, and a member of staff."""
     cache.clear()
     django_user_model.objects.create_superuser("ann", password="secret-1")
     product = ProductFactory(name="Flash Sale Widget", stock=100)
@@ -43,7 +43,7 @@ def sign_in(page) -> None:
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_the_first_page_shows_how_it_goes_without_a_reload(live_server, shop, viewport):
+def test_the_first_page_refreshes_without_a_reload(live_server, shop, viewport):
     with open_page(live_server.url, viewport=viewport) as page:
         sign_in(page)
         before = page.inner_text("#live")
@@ -111,7 +111,7 @@ def test_an_order_tells_its_whole_story(live_server, shop):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_every_page_is_whole(live_server, shop, viewport):
+def test_every_page_loads_without_errors(live_server, shop, viewport):
     with open_page(live_server.url, viewport=viewport) as page:
         sign_in(page)
         rows = [*WebhookEvent.objects.all(), *Payment.objects.all(), shop, shop.hold, shop.product]

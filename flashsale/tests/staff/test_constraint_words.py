@@ -1,4 +1,4 @@
-"""What people are told when a constraint stops what they wrote: a sentence beside the right field, never a name."""
+"""Messages for violated constraints: a sentence beside the right field, never the constraint's name."""
 
 import pytest
 from django.contrib.admin import site
@@ -34,7 +34,7 @@ def posted(given: dict[str, str]) -> dict[str, str]:
     return fields
 
 
-def test_every_constraint_that_a_form_can_meet_has_words_of_its_own():
+def test_every_constraint_that_a_form_can_violate_has_a_message():
     constraints = [
         constraint
         for model in FILLED_IN
@@ -52,7 +52,7 @@ def test_every_constraint_that_a_form_can_meet_has_words_of_its_own():
 
 
 @pytest.mark.parametrize(("given", "field"), WRONG, ids=str)
-def test_the_form_says_so_beside_the_field(admin_client, given, field):
+def test_the_form_shows_the_message_beside_the_field(admin_client, given, field):
     response = admin_client.post(reverse("admin:catalog_product_add"), posted(given))
 
     errors = response.context["adminform"].form.errors
@@ -62,7 +62,7 @@ def test_the_form_says_so_beside_the_field(admin_client, given, field):
 
 
 @pytest.mark.parametrize(("given", "field"), WRONG, ids=str)
-def test_the_import_says_so_beside_the_column(admin_client, given, field):
+def test_the_import_shows_the_message_beside_the_column(admin_client, given, field):
     response = import_of(admin_client, **given)
 
     faults = [fault for row, _ in response.context["rows"] for fault in row.faults]

@@ -1,4 +1,4 @@
-"""Accounts are deleted, in every way there is; who did what, when and why stays readable."""
+"""However an account is deleted, its history stays readable: who did what, when and why."""
 
 import pytest
 from django.apps import apps
@@ -77,7 +77,7 @@ WAYS = [by_model, by_query, by_page, by_action, by_herself]
 
 
 @pytest.mark.parametrize("delete", WAYS, ids=lambda way: way.__name__)
-def test_what_she_did_stays_under_her_name(ann, admin_client, delete):
+def test_a_deleted_accounts_history_keeps_its_name(ann, admin_client, delete):
     cancelled = Order.objects.get(status="cancelled")
     name = f"ann (deleted account {ann.pk})"
     times = list(LogEntry.objects.filter(user=ann).order_by("pk").values_list("action_time", "change_message"))
@@ -99,7 +99,7 @@ def test_what_she_did_stays_under_her_name(ann, admin_client, delete):
         assert admin_client.get(admin_url(model, "changelist")).status_code == 200
 
 
-def test_the_stand_in_is_nothing_but_a_name(ann):
+def test_the_placeholder_has_only_a_name(ann):
     ann.delete()
 
     placeholder = User.objects.get(username__startswith="ann")
@@ -107,7 +107,7 @@ def test_the_stand_in_is_nothing_but_a_name(ann):
     assert (placeholder.email, placeholder.has_usable_password(), placeholder.groups.count()) == ("", False, 0)
 
 
-def test_an_account_that_did_nothing_leaves_nothing(admin_client):
+def test_an_account_without_history_leaves_no_placeholder(admin_client):
     eve = User.objects.create_user("eve", is_staff=True)
 
     admin_client.post(admin_url(User, "delete", eve.pk), {"post": "yes"})
@@ -115,7 +115,7 @@ def test_an_account_that_did_nothing_leaves_nothing(admin_client):
     assert not User.objects.filter(username__startswith="eve").exists()
 
 
-def test_a_name_can_be_given_again_and_deleted_again(ann):
+def test_a_user_name_can_be_reused_and_deleted_again(ann):
     order = Order.objects.get(status="cancelled")
     first_pk = ann.pk
     ann.delete()
@@ -140,7 +140,7 @@ def test_the_longest_name_is_cut(order):
     assert "aaa (deleted account " in kept
 
 
-def test_a_stand_in_cannot_be_deleted_in_the_admin_and_keeps_its_name_elsewhere(ann, admin_client):
+def test_a_placeholder_cannot_be_deleted_in_the_admin_and_keeps_its_name_elsewhere(ann, admin_client):
     ann.delete()
     placeholder = User.objects.get(username__startswith="ann")
 
@@ -157,7 +157,7 @@ def test_a_stand_in_cannot_be_deleted_in_the_admin_and_keeps_its_name_elsewhere(
     assert LogEntry.objects.filter(user__username=f"ann (deleted account {pk})").exists()
 
 
-def test_a_note_that_is_written_meanwhile_is_refused_or_kept(ann, order):
+def test_a_note_written_during_the_deletion_is_refused_or_kept(ann, order):
     """Without the lock on the account it would be deleted with it: written after the handing over."""
     with other_connection() as other:
         other.execute("SELECT 1 FROM auth_user WHERE id = %s FOR KEY SHARE", [ann.pk])
@@ -179,7 +179,7 @@ def test_a_note_that_is_written_meanwhile_is_refused_or_kept(ann, order):
     assert LogEntry.objects.get(change_message="Meanwhile").user.username.startswith("ann (deleted")
 
 
-def test_control_without_the_lock_the_note_dies(ann, monkeypatch):
+def test_control_without_the_lock_the_note_is_lost(ann, monkeypatch):
     pk = ann.pk
     reassign_history = deleted_accounts.Account.reassign_history
 
@@ -193,7 +193,7 @@ def test_control_without_the_lock_the_note_dies(ann, monkeypatch):
     assert not LogEntry.objects.filter(change_message="Meanwhile").exists()
 
 
-def test_every_reference_to_a_user_is_kept_or_goes_with_the_account():
+def test_every_reference_to_a_user_is_reassigned_or_deleted_with_the_account():
     references = {
         f"{model._meta.label}.{field.name}"
         for model in apps.get_models(include_auto_created=True)
@@ -205,6 +205,6 @@ def test_every_reference_to_a_user_is_kept_or_goes_with_the_account():
     assert references == kept | deleted_accounts.DELETED_WITH_ACCOUNT
 
 
-def test_what_is_kept_holds_in_the_database_too(ann):
+def test_a_user_with_history_cannot_be_deleted_by_sql(ann):
     with pytest.raises(IntegrityError, match="violates foreign key constraint"), connection.cursor() as cursor:
         cursor.execute("DELETE FROM auth_user WHERE id = %s", [ann.pk])

@@ -25,7 +25,7 @@ from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
 
 EXPORTS = {model: one for model, one in site._registry.items() if isinstance(one, CsvExportMixin)}
-# What nobody outside needs, or may have.
+# Internal columns, which no file may have.
 INTERNAL = re.compile(
     r"client|idempotency|hash|fingerprint|body|headers|version|secret|token|password|request_id|error"
 )
@@ -68,7 +68,7 @@ def test_every_list_of_the_shop_can_be_exported(admin_client, admin_user):
 
 
 @pytest.mark.parametrize("model", EXPORTS, ids=lambda model: model.__name__)
-def test_a_file_holds_what_its_columns_say_and_nothing_internal(admin_client, books, model):
+def test_a_file_holds_the_named_columns_and_nothing_internal(admin_client, books, model):
     export = EXPORTS[model].export
     row = model.objects.first()
 
@@ -106,7 +106,7 @@ def test_amounts_have_their_currencys_decimals(admin_client, books, model):
 
 
 @pytest.mark.parametrize("model", EXPORTS, ids=lambda model: model.__name__)
-def test_a_file_begins_with_a_mark_and_is_named_after_list_and_date(admin_client, books, model):
+def test_a_file_begins_with_a_byte_order_mark_and_is_named_after_list_and_date(admin_client, books, model):
     chosen = {
         "action": "export_csv",
         "_selected_action": [str(pk) for pk in model.objects.values_list("pk", flat=True)[:2]],
@@ -141,7 +141,7 @@ def test_no_cell_begins_a_formula(admin_client, text):
 
 
 @pytest.mark.parametrize("text", ["plain", 'with "quotes", and commas', "two\nlines", "a=b", "Ünïcode ＝", " padded"])
-def test_other_cells_are_as_they_are(admin_client, text):
+def test_other_cells_are_unchanged(admin_client, text):
     Hold.objects.filter(pk=HoldFactory().pk).update(customer_id=text)
 
     [row] = exported(admin_client, Hold)
@@ -161,7 +161,7 @@ def test_other_cells_are_as_they_are(admin_client, text):
     ],
     ids=str,
 )  # fmt: skip
-def test_a_value_is_written_as_people_read_it(value, currency, cell):
+def test_a_value_is_exported_in_readable_form(value, currency, cell):
     with timezone.override("Europe/Berlin"):
         assert csv_export._cell(value, currency) == cell
 
@@ -214,13 +214,13 @@ def test_a_long_list_is_read_in_chunks_as_it_is_sent(admin_client, product, monk
 
 
 @pytest.mark.parametrize("model", EXPORTS, ids=lambda model: model.__name__)
-def test_who_may_not_see_a_list_may_not_take_it_along(client, django_user_model, db, model):
+def test_exporting_a_list_needs_the_permission_to_view_it(client, django_user_model, db, model):
     client.force_login(django_user_model.objects.create_user("ann", password="x", is_staff=True))
 
     assert client.get(admin_url(model, "export")).status_code == 403
 
 
-def test_bodies_are_not_even_read(books):
+def test_an_export_does_not_read_the_bodies_of_events(books):
     with CaptureQueriesContext(connection) as asked:
         list(EXPORTS[WebhookEvent].export.lines(WebhookEvent.objects.all()))
 

@@ -61,26 +61,26 @@ def parts_in(page: str) -> set[str]:
     return {part for part in EVERY_PART if part in text}
 
 
-def test_staff_without_a_role_see_nothing_of_the_sale_but_why(page_of):
+def test_staff_without_a_role_see_no_figures_and_the_reason(page_of):
     for page in page_of():
         assert parts_in(page) == set()
         assert "an administrator can give you a role" in page
 
 
 @pytest.mark.parametrize("permission", PARTS)
-def test_each_part_is_for_those_who_may_view_what_it_counts(page_of, permission):
+def test_each_part_needs_the_permission_to_view_what_it_counts(page_of, permission):
     pages = page_of(permission)
 
     shown = {"Next sale", "Widget"} if permission == "catalog.view_product" else PARTS[permission]
     assert [parts_in(page) for page in pages] == [shown, shown]
 
 
-def test_bars_are_for_those_who_may_view_products_and_stock(page_of):
+def test_bars_need_the_permissions_to_view_products_and_stock(page_of):
     for page in page_of("catalog.view_product", "catalog.view_stock"):
         assert {"On sale", "Widget"} <= parts_in(page)
 
 
-def test_a_link_is_for_those_who_may_follow_it(page_of):
+def test_a_link_needs_the_permission_to_open_its_page(page_of):
     for page in page_of("checkout.view_order"):
         assert "/django_celery_beat/periodictask/" not in page
 

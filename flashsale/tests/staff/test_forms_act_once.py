@@ -1,4 +1,4 @@
-"""A form that adds or moves something acts once, however often its button is pressed."""
+"""A form that adds or moves something acts once, however often it is sent."""
 
 from datetime import timedelta
 
@@ -125,7 +125,7 @@ def test_every_form_that_adds_and_every_action_is_in_these_tables(admin_user):
     assert actions == set(ACTIONS)
 
 
-def test_every_page_of_its_own_is_known_here():
+def test_every_custom_page_is_in_this_table():
     """A new one that adds or moves something needs a token: `catalog/tests/test_import.py` presses this one twice."""
     of_its_own = {
         f"{model._meta.label_lower}.{name}"
@@ -178,7 +178,7 @@ def test_an_action_confirmed_twice_is_carried_out_once(admin_client, named):
     assert everything() == after
 
 
-def test_a_row_that_left_the_lists_filter_is_spoken_of_all_the_same(admin_client):
+def test_a_row_that_no_longer_matches_the_filter_still_gets_its_message(admin_client):
     row = doubtful()
     sent = filled_in(asked(admin_client, row, "dismiss"), holding=once.FIELD, note="Ticket 17")
     filtered = f"{admin_url(WebhookEvent, 'changelist')}?status__exact=needs_review"
@@ -189,7 +189,7 @@ def test_a_row_that_left_the_lists_filter_is_spoken_of_all_the_same(admin_client
     assert messages_of(second) == ["Already done: standard evt_1: success, ignored"]
 
 
-def test_the_same_deed_asked_for_anew_is_done_again(admin_client):
+def test_the_same_action_from_a_new_form_is_done_again(admin_client):
     row = product()
     for _ in range(2):
         sent = filled_in(asked(admin_client, row, "adjust_stock"), holding=once.FIELD, note="Ticket 17", delta="5")
@@ -198,7 +198,7 @@ def test_the_same_deed_asked_for_anew_is_done_again(admin_client):
     assert Stock.objects.get().total == 20
 
 
-def test_what_was_refused_may_be_tried_again_with_the_same_form(admin_client):
+def test_a_refused_form_may_be_sent_again(admin_client):
     row = ProductFactory(stock=0)
     sent = filled_in(asked(admin_client, row, "adjust_stock"), holding=once.FIELD, note="Ticket 17", delta="-5")
 
@@ -222,7 +222,7 @@ def test_an_add_form_with_errors_keeps_its_token_and_may_be_sent_again(admin_cli
     assert Product.objects.count() == 1
 
 
-def test_a_verb_that_keeps_no_token_is_not_called_unnoticed(admin_client, monkeypatch):
+def test_a_verb_that_stores_no_token_fails_the_call(admin_client, monkeypatch):
     row = product()
     monkeypatch.setattr(products, "pause", lambda product_id: Product.objects.get(pk=product_id))
     sent = filled_in(asked(admin_client, row, "pause"), holding=once.FIELD, note="Ticket 17")
@@ -231,7 +231,7 @@ def test_a_verb_that_keeps_no_token_is_not_called_unnoticed(admin_client, monkey
         admin_client.post(admin_url(Product, "changelist"), sent)
 
 
-def test_the_daily_purge_takes_old_tokens_and_uploads(admin_user):
+def test_the_daily_purge_deletes_old_tokens_and_uploads(admin_user):
     uploads.store(b"old", made_by=admin_user)
     token = uploads.store(b"new", made_by=admin_user)
     old = uploads.Upload.objects.exclude(pk=token)
@@ -246,7 +246,7 @@ def test_the_daily_purge_takes_old_tokens_and_uploads(admin_user):
     assert [bytes(content) for content in Upload.objects.values_list("content", flat=True)] == [b"new"]
 
 
-def test_a_person_keeps_a_few_uploads_and_sees_nobody_elses(admin_user, django_user_model):
+def test_a_user_keeps_a_few_uploads_and_sees_no_other_users(admin_user, django_user_model):
     tokens = [uploads.store(str(number).encode(), made_by=admin_user) for number in range(uploads.MAX_PER_USER + 1)]
     other = django_user_model.objects.create_user("bob")
 
@@ -283,7 +283,7 @@ def without_tokens(monkeypatch) -> None:
     monkeypatch.setattr(once, "parse_uuid", lambda text: None)
 
 
-def test_a_row_that_stays_locked_is_said_and_the_same_form_works_later(new_admin_client):
+def test_a_lock_timeout_is_a_message_and_the_same_form_works_later(new_admin_client):
     row, client = ProductFactory(stock=10), new_admin_client()
     sent = filled_in(asked(client, row, "adjust_stock"), holding=once.FIELD, note="Ticket 17", delta="5")
 

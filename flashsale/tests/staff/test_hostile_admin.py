@@ -1,4 +1,4 @@
-"""Staff's pages take anything that a browser can send: a page, a clear message, 404 or 400, and never a fault."""
+"""Hostile input to the admin gets a page, a message, 404 or 400, and never a 500."""
 
 import itertools
 from collections.abc import Callable
@@ -210,7 +210,7 @@ def test_no_value_breaks_a_form(staff, rf, admin_user, model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
-def test_no_address_breaks_an_empty_form(staff, model):
+def test_no_query_string_breaks_an_empty_form(staff, model):
     names = [field.name for field in model._meta.get_fields()]
     path = url_of(model, "add")
     paths = [f"{path}?{urlencode({name: value})}" for name in names for value in HOSTILE.values()] if path else []
@@ -218,7 +218,7 @@ def test_no_address_breaks_an_empty_form(staff, model):
     assert faults({path: partial(staff.get, path) for path in paths}) == {}
 
 
-def test_an_address_fills_in_no_form(staff):
+def test_a_query_string_does_not_prefill_a_form(staff):
     page = staff.get("/admin/catalog/product/add/?name=Chosen+elsewhere&price=0.01").content.decode()
 
     assert "Chosen elsewhere" not in page
@@ -247,7 +247,7 @@ def test_no_value_breaks_what_belongs_to_no_table(staff):
     assert faults({path: partial(staff.get, path) for path in paths}) == {}
 
 
-def test_a_value_that_cannot_be_looked_up_is_said_to_be_one(staff):
+def test_a_filter_value_that_cannot_be_looked_up_gets_a_message(staff):
     response = staff.get("/admin/checkout/order/?payment_id=a%00b")
 
     assert response.status_code == 400
@@ -255,13 +255,13 @@ def test_a_value_that_cannot_be_looked_up_is_said_to_be_one(staff):
 
 
 @pytest.mark.parametrize("value", ["99999", "0", "-1", "10000"])
-def test_a_year_that_is_none_shows_the_whole_list(staff, value):
+def test_an_impossible_year_shows_the_whole_list(staff, value):
     response = staff.get(f"/admin/checkout/order/?created_at__year={value}", follow=True)
 
     assert response.status_code == 200
 
 
-def test_what_the_database_refuses_is_said_for_its_row_and_stops_no_other(rf, admin_user, books):
+def test_a_row_that_the_database_refuses_gets_a_message_and_stops_no_other(rf, admin_user, books):
     chosen = [books.product.pk, ProductFactory(name="Other").pk]
     request = rf.post("/", {"confirmed": "yes", "note": "Why", "_selected_action": chosen})
     request.user, request.session = admin_user, {}

@@ -1,4 +1,4 @@
-"""Big tables are counted only so far, and still reached to their end."""
+"""Counts of big tables are capped, and every page is still reachable."""
 
 import pytest
 from django.contrib.admin import site
@@ -16,7 +16,7 @@ def paginator(rows: int, product, monkeypatch) -> CappedPaginator:
     return CappedPaginator(Hold.objects.order_by("pk"), per_page=2)
 
 
-def test_few_rows_are_counted(product, monkeypatch):
+def test_a_small_table_is_counted_exactly(product, monkeypatch):
     assert paginator(3, product, monkeypatch).count == 3
 
 
@@ -28,12 +28,12 @@ def test_of_many_rows_every_page_is_reached(product, monkeypatch):
     assert not pages.page(4).has_next()
 
 
-def test_what_was_counted_to_the_end_is_a_number(product, monkeypatch):
+def test_an_exact_count_is_shown_as_a_number(product, monkeypatch):
     assert str(paginator(4, product, monkeypatch).count) == "4"
 
 
 @pytest.mark.parametrize("asked", [{}, {"q": "customer"}, {"status__exact": "active"}, {"p": "2"}], ids=str)
-def test_a_long_list_says_what_is_known_of_its_length_wherever_it_shows(admin_client, product, monkeypatch, asked):
+def test_a_long_list_shows_a_lower_bound_of_its_length(admin_client, product, monkeypatch, asked):
     monkeypatch.setattr(CappedPaginator, "MAX_COUNTED", 1_200)
     monkeypatch.setattr(site.get_model_admin(Hold), "list_per_page", 25)
     hold = HoldFactory(product=product, customer_id="customer")
@@ -50,7 +50,7 @@ def test_a_long_list_says_what_is_known_of_its_length_wherever_it_shows(admin_cl
         assert "more than 1,200 results" in page
 
 
-def test_every_list_of_a_table_that_grows_is_counted_so_far_only():
+def test_every_list_of_a_growing_table_has_a_capped_count():
     lists = {type(model_admin).__name__ for model_admin in site._registry.values() if not counts_all(model_admin)}
 
     assert lists == {

@@ -1,4 +1,4 @@
-"""Roles: what each may do, by POST and not only by what is shown, and that staff's own changes to them stay."""
+"""Roles: what each may do, by POST as well as in the page; changes of a role by staff are kept."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -25,7 +25,7 @@ def role(request, roles, client, django_user_model) -> str:
     return request.param
 
 
-def test_everybody_sees_everything(role, client, order):
+def test_every_role_sees_every_list_and_page(role, client, order):
     receive(order_id=order.pk, payment_id="pay_1")
 
     for model in (Product, Stock, Hold, Order, WebhookEvent, Payment):
@@ -148,11 +148,11 @@ def test_each_role_does_what_it_may_and_nothing_else(role, client, action, allow
     assert action(client) is (role in allowed)
 
 
-def test_nobody_but_a_superuser_makes_members_of_staff(role, client):
+def test_only_a_superuser_creates_members_of_staff(role, client):
     assert client.post(reverse("admin:auth_user_add"), {"username": "x"}).status_code == 403
 
 
-def test_what_staff_changed_about_a_role_stays(roles):
+def test_changes_of_a_role_by_staff_are_kept(roles):
     Group.objects.get(name="viewer").permissions.clear()
     Group.objects.get(name="operator").delete()
 
@@ -162,7 +162,7 @@ def test_what_staff_changed_about_a_role_stays(roles):
     assert not Group.objects.filter(name="operator").exists()
 
 
-def test_a_strangers_post_reaches_nothing(client, order):
+def test_an_anonymous_post_changes_nothing(client, order):
     decide(client, order, "cancel", note="Ticket 17")
 
     assert Order.objects.get().status == "pending_payment"

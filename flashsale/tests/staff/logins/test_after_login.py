@@ -56,7 +56,7 @@ def test_a_log_in_that_was_called_directly_ends_at_the_first_page(client):
     assert ends_at(client, answer) == INDEX
 
 
-def test_a_code_in_a_second_step_leads_to_the_same_page(client, ann):
+def test_a_code_entered_in_a_second_step_leads_to_the_requested_page(client, ann):
     device = TOTPDevice.objects.create(user=ann, name="phone", confirmed=True)
     url = f"{reverse('admin:login')}?next={ORDERS}"
 
@@ -68,13 +68,13 @@ def test_a_code_in_a_second_step_leads_to_the_same_page(client, ann):
     assert ends_at(client, second) == ORDERS
 
 
-def test_who_is_in_already_is_led_to_the_first_page(admin_client):
+def test_a_logged_in_user_is_redirected_to_the_first_page(admin_client):
     answer = admin_client.get("/admin/login/", query_params={"next": "https://evil.example.com/"})
 
     assert (answer.status_code, answer.url) == (302, INDEX)
 
 
-def test_people_who_are_no_staff_are_told_so_and_not_led_in_circles(client, django_user_model):
+def test_a_user_who_is_not_staff_gets_a_message_and_no_redirect_loop(client, django_user_model):
     django_user_model.objects.create_user("buyer", password="secret-2")
 
     answer = client.post("/admin/login/", {"username": "buyer", "password": "secret-2"})

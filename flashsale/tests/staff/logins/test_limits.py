@@ -1,4 +1,4 @@
-"""Log-ins a minute: unknown browsers share a limit, and cannot use up that of known ones."""
+"""Limits of log-ins a minute: unknown browsers share one, known browsers have their own."""
 
 import pytest
 from django.conf import settings as configured

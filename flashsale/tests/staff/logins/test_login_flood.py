@@ -1,4 +1,4 @@
-"""Log-ins of strangers beside a sale, over HTTP, on a server with more threads than database connections."""
+"""A flood of log-ins during a sale, over HTTP, on a server with more threads than database connections."""
 
 import os
 import re
@@ -56,7 +56,7 @@ def guesser(url: str):
     return guess
 
 
-def test_no_hold_hears_busy_and_no_log_in_is_a_server_error(url):
+def test_a_flood_of_log_ins_makes_no_hold_busy_and_no_server_error(url):
     product = ProductFactory(stock=HOLDS)
     begun = threading.Barrier(FLOOD + 1)
 

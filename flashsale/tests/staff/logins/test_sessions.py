@@ -1,4 +1,4 @@
-"""How long staff stay logged in, and that nothing of it is kept for ever."""
+"""How long staff stay logged in, and the purge of expired sessions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -57,7 +57,7 @@ def test_an_idle_session_ends(staff, clock):
     assert not Session.objects.exists()
 
 
-def test_who_does_something_stays_in_until_the_absolute_end(staff, clock):
+def test_an_active_session_lasts_until_its_absolute_end(staff, clock):
     hours = configured.SESSION_COOKIE_AGE // HOUR
 
     stayed = []
@@ -79,7 +79,7 @@ def test_a_page_that_refreshes_itself_does_not_prolong_a_session(staff, clock):
     assert (refreshed[0], refreshed[-1]) == (True, False)
 
 
-def test_a_new_log_in_begins_anew(staff, clock, admin_user):
+def test_a_new_log_in_restarts_the_times(staff, clock, admin_user):
     clock(configured.SESSION_COOKIE_AGE - 10)
     staff.force_login(admin_user)
     clock(30)
@@ -87,7 +87,7 @@ def test_a_new_log_in_begins_anew(staff, clock, admin_user):
     assert is_in(staff)
 
 
-def test_a_session_of_the_version_before_is_taken_over(staff, clock):
+def test_a_session_of_the_previous_version_stays_valid(staff, clock):
     session = staff.session
     for key in (sessions.STARTED_AT, sessions.SEEN_AT):
         del session[key]
@@ -107,7 +107,7 @@ def writes_of(client, path: str) -> list[str]:
     return [sql for sql in found if not sql.startswith("SELECT")]
 
 
-def test_requests_write_nothing_but_once_a_minute(staff, clock):
+def test_a_session_is_written_at_most_once_a_minute(staff, clock):
     at_first = writes_of(staff, INDEX)
     clock(sessions.TOUCH_INTERVAL_SECONDS)
     live, first, second = writes_of(staff, LIVE), writes_of(staff, INDEX), writes_of(staff, INDEX)
@@ -116,7 +116,7 @@ def test_requests_write_nothing_but_once_a_minute(staff, clock):
     assert any(sql.startswith("UPDATE") for sql in first)
 
 
-def test_the_api_and_strangers_read_no_session(client, product):
+def test_the_api_and_anonymous_requests_read_no_session(client, product):
     with CaptureQueriesContext(connection) as queries:
         client.get(f"/api/v1/products/{product.pk}")
         client.get("/admin/login/")
@@ -135,7 +135,7 @@ def test_a_page_whose_session_ended_goes_to_the_log_in_and_comes_back(client, db
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_expired_is_purged_in_batches():
+def test_expired_sessions_are_purged_in_batches():
     now = datetime.now(tz=UTC)
     for number in range(5):
         Session.objects.create(session_key=f"old-{number}", expire_date=now - timedelta(days=1))
