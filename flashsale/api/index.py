@@ -18,6 +18,8 @@ class ApiIndexView(AcyclicView, views.APIView):
     """Answers the base of the API (`/api/v1`, `/api`) with absolute links to where one goes on."""
 
     http_method_names = HTTP_METHODS
+    # Not an operation of the OpenAPI document.
+    schema = None
     rate_scopes = {None: "reads"}
 
     def get(self, request: HttpRequest) -> HttpResponse:
