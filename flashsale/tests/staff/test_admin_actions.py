@@ -67,7 +67,7 @@ def decide(page, path: str, row, action: str, **given: str) -> str:
 
 @pytest.fixture
 def ann(transactional_db, django_user_model):
-    """Somebody who may do everything."""
+    """A superuser."""
     cache.clear()
     return django_user_model.objects.create_superuser("ann", password="secret-1")
 

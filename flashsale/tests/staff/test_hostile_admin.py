@@ -81,7 +81,7 @@ def books(order, admin_user):
 
 @pytest.fixture
 def staff(admin_client, books):
-    """Somebody who may do everything; a fault becomes an answer, as over HTTP."""
+    """A client of a superuser; exceptions become answers, as over HTTP."""
     admin_client.raise_request_exception = False
     return admin_client
 

@@ -27,7 +27,7 @@ def test_log_ins_of_an_address_are_limited_per_minute(client, ann, settings, add
 
 @pytest.fixture
 def flooded(settings, monkeypatch, address):
-    """A minute in which strangers from everywhere used up what all of them together may try."""
+    """A minute in which unknown browsers of many addresses have used up their common quota."""
     settings.LOGINS_PER_MINUTE_OVERALL = 1
     monkeypatch.setattr(limits, "UNKNOWN_BROWSERS", address)
     log_in(Client(), "wrong", name="nobody", address=new_address())
