@@ -116,10 +116,11 @@ class ConfirmedActionsAdmin(CsvExportMixin, BaseAdmin):
         return True
 
     def _title_of(self, action: str) -> str:
-        found = self.get_action(action)
-        if found is None:
+        registered = self.get_action(action)
+        if registered is None:
             raise LookupError(f"{self.opts.label} has no action {action}")
-        return str(found[2])
+        _function, _name, title = registered
+        return str(title)
 
 
 class ReadOnlyAdmin(ViewOnlyAdmin, ConfirmedActionsAdmin):
