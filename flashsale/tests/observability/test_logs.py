@@ -99,10 +99,10 @@ def test_events_of_a_batch_are_logged_with_each_request(lines):
     product = ProductFactory(stock=10)
     ids = ["a" * 32, "b" * 32]
 
-    made = orders.place_batch([OrderRequest(hold_id=HoldFactory(product=product).pk, request_id=one) for one in ids])
+    placed = orders.place_batch([OrderRequest(hold_id=HoldFactory(product=product).pk, request_id=one) for one in ids])
 
-    told = {line["request_id"]: line["order_id"] for line in lines.named("order_placed")}
-    assert told == {one: str(order.pk) for one, order in zip(ids, made, strict=True)}
+    logged = {line["request_id"]: line["order_id"] for line in lines.named("order_placed")}
+    assert logged == {one: str(view.order.pk) for one, view in zip(ids, placed, strict=True)}
 
 
 def test_released_units_are_logged(lines):
