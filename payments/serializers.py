@@ -46,8 +46,3 @@ class ReceiptOut(ResponseSerializer):
     def get_payment_id(self, receipt: Receipt) -> str | None:
         order = receipt.event.order
         return receipt.event.payment_ref or (order.payment_id if order else None)
-
-
-def http_status_of(event: WebhookEvent) -> int:
-    """202 while the event waits for its order or the worker, else 200."""
-    return 202 if event.is_undecided else 200

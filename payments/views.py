@@ -1,6 +1,7 @@
 """Webhooks of payment providers over HTTP."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import IO, Any
 
 from django.http import HttpResponse
@@ -15,7 +16,7 @@ from flashsale.core.rest.views import AcyclicView, json_response
 from payments import inbox
 from payments.providers import DEFAULT_PROVIDER, PROVIDERS
 from payments.providers.base import UnusableBody
-from payments.serializers import ReceiptOut, http_status_of
+from payments.serializers import ReceiptOut
 
 
 class RawJSONParser(BaseParser):
@@ -47,4 +48,6 @@ class WebhookView(AcyclicView, views.APIView):
         except UnusableBody as error:
             raise InvalidRequest(str(error), pointer=error.pointer, error_code="unusable") from error
         headers = {"Idempotent-Replayed": "true"} if receipt.is_replay else {}
-        return json_response(ReceiptOut.data_of(receipt), status=http_status_of(receipt.event), headers=headers)
+        # The event waits for its order or the worker, or it is done.
+        status = HTTPStatus.ACCEPTED if receipt.event.is_undecided else HTTPStatus.OK
+        return json_response(ReceiptOut.data_of(receipt), status=status, headers=headers)
