@@ -72,9 +72,10 @@ class LockedProduct:
 
 @dataclass(frozen=True, kw_only=True)
 class _CounterChange:
-    """Units that a transaction adds to the counters of one product."""
+    """Units that a transaction adds to the counters of one product; `is_locked`: it has locked the row already."""
 
     product_id: int
+    is_locked: bool = False
     total: int = 0
     reserved: int = 0
     sold: int = 0
@@ -86,19 +87,19 @@ class _CounterChange:
     def __add__(self, later: "_CounterChange") -> "_CounterChange":
         return _CounterChange(
             product_id=self.product_id,
+            is_locked=self.is_locked or later.is_locked,
             total=self.total + later.total,
             reserved=self.reserved + later.reserved,
             sold=self.sold + later.sold,
         )
 
     def statements(self) -> list[Statement]:
-        return [
-            Statement(_ADD, [self.total, self.reserved, self.sold, self.product_id]),
-            Statement(_ASSERT_EXISTS, [self.product_id, self.product_id]),
-        ]
+        add = Statement(_ADD, [self.total, self.reserved, self.sold, self.product_id])
+        # A locked row exists.
+        return [add] if self.is_locked else [add, Statement(_ASSERT_EXISTS, [self.product_id, self.product_id])]
 
     def sent(self, results: list[list[Row]]) -> None:
-        [counters], _ = results
+        [counters] = results[0]
         snapshots.write_through(Stock(**counters))
 
 
@@ -146,7 +147,7 @@ def lock_for_claims(product_id: int) -> LockedProduct:
 
 def reserve(stock: Stock, *, units: int) -> None:
     """Reserve units when the transaction commits. The caller has locked the row and decided that they are free."""
-    defer_to_commit(_CounterChange(product_id=stock.product_id, reserved=units))
+    defer_to_commit(_CounterChange(product_id=stock.product_id, is_locked=True, reserved=units))
 
 
 def release(product_id: int, *, units: int) -> None:
@@ -166,7 +167,7 @@ def sell_unreserved(stock: Stock, *, units: int) -> None:
     """
     if stock.free < units:
         raise InsufficientStock(available=stock.free)
-    defer_to_commit(_CounterChange(product_id=stock.product_id, sold=units))
+    defer_to_commit(_CounterChange(product_id=stock.product_id, is_locked=True, sold=units))
 
 
 @retrying_transaction_once
@@ -184,7 +185,7 @@ def adjust(*, product_id: int, delta: int, reason: str, made_by: User | None = N
             f" committed, and {MAX_INTEGER} is the most that can be counted.",
             committed=committed,
         )
-    defer_to_commit(_CounterChange(product_id=product_id, total=delta))
+    defer_to_commit(_CounterChange(product_id=product_id, is_locked=True, total=delta))
     flush_deferred()
     stock.refresh_from_db()
     events.record_on_commit("stock_adjusted", product_id=product_id, delta=delta, total=stock.total)

@@ -16,6 +16,7 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, holds
 from checkout.holds import requests
 from checkout.models import Hold
+from flashsale.core import transactions
 from flashsale.core.transactions import MAX_ATTEMPTS, retrying_transaction
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.processes import WAIT_SECONDS, start, wait_until
@@ -185,8 +186,9 @@ def test_a_lost_connection_says_whether_anything_was_done(api, monkeypatch, mome
         original = inventory.lock_for_claims
         monkeypatch.setattr(inventory, "lock_for_claims", cut)
     else:
-        # The statement that ends the transaction ends the connection, too.
-        monkeypatch.setattr(inventory, "_ASSERT_EXISTS", "SELECT pg_terminate_backend(pg_backend_pid()), %s, %s")
+        # The statement that ends the transaction ends the connection instead.
+        end = transactions.Statement("SELECT pg_terminate_backend(pg_backend_pid())")
+        monkeypatch.setattr(transactions, "COMMIT", end)
 
     response = api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1})
 
