@@ -51,7 +51,7 @@ class AdjustForm(NoteForm):
 
 
 class AdjustingAdmin(ConfirmedActionsAdmin):
-    """What the lists of products and of stock share: the action that adjusts stock."""
+    """The action that adjusts stock, shared by the lists of products and of stock."""
 
     @admin.action(description="Adjust stock", permissions=["adjust"])
     def adjust_stock(self, request: HttpRequest, queryset: QuerySet[Any]) -> TemplateResponse | None:
@@ -71,7 +71,7 @@ class AdjustingAdmin(ConfirmedActionsAdmin):
 
 @dataclass(frozen=True)
 class Change:
-    """One change of a product: when, by which account ("": not in the admin), and each field before and after."""
+    """One change of a product: when, by which account ("": outside the admin), and its fields as (name, old, new)."""
 
     at: datetime
     by: str
@@ -83,16 +83,16 @@ def changes_of(product: Product) -> list[Change]:
     recorded = product.events  # type: ignore[attr-defined]  # the relation that pghistory.track adds
     versions = list(recorded.select_related("pgh_context").order_by("pgh_id"))
     contexts = [version.pgh_context.metadata if version.pgh_context else {} for version in versions]
-    people = get_user_model().objects.in_bulk({context["user"] for context in contexts if context.get("user")})
+    accounts = get_user_model().objects.in_bulk({context["user"] for context in contexts if context.get("user")})
     tracked = (
         [field.name for field in versions[0]._meta.fields if not field.name.startswith("pgh_")] if versions else []
     )
     changes = []
     for before, after, context in zip(versions, versions[1:], contexts[1:], strict=False):
-        pairs = [(name, getattr(before, name), getattr(after, name)) for name in tracked]
+        fields = [(name, getattr(before, name), getattr(after, name)) for name in tracked]
         user = context.get("user")
-        by = str(people.get(user, f"deleted account {user}")) if user else ""
-        changes.append(Change(after.pgh_created_at, by, [pair for pair in pairs if pair[1] != pair[2]]))
+        by = str(accounts.get(user, f"deleted account {user}")) if user else ""
+        changes.append(Change(after.pgh_created_at, by, [field for field in fields if field[1] != field[2]]))
     return changes[::-1]
 
 
@@ -128,7 +128,7 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin):
 
     @admin.action(description="Resume the sale", permissions=["pause"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Product]) -> TemplateResponse | None:
-        return self._edit(request, queryset, "resume", products.resume, "goes on")
+        return self._edit(request, queryset, "resume", products.resume, "is no longer paused")
 
     def _edit(
         self,

@@ -1,7 +1,7 @@
 """Products with their availability: how many units can be held, and what customers see, as of one statement.
 
-Units of overdue holds and orders count as available, whether or not a sweeper has given them back yet; they are not
-among the free ones (see `overdue`).
+Units of overdue holds and orders count as available, even before the sweeper has released them (see `overdue`). They
+are not part of `Stock.free`.
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from catalog.models import Product, Stock
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
-    class _Now(TypedDict):
+    class _Annotations(TypedDict):
         read_at: datetime
         overdue_units: int
 
-    class _Soon(_Now):
+    class _ForecastAnnotations(_Annotations):
         overdue_soon: int
 
-    AnnotatedProduct = WithAnnotations[Product, _Now]
-    ForecastProduct = WithAnnotations[Product, _Soon]
+    AnnotatedProduct = WithAnnotations[Product, _Annotations]
+    ForecastProduct = WithAnnotations[Product, _ForecastAnnotations]
 
 
 # How far ahead a forecast looks.
@@ -57,7 +57,10 @@ class ProductView:
 
 @dataclass(frozen=True)
 class ProductForecast:
-    """A product's view, and whether the clock alone, a deadline or the sale's window, changes it in `LOOKAHEAD`."""
+    """A product's view; `changes_soon` when the passage of time alone changes it within `LOOKAHEAD`.
+
+    Then a hold or order becomes overdue, or the sale starts or ends.
+    """
 
     view: ProductView
     changes_soon: bool

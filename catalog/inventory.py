@@ -2,7 +2,7 @@
 
 Every function here runs inside its caller's transaction. The stock row is the last lock that a transaction takes, and
 its UPDATE is sent with the COMMIT (`transactions.defer_to_commit`).
-CHECK constraints stand behind every write: wrong counters raise `IntegrityError`, they are never clamped.
+CHECK constraints guard every write: wrong counters raise `IntegrityError`; they are never clamped.
 """
 
 import time
@@ -24,7 +24,7 @@ from flashsale.core.submissions.once import retrying_transaction_once
 from flashsale.core.transactions import Row, Statement, defer_to_commit, flush_deferred, send
 
 OPENING_REASON = "Opening stock"
-# Rows of one INSERT, so that none runs long.
+# Rows per INSERT, so that no statement takes long.
 BATCH_ROWS = 500
 
 _ADD = """
@@ -33,7 +33,7 @@ SET total = total + %s, reserved = reserved + %s, sold = sold + %s, version = ve
 WHERE product_id = %s
 RETURNING product_id, total, reserved, sold, version
 """
-# An UPDATE of no row is no error, and nothing in Python runs between it and the COMMIT: the server has to check.
+# An UPDATE that matches no row raises nothing, and it is sent together with the COMMIT: the server has to check.
 _ASSERT_EXISTS = """
 DO $$ BEGIN
 ASSERT EXISTS (SELECT FROM catalog_stock WHERE product_id = %s), 'product %s has no stock row';
@@ -45,13 +45,13 @@ Instance = TypeVar("Instance", Stock, Product)
 
 
 class InsufficientStock(Refusal):
-    """Carries `available`: the units that are left, perhaps too few for this claim."""
+    """Carries `available`: the units that are left."""
 
     code = "insufficient_stock"
     title = "Sold out"
 
     def __init__(self, *, available: int) -> None:
-        super().__init__(f"Only {available} can still be had." if available else "Sold out", available=available)
+        super().__init__(f"Only {available} left." if available else "Sold out", available=available)
 
 
 class StockBelowCommitments(Refusal):
@@ -72,7 +72,10 @@ class LockedProduct:
 
 @dataclass(frozen=True, kw_only=True)
 class _CounterChange:
-    """Units that a transaction adds to the counters of one product; `is_locked`: it has locked the row already."""
+    """Units that a transaction adds to the counters of one product; negative to subtract.
+
+    `is_locked`: the transaction has locked the row already.
+    """
 
     product_id: int
     is_locked: bool = False
@@ -112,7 +115,7 @@ def open_stock(product: Product, *, units: int, made_by: User | None = None) -> 
 
 
 def open_all(products: Iterable[tuple[Product, int]], *, made_by: User | None = None) -> None:
-    """Create the counters of new products, each with a total of so many units, as `open_stock` does for one."""
+    """Do what `open_stock` does for new products, each given with its units."""
     opened = [Stock(product=product, total=units) for product, units in products]
     Stock.objects.bulk_create(opened, batch_size=BATCH_ROWS)
     StockAdjustment.objects.bulk_create(
@@ -132,16 +135,18 @@ def lock_all(product_ids: Iterable[int]) -> None:
 
 
 def lock_for_claims(product_id: int) -> LockedProduct:
-    """Lock the stock of a published product as `lock` does; return both as they are then.
+    """Lock the stock of a published product as `lock` does; return both as read after the lock was acquired.
 
-    Both SELECTs go to the server as one message, and it runs the second one when the first has its lock: all claims for
-    this product wait for every round trip. Raises `Stock.DoesNotExist`, `Product.DoesNotExist`.
+    Both SELECTs are sent in one round trip, and the server runs the second after the first has its lock: while the row
+    is locked, each further round trip would delay all other claims for this product.
+
+    Raises `Stock.DoesNotExist`, `Product.DoesNotExist`.
     """
     lock_sql, params = _locked().filter(pk=product_id).query.sql_with_params()
     started = time.perf_counter()
     stocks, products = send([Statement(lock_sql, params), Statement(_PRODUCT, [product_id])])
     metrics.STOCK_LOCK_SECONDS.observe(time.perf_counter() - started)
-    stock, product = _only(Stock, stocks), _only(Product, products)
+    stock, product = _instance_of(Stock, stocks), _instance_of(Product, products)
     return LockedProduct(product=product, stock=stock, read_at=products[0]["read_at"])
 
 
@@ -174,15 +179,15 @@ def sell_unreserved(stock: Stock, *, units: int) -> None:
 def adjust(*, product_id: int, delta: int, reason: str, made_by: User | None = None) -> StockAdjustment:
     """Change a product's total by `delta` units and record why and by whom.
 
-    Raises `StockBelowCommitments` when the total would fall below what is reserved and sold, or be too large to
-    count, and `Stock.DoesNotExist` for an unknown product.
+    Raises `StockBelowCommitments` when the total would fall below what is reserved and sold, or exceed
+    `MAX_INTEGER`, and `Stock.DoesNotExist` for an unknown product.
     """
     stock = lock(product_id)
     committed = stock.reserved + stock.sold
     if not committed <= stock.total + delta <= MAX_INTEGER:
         raise StockBelowCommitments(
             f"The total cannot become {stock.total + delta}: {stock.reserved} reserved and {stock.sold} sold units are"
-            f" committed, and {MAX_INTEGER} is the most that can be counted.",
+            f" committed, and the most is {MAX_INTEGER}.",
             committed=committed,
         )
     defer_to_commit(_CounterChange(product_id=product_id, is_locked=True, total=delta))
@@ -205,13 +210,13 @@ def _opening(stock: Stock, *, made_by: User | None) -> StockAdjustment:
 
 
 def _locked() -> QuerySet[Stock]:
-    """Return the stock to lock; what this transaction has deferred is sent first."""
+    """Return a query that locks stock rows; sends what this transaction has deferred first."""
     flush_deferred()
     return Stock.objects.select_for_update(no_key=True, of=("self",))
 
 
-def _only(model: type[Instance], rows: list[Row]) -> Instance:
-    """Return the one row as an instance, without columns that are no fields. Raises `DoesNotExist`."""
+def _instance_of(model: type[Instance], rows: list[Row]) -> Instance:
+    """Return the one row as an instance, ignoring columns that are no fields. Raises `DoesNotExist` without a row."""
     if not rows:
         raise model.DoesNotExist
     names = [field.attname for field in model._meta.concrete_fields]

@@ -25,7 +25,8 @@ class ProductQuerySet(models.QuerySet["Product"]):
 class Product(models.Model):
     """A product: changed rarely, by staff. Its counters are in `Stock`, which changes all the time.
 
-    Triggers record every version in `ProductEvent`, whatever changed it; `StockAdjustment` records those of the total.
+    Triggers record every version in `ProductEvent`, also of changes made outside this program; `StockAdjustment`
+    records the changes of the stock's total.
     """
 
     name = models.CharField(max_length=200)
@@ -112,7 +113,7 @@ class Product(models.Model):
 class Stock(models.Model):
     """The counters of one product, in units; only `catalog.inventory` writes them.
 
-    A row of its own that nothing references: with a foreign key to this hot row every insert would lock it.
+    No foreign key references this table: PostgreSQL would lock the hot row (FOR KEY SHARE) on every insert that does.
     `reserved` = units of active holds and of orders pending payment; `sold` = units of paid orders.
     """
 

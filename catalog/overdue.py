@@ -1,7 +1,7 @@
 """Overdue units: reserved past their deadline, and available to buyers although no row has been changed yet.
 
-The catalog knows no holds and no orders. An app that reserves units registers here how its overdue rows are found and
-how their units are released, so that every answer about availability counts them and every claim can have them.
+The catalog does not import the apps that reserve units. They register here how their overdue rows are found and how
+the units are released, so that every answer about availability counts them and every claim can reclaim them.
 """
 
 import time
@@ -22,7 +22,7 @@ Reclaim = Callable[[int], int]
 Result = TypeVar("Result")
 
 BATCH_ROWS = 2_000
-# A buyer waits meanwhile; the workers reclaim the rest.
+# A request waits meanwhile; the sweepers reclaim the rest.
 RECLAIM_SECONDS = 1.0
 
 _sources: list[tuple[Source, Reclaim]] = []
@@ -59,9 +59,9 @@ def count(product_id: int, *, at: datetime) -> int:
 
 def reclaim(product_id: int) -> None:
     """Release the overdue units of one product, for `RECLAIM_SECONDS` at most. Runs outside any transaction."""
-    until = time.monotonic() + RECLAIM_SECONDS
+    give_up_at = time.monotonic() + RECLAIM_SECONDS
     for _, reclaim_rows in _sources:
-        while reclaim_rows(product_id) == BATCH_ROWS and time.monotonic() < until:
+        while reclaim_rows(product_id) == BATCH_ROWS and time.monotonic() < give_up_at:
             pass
 
 

@@ -37,16 +37,16 @@ def add(*, stock: int, made_by: User | None = None, **columns: Any) -> Product:
 def add_all(rows: Iterable[dict[str, Any]], *, made_by: User | None = None) -> list[Product]:
     """Add and publish products, all of them or none; each row is what `add` takes. Raises `ValidationError`.
 
-    The database checks its constraints when the rows are inserted: validating each row before would take minutes.
+    Constraints are checked by the INSERT: `full_clean` would query the database for each row, which takes minutes.
     """
-    checked = [_validated(**row, validate_constraints=False) for row in rows]
-    return _insert_all(checked, made_by=made_by)
+    validated = [_validated(**row, validate_constraints=False) for row in rows]
+    return _insert_all(validated, made_by=made_by)
 
 
 @retrying_transaction_once
-def _insert_all(checked: list[tuple[Product, int]], *, made_by: User | None) -> list[Product]:
-    products = Product.objects.bulk_create([product for product, _ in checked], batch_size=inventory.BATCH_ROWS)
-    inventory.open_all(checked, made_by=made_by)
+def _insert_all(validated: list[tuple[Product, int]], *, made_by: User | None) -> list[Product]:
+    products = Product.objects.bulk_create([product for product, _ in validated], batch_size=inventory.BATCH_ROWS)
+    inventory.open_all(validated, made_by=made_by)
     return products
 
 
@@ -82,7 +82,7 @@ def pause(product_id: int) -> Product:
 
 @retrying_transaction_once
 def resume(product_id: int) -> Product:
-    """Let a paused sale go on. Raises `NotFound`, `NothingToDo`."""
+    """Accept new holds again after `pause`. Raises `NotFound`, `NothingToDo`."""
     product = _lock(product_id)
     if not product.paused_at:
         raise NothingToDo("The sale is not paused.")

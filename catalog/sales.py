@@ -10,7 +10,7 @@ from flashsale.core.refusals import Refusal
 
 
 class SaleStatus(models.TextChoices):
-    """What customers see; judged in this order."""
+    """The status of a sale as customers see it: the first that applies, in this order."""
 
     UPCOMING = "upcoming"
     ENDED = "ended"
@@ -38,12 +38,12 @@ class SalePaused(Refusal):
 class LimitExceeded(Refusal):
     """Carries `limit`: the units allowed per hold, or per customer.
 
-    `is_by_overdue`: the request might pass once overdue units of this customer are reclaimed.
+    `may_pass_after_reclaim`: the request may pass once this customer's overdue units are reclaimed.
     """
 
     code = "limit_exceeded"
     title = "Limit exceeded"
-    is_by_overdue = False
+    may_pass_after_reclaim = False
 
 
 def status_of(product: Product, *, available: int, now: datetime) -> SaleStatus:

@@ -2,8 +2,8 @@
 
 PostgreSQL is authoritative: whatever is missing or unreadable here is read from there, and without Redis everything is.
 `snapshot_refresh` reads a product from PostgreSQL and stores its answer here; every commit that changes its counters
-writes them through. Each answer carries the version of its stock row: of two writers that race, the newer version wins.
-After a write that was lost an answer is out of date for the rest of its second.
+writes them through. Each answer carries the version of its stock row: of two concurrent writes, the newer version wins.
+When a write to Redis is lost, the answer is out of date until its TTL ends.
 """
 
 import json
@@ -20,16 +20,16 @@ from flashsale.core import metrics, redis_client
 from flashsale.core.batching import Admit, Batcher
 
 MAX_AGE_MS = int(LOOKAHEAD.total_seconds() * 1000)
-# The statuses that follow from the units that are available.
+# The statuses that depend on the available units alone.
 STOCK_DRIVEN_STATUSES = frozenset({SaleStatus.LIVE, SaleStatus.SOLD_OUT})
 
 # KEYS: the answer, and the newest version seen, which outlives it: an answer of an older version is not stored.
-# ARGV: version, its TTL, the answer's TTL (milliseconds), answer, total and free units, and 1 where these may be
-# written through later: an answer that counts overdue units as available is dropped by the next commit instead.
+# ARGV: version, its TTL, the answer's TTL (milliseconds), answer, total and free units, and 1 when commits may write
+# these two through. An answer that counts overdue units as available has 0: the next commit deletes it.
 _STORE = """
 if tonumber(ARGV[1]) < tonumber(redis.call('GET', KEYS[2]) or '-1') then return 0 end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-redis.call('HSET', KEYS[1], 'answer', ARGV[4], 'total', ARGV[5], 'free', ARGV[6], 'follows', ARGV[7])
+redis.call('HSET', KEYS[1], 'answer', ARGV[4], 'total', ARGV[5], 'free', ARGV[6], 'tracks_stock', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 """
@@ -37,7 +37,7 @@ return 1
 _WRITE_THROUGH = """
 if tonumber(ARGV[1]) <= tonumber(redis.call('GET', KEYS[2]) or '-1') then return 0 end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-if redis.call('HGET', KEYS[1], 'follows') == '1' then
+if redis.call('HGET', KEYS[1], 'tracks_stock') == '1' then
     redis.call('HSET', KEYS[1], 'total', ARGV[3], 'free', ARGV[4])
 else
     redis.call('DEL', KEYS[1])
@@ -62,7 +62,7 @@ def is_reachable() -> bool:
 
 
 def read(product_id: int) -> dict[str, Any] | None:
-    """Return the answer for a product as of the last commit, or None: then PostgreSQL has to be asked.
+    """Return the answer for a product as of the last commit; None when PostgreSQL has to be queried.
 
     Concurrent callers share one look-up and its result: do not change it. Inside a transaction the answer is always
     None, because what the transaction wrote is not in it.
@@ -71,19 +71,19 @@ def read(product_id: int) -> dict[str, Any] | None:
 
 
 def read_alone(product_id: int) -> dict[str, Any] | None:
-    """Do what `read` does, with a look-up and a result of its own, for a caller that shares it by other means."""
+    """Do what `read` does with a look-up and a result of its own, for callers that share the result themselves."""
     if connection.in_atomic_block:
         return None
     return _look_up(product_id, readers=1) or None
 
 
-def store(forecast: ProductForecast, answer: dict[str, Any], *, read_since: float) -> bool:
-    """Store the answer made from a forecast that was read after `read_since` (monotonic, in seconds).
+def store(forecast: ProductForecast, answer: dict[str, Any], *, read_started: float) -> bool:
+    """Store the answer rendered from a forecast; its query began at `read_started` (monotonic, in seconds).
 
-    It is not stored inside a transaction, when it changes before its TTL is over, or when that is over already. Returns
+    Does nothing inside a transaction, when the answer changes before its TTL ends, or when that has ended. Returns
     False when Redis did not answer.
     """
-    ttl_ms = MAX_AGE_MS - int((time.monotonic() - read_since) * 1000)
+    ttl_ms = MAX_AGE_MS - int((time.monotonic() - read_started) * 1000)
     if connection.in_atomic_block or forecast.changes_soon or ttl_ms <= 0:
         return True
     stock = forecast.view.stock
@@ -100,7 +100,7 @@ def write_through(stock: Stock) -> None:
 
 
 def invalidate(product_id: int) -> None:
-    """Delete the stored answer when the present transaction commits: something else about the product changed."""
+    """Delete the stored answer when the present transaction commits: columns of the product itself changed."""
     transaction.on_commit(lambda: _delete(product_id), robust=True)
 
 
@@ -115,8 +115,8 @@ snapshot_single_flight: Batcher[int, None, dict[str, Any]] = Batcher(_read_share
 def _look_up(product_id: int, *, readers: int) -> dict[str, Any]:
     """Return the members of the stored answer, none where nothing readable is stored; count its readers."""
     key = _keys(product_id)[0]
-    stored = _breaker.call(lambda: redis_client.client().hmget(key, ["answer", "total", "free", "follows"]))
-    # The client decodes what it reads.
+    stored = _breaker.call(lambda: redis_client.client().hmget(key, ["answer", "total", "free", "tracks_stock"]))
+    # The client decodes what it reads to `str`.
     members = _members(cast("list[str | None]", stored or []))
     metrics.SNAPSHOT_READS.labels("hit" if members else "miss").inc(readers)
     return members
@@ -155,5 +155,5 @@ def _run(script: str, product_id: int, arguments: Sequence[int | str]) -> Any:
 
 
 def _keys(product_id: int) -> list[str]:
-    # Braces: both on one node of a cluster.
+    # The braces are a hash tag: Redis Cluster keeps both keys on one node.
     return [f"flashsale:product:{{{product_id}}}", f"flashsale:product:{{{product_id}}}:version"]

@@ -7,5 +7,5 @@ from catalog import snapshot_refresh
 
 @shared_task
 def refresh_availability() -> None:
-    """Rebuild the cached product answers from PostgreSQL. Fails, for the log, when Redis does not answer."""
+    """Rebuild the cached product answers from PostgreSQL. Fails, and is logged, when Redis does not answer."""
     snapshot_refresh.refresh_availability()

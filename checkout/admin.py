@@ -1,4 +1,4 @@
-"""Holds and orders for staff: to look at, and to release or cancel."""
+"""Holds and orders for staff, who view them, release holds and cancel orders."""
 
 from typing import Any
 

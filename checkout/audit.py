@@ -13,7 +13,7 @@ RESULT_KEY = "flashsale:drift"
 
 _breaker = redis_client.CircuitBreaker(fallback="the audit's result is not shown to staff")
 
-# One statement is one snapshot: a sale that goes on meanwhile cannot look like drift.
+# One statement reads one snapshot, so that concurrent sales cannot look like drift.
 _COMPARE = """
 WITH committed AS (
     SELECT product_id, sum(reserved) AS reserved, sum(sold) AS sold
@@ -68,12 +68,12 @@ def find_drift() -> list[Drift]:
         return [Drift(*(int(value) for value in row)) for row in cursor.fetchall()]
 
 
-def store_result(drifting: int) -> None:
+def store_result(wrong_products: int) -> None:
     """Store for staff how many products the last audit found to be wrong."""
-    _breaker.call(lambda: redis_client.client().set(RESULT_KEY, drifting, ex=RESULT_SECONDS))
+    _breaker.call(lambda: redis_client.client().set(RESULT_KEY, wrong_products, ex=RESULT_SECONDS))
 
 
 def last_result() -> int | None:
     """Return how many products the last audit found to be wrong; None when that is not known."""
-    drifting = _breaker.call(lambda: redis_client.client().get(RESULT_KEY))
-    return None if drifting is None else int(drifting)
+    stored = _breaker.call(lambda: redis_client.client().get(RESULT_KEY))
+    return None if stored is None else int(stored)

@@ -36,7 +36,7 @@ class IdempotencyKeyReused(Refusal):
 
 @dataclass(frozen=True, kw_only=True)
 class IdempotencyKey:
-    """A key, whose it is ("": all anonymous callers'), and the SHA-256 of the validated body it came with."""
+    """A key, the client it belongs to ("": all anonymous callers), and the SHA-256 (hex) of the request's body."""
 
     client: str
     key: str
@@ -44,12 +44,12 @@ class IdempotencyKey:
 
     @property
     def name(self) -> tuple[str, str]:
-        """What no two holds, and no two orders, share."""
+        """Client and key: unique among holds, and among orders."""
         return self.client, self.key
 
     @property
     def columns(self) -> dict[str, str]:
-        """The columns that a row stores of it."""
+        """The columns in which a hold or an order stores it."""
         return {"client": self.client, "idempotency_key": self.key, "body_hash": self.body_hash}
 
 
@@ -67,9 +67,9 @@ def lock_and_replay(
 ) -> dict[UUID, View | Refusal]:
     """Lock the requests' keys until the transaction ends; return, by request, what equal requests created earlier.
 
-    That is `view(row, read_at)`, or `IdempotencyKeyReused` where the body was another one. A request without a key, or
-    with a new one, has no entry. Keys are locked before anything else, so that of equal requests one creates and the
-    others find its row.
+    That is `view(row, read_at)`, or `IdempotencyKeyReused` where the bodies differ. A request without a key, or with a
+    new one, has no entry. Keys are locked before anything else, so that of concurrent equal requests one creates the
+    row and the others find it.
     """
     names = {key.name for key in keys.values() if key is not None}
     if not names:

@@ -16,10 +16,10 @@ from checkout.models import Hold, Order
 
 @dataclass(frozen=True)
 class CustomerUnits:
-    """Units by customer: of active holds, pending and paid orders; and those of them that are past their deadline.
+    """Units by customer: of active holds, pending and paid orders; `overdue` are those of them past their deadline.
 
-    A transaction that read the clock before the deadline may be turning overdue units into an order, or a paid one:
-    they count until they have been reclaimed, which waits for the locks of such a transaction.
+    Overdue units count until they are reclaimed: a concurrent transaction that read the clock before the deadline may
+    still be turning them into an order, or into a paid one. Reclaiming waits for its row locks.
     """
 
     units: Counter[str] = field(default_factory=Counter)
@@ -27,7 +27,7 @@ class CustomerUnits:
 
 
 def units_of(product_id: int, *, customer_ids: Collection[str], now: datetime) -> CustomerUnits:
-    """Return the units each customer has.
+    """Return the units of each of these customers.
 
     Runs inside a transaction that holds the stock's lock, in one statement, so that a hold which becomes an order at
     the same moment is counted exactly once.
@@ -50,13 +50,13 @@ def units_of(product_id: int, *, customer_ids: Collection[str], now: datetime) -
 
 def check(product: Product, claimed: CustomerUnits, *, customer_id: str, quantity: int) -> None:
     """Raise `LimitExceeded` when a customer may not have `quantity` units more."""
-    limit, has = product.max_per_customer, claimed.units[customer_id]
-    if limit is not None and customer_id and has + quantity > limit:
+    limit, current = product.max_per_customer, claimed.units[customer_id]
+    if limit is not None and customer_id and current + quantity > limit:
         refusal = LimitExceeded(f"At most {limit} units per customer.", limit=limit)
-        refusal.is_by_overdue = has - claimed.overdue[customer_id] + quantity <= limit
+        refusal.may_pass_after_reclaim = current - claimed.overdue[customer_id] + quantity <= limit
         raise refusal
 
 
 def _sums(rows: QuerySet[Hold] | QuerySet[Order], *, overdue: Q) -> QuerySet[Any, tuple[str, int, int]]:
-    units = Coalesce(Sum("quantity", filter=overdue), Value(0))
-    return rows.order_by().values_list("customer_id").annotate(units=Sum("quantity"), overdue=units)
+    overdue_units = Coalesce(Sum("quantity", filter=overdue), Value(0))
+    return rows.order_by().values_list("customer_id").annotate(units=Sum("quantity"), overdue=overdue_units)

@@ -1,4 +1,4 @@
-"""Holds and orders: units that buyers claimed, until when, and how the claims ended."""
+"""Holds, orders, and the payment ids that are proved to belong to orders."""
 
 import uuid
 from datetime import datetime
@@ -29,7 +29,7 @@ class IdempotentCreation(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="Whose key it is; empty: everybody's.",
+        help_text="The prefix of the API token that the key belongs to; empty: anonymous callers.",
     )
     idempotency_key = models.CharField(max_length=IDEMPOTENCY_KEY_LENGTH, null=True, blank=True)
     body_hash = models.CharField(max_length=BODY_HASH_LENGTH, blank=True, default="", db_default="")

@@ -1,6 +1,6 @@
 """The story of an order on its page in the admin: what happened to it, and the documents that belong to it.
 
-An app above this one registers what it knows about an order, so that the story is whole and checkout knows no payments.
+A higher app registers its part of the story, so that checkout does not import payments.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ def register(*, moments: Moments, documents: Documents) -> None:
 
 
 def moments_of(order: Order) -> list[Moment]:
-    """Return everything that happened to an order, with its time, in order; of one time, causes come first."""
+    """Return everything that happened to an order, by time; at equal times, causes before their effects."""
     moments = [(order.hold.created_at, f"Hold {order.hold_id} placed"), (order.created_at, "Ordered")]
     for registered, _ in _registered:
         moments += registered(order)

@@ -1,8 +1,8 @@
 """Payment ids that are proved to belong to an order; any other id that an order carries is a claim of its buyer.
 
-A buyer can name every payment id that it has seen, so a claim is shown and decides nothing. A proof blocks other
-orders, and lets an event that names nothing else find its order. A transaction that changes an id's proof holds its
-reference lock (`checkout.reference_locks`).
+A buyer can name any payment id that it has seen, so a claim is shown and has no other effect. A proved id is refused
+for other orders, and an event that names only a payment finds its order by it. A transaction that changes an id's proof
+holds its reference lock (`checkout.reference_locks`).
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ CLAIMANTS_SHOWN = 10
 # A proof by an event that names its order replaces one by a token, for the same order or another one.
 _PROVE = """
 INSERT INTO checkout_provedpaymentid (payment_id, order_id, proved_by, proved_at)
-SELECT payment_id, order_id, 'event', %s FROM unnest(%s::text[], %s::uuid[]) AS brought (payment_id, order_id)
+SELECT payment_id, order_id, 'event', %s FROM unnest(%s::text[], %s::uuid[]) AS proved (payment_id, order_id)
 ON CONFLICT (payment_id) DO UPDATE SET order_id = excluded.order_id, proved_by = excluded.proved_by,
     proved_at = excluded.proved_at
 WHERE (checkout_provedpaymentid.order_id, checkout_provedpaymentid.proved_by) <> (excluded.order_id, 'event')
@@ -34,17 +34,17 @@ class Proof:
     proved_by: str
 
     @property
-    def is_a_tokens_word(self) -> bool:
+    def is_by_token(self) -> bool:
         """Say whether only an API token proved it: an event that names another order outweighs that."""
         return self.proved_by == ProvedPaymentId.By.TOKEN
 
 
 def find(payment_ids: Iterable[str | None]) -> dict[str, Proof]:
     """Return the proofs of those of these payment ids that are proved."""
-    wanted = [payment_id for payment_id in payment_ids if payment_id is not None]
-    if not wanted:
+    ids = [payment_id for payment_id in payment_ids if payment_id is not None]
+    if not ids:
         return {}
-    rows = ProvedPaymentId.objects.filter(payment_id__in=wanted).values_list("payment_id", "order_id", "proved_by")
+    rows = ProvedPaymentId.objects.filter(payment_id__in=ids).values_list("payment_id", "order_id", "proved_by")
     return {payment_id: Proof(order_id, proved_by) for payment_id, order_id, proved_by in rows}
 
 
@@ -55,7 +55,7 @@ def of_order(order_id: UUID) -> dict[str, Proof]:
 
 
 def prove_by_tokens(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> None:
-    """Store payment ids with the new orders that tokens placed with them; none of them is proved yet."""
+    """Record payment ids, none of them proved yet, for the new orders that API tokens placed with them."""
     ProvedPaymentId.objects.bulk_create(
         ProvedPaymentId(payment_id=payment_id, order_id=order_id, proved_by=ProvedPaymentId.By.TOKEN, proved_at=now)
         for payment_id, order_id in proved
@@ -63,7 +63,7 @@ def prove_by_tokens(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> Non
 
 
 def prove_by_events(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> None:
-    """Store payment ids with the orders that events named beside them, in place of others they were proved for.
+    """Record payment ids for the orders that events named with them; replaces their proofs for other orders.
 
     Runs inside a transaction that holds the ids' reference locks. Whether another order's proof may be replaced is the
     caller's decision. An id that an event proved for the same order keeps that proof.
@@ -77,9 +77,9 @@ def prove_by_events(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> Non
 
 
 def orders_with(payment_id: str) -> list[tuple[UUID, bool]]:
-    """Return the orders of a payment id, and whether it is proved for them: that one first, then its claimants.
+    """Return the orders of a payment id, and whether it is proved for them: the proved one first.
 
-    Those are at most `CLAIMANTS_SHOWN`, the newest first. An order that shows another id may have proved this one.
+    Then at most `CLAIMANTS_SHOWN` orders that claim it, the newest first. The proved order may show another payment id.
     """
     proved = [proof.order_id for proof in find([payment_id]).values()]
     claims = Order.objects.filter(payment_id=payment_id).exclude(pk__in=proved).order_by("-created_at")

@@ -1,7 +1,7 @@
-"""Locks on what an order may be called: its own id, its hold's id, its payment's id.
+"""Advisory locks on the references by which an event may name an order: order id, hold id, payment id.
 
 The creation of an order and an event that looks for the order take the same locks, so one of them always sees the
-other: the event finds the order, or the order finds the parked event. They come before every row lock.
+other: the event finds the order, or the order finds the parked event. They are taken before any row lock.
 """
 
 import itertools
@@ -11,11 +11,11 @@ from uuid import UUID
 from flashsale.core import advisory_locks
 
 
-def lock_all(each: Iterable[tuple[UUID | None, UUID | None, str | None]]) -> None:
-    """Lock references, given as order id, hold id and payment id of each event, until the transaction ends."""
-    advisory_locks.lock(itertools.chain.from_iterable(_keys(*names) for names in each))
+def lock_all(references: Iterable[tuple[UUID | None, UUID | None, str | None]]) -> None:
+    """Lock references, each an order id, hold id and payment id (None: not named), until the transaction ends."""
+    advisory_locks.lock(itertools.chain.from_iterable(_keys(*ids) for ids in references))
 
 
 def _keys(order_id: UUID | None, hold_id: UUID | None, payment_id: str | None) -> Iterator[str]:
-    references = {"order": order_id, "hold": hold_id, "payment": payment_id}
-    return (f"{kind}:{value}" for kind, value in references.items() if value is not None)
+    id_by_kind = {"order": order_id, "hold": hold_id, "payment": payment_id}
+    return (f"{kind}:{value}" for kind, value in id_by_kind.items() if value is not None)

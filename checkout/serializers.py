@@ -18,7 +18,7 @@ from flashsale.core.rest.serializers import RequestSerializer, ResponseSerialize
 
 
 class PlaceHold(RequestSerializer):
-    """`quantity` may be called `qty`; no `ttl` says the same as its default."""
+    """`quantity` may be called `qty`; an absent `ttl` equals the default one."""
 
     product_id = StrictIntegerField(min_value=-MAX_ID, max_value=MAX_ID)
     quantity = StrictIntegerField(min_value=1)
@@ -57,11 +57,11 @@ class HoldOut(ResponseSerializer):
     product_id = serializers.IntegerField(source="hold.product_id")
     quantity = serializers.IntegerField(source="hold.quantity")
     status = serializers.SerializerMethodField(
-        help_text="`active`; `converted`: ordered; `released`: given up; `expired`: its time is over."
+        help_text="`active`; `converted`: ordered; `released`: given up; `expired`: its deadline passed."
     )
     expires_at = serializers.DateTimeField(source="hold.expires_at")
     expires_in_seconds = serializers.SerializerMethodField(
-        help_text="Whole seconds left, rounded up; 0 when it is over."
+        help_text="Whole seconds until `expires_at`, rounded up; 0 when it has ended."
     )
     order_id = serializers.UUIDField(allow_null=True, help_text="The order that was made of it.")
     created_at = serializers.DateTimeField(source="hold.created_at")
@@ -71,7 +71,7 @@ class HoldOut(ResponseSerializer):
         return view.status
 
     def get_expires_in_seconds(self, view: HoldView) -> int:
-        """Whole seconds left, rounded up, so that 0 means that it is over."""
+        """Return the whole seconds left, rounded up: 0 means that the hold has ended."""
         if view.status != Hold.Status.ACTIVE:
             return 0
         return math.ceil((view.hold.expires_at - view.read_at).total_seconds())

@@ -1,7 +1,7 @@
-"""Refusals without a transaction: while a product is short of units, most buyers are refused from its snapshot.
+"""Refusals without a transaction: while a product is short of units, most claims are refused from its snapshot.
 
-A snapshot never grants. It is as new as the last commit, and after a lost write at most a second old, so that a refusal
-may be wrong for a second. Every refusal but "too few units" is left to the database.
+The snapshot never grants a claim. It is as of the last commit, and after a lost write up to a second old, so that a
+refusal may be wrong for a second. Every other refusal than "too few units" is decided in the database.
 """
 
 import threading
@@ -13,11 +13,11 @@ from catalog.snapshots import STOCK_DRIVEN_STATUSES
 from checkout import idempotency
 from checkout.idempotency import IdempotencyKey
 
-# How long after a shortage a process reads the snapshot before a claim: while a product sells, that read costs more
-# than it saves.
+# For how long after a shortage a process reads the snapshot before each claim. While units are left, that read costs
+# more than it saves.
 REMEMBERED_SECONDS = 2.0
 REFRESH_SECONDS = 0.1
-MOST_REMEMBERED = 1_000
+MAX_REMEMBERED = 1_000
 
 
 class Shortages:
@@ -38,8 +38,8 @@ class Shortages:
         with self._mutex:
             _set(self._short_until, product_id, time.monotonic() + REMEMBERED_SECONDS)
 
-    def wants_refresh(self, product_id: int) -> bool:
-        """Say whether the snapshot is to be refreshed now: once in `REFRESH_SECONDS`."""
+    def begin_refresh(self, product_id: int) -> bool:
+        """Say whether the caller should refresh the snapshot: true at most once in `REFRESH_SECONDS`."""
         now = time.monotonic()
         with self._mutex:
             if self._refreshed_at.get(product_id, 0) + REFRESH_SECONDS >= now:
@@ -60,7 +60,8 @@ shortages = Shortages()
 def check(*, product_id: int, quantity: int, key: IdempotencyKey | None) -> None:
     """Raise `InsufficientStock` when the snapshot says so, unless an equal request got a hold with the same key.
 
-    The snapshot is read before the key is looked up: had the equal request committed between the two, the key is found.
+    The snapshot is read before the key is looked up, so that the key of an equal request which commits in between is
+    found.
     """
     if not shortages.is_short(product_id):
         return
@@ -78,11 +79,11 @@ def check(*, product_id: int, quantity: int, key: IdempotencyKey | None) -> None
 def record_shortage(product_id: int) -> None:
     """Remember that the database refused a claim, and refresh the snapshot for the next ones; outside a transaction."""
     shortages.remember(product_id)
-    if shortages.wants_refresh(product_id):
+    if shortages.begin_refresh(product_id):
         snapshot_refresh.refresh_product(product_id)
 
 
 def _set(times: dict[int, float], product_id: int, moment: float) -> None:
-    if len(times) >= MOST_REMEMBERED and product_id not in times:
+    if len(times) >= MAX_REMEMBERED and product_id not in times:
         times.clear()
     times[product_id] = moment

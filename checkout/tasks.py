@@ -1,4 +1,4 @@
-"""What the beat does for holds and orders; each task may run twice, late, or on several workers at once."""
+"""Periodic tasks for holds and orders; each may run twice, late, or on several workers at once."""
 
 from collections.abc import Callable
 from dataclasses import asdict

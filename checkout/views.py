@@ -1,4 +1,4 @@
-"""Holds and orders over HTTP. An id is the right to use what it names; nothing lists them."""
+"""Holds and orders over HTTP. Knowing an id is the permission to use it; no endpoint lists ids."""
 
 import functools
 from http import HTTPStatus
@@ -97,7 +97,7 @@ _refusals = events.SampledEvent("hold_refused")
 
 
 def _record_refusal(refusal: Refusal, *, product_id: int) -> None:
-    # Labels of products that do not exist could be any number.
+    # Ids of products that do not exist would make an unlimited number of metric labels.
     product = {} if isinstance(refusal, NotFound) else {"product_id": product_id}
     _refusals.record(code=refusal.code, **product)
 

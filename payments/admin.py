@@ -30,14 +30,14 @@ WARNINGS = {
 
 
 class AcceptForm(NoteForm):
-    """Why events are accepted, and which order they are about, where they do not name it."""
+    """Why events are accepted, and their order, where they do not name it."""
 
     order_id = forms.UUIDField(required=False, label="Order", widget=UnfoldAdminTextInputWidget())
     field_order: tuple[str, ...] = ("order_id", "note")
 
 
 class RefundForm(AcceptForm):
-    """Why money is refunded, and how much, where the events do not say it."""
+    """Why money is refunded, and the amount, where the events do not say it."""
 
     amount = forms.DecimalField(
         required=False,
@@ -169,7 +169,7 @@ class PaymentAdmin(BigTableAdmin):
         def mark(payment: Payment, *, note: str) -> Payment:
             return refunds.mark_refunded(payment, staff=request.user, note=note)
 
-        warning = "The books will say that the whole rest of these payments went back to the customers."
+        warning = "What was not refunded yet of these payments is recorded as given back to the customers."
         return self.confirm_and_run(request, queryset, action="mark_refunded", verb=mark, warning=warning)
 
 

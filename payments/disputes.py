@@ -10,7 +10,7 @@ class Outdated(Exception):
 def record(event: WebhookEvent, payment: Payment, *, dispute_id: str) -> Dispute:
     """Store the state of a dispute about a locked payment. Raises `Outdated`.
 
-    Events arrive in any order: the one that happened last counts, and of two in the same second the one that ends it.
+    Events arrive in any order: the one that happened last counts; of two in one second, the one that ends the dispute.
     """
     dispute = payment.disputes.filter(dispute_id=dispute_id).first()
     if dispute is None:

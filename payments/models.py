@@ -177,7 +177,7 @@ class Payment(models.Model):
     refund_due -> refunded     the same, for money that no units could be given for
     refunded   -> refund_due   a refund failed after the provider had taken it
 
-    Without an order it is money that staff found to belong to none.
+    It has no order when staff decided that the money belongs to none.
     `payments.payment_records` is the only writer of `status` and `refunded_amount`.
     """
 
@@ -241,15 +241,15 @@ class Refund(models.Model):
     """One attempt to give a payment back through its provider.
 
     sent     -> accepted   the provider gives the money back, or had done so already
-             -> refused    a definite no, nothing was given back; another attempt may follow
+             -> refused    definitely refused, nothing was given back; another attempt may follow
     accepted -> failed     the money could not be delivered after all
-    sent     -> failed     the same, when that is heard before the answer
+    sent     -> failed     the same, when the event about it arrives before the answer
 
-    `attempt` is null for a refund that was begun elsewhere; of those only failures are stored.
+    `attempt` is null for a refund that this shop did not send; of those only failures are stored.
     `payments.refunds.attempts` and `payments.refunds.recording` are the only writers. An attempt is committed as `sent`
     before anything is sent. Before it is sent again the provider's own list is consulted. When that does not show the
-    attempt, it is sent under the same idempotency key, so that a repeated request is never refunded twice. It gets
-    another key when the provider would repeat a saved fault to this one, or could have forgotten it.
+    attempt, it is sent with the same idempotency key, so that a repeated request is never refunded twice. It gets
+    another key when the provider has stored a server error for this one, or may have forgotten it.
     """
 
     class Status(models.TextChoices):
@@ -274,7 +274,7 @@ class Refund(models.Model):
         null=True, blank=True, help_text="When this key was first used; empty: when the attempt began."
     )
     key_is_spent = models.BooleanField(
-        default=False, db_default=False, help_text="The provider would repeat a saved fault to this key."
+        default=False, db_default=False, help_text="The provider answers this key with a stored error."
     )
     last_error = models.CharField(max_length=NOTE_LENGTH, blank=True)
     created_at = models.DateTimeField()
@@ -304,7 +304,7 @@ class Dispute(models.Model):
 
     open -> won    the money stays, or the inquiry was closed
          -> lost   the money is gone
-    won, lost -> open   the provider took it up again
+    won, lost -> open   the provider reopened it
 
     It changes neither the order nor its units: staff decide what follows. `payments.disputes` is the only writer.
     """
@@ -323,7 +323,7 @@ class Dispute(models.Model):
     reason = models.CharField(max_length=REASON_LENGTH, blank=True, help_text="The provider's word for it.")
     status = models.CharField(max_length=4, choices=Status.choices)
     created_at = models.DateTimeField()
-    as_of = models.DateTimeField(help_text="When the provider last said so.")
+    as_of = models.DateTimeField(help_text="The time of the event that reported this state.")
 
     class Meta:
         constraints = [

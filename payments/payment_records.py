@@ -75,11 +75,11 @@ def record(
     return payment
 
 
-def recorded_names(events: Iterable[WebhookEvent]) -> set[tuple[str, str]]:
+def recorded_keys(events: Iterable[WebhookEvent]) -> set[tuple[str, str]]:
     """Return which of these events' payments are recorded already, by provider and payment id."""
-    names = [event.payment_key for event in events]
+    keys = [event.payment_key for event in events]
     recorded = Payment.objects.filter(
-        provider__in={provider for provider, _ in names}, payment_id__in=[payment_id for _, payment_id in names]
+        provider__in={provider for provider, _ in keys}, payment_id__in=[payment_id for _, payment_id in keys]
     )
     return set(recorded.values_list("provider", "payment_id"))
 

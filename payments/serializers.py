@@ -17,7 +17,7 @@ MESSAGES: dict[str, str] = {
 
 
 class ReceiptOut(ResponseSerializer):
-    """What became of an event, as it stands now."""
+    """The outcome of an event so far."""
 
     message = serializers.SerializerMethodField(help_text="For people; programs look at `outcome`.")
     outcome = serializers.CharField(

@@ -1,4 +1,4 @@
-"""Parses the cells of a CSV file of products: nothing is guessed, and what is ambiguous is refused."""
+"""Parses the cells of a CSV file of products: ambiguous values are refused."""
 
 import re
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ class Moment(forms.DateTimeField):
 
     default_error_messages = {
         "invalid": "Write a date as 2030-01-31 12:00, or with an offset as 2030-01-31T12:00:00+01:00.",
-        "unknown": "There is no such moment.",
+        "unknown": "This date or time does not exist.",
     }
 
     def to_python(self, value: Any) -> datetime | None:
@@ -60,16 +60,16 @@ class Moment(forms.DateTimeField):
         if not _MOMENT.fullmatch(value):
             raise ValidationError(self.error_messages["invalid"], code="invalid")
         try:
-            written = datetime.fromisoformat(value.upper().replace(" +", "+").replace(" -", "-").replace(" Z", "Z"))
-            moment = from_current_timezone(written)
-            # The preview shows both, and the first and last representable moments may lack one.
+            parsed = datetime.fromisoformat(value.upper().replace(" +", "+").replace(" -", "-").replace(" Z", "Z"))
+            moment = from_current_timezone(parsed)
+            # The preview shows both; at the limits of `datetime` one of them may not be representable.
             _ = moment.astimezone(UTC), timezone.localtime(moment)
         except (ValueError, OverflowError) as error:
             raise ValidationError(self.error_messages["unknown"], code="unknown") from error
         return moment
 
 
-def _as_in_the_model(name: str) -> forms.Field:
+def _model_form_field(name: str) -> forms.Field:
     column = Product._meta.get_field(name)
     field = column.formfield() if isinstance(column, Field) else None
     if field is None:
@@ -83,9 +83,9 @@ class RowForm(forms.Form):
     Not a `ModelForm`, which queries the database for each constraint of each line: minutes for a long file.
     """
 
-    name = _as_in_the_model("name")
+    name = _model_form_field("name")
     price = Amount(max_digits=14, decimal_places=money.DECIMAL_PLACES, min_value=money.SMALLEST)
-    currency = _as_in_the_model("currency")
+    currency = _model_form_field("currency")
     stock = WholeNumber(min_value=0, max_value=MAX_INTEGER)
     description = forms.CharField(max_length=MAX_DESCRIPTION_LENGTH, required=False)
     max_per_hold = WholeNumber(min_value=1, max_value=MAX_INTEGER, required=False)
@@ -114,14 +114,14 @@ class RowForm(forms.Form):
     def _model_errors(self) -> dict[str, list[ValidationError]]:
         """Return the model's errors for the fields that are valid by themselves.
 
-        The fields' own rules cover its constraints but the order of start and end, so that only lines that break it
-        query the database. The INSERT checks all constraints.
+        The form's fields check every constraint of the model except that the sale starts before it ends: only a line
+        that breaks this one queries the database. The INSERT checks all constraints.
         """
         columns = {name: value for name, value in self.cleaned_data.items() if name != "stock"}
         starts, ends = columns.get("sale_starts_at"), columns.get("sale_ends_at")
-        is_backwards = bool(starts and ends and starts >= ends)
+        ends_too_early = bool(starts and ends and starts >= ends)
         try:
-            Product(**columns).full_clean(exclude=set(self.errors), validate_constraints=is_backwards)
+            Product(**columns).full_clean(exclude=set(self.errors), validate_constraints=ends_too_early)
         except ValidationError as error:
             return {name: errors for name, errors in error.error_dict.items() if name not in self.errors}
         return {}
@@ -156,6 +156,6 @@ def _text_of(moment: datetime | None) -> str:
 
 
 def _looks_like_thousands(text: str, price: Decimal, currency: str) -> bool:
-    """Say whether a price has three decimals, more than its currency, of which the last are zeros."""
+    """Say whether a price has three decimals, more than its currency has, the surplus being zeros: 1.500 USD."""
     decimals = text.partition(".")[2]
     return len(decimals) == money.DECIMAL_PLACES > money.exponent_of(currency) and money.fits(price, currency)

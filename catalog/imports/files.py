@@ -17,9 +17,9 @@ MAX_BYTES = 2 * 1024 * 1024
 REQUIRED = ("name", "price", "currency", "stock")
 OPTIONAL = ("description", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at")
 COLUMNS = (*REQUIRED, *OPTIONAL)
-# The columns of the preview; a price is shown with its currency.
-SHOWN = tuple(name for name in COLUMNS if name != "currency")
-WRONG_COUNT = "It has not as many values as columns."
+# A price is shown with its currency.
+PREVIEW_COLUMNS = tuple(name for name in COLUMNS if name != "currency")
+WRONG_COUNT = "It has more or fewer values than there are columns."
 _DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$", re.ASCII)
 
 
@@ -29,7 +29,7 @@ class Row:
 
     number: int
     columns: dict[str, Any]
-    shown: dict[str, str]
+    preview: dict[str, str]
     faults: list[str] = field(default_factory=list)
 
 
@@ -41,7 +41,7 @@ class File:
     read_as: str
 
     @property
-    def is_right(self) -> bool:
+    def is_valid(self) -> bool:
         return not any(row.faults for row in self.rows)
 
 
@@ -73,13 +73,13 @@ def _names(header: Line) -> list[str]:
     named = [name for name in names if name]
     missing = [name for name in REQUIRED if name not in named]
     unknown = sorted(set(named) - set(COLUMNS))
-    twice = sorted({name for name in named if named.count(name) > 1})
-    if header.fault or missing or unknown or twice:
+    repeated = sorted({name for name in named if named.count(name) > 1})
+    if header.fault or missing or unknown or repeated:
         raise UnreadableFile(
-            f"Line {header.number}: {header.fault or 'It is not the line that names the columns.'}"
+            f"Line {header.number}: {header.fault or 'It does not name the columns.'}"
             f" It must name {', '.join(REQUIRED)} and may name {', '.join(OPTIONAL)}, each once."
             f" Missing: {', '.join(missing) or '-'}; unknown: {', '.join(unknown) or '-'};"
-            f" more than once: {', '.join(twice) or '-'}."
+            f" more than once: {', '.join(repeated) or '-'}."
         )
     return names
 
@@ -88,16 +88,17 @@ def _row(line: Line, names: list[str], sheet: Sheet) -> Row:
     text = {name: cell.strip() for name, cell in zip(names, line.cells, strict=False) if name}
     unnamed_cells = [cell for name, cell in zip(names, line.cells, strict=False) if not name] + line.cells[len(names) :]
     if line.fault or any(cell.strip() for cell in unnamed_cells) or len(text) < sum(map(bool, names)):
-        return Row(line.number, {}, _unparsed(text), [line.fault or WRONG_COUNT])
+        return Row(line.number, {}, _preview_of_text(text), [line.fault or WRONG_COUNT])
     if sheet.delimiter != ",":
         text["price"] = _DECIMAL_COMMA.sub(r"\1.\2", text["price"])
     form = RowForm(text)
     if form.is_valid():
         return Row(line.number, form.cleaned_data, preview_of(form.cleaned_data))
-    return Row(line.number, {}, _unparsed(text), list(_faults(form)))
+    return Row(line.number, {}, _preview_of_text(text), list(_faults(form)))
 
 
-def _unparsed(text: dict[str, str]) -> dict[str, str]:
+def _preview_of_text(text: dict[str, str]) -> dict[str, str]:
+    """Return the preview of a line that is at fault: its cells as they were written."""
     return text | {"price": f"{text.get('price', '')} {text.get('currency', '')}".strip()}
 
 

@@ -20,7 +20,7 @@ from flashsale.core.staff.theme import ModelAdminMixin, page_action
 from flashsale.core.submissions import once, uploads
 
 STEP = "catalog.product.import"
-# Of the names that existing products have.
+# How many names of existing products the preview lists.
 MAX_NAMES_SHOWN = 20
 EXPIRED = "This file is not stored any more. Choose it again."
 
@@ -33,7 +33,7 @@ class FileForm(forms.Form):
     )
 
     def clean_file(self) -> bytes:
-        # No more is read than shows that the file is too large.
+        # One byte more than is allowed shows that the file is too large.
         content: bytes = self.cleaned_data["file"].read(files.MAX_BYTES + 1)
         return content
 
@@ -59,7 +59,7 @@ class ProductImportMixin(ModelAdminMixin):
         context = self.admin_site.each_context(request) | preview | {
             "title": "Import products", "content_title": "Import products", "opts": self.opts, "form": form,
             "required": files.REQUIRED, "optional": files.OPTIONAL,
-            "headings": [name.replace("_", " ") for name in files.SHOWN],
+            "headings": [name.replace("_", " ") for name in files.PREVIEW_COLUMNS],
             "most_rows": files.MAX_ROWS, "most_mib": files.MAX_BYTES // 1024**2,
             "zone": timezone.get_current_timezone_name(),
             "default_max_per_hold": DEFAULT_MAX_PER_HOLD, "most_names": MAX_NAMES_SHOWN,
@@ -69,10 +69,10 @@ class ProductImportMixin(ModelAdminMixin):
     def _preview(self, request: HttpRequest, content: bytes) -> dict[str, Any]:
         """Return the context of the preview; a file without faults is stored. Raises `UnreadableFile`."""
         file = files.read(content)
-        token = {once.FIELD: uploads.store(content, made_by=staff_of(request))} if file.is_right else {}
+        token = {once.FIELD: uploads.store(content, made_by=staff_of(request))} if file.is_valid else {}
         return token | {
             "file": file,
-            "rows": [(row, [row.shown.get(name, "") for name in files.SHOWN]) for row in file.rows],
+            "rows": [(row, [row.preview.get(name, "") for name in files.PREVIEW_COLUMNS]) for row in file.rows],
             "wrong": [row for row in file.rows if row.faults],
             "in_use": sorted(files.names_in_use(file.rows))[:MAX_NAMES_SHOWN],
         }
@@ -96,7 +96,7 @@ class ProductImportMixin(ModelAdminMixin):
         """Add the products of the stored file; return the outcome. Raises `UnreadableFile`, `AlreadyDone`."""
         content = uploads.find(token, made_by=staff_of(request))
         file = files.read(content) if content is not None else None
-        if file is None or not file.is_right:
+        if file is None or not file.is_valid:
             raise UnreadableFile(EXPIRED)
         step = once.Step(token, STEP, lambda added: f"{len(added):,} products were added and published.")
         with once.performing(step):

@@ -1,4 +1,4 @@
-"""A permission of its own for pausing a sale; no table changes."""
+"""A separate permission to pause a sale; no table changes."""
 
 from django.db import migrations
 

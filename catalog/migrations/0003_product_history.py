@@ -1,4 +1,4 @@
-"""Every version of a product, kept by triggers."""
+"""Triggers record every version of a product."""
 
 import django.core.validators
 import django.db.models.deletion

@@ -1,4 +1,4 @@
-"""From now on a sale begins and ends at times that can be shown; rows stored before are put right by the next one."""
+"""New sale times must lie within 2000 to 2999. The next migration corrects existing rows and validates the constraints."""
 
 import datetime
 

@@ -1,6 +1,7 @@
-"""Remove the sale times that cannot be read or shown; one of them makes every list with its product fail.
+"""Remove sale times that Python cannot represent or show: one such row makes every list with its product fail.
 
-Without its time a sale that was never to begin, or was over, would be open: such a product is paused.
+Removing the start of a sale that would never begin, or the end of one that is over, would open it: such a product is
+paused.
 """
 
 import logging
@@ -8,7 +9,7 @@ import logging
 from django.contrib.postgres.operations import ValidateConstraint
 from django.db import migrations
 
-# In SQL, because Python cannot read these rows. A condition on null is null, so that null stays as it is.
+# In SQL, because Python cannot read these rows. A comparison with null is null, so null columns stay null.
 IN_RANGE = "{0} >= '2000-01-01T00:00Z' AND {0} < '3000-01-01T00:00Z'"
 CLEARED = ", ".join(
     f"{name} = CASE WHEN {IN_RANGE.format(name)} THEN {name} END" for name in ("sale_starts_at", "sale_ends_at")

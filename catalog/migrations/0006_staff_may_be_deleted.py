@@ -1,4 +1,4 @@
-"""Accounts of staff may be deleted; what they did is handed over first (nothing changes in the database)."""
+"""Staff accounts may be deleted, after their rows are reassigned by the application (no change in the database)."""
 
 import django.db.models.deletion
 from django.conf import settings

@@ -82,8 +82,8 @@ def test_a_file_is_previewed_and_added_when_confirmed(admin_client, admin_user):
         ("A,1,USD,1.000", "stock: Enter a whole number."),
         ("A,1,USD,99999999999", "stock: Ensure this value is less than or equal to"),
         ("A" * 201 + ",1,USD,1", "name: Ensure this value has at most 200 characters"),
-        ("A,1,USD", "It has not as many values as columns."),
-        ("A,1,USD,1,2,3", "It has not as many values as columns."),
+        ("A,1,USD", "It has more or fewer values than there are columns."),
+        ("A,1,USD,1,2,3", "It has more or fewer values than there are columns."),
         ('"A"x,1,USD,1', "After a closing quotation mark there must be a delimiter"),
         ('"A,1,USD,1', "A quotation mark is opened here and never closed."),
     ],
@@ -93,7 +93,7 @@ def test_a_faulty_line_is_reported_and_nothing_is_added(admin_client, line, faul
 
     text = shown.content.decode()
     assert f"Line 3: {fault}" in text
-    assert "Nothing can be added before this is right" in text
+    assert "Nothing can be added until these faults are corrected" in text
     assert once.FIELD not in text
     assert not Upload.objects.exists()
     assert not Product.objects.exists()
@@ -162,7 +162,7 @@ def test_files_of_all_spreadsheets_are_read(db, is_said, encoding, delimiter, li
     [row] = file.rows
     assert (row.faults, row.number) == ([], 3 + is_said)
     assert row.columns["name"] == 'Grün; "€", weiß\t!'
-    assert (row.shown["price"], row.columns["stock"]) == ("29.99 USD", 7)
+    assert (row.preview["price"], row.columns["stock"]) == ("29.99 USD", 7)
     assert file.read_as.startswith(encoding.split()[0])
 
 
@@ -217,7 +217,7 @@ def test_a_moment_is_shown_in_the_shops_zone_and_in_utc(admin_client, zone, give
         row = one(f"{HEADER},sale_starts_at\nA,1,USD,1,{given}\n")
 
     assert row.columns["sale_starts_at"] == moment
-    assert row.shown["sale_starts_at"] == shown
+    assert row.preview["sale_starts_at"] == shown
 
 
 def test_a_local_time_that_does_not_exist_is_refused(db):

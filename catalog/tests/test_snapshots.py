@@ -136,11 +136,11 @@ def test_a_cached_answer_is_equal_to_a_fresh_one(api):
 
 def test_o1_an_answer_read_before_a_commit_is_not_stored_after_it(api):
     product = ProductFactory()
-    read_since = time.monotonic()
+    read_started = time.monotonic()
     stale = forecast(product)
     holds.place(product_id=product.pk, quantity=3)
 
-    snapshots.store(stale, {"sale_status": "live"}, read_since=read_since)
+    snapshots.store(stale, {"sale_status": "live"}, read_started=read_started)
 
     assert available(api, product) == (7, 1)
 
@@ -169,7 +169,7 @@ def test_a_rolled_back_transaction_invalidates_nothing(api):
 def test_an_answer_that_took_longer_than_its_ttl_is_not_stored(api):
     product = ProductFactory()
 
-    snapshots.store(forecast(product), {"available_stock": 99}, read_since=time.monotonic() - 61)
+    snapshots.store(forecast(product), {"available_stock": 99}, read_started=time.monotonic() - 61)
 
     assert available(api, product) == (10, 1)
 

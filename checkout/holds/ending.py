@@ -28,7 +28,7 @@ SELECT product_id, count(*), sum(quantity)::integer FROM ended GROUP BY product_
 
 @retrying_transaction
 def release(hold_id: UUID) -> None:
-    """Give a hold up; nothing happens when it has ended without an order. Raises `NotFound`, `HoldAlreadyUsed`."""
+    """Release a hold; one that ended without an order stays as it is. Raises `NotFound`, `HoldAlreadyUsed`."""
     hold = locking.lock(hold_id)
     now = clock.now()
     refusal = refusal_to_convert(hold, now=now)
@@ -43,7 +43,7 @@ def release(hold_id: UUID) -> None:
 
 @retrying_transaction_once
 def revoke(hold_id: UUID) -> Hold:
-    """Take an active hold back from its buyer, for staff; returns it as it then stands.
+    """Release an active hold for staff; returns the updated hold.
 
     Raises `NotFound`, `HoldAlreadyUsed`, `HoldReleased`, and `HoldExpired` when it is overdue.
     """
@@ -90,7 +90,7 @@ def _expire(locking_query: QuerySet[Hold], *, now: datetime) -> int:
 
 
 def _end(hold_ids: list[UUID], *, status: Hold.Status, now: datetime) -> None:
-    """End locked active holds; a row that is not active any more undoes the transaction."""
+    """End locked active holds. Raises `StaleHoldError`, which rolls the transaction back, when one is not active."""
     ended = Hold.objects.filter(pk__in=hold_ids, status=Hold.Status.ACTIVE).update(status=status, ended_at=now)
     if ended != len(hold_ids):
         raise StaleHoldError(f"{len(hold_ids) - ended} of {len(hold_ids)} holds had already left `active`")

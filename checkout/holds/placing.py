@@ -1,4 +1,4 @@
-"""Holds are placed: lock the keys, lock the stock, decide, write with the commit."""
+"""Places holds: lock the keys, lock the stock, decide, write with the commit."""
 
 from collections.abc import Sequence
 
@@ -53,11 +53,11 @@ def place_batch(
 ) -> list[HoldView | Refusal]:
     """Grant the requests for one product in their order, in one transaction; return a hold or refusal for each.
 
-    No two may have the same Idempotency-Key. `admit` returns, once the stock is locked, the requests that arrived while
-    the lock was waited for: they have no key, and are decided after the others.
+    No two may have the same Idempotency-Key. `admit`, called once the stock is locked, returns the requests that
+    arrived during the wait for the lock: they have no key, and are decided after the others.
 
-    When a request finds too few units, or its customer has too many, and some are overdue, the batch is undone, the
-    overdue units are reclaimed in transactions of their own, and the batch is decided once more.
+    When a request is refused for lack of units, or for its customer's limit, and overdue units are the cause, the batch
+    is rolled back, the overdue units are reclaimed in transactions of their own, and the batch is decided once more.
     """
     return overdue.reclaiming(lambda may_reclaim: _place_batch(product_id, requests, admit, may_reclaim=may_reclaim))
 
@@ -70,7 +70,7 @@ def _place_batch(
     results = idempotency.lock_and_replay(Hold.objects.select_related("order"), keys, view=reading.replayed)
     new = [request for request in requests if request.hold_id not in results]
     admitted: Sequence[HoldRequest] = []
-    # When this transaction is retried, requests that were admitted before may be the only ones that are left.
+    # On a retry `admit` also returns the requests that an earlier run admitted: there may be no other new ones.
     if new or admit():
         locked = _lock(product_id)
         admitted = admit()
@@ -93,7 +93,7 @@ def _place_new(
     if locked is None:
         return [NotFound("There is no such product.") for _ in requests]
     results = decide(locked, requests)
-    if may_reclaim and any(isinstance(result, LimitExceeded) and result.is_by_overdue for result in results):
+    if may_reclaim and any(isinstance(result, LimitExceeded) and result.may_pass_after_reclaim for result in results):
         raise overdue.ReclaimFirst(locked.product.pk)
     if any(isinstance(result, InsufficientStock) for result in results):
         overdue_units = overdue.count(locked.product.pk, at=locked.read_at)
@@ -109,11 +109,11 @@ def _place_new(
 
 
 def _insertion_of(granted: list[Hold]) -> Statement:
-    """Return what inserts the holds of one batch, all for one product at one price."""
+    """Return the INSERT of the holds of one batch, all for one product at one price."""
     first = granted[0]
     shared = [first.product_id, first.unit_price, first.currency, Hold.Status.ACTIVE.value, first.created_at]
-    each = [
+    arrays = [
         [getattr(hold, name) for hold in granted]
         for name in ("pk", "quantity", "customer_id", "expires_at", "client", "idempotency_key", "body_hash")
     ]
-    return Statement(_INSERT, [*shared, *each])
+    return Statement(_INSERT, [*shared, *arrays])

@@ -1,4 +1,4 @@
-"""Requests for a product's units: what each of them gets, decided in order. Nothing here is written.
+"""Decides requests for a product's units, in order. Writes nothing.
 
 The caller holds the locks on the stock and on the requests' Idempotency-Keys, and writes what was granted.
 """
@@ -22,10 +22,10 @@ from flashsale.core.refusals import InvalidRequest, Refusal
 
 @dataclass(frozen=True, kw_only=True)
 class HoldRequest:
-    """Units that one buyer asks for, for `ttl_seconds` (None: the default) and `customer_id` ("": not named).
+    """Units that one buyer asks for, for `ttl_seconds` (None: the default) and `customer_id` ("": none).
 
-    Requests with the same `key` get the same hold. The hold's id is drawn with the request, not while the stock is
-    locked: the system call would let other threads of this process run first.
+    Requests with the same `key` get the same hold. The hold's id is generated with the request, not while the stock is
+    locked: the system call for random bytes releases the GIL to other threads.
     """
 
     quantity: int
@@ -38,7 +38,7 @@ class HoldRequest:
 def decide(locked: LockedProduct, requests: Sequence[HoldRequest]) -> list[Hold | Refusal]:
     """Return for each request, in order, a hold that is not stored yet, or why there is none.
 
-    Units that earlier requests are granted are not free, and count for their customers' limits.
+    Units granted to earlier requests are no longer free, and count towards their customers' limits.
     """
     product, free = locked.product, locked.stock.free
     customers = {request.customer_id for request in requests if request.customer_id}
@@ -60,7 +60,9 @@ def decide(locked: LockedProduct, requests: Sequence[HoldRequest]) -> list[Hold 
 def _check(product: Product, request: HoldRequest, claimed: CustomerUnits, *, free: int, now: datetime) -> None:
     if product.max_per_customer is not None and not request.customer_id:
         raise InvalidRequest(
-            "This product has a limit per customer: say for whom.", pointer="#/customer_id", error_code="required"
+            "This product has a limit per customer, so a customer id is required.",
+            pointer="#/customer_id",
+            error_code="required",
         )
     sales.check_claim(product, quantity=request.quantity, now=now)
     if product.max_per_customer is not None:

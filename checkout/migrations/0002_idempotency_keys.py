@@ -1,4 +1,4 @@
-"""Idempotency-Keys, kept with what their request made."""
+"""Idempotency-Keys, stored with the rows that their requests created."""
 
 from django.db import migrations, models
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='hold',
             name='client',
-            field=models.CharField(blank=True, db_default='', default='', help_text="Whose key it is; empty: everybody's.", max_length=32),
+            field=models.CharField(blank=True, db_default='', default='', help_text="The prefix of the API token that the key belongs to; empty: anonymous callers.", max_length=32),
         ),
         migrations.AddField(
             model_name='hold',
@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='order',
             name='client',
-            field=models.CharField(blank=True, db_default='', default='', help_text="Whose key it is; empty: everybody's.", max_length=32),
+            field=models.CharField(blank=True, db_default='', default='', help_text="The prefix of the API token that the key belongs to; empty: anonymous callers.", max_length=32),
         ),
         migrations.AddField(
             model_name='order',

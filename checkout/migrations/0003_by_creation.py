@@ -1,4 +1,4 @@
-"""Indexes for lists and numbers by time of creation, built while the sale goes on."""
+"""Indexes for lists and counts by time of creation, built concurrently."""
 
 from django.db import migrations, models
 

@@ -1,4 +1,4 @@
-"""Payment ids that are proved, apart from those that buyers claim: several orders may claim the same one (0006)."""
+"""A table of proved payment ids. Those that buyers claim stay in the orders; several may claim the same one (0006)."""
 
 import django.db.models.deletion
 from django.db import migrations, models

@@ -1,4 +1,4 @@
-"""An index for look-ups of payment ids, in place of the one of UNIQUE; built while the sale goes on."""
+"""An index for look-ups by payment id, in place of the UNIQUE one that 0006 drops; built concurrently."""
 
 from django.db import migrations, models
 

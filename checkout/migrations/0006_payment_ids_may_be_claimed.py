@@ -1,4 +1,4 @@
-"""Several orders may claim one payment id. UNIQUE goes when the index is built that its look-ups use from now on (0005)."""
+"""Several orders may claim one payment id: drops UNIQUE, after 0005 built the index that look-ups use instead."""
 
 from django.db import migrations, models
 

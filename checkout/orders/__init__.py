@@ -1,4 +1,4 @@
-"""Orders: holds that their buyers decided to pay for, until they are paid, cancelled or expired."""
+"""Orders: made from holds, to be paid; then paid, cancelled or expired."""
 
 from checkout.orders.batching import submit
 from checkout.orders.creation_hook import ApplyEarlyEvents, register_creation_hook

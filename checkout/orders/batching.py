@@ -31,10 +31,10 @@ def _process(_: None, requests: list[OrderRequest], admit: Admit[OrderRequest]) 
     return placing.place_batch(requests)
 
 
-def _shares_no_name(request: OrderRequest, others: list[OrderRequest]) -> bool:
-    return not any(request.shares_a_name_with(other) for other in others)
+def _conflicts_with_none(request: OrderRequest, others: list[OrderRequest]) -> bool:
+    return not any(request.conflicts_with(other) for other in others)
 
 
 order_batcher: Batcher[None, OrderRequest, OrderView] = Batcher(
-    _process, compatible=_shares_no_name, isolates=is_fault_or_lock_timeout, max_in_flight=shares.orders
+    _process, compatible=_conflicts_with_none, isolates=is_fault_or_lock_timeout, max_in_flight=shares.orders
 )

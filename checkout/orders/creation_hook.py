@@ -1,6 +1,6 @@
-"""The one message to a higher layer: orders are being created, so apply the payment events that arrived before them.
+"""The one call to a higher layer: orders are being created, so apply the payment events that arrived before them.
 
-Checkout knows no payments. They register one function here when the apps are ready.
+Checkout does not import payments, which registers one function here when the apps are ready.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,10 +10,10 @@ from checkout.models import Order
 from checkout.orders.requests import OrderRequest
 from flashsale.core.refusals import Refusal
 
-# Applies the events that waited for an order which exists now.
+# Applies the parked events of an order that has just been created.
 ApplyEarlyEvents = Callable[[Order], None]
 # Called inside the transaction that creates orders, after the locks on references and before any row lock: locks the
-# early events of these orders; returns for each request what applies them, if there are any, or a refusal.
+# early events of these orders; returns for each request a function that applies them, None, or a refusal.
 CreationHook = Callable[[Sequence[OrderRequest]], Sequence[ApplyEarlyEvents | Refusal | None]]
 
 

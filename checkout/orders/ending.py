@@ -30,7 +30,7 @@ def cancel(order_id: UUID) -> OrderView:
 
 @retrying_transaction_once
 def revoke(order_id: UUID) -> Order:
-    """Cancel a pending order for staff; returns it as it then stands.
+    """Cancel a pending order for staff; returns the updated order.
 
     Raises `NotFound`, `OrderAlreadyPaid`, and `OrderNotPending` for a cancelled or expired one.
     """

@@ -1,4 +1,7 @@
-"""Orders are paid, in time or late, and their payments are proved and refunded. Decides; `transitions` writes."""
+"""Marks orders as paid, in time or late, with the proofs of their payment ids and their refund state.
+
+Decides; `transitions` writes.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,9 +19,9 @@ from flashsale.core import clock, events
 def mark_paid(order: Order, *, payment_id: str | None) -> None:
     """Mark an order, locked by this transaction, as paid and sell its units; it then shows the payment id that paid it.
 
-    After its payment window the order is paid only when its units are free again and the customer's limit allows it;
-    it is at least expired when this raises. Raises `OrderAlreadyPaid`, `OrderNotPending` (cancelled),
-    `InsufficientStock`, `LimitExceeded`.
+    An order whose payment window is over is marked as expired first, then as paid if its units are free and the
+    customer's limit allows it: it stays expired when this raises. Raises `OrderAlreadyPaid`, `OrderNotPending`
+    (cancelled), `InsufficientStock`, `LimitExceeded`.
     """
     now = clock.now()
     status = order.status_at(now)
@@ -37,7 +40,7 @@ def mark_paid(order: Order, *, payment_id: str | None) -> None:
 def mark_all_paid(payments: Sequence[tuple[Order, str | None]], *, now: datetime) -> None:
     """Mark orders, locked by this transaction and pending at `now`, as paid, and sell their units.
 
-    Each order then shows the payment id beside it, which is proved. The caller records them (`record_paid`).
+    Each order then shows the payment id beside it, which the caller has proved. The caller also calls `record_paid`.
     """
     transitions.pay_all(payments, now=now)
     for order, _ in payments:
@@ -67,7 +70,7 @@ def set_refund_state(order: Order, *, state: Order.Refund, refunded_amount: Deci
 
 
 def _pay_late(order: Order, *, payment_id: str | None) -> None:
-    """Sell the units of an order whose payment window is over, if they are free."""
+    """Sell the units of an order whose payment window is over. Raises `InsufficientStock`, `LimitExceeded`."""
     if order.status == Order.Status.PENDING_PAYMENT:
         transitions.expire(order, now=clock.now())
         inventory.release(order.product_id, units=order.quantity)

@@ -1,4 +1,4 @@
-"""Orders are placed: lock keys, references, early events and holds, decide, write, apply the early events."""
+"""Places orders: lock keys, references, early events and holds, decide, write, apply the early events."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -58,7 +58,7 @@ def _place_new(requests: list[OrderRequest]) -> dict[UUID, OrderView | Refusal]:
     decided: dict[UUID, Order | Refusal] = {}
     for request in requests:
         hold, early = locked.get(request.hold_id), early_events[request.order_id]
-        # The hold comes first: an order that is placed again has its payment id in use by itself.
+        # The hold is checked first: when it was ordered before, its own order already has the payment id.
         refusal = holds.refusal_to_convert(hold, now=now) or (early if isinstance(early, Refusal) else None)
         if refusal is None and request.payment_id in proofs:
             refusal = PaymentIdInUse()
@@ -93,9 +93,9 @@ def _with_early_events(
     *,
     now: datetime,
 ) -> dict[UUID, OrderView | Refusal]:
-    """Apply the events that waited for the new orders; return a result for each request.
+    """Apply the parked events of the new orders; return a result for each request.
 
-    In ascending order of products: applied payments write to stocks at once, and lock them.
+    In ascending order of products, because applying a payment may lock the product's stock.
     """
     results: dict[UUID, OrderView | Refusal] = {}
     for request in sorted(requests, key=lambda request: getattr(decided[request.order_id], "product_id", 0)):

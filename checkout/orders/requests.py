@@ -1,4 +1,4 @@
-"""Requests for orders: what each of them gets. Nothing here is written."""
+"""Requests for orders, and the orders that they become. Writes nothing."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,11 +32,11 @@ class OrderRequest:
 
     @property
     def references(self) -> tuple[UUID, UUID, str | None]:
-        """What an event may name the order by: its id, its hold's, its payment's."""
+        """The ids by which an event may name the order: its own, its hold's, its payment's."""
         return self.order_id, self.hold_id, self.payment_id
 
-    def shares_a_name_with(self, other: "OrderRequest") -> bool:
-        """Say whether both have one hold, payment id or Idempotency-Key: then one has to see the other's order."""
+    def conflicts_with(self, other: "OrderRequest") -> bool:
+        """Say whether both name the same hold, payment id or Idempotency-Key: one must see the other's order."""
         same_payment = self.payment_id is not None and self.payment_id == other.payment_id
         same_key = self.key is not None and other.key is not None and self.key.name == other.key.name
         return self.hold_id == other.hold_id or same_payment or same_key

@@ -70,6 +70,6 @@ def set_refund(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -
 
 def _store(order: Order, before: str, *columns: str) -> None:
     """Store the status and these columns, on condition that the row still has the status `before`."""
-    still = Order.objects.filter(pk=order.pk, status=before)
-    if still.update(**{name: getattr(order, name) for name in ("status", *columns)}) != 1:
+    unchanged = Order.objects.filter(pk=order.pk, status=before)
+    if unchanged.update(**{name: getattr(order, name) for name in ("status", *columns)}) != 1:
         raise StaleOrderError(f"order {order.pk} was no longer {before}")

@@ -66,12 +66,12 @@ def test_each_order_of_a_batch_is_what_it_would_be_alone():
 def test_requests_with_the_same_hold_payment_or_key_are_never_in_one_batch():
     first = OrderRequest(hold_id=uuid4(), payment_id="pay_1", key=IdempotencyKey(client="", key="k", body_hash=""))
 
-    assert not batching._shares_no_name(OrderRequest(hold_id=first.hold_id), [first])
-    assert not batching._shares_no_name(OrderRequest(hold_id=uuid4(), payment_id="pay_1"), [first])
-    assert not batching._shares_no_name(
+    assert not batching._conflicts_with_none(OrderRequest(hold_id=first.hold_id), [first])
+    assert not batching._conflicts_with_none(OrderRequest(hold_id=uuid4(), payment_id="pay_1"), [first])
+    assert not batching._conflicts_with_none(
         OrderRequest(hold_id=uuid4(), key=IdempotencyKey(client="", key="k", body_hash="x")), [first]
     )
-    assert batching._shares_no_name(OrderRequest(hold_id=uuid4()), [first])
+    assert batching._conflicts_with_none(OrderRequest(hold_id=uuid4()), [first])
 
 
 def test_a_hold_that_stays_locked_fails_no_other_order():

@@ -147,7 +147,7 @@ def test_an_emptied_or_restarted_redis_changes_no_answer(api, gone):
     assert ask(api, gone)[0] == "insufficient_stock"
 
     redis_client.client().hset(
-        snapshots._keys(gone.pk)[0], mapping={"answer": "{", "total": 1, "free": 0, "follows": 1}
+        snapshots._keys(gone.pk)[0], mapping={"answer": "{", "total": 1, "free": 0, "tracks_stock": 1}
     )
     assert ask(api, gone)[0] == "insufficient_stock"
     assert audit.find_drift() == []

@@ -1,7 +1,7 @@
-"""Group commit of webhooks: those of the same moment are stored in one transaction and processed in another one.
+"""Group commit of webhooks: concurrent events are stored in one transaction and processed in another one.
 
 See `flashsale.core.batching`. Successes that name their order by id are processed together, every other event alone. A
-batch that fails is undone, and each of its events is then stored or processed alone.
+batch that fails is rolled back, and each of its events is then stored or processed alone.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from payments.models import WebhookEvent
 
 Stored = tuple[WebhookEvent, bool]
 
-# Payments that wait for locked rows leave connections for everything else.
+# Limits the threads that wait for locked rows, so that other requests have connections.
 _locks = Bulkhead(shares.payment_locks, waiting=shares.lock_waiters, wait_seconds=shares.PAYMENT_WAIT_SECONDS)
 
 

@@ -16,7 +16,7 @@ LEASE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Delivery:
-    """One event as it was delivered: provider, translated message, raw bytes, kept headers, id of the request."""
+    """One event as it was delivered: provider, translated message, raw bytes, stored headers, id of the request."""
 
     provider: str
     message: Message
@@ -70,7 +70,7 @@ def record_outcome(event: WebhookEvent) -> None:
 
 def _new_event(delivery: Delivery, *, is_id_reused: bool, now: datetime) -> WebhookEvent:
     message, verdict = delivery.message, rules.on_receipt(delivery.message, is_id_reused=is_id_reused)
-    is_open = verdict.status == WebhookEvent.Status.RECEIVED
+    is_undecided = verdict.status == WebhookEvent.Status.RECEIVED
     return WebhookEvent(
         provider=delivery.provider,
         event_id=message.event_id,
@@ -91,10 +91,10 @@ def _new_event(delivery: Delivery, *, is_id_reused: bool, now: datetime) -> Webh
         malformed=message.malformed,
         status=verdict.status,
         reason=verdict.reason,
-        attempts=1 if is_open else 0,
-        next_attempt_at=now + timedelta(seconds=LEASE_SECONDS) if is_open else None,
+        attempts=1 if is_undecided else 0,
+        next_attempt_at=now + timedelta(seconds=LEASE_SECONDS) if is_undecided else None,
         received_at=now,
-        processed_at=None if is_open else now,
+        processed_at=None if is_undecided else now,
         request_id=delivery.request_id,
     )
 

@@ -15,23 +15,21 @@ from payments.models import Payment, WebhookEvent
 
 
 def lock_early_events(requests: Sequence[OrderRequest]) -> list[ApplyEarlyEvents | Refusal | None]:
-    """Lock the parked events that wait for these orders; return for each what applies them to it, if any.
+    """Lock the parked events of these orders; return for each request a function that applies its events, or None.
 
-    An event that names a payment only waits for an order whose payment id is proved, not for one that claims it. Runs
-    inside the transaction that creates the orders, which holds the references' locks. The answer is
-    `PaymentIdInUse` where the payment is known for another order.
+    Instead it is `PaymentIdInUse` where the payment is recorded for another order. An event that names only a payment
+    is applied to the order for which this payment id is proved, never to one that claims it. Runs inside the
+    transaction that creates the orders, which holds the references' locks.
     """
-    waits_for_them = Q(order_ref__in=[request.order_id for request in requests]) | Q(
+    is_for_these_orders = Q(order_ref__in=[request.order_id for request in requests]) | Q(
         hold_ref__in=[request.hold_id for request in requests]
     )
     proved = [request.proved_payment_id for request in requests if request.proved_payment_id is not None]
     if proved:
-        waits_for_them |= Q(payment_ref__in=proved)
-    named = [request.payment_id for request in requests if request.payment_id is not None]
-    recorded = (
-        set(Payment.objects.filter(payment_id__in=named).values_list("payment_id", flat=True)) if named else set()
-    )
-    waiting = WebhookEvent.objects.filter(waits_for_them, status=WebhookEvent.Status.PARKED)
+        is_for_these_orders |= Q(payment_ref__in=proved)
+    ids = [request.payment_id for request in requests if request.payment_id is not None]
+    recorded = set(Payment.objects.filter(payment_id__in=ids).values_list("payment_id", flat=True)) if ids else set()
+    waiting = WebhookEvent.objects.filter(is_for_these_orders, status=WebhookEvent.Status.PARKED)
     parked = list(waiting.select_for_update(no_key=True, of=("self",)).order_by("pk"))
     return [
         PaymentIdInUse() if request.payment_id in recorded else _applier_for(request, parked) if parked else None
@@ -40,8 +38,8 @@ def lock_early_events(requests: Sequence[OrderRequest]) -> list[ApplyEarlyEvents
 
 
 def _applier_for(request: OrderRequest, parked: list[WebhookEvent]) -> ApplyEarlyEvents | None:
-    """Return what applies those of the parked events that wait for this order."""
-    own = [event for event in parked if _waits_for(event, request)]
+    """Return a function that applies those of the parked events that are for this order, or None without any."""
+    own = [event for event in parked if _is_for(event, request)]
 
     def apply(order: Order) -> None:
         for event in own:
@@ -52,14 +50,14 @@ def _applier_for(request: OrderRequest, parked: list[WebhookEvent]) -> ApplyEarl
     return apply if own else None
 
 
-def _waits_for(event: WebhookEvent, request: OrderRequest) -> bool:
+def _is_for(event: WebhookEvent, request: OrderRequest) -> bool:
     proved = request.proved_payment_id
     names_payment = proved is not None and event.payment_ref == proved
     return names_payment or event.order_ref == request.order_id or event.hold_ref == request.hold_id
 
 
 def _apply_in_savepoint(event: WebhookEvent, order: Order) -> None:
-    """Apply one event in a savepoint: one that fails is scheduled for another attempt and never stops the order."""
+    """Apply an event in a savepoint: when it fails, another attempt is scheduled, and the order is created anyway."""
     try:
         with transaction.atomic():
             processing.process_locked(event, may_reclaim=False)

@@ -15,7 +15,7 @@ _ENDED = (Hold.Status.RELEASED, Hold.Status.EXPIRED)
 
 
 class Unmatched(Exception):
-    """The event's references contradict each other or a known payment; `reason` is the word for it."""
+    """The event's references contradict each other or a known payment; `reason` is stored with the event."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -25,14 +25,14 @@ class Unmatched(Exception):
 def find_order_id(event: WebhookEvent) -> UUID | None:
     """Return the id of the one order that the event's references name, or None when there is none yet.
 
-    An order's or a hold's id outweighs what an API token said about the payment, as long as the payment is unknown; a
-    buyer's claim counts for nothing. Raises `Unmatched` when the references name different orders, or the payment
-    belongs to another order.
+    An order's or a hold's id outweighs an API token's proof of the payment id, unless the payment is recorded; a
+    buyer's claim has no effect. Raises `Unmatched` when the references name different orders, or the payment belongs to
+    another order.
     """
-    owner_id, is_tokens_word = _owner_of_payment(event)
+    owner_id, is_by_token = _owner_of_payment(event)
     if not (event.order_ref or event.hold_ref):
         return owner_id
-    if is_tokens_word:
+    if is_by_token:
         owner_id = None
     named = dict(_named_by(event).values_list("pk", "hold_id"))
     if len(named) > 1 or (not named and owner_id is not None):
@@ -47,7 +47,7 @@ def find_order_id(event: WebhookEvent) -> UUID | None:
 
 
 def parked_with_order() -> QuerySet[WebhookEvent]:
-    """Parked events whose order exists by now, or whose payment is known."""
+    """Parked events whose order exists by now, or whose payment is recorded."""
     orders = Order.objects.filter(Q(pk=OuterRef("order_ref")) | Q(hold_id=OuterRef("hold_ref")))
     payments = Payment.objects.filter(provider=OuterRef("provider"), payment_id=OuterRef("payment_ref"))
     proofs = ProvedPaymentId.objects.filter(payment_id=OuterRef("payment_ref"))
@@ -56,13 +56,13 @@ def parked_with_order() -> QuerySet[WebhookEvent]:
     return _parked().filter(Exists(orders) | Exists(payments) | finds_its_order_by_proof)
 
 
-def parked_in_vain(now: datetime) -> QuerySet[WebhookEvent]:
-    """Parked events whose order can no longer come: their hold ended without one, or they waited too long."""
+def parked_expired(now: datetime) -> QuerySet[WebhookEvent]:
+    """Parked events whose order can no longer be created: their hold ended without one, or they are parked too long."""
     is_too_old = Q(parked_at__lte=now - timedelta(hours=PARKED_MAX_HOURS))
     return _parked().filter(is_too_old | Exists(_ended_holds(now).filter(pk=OuterRef("hold_ref"))))
 
 
-def may_still_come(event: WebhookEvent, *, now: datetime) -> bool:
+def order_may_come(event: WebhookEvent, *, now: datetime) -> bool:
     """Say whether the order of an event may still be created.
 
     Runs inside a transaction that holds the event's reference locks, so that no order is created meanwhile; `now` is
@@ -82,20 +82,20 @@ def _ended_holds(now: datetime) -> QuerySet[Hold]:
 
 
 def _owner_of_payment(event: WebhookEvent) -> tuple[UUID | None, bool]:
-    """Return the order whose payment the event names, if any, and whether only an API token said so."""
+    """Return the order whose payment the event names, if any, and whether only an API token proved it."""
     if not event.payment_ref:
         return None, False
     payments = Payment.objects.filter(provider=event.provider, payment_id=event.payment_ref, order__isnull=False)
     if order_id := payments.values_list("order_id", flat=True).first():
         return order_id, False
     proof = proved_payments.find([event.payment_ref]).get(event.payment_ref)
-    return (proof.order_id, proof.is_a_tokens_word) if proof else (None, False)
+    return (proof.order_id, proof.is_by_token) if proof else (None, False)
 
 
 def _named_by(event: WebhookEvent) -> QuerySet[Order]:
-    named = Q(pk__in=[])
+    is_named = Q(pk__in=[])
     if event.order_ref:
-        named |= Q(pk=event.order_ref)
+        is_named |= Q(pk=event.order_ref)
     if event.hold_ref:
-        named |= Q(hold_id=event.hold_ref)
-    return Order.objects.filter(named)
+        is_named |= Q(hold_id=event.hold_ref)
+    return Order.objects.filter(is_named)

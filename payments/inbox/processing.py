@@ -38,8 +38,8 @@ Status = WebhookEvent.Status
 def process(batch: Sequence[WebhookEvent]) -> list[WebhookEvent]:
     """Process one event of any kind, or several successes that name their orders by id, in one transaction.
 
-    Returns the events as they then stand; those that are done already stay as they are. The references in `batch` never
-    change, so that they may have been read before. Raises what any of the events raises: then nothing was done.
+    Returns the updated events; those that have a final status already stay as they are. An event's references never
+    change, so `batch` may have been read before its rows are locked. When one event raises, all are rolled back.
 
     When a late payment needs units of overdue holds or orders, those are reclaimed first; a batch of several raises
     `overdue.ReclaimFirst` instead, so that its events are processed one by one.
@@ -91,7 +91,7 @@ def retryable(now: datetime) -> QuerySet[WebhookEvent]:
 def acquire_lease(event: WebhookEvent) -> bool:
     """Count one more attempt of a due event and lease it for `LEASE_SECONDS`; say whether the caller may process it.
 
-    The attempt is counted before it begins, so that an event that kills its process is given up as well.
+    The attempt is counted before it begins, so that an event that kills its process also ends as dead.
     """
     now = clock.now()
     due = retryable(now).filter(pk=event.pk)
@@ -103,18 +103,18 @@ def acquire_lease(event: WebhookEvent) -> bool:
 
 
 def restart(event: WebhookEvent) -> None:
-    """Let a locked, dead event begin again with its first attempt."""
+    """Make a locked, dead event `received` again, with all its attempts."""
     event.status, event.reason, event.attempts = Status.RECEIVED, "retried_by_staff", 1
-    # An event that waited too long for its order may wait once more.
+    # An event that was parked for too long may be parked once more.
     event.parked_at = event.processed_at = None
     event.next_attempt_at = clock.now() + timedelta(seconds=LEASE_SECONDS)
     event.save(update_fields=["status", "reason", "attempts", "parked_at", "next_attempt_at", "processed_at"])
 
 
 def record_error(event: WebhookEvent, error: Exception) -> WebhookEvent:
-    """Record why an event was not processed, and when it is tried again; return it as it then stands.
+    """Record why an event was not processed, and when it is tried again; return the updated event.
 
-    Raises nothing: when not even that can be written, the event's lease runs out and the worker takes it.
+    Raises nothing: when this cannot be written either, the event's lease runs out and the worker processes it.
     """
     events.record("webhook_failed", event_pk=event.pk, attempt=event.attempts, exc_info=True)
     try:
@@ -179,7 +179,7 @@ def _lock_all(event_ids: list[int]) -> dict[int, WebhookEvent]:
 
 
 def _write_paid(paid: list[tuple[WebhookEvent, Order]]) -> None:
-    """Write, by one statement, that each of these locked events paid the order beside it."""
+    """Write, in one statement, that each of these locked events paid the order beside it."""
     if not paid:
         return
     paid_at = paid[0][1].paid_at

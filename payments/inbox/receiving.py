@@ -56,8 +56,8 @@ def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> R
         if not _may_be_unsigned(provider):
             provider.verify(body, headers)
     message = provider.translate(body, headers)
-    kept = {name: headers[name] for name in provider.kept_headers if name in headers}
-    delivery = Delivery(provider.name, message, body, kept, events.request_id())
+    stored_headers = {name: headers[name] for name in provider.kept_headers if name in headers}
+    delivery = Delivery(provider.name, message, body, stored_headers, events.request_id())
     with _deliveries.entered():
         event, is_new = batching.store(delivery)
         if event.is_retryable:

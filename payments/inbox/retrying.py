@@ -1,4 +1,4 @@
-"""What is processed again: by the worker when it is due, and by staff when it was given up."""
+"""Processes events again: due ones by the worker, dead ones by staff."""
 
 from flashsale.core import clock
 from flashsale.core.refusals import Refusal
@@ -18,7 +18,7 @@ def process_due(*, limit: int = DUE_BATCH_ROWS) -> int:
     """Process what is due, at most `limit` of each kind; return how many events were processed.
 
     Due are received and failed events at their `next_attempt_at`, and parked ones whose order exists by now or can no
-    longer come. An event that fails is scheduled again and does not delay the others.
+    longer be created. An event that fails is scheduled again and does not delay the others.
     """
     now = clock.now()
     processed = 0
@@ -26,7 +26,7 @@ def process_due(*, limit: int = DUE_BATCH_ROWS) -> int:
         if processing.acquire_lease(event):
             batching.process(event)
             processed += 1
-    expired = matching.parked_in_vain(now).order_by("parked_at")
+    expired = matching.parked_expired(now).order_by("parked_at")
     parked = [*matching.parked_with_order().order_by("parked_at")[:limit], *expired[:limit]]
     for event in parked:
         batching.process(event)
@@ -34,7 +34,7 @@ def process_due(*, limit: int = DUE_BATCH_ROWS) -> int:
 
 
 def retry(event_id: int) -> WebhookEvent:
-    """Give a dead event all its attempts again and process it at once; return it as it then stands.
+    """Give a dead event all its attempts again and process it at once; return the updated event.
 
     Raises `NotDead`.
     """

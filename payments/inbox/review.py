@@ -1,6 +1,6 @@
 """Staff settle events that need review or are dead: they accept, refund or dismiss them.
 
-Every verb keeps who settled the event and why, and raises `NotSettleable` for an event that is settled already.
+Every verb records who settled the event and why, and raises `NotSettleable` for an event that is settled already.
 """
 
 from decimal import Decimal
@@ -19,7 +19,7 @@ from payments.inbox.rules import Verdict
 from payments.models import Payment, WebhookEvent
 
 SETTLEABLE = frozenset({WebhookEvent.Status.NEEDS_REVIEW, WebhookEvent.Status.DEAD})
-SAYS_NOTHING = frozenset({WebhookEvent.Kind.INFORMATIONAL, WebhookEvent.Kind.UNKNOWN})
+WITHOUT_EFFECT = frozenset({WebhookEvent.Kind.INFORMATIONAL, WebhookEvent.Kind.UNKNOWN})
 
 
 class NotSettleable(Refusal):
@@ -55,7 +55,7 @@ class CannotAccept(Refusal):
 def accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None = None) -> WebhookEvent:
     """Apply an event as it stands, with its own amount and currency, to its order or to the given one.
 
-    Money that the order cannot take becomes due for refund, as always. Raises `NotFound`, `NotSettleable`,
+    Money that cannot pay the order becomes due for refund. Raises `NotFound`, `NotSettleable`,
     `OrderNeeded`, `CannotAccept`.
     """
     return overdue.reclaiming(
@@ -111,7 +111,7 @@ def dismiss(event_id: int, *, staff: Any, note: str) -> WebhookEvent:
 @retrying_transaction_once
 def _accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None, may_reclaim: bool) -> WebhookEvent:
     event = _lock(event_id, staff=staff, note=note)
-    if event.kind in SAYS_NOTHING:
+    if event.kind in WITHOUT_EFFECT:
         raise CannotAccept(f"An event of type {event.type} changes nothing.")
     event.order = _lock_order(event, order_id)
     verdict = rules.apply_accepted(event, event.order, may_reclaim=may_reclaim)

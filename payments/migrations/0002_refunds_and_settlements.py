@@ -1,4 +1,4 @@
-"""Automatic refunds, and what staff decide about events: every column may be absent from what older code writes."""
+"""Automatic refunds, and staff's decisions about events. Older code may insert rows without the new columns."""
 
 import django.db.models.deletion
 from django.conf import settings

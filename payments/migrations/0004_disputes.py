@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                     models.CharField(choices=[("open", "Open"), ("won", "Won"), ("lost", "Lost")], max_length=4),
                 ),
                 ("created_at", models.DateTimeField()),
-                ("as_of", models.DateTimeField(help_text="When the provider last said so.")),
+                ("as_of", models.DateTimeField(help_text="The time of the event that reported this state.")),
                 (
                     "payment",
                     models.ForeignKey(

@@ -1,6 +1,6 @@
-"""Of the payment ids that orders have, those with a known payment, or brought by a token, are proved; others are claims.
+"""Existing payment ids of orders are proved when their payment is recorded or a token placed the order; others are claims.
 
-Which token placed an order is known where the request had an Idempotency-Key.
+Which token placed an order is known only where the request had an Idempotency-Key.
 """
 
 from django.db import migrations

@@ -1,4 +1,4 @@
-"""Which idempotency key a refund is sent with: every column may be absent from what older code writes."""
+"""The idempotency key that a refund is sent with. Older code may insert rows without the new columns."""
 
 from django.db import migrations, models
 
@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='refund',
             name='key_is_spent',
-            field=models.BooleanField(db_default=False, default=False, help_text='The provider would repeat a saved fault to this key.'),
+            field=models.BooleanField(db_default=False, default=False, help_text='The provider answers this key with a stored error.'),
         ),
         migrations.AddField(
             model_name='refund',

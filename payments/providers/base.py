@@ -14,7 +14,7 @@ from payments.models import Dispute, WebhookEvent
 
 
 @dataclass(frozen=True, kw_only=True)
-class DisputeNews:
+class DisputeState:
     """The state of a dispute about a payment: its id, its status, and the provider's word for its reason."""
 
     dispute_id: str
@@ -44,7 +44,7 @@ class Message:
     amount: Decimal | None = None
     amount_is_total: bool = False
     currency: str = ""
-    dispute: DisputeNews | None = None
+    dispute: DisputeState | None = None
     occurred_at: datetime | None = None
     malformed: str = ""
 
@@ -66,11 +66,11 @@ class UnusableSample(Exception):
 
 
 class Provider(Protocol):
-    """A payment provider: all that the shop, its documentation and its tools know about it."""
+    """A payment provider: everything that the shop, its documentation and its tests use of it."""
 
     # The last part of its webhook's path, and the start of its variables' names.
     name: str
-    # What people call it, and what the documentation says its event is.
+    # Its name for people, which is also that of its events in the documentation.
     title: str
     # The environment variable with its webhook secrets, separated by commas.
     secrets_variable: str
@@ -80,7 +80,7 @@ class Provider(Protocol):
     kept_headers: tuple[str, ...]
     # The JSON Schema of an event, as the documentation shows it.
     body_schema: Mapping[str, Any]
-    # What `sample` can say: "success" and whatever else the provider knows.
+    # The statuses that `sample` accepts, "success" among them.
     sample_statuses: tuple[str, ...]
     # Whether a failure that names an order cancels it although the order has no proved payment id: true where a
     # provider reports whole payments, false where it reports single attempts to pay.
@@ -113,7 +113,7 @@ SAMPLE_MEMBERS = ("order_id", "hold_id", "payment_id", "amount", "currency")
 
 
 class RefundOutcome(Enum):
-    """What a provider's answer to a refund means. Without a definite answer it may have happened or not."""
+    """What a provider's answer to a refund means. UNKNOWN: no definite answer, it may have been made or not."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -122,7 +122,7 @@ class RefundOutcome(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class RefundAnswer:
-    """A provider's answer; `key_is_spent` when it would repeat this answer to the same idempotency key."""
+    """A provider's answer to a refund; `key_is_spent` when the same idempotency key would get this answer again."""
 
     outcome: RefundOutcome
     refund_id: str | None = None
@@ -132,14 +132,14 @@ class RefundAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class ListedRefund:
-    """One refund of a payment as its provider lists it; `is_alive` unless it failed or was canceled.
+    """One refund of a payment as its provider lists it; `is_in_effect` unless it failed or was canceled.
 
-    `attempt` is what the request named as its attempt, empty for a refund that was made elsewhere.
+    `attempt` is the name of the attempt that made it, empty for a refund that this shop did not send.
     """
 
     refund_id: str
     amount: Decimal
-    is_alive: bool
+    is_in_effect: bool
     attempt: str = ""
 
 
@@ -154,13 +154,13 @@ class RefundClient(Protocol):
         """Say whether this deployment lets it refund by itself."""
 
     def refund(self, payment_id: str, *, amount: Decimal, currency: str, key: str, attempt: str) -> RefundAnswer:
-        """Give `amount` (in units of `currency`) of a payment back; equal keys give back once. Raises nothing.
+        """Refund `amount` (in units of `currency`) of a payment, once for equal keys. Raises nothing.
 
-        `attempt` is kept with the refund and comes back in `look_up`.
+        `attempt` is stored with the refund; `look_up` returns it.
         """
 
     def look_up(self, payment_id: str, *, currency: str) -> list[ListedRefund]:
-        """Return every refund of a payment, those made elsewhere included. Raises `LookUpFailed`."""
+        """Return every refund of a payment, also those that this shop did not send. Raises `LookUpFailed`."""
 
 
 def fingerprint_of(*content: Any) -> str:

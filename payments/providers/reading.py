@@ -48,13 +48,13 @@ def type_of(raw: object) -> str:
     return str(raw)[:TYPE_LENGTH].encode(errors="replace").decode().replace("\x00", "?")
 
 
-def plain(amount: Decimal | None) -> str | None:
-    """Return one text for equal amounts: 59.98 and 59.980 are the same."""
+def canonical_amount(amount: Decimal | None) -> str | None:
+    """Return the same text for equal amounts, such as 59.98 and 59.980."""
     return None if amount is None else f"{amount:.{money.DECIMAL_PLACES}f}"
 
 
 class Reader:
-    """Reads members; one that is present but cannot be used is None, and `unusable` holds its representation."""
+    """Reads members; one that is present but cannot be used is None, and its `repr` is added to `unusable`."""
 
     def __init__(self, members: Mapping[str, Any]) -> None:
         self._members = members
@@ -105,7 +105,7 @@ class Reader:
         return self.usable(name, raw, code if money.is_currency(code) else None) or ""
 
     def usable(self, name: str, raw: object, value: Value | None) -> Value | None:
-        """Return the value that was read from a raw member; None for a raw member that is present is recorded."""
+        """Return `value`, read from the member `raw`; record the member as unusable when only `value` is None."""
         if raw is not None and value is None:
             self.unusable[name] = repr(raw)
         return value

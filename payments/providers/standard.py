@@ -13,7 +13,7 @@ from flashsale.core import webhook_signatures
 from flashsale.core.webhook_signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER
 from payments.models import WebhookEvent
 from payments.providers.base import Message, Provider, SignatureMismatch, fingerprint_of
-from payments.providers.reading import EVENT_ID_SCHEMA, Reader, event_id_of, members_of, plain, type_of
+from payments.providers.reading import EVENT_ID_SCHEMA, Reader, canonical_amount, event_id_of, members_of, type_of
 
 KIND_OF_STATUS = {
     "success": WebhookEvent.Kind.SUCCESS,
@@ -82,7 +82,13 @@ class StandardProvider(Provider):
             kind=kind or WebhookEvent.Kind.UNKNOWN,
             type=type_of(event_type),
             fingerprint=fingerprint_of(
-                event_type, order_id, hold_id, payment_id, plain(amount), currency, sorted(reader.unusable.items())
+                event_type,
+                order_id,
+                hold_id,
+                payment_id,
+                canonical_amount(amount),
+                currency,
+                sorted(reader.unusable.items()),
             ),
             order_id=order_id,
             hold_id=hold_id,

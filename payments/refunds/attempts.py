@@ -1,7 +1,7 @@
 """Attempts to refund a payment through its provider: each step is one transaction that locks the payment.
 
-The idempotency key of an attempt stays the same while it protects: a provider repeats a saved 500 to it, and forgets it
-after a day. Then, and only when the provider's list shows nothing of the attempt, the attempt gets the next key.
+An attempt keeps its idempotency key until the provider has stored a server error for the key, or may have forgotten it
+after a day. Then the attempt gets the next key, provided that the provider's list of refunds does not show the attempt.
 """
 
 import logging
@@ -24,9 +24,9 @@ MAX_ATTEMPTS = 5
 MAX_TRIES = 12
 # More than twice the time-out of a request to any provider.
 LEASE_SECONDS = 120
-# Providers keep keys for a day; one that could be forgotten while a request is on its way protects nothing.
+# Providers keep keys for a day: an hour less, so that none is forgotten while a request is in flight.
 KEY_LIFE_SECONDS = 23 * 3600
-# By then a refund that a failed request made after all is in the provider's list.
+# After this delay the provider's list shows a refund that a seemingly failed request created.
 LISTING_DELAY_SECONDS = 60
 UNKNOWN_BASE_SECONDS, UNKNOWN_CAP_SECONDS = 15, 6 * 3600
 REFUSED_BASE_SECONDS, REFUSED_CAP_SECONDS = 600, 24 * 3600
@@ -36,29 +36,29 @@ Status = Refund.Status
 
 
 class LimitReached(Exception):
-    """As many automatic refunds as an hour may have were begun in the last one."""
+    """`STRIPE_REFUNDS_PER_HOUR` automatic refunds were begun within the last hour."""
 
 
 def due(now: datetime) -> QuerySet[Payment]:
     """Return the payments whose refund may be begun or sent again at `now`.
 
-    Not those that a failed refund left, and not those known by an event's id only: these are for staff.
+    Excludes payments whose refund failed, and payments without a provider's payment id: staff handle these.
     """
     own = Refund.objects.filter(payment=OuterRef("pk"), attempt__isnull=False)
-    waits = own.filter(Q(next_try_at__gt=now) | Q(status=Status.SENT, next_try_at=None))
-    is_given_up = own.filter(status=Status.REFUSED, attempt__gte=MAX_ATTEMPTS)
+    waiting = own.filter(Q(next_try_at__gt=now) | Q(status=Status.SENT, next_try_at=None))
+    given_up = own.filter(status=Status.REFUSED, attempt__gte=MAX_ATTEMPTS)
     enabled = [name for name, client in REFUND_CLIENTS.items() if client.is_enabled()]
     refund_due = Payment.objects.filter(
         status=Payment.Status.REFUND_DUE, provider__in=enabled, event__payment_ref__isnull=False
     )
-    return refund_due.exclude(reason=payment_records.REFUND_FAILED).exclude(Exists(waits)).exclude(Exists(is_given_up))
+    return refund_due.exclude(reason=payment_records.REFUND_FAILED).exclude(Exists(waiting)).exclude(Exists(given_up))
 
 
 @retrying_transaction
 def begin(payment: Payment) -> Refund | None:
-    """Commit that the provider is about to be asked; return the attempt, or None when nothing is due any more.
+    """Commit an attempt before it is sent; return it, or None when nothing is due any more.
 
-    The lease keeps a second worker from asking meanwhile. Raises `LimitReached`.
+    Its lease keeps other workers from sending it too. Raises `LimitReached`.
     """
     advisory_locks.lock([LIMIT_LOCK])
     locked = payment_records.lock(payment)
@@ -67,8 +67,8 @@ def begin(payment: Payment) -> Refund | None:
         return None
     refund = locked.refunds.filter(status=Status.SENT).first()
     if refund is None:
-        begun = Refund.objects.filter(attempt__isnull=False, created_at__gt=now - timedelta(hours=1)).count()
-        if begun >= settings.STRIPE_REFUNDS_PER_HOUR:
+        begun_count = Refund.objects.filter(attempt__isnull=False, created_at__gt=now - timedelta(hours=1)).count()
+        if begun_count >= settings.STRIPE_REFUNDS_PER_HOUR:
             raise LimitReached
         refund = Refund(
             payment=locked,
@@ -85,12 +85,12 @@ def begin(payment: Payment) -> Refund | None:
 
 
 def name_of(payment: Payment, refund: Refund) -> str:
-    """Return the name of an attempt, which its refund carries at the provider."""
+    """Return the name of an attempt, stored with its refund at the provider."""
     return f"{payment.payment_id}:{refund.attempt}"
 
 
 def idempotency_key_of(payment: Payment, refund: Refund) -> str:
-    """Return the idempotency key that an attempt is sent with now."""
+    """Return the idempotency key that an attempt is sent with at present."""
     name = name_of(payment, refund)
     return name if refund.key_number == 1 else f"{name}:{refund.key_number}"
 
@@ -99,16 +99,18 @@ def idempotency_key_of(payment: Payment, refund: Refund) -> str:
 def prepare_resend(payment: Payment, sent: Refund, listed: list[ListedRefund]) -> bool:
     """Commit the key of an attempt that the provider's list does not show; say whether to send it again.
 
-    Not when another worker took the attempt over meanwhile, and not when the list shows refunds that are not recorded
-    here: the attempt is then left to staff. `sent` gets the key that was committed.
+    False when another worker has taken the attempt over. Also when the list shows refunds that are not recorded here:
+    then the attempt is left to staff. `sent` gets the key that was committed.
     """
     locked = payment_records.lock(payment)
     refund = Refund.objects.get(pk=sent.pk)
     if refund.status != Status.SENT or refund.tries != sent.tries:
         return False
-    if unknown := _unknown_here(listed, locked):
+    if unrecorded := _unrecorded(listed, locked):
         refund.next_try_at = None
-        detail = f"The provider lists refunds that are not known here: {', '.join(unknown)}. Please compare and decide."
+        detail = (
+            f"The provider lists refunds that are not known here: {', '.join(unrecorded)}. Please compare and decide."
+        )
         refund.last_error = detail[:NOTE_LENGTH]
         refund.save()
         log.warning("refund of payment %s is left to staff: %s", payment.payment_id, detail)
@@ -147,19 +149,19 @@ def store_answer(payment: Payment, sent: Refund, answer: RefundAnswer) -> None:
     refund.status, refund.next_try_at = Status.ACCEPTED, None
     refund.save()
     if locked.status == Payment.Status.REFUND_DUE:
-        # Every attempt asks for the whole rest.
+        # Each attempt is for all that was not refunded before.
         payment_records.record_refund(locked, amount=locked.amount - locked.refunded_amount)
 
 
-def _unknown_here(listed: list[ListedRefund], payment: Payment) -> list[str]:
+def _unrecorded(listed: list[ListedRefund], payment: Payment) -> list[str]:
     """Return the ids of listed refunds that are not recorded for a locked payment.
 
-    Of refunds made elsewhere only the sum is recorded, from the provider's events.
+    Of refunds that this shop did not send, only the sum is recorded, from the provider's events.
     """
     own = payment.refunds.filter(attempt__isnull=False, refund_id__isnull=False)
     own_ids = set(own.values_list("refund_id", flat=True))
     own_amount = own.filter(status=Status.ACCEPTED).aggregate(sum=Sum("amount", default=Decimal(0)))["sum"]
-    others = [listing for listing in listed if listing.is_alive and listing.refund_id not in own_ids]
+    others = [listing for listing in listed if listing.is_in_effect and listing.refund_id not in own_ids]
     recorded = max(payment.refunded_amount - own_amount, Decimal(0))
     if sum((listing.amount for listing in others), Decimal(0)) <= recorded:
         return []
@@ -167,7 +169,7 @@ def _unknown_here(listed: list[ListedRefund], payment: Payment) -> list[str]:
 
 
 def _schedule_look_up(refund: Refund, answer: RefundAnswer, now: datetime) -> None:
-    """Store an attempt without a definite answer, and when it is looked up next, if ever."""
+    """Store that an attempt has no definite answer yet, and when it is looked up next, if at all."""
     wait = _backoff(refund.tries, UNKNOWN_BASE_SECONDS, UNKNOWN_CAP_SECONDS)
     if answer.key_is_spent:
         refund.key_is_spent = True

@@ -1,4 +1,4 @@
-"""Refunds that this shop did not send: recorded by staff, or known only because they failed later."""
+"""Refunds that this shop did not send: recorded by staff, or reported by their provider when they failed."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,7 +1,7 @@
 """Automatic refunds through the providers' APIs.
 
-A refund is sent in three steps, and the process may die after each: it is committed as `sent`, the provider is asked
-outside any transaction, its answer is committed. An attempt without an answer is looked up in the provider's list
+A refund is sent in three steps, and the process may die after each: the attempt is committed as `sent`, it is sent
+outside any transaction, the answer is committed. An attempt without an answer is looked up in the provider's list
 before it is sent again with the same amount; only after a definite refusal does another attempt begin.
 """
 
@@ -32,7 +32,7 @@ def send_due(*, limit: int = BATCH_ROWS) -> int:
         try:
             refund = attempts.begin(payment)
         except attempts.LimitReached:
-            log.warning("automatic refunds have reached STRIPE_REFUNDS_PER_HOUR; the rest waits")
+            log.warning("automatic refunds have reached STRIPE_REFUNDS_PER_HOUR; the others wait")
             break
         if refund is not None:
             _carry_out(payment, refund)
@@ -72,6 +72,6 @@ def _answer_in(listed: list[ListedRefund], payment: Payment, refund: Refund) -> 
     of_attempt = [listing for listing in listed if listing.attempt == attempts.name_of(payment, refund)]
     if not of_attempt:
         return None
-    listing = next((listing for listing in of_attempt if listing.is_alive), of_attempt[0])
-    outcome = RefundOutcome.ACCEPTED if listing.is_alive else RefundOutcome.REFUSED
+    listing = next((listing for listing in of_attempt if listing.is_in_effect), of_attempt[0])
+    outcome = RefundOutcome.ACCEPTED if listing.is_in_effect else RefundOutcome.REFUSED
     return RefundAnswer(outcome=outcome, refund_id=listing.refund_id, detail="Found in the provider's list.")

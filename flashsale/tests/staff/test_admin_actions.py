@@ -91,7 +91,7 @@ def test_each_action_does_what_it_says_and_says_what_it_did(live_server, ann, vi
         sign_in(page)
         told = [
             (decide(page, products, product, "pause"), "Widget is paused."),
-            (decide(page, products, product, "resume"), "Widget goes on."),
+            (decide(page, products, product, "resume"), "Widget is no longer paused."),
             (decide(page, products, product, "withdraw"), "Widget is no longer published."),
             (decide(page, products, product, "publish"), "Widget is published."),
             (decide(page, products, product, "adjust_stock", delta="5"), "+5 units, 55 in all."),
@@ -163,7 +163,7 @@ def test_rows_are_downloaded_and_products_are_uploaded(live_server, ann, viewpor
         rows = list(csv.DictReader(Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()))
         page.goto("/admin/catalog/product/import")
         page.set_input_files("input[type=file]", upload)
-        page.click("text=Look at it")
+        page.click("button:has-text('Preview')")
         page.wait_for_selector("text=1 products would be added")
         assert "12.50 EUR" in page.inner_text(".live-table")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -1,4 +1,4 @@
-"""Events about failed payments: they cancel their order, or are of another attempt to pay and change nothing.
+"""Events about failed payments: they cancel their order, or concern another attempt to pay and change nothing.
 
 Every function runs inside a transaction that holds the event's and the order's row locks.
 """
@@ -23,8 +23,8 @@ def apply(event: WebhookEvent, order: Order) -> Verdict:
     return applied("order_cancelled")
 
 
-def is_of_another_try(event: WebhookEvent, order: Order) -> bool:
-    """Say whether only one try to pay failed, not the order's own payment: whatever its amount, it changes nothing."""
+def is_of_another_attempt(event: WebhookEvent, order: Order) -> bool:
+    """Say whether an attempt to pay failed that is not the order's own payment: whatever its amount, it is ignored."""
     return not PROVIDERS[event.provider].failures_end_orders and not _is_of_the_orders_payment(event, order)
 
 

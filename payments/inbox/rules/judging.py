@@ -24,7 +24,7 @@ IGNORED_KINDS: dict[WebhookEvent.Kind, str] = {Kind.UNKNOWN: "unknown_type", Kin
 
 
 def on_receipt(message: Message, *, is_id_reused: bool) -> Verdict:
-    """Return the verdict that needs no look at the order; an event that is still to be processed is `received`."""
+    """Return the verdict that is clear without the order; it is `received` for an event that has to be processed."""
     if is_id_reused:
         return review("event_id_reused")
     if message.kind in IGNORED_KINDS:
@@ -104,7 +104,7 @@ def _apply_without_order(event: WebhookEvent) -> Verdict | None:
 
 def _doubt_about(event: WebhookEvent, order: Order) -> Verdict | None:
     """Return the verdict on an event that must not be applied as it is, else None."""
-    if event.kind == Kind.FAILURE and failures.is_of_another_try(event, order):
+    if event.kind == Kind.FAILURE and failures.is_of_another_attempt(event, order):
         return None
     if event.currency and event.currency != order.currency:
         return review("currency_differs")
@@ -116,6 +116,6 @@ def _doubt_about(event: WebhookEvent, order: Order) -> Verdict | None:
 
 def _without_order(event: WebhookEvent, *, now: datetime) -> Verdict:
     event.parked_at = event.parked_at or now
-    if matching.may_still_come(event, now=now):
+    if matching.order_may_come(event, now=now):
         return Verdict(Status.PARKED, "order_not_found")
     return review("order_never_came") if event.kind == Kind.SUCCESS else ignore("order_never_came")

@@ -23,16 +23,16 @@ def payment_named_in(event: WebhookEvent, payments: QuerySet[Payment]) -> Paymen
 
 
 def doubt_about(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict | None:
-    """Return the verdict on an event about a refund that may be out of date or not ours to apply, else None."""
+    """Return the verdict on an event about a refund that may be outdated or cannot be applied, else None."""
     payment = payment_named_in(event, payments)
     if payment is None:
         return review("payment_unknown")
     if event.currency and event.currency != payment.currency:
         return review("currency_differs")
     if event.kind == WebhookEvent.Kind.REFUND_FAILED:
-        # The refund of a part of a good order's price failed: only staff know whether it is still owed.
+        # A partial refund of a paid order failed: only staff know whether the money is still owed.
         return review("refund_failed") if payment.status == Payment.Status.APPLIED else None
-    # A running total may have been counted before a refund failed, and arrive after it.
+    # A running total may have been computed before a refund failed, and arrive after the news of that.
     may_be_outdated = event.amount_is_total and payment.refunds.filter(status=Refund.Status.FAILED).exists()
     if not may_be_outdated or not _newly_refunded(event, payment) > 0:
         return None
@@ -42,7 +42,7 @@ def doubt_about(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict | N
 
 
 def apply(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict:
-    """Record what the event says about the one of these payments that it means."""
+    """Record what the event says about its payment, one of these."""
     payment = payment_named_in(event, payments)
     if payment is None:
         return review("payment_unknown")

@@ -30,22 +30,24 @@ REFUND_REASONS: dict[type[Refusal], str] = {
 
 
 def pay_plain(undecided: Iterable[WebhookEvent]) -> list[tuple[WebhookEvent, Order]]:
-    """Let plain successes pay their orders, by one statement for each table; return them with their orders.
+    """Let plain successes pay their orders, with one statement for each table; return them with their orders.
 
-    Plain is a success that names its order by id and that `apply` would let pay it without reading anything more. The
-    others of these events are left as they are. Locks the orders that the events name.
+    A success is plain when it names its order by id and needs no decision beyond what is read here for all of them at
+    once (`_is_plain`). The other events are left as they are. Locks the orders that the events name.
     """
-    named = [event for event in undecided if event.kind == WebhookEvent.Kind.SUCCESS and event.order_ref is not None]
-    if not named:
+    successes = [
+        event for event in undecided if event.kind == WebhookEvent.Kind.SUCCESS and event.order_ref is not None
+    ]
+    if not successes:
         return []
-    locked = orders.lock_all(event.order_ref for event in named if event.order_ref)
-    recorded = payment_records.recorded_names(named)
-    proofs = proved_payments.find(event.payment_ref for event in named)
+    locked = orders.lock_all(event.order_ref for event in successes if event.order_ref)
+    recorded = payment_records.recorded_keys(successes)
+    proofs = proved_payments.find(event.payment_ref for event in successes)
     now = clock.now()
     paid: list[tuple[WebhookEvent, Order]] = []
     proved: dict[str, Order] = {}
-    for event in named:
-        # One event for each order, and one for each payment; a payment id is proved for all providers.
+    for event in successes:
+        # At most one event for each order and each payment; a payment id is proved across all providers.
         order = locked.pop(event.order_ref, None) if event.order_ref else None
         proof = proofs.get(event.payment_ref or "")
         is_new = event.payment_key not in recorded and event.payment_ref not in proved
@@ -128,7 +130,7 @@ def _verdict_on_recorded(event: WebhookEvent, order: Order) -> Verdict | None:
 
 
 def _is_the_payment_of(event: WebhookEvent, order: Order) -> bool:
-    """Say whether this success on a paid order may be the very payment that paid it.
+    """Say whether this success on a paid order may report the payment that paid it.
 
     It may when it names no payment, or names the one that an API token placed the order with, while the event that paid
     the order named none.
@@ -136,7 +138,7 @@ def _is_the_payment_of(event: WebhookEvent, order: Order) -> bool:
     if event.payment_ref is None:
         return True
     proof = proved_payments.of_order(order.pk).get(event.payment_ref)
-    if proof is None or not proof.is_a_tokens_word:
+    if proof is None or not proof.is_by_token:
         return False
     return Payment.objects.filter(order=order, status=Payment.Status.APPLIED, event__payment_ref__isnull=True).exists()
 
@@ -151,5 +153,5 @@ def _make_refund_due(event: WebhookEvent, order: Order, *, reason: str) -> Verdi
 
 def _may_pass_after_reclaim(refusal: Refusal, order: Order) -> bool:
     if isinstance(refusal, LimitExceeded):
-        return refusal.is_by_overdue
+        return refusal.may_pass_after_reclaim
     return isinstance(refusal, InsufficientStock) and bool(overdue.count(order.product_id, at=clock.now()))

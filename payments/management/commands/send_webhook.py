@@ -27,7 +27,7 @@ class Command(BaseCommand):
     help = "Sign an event, send it to the running server, print the answer. Exit 1 unless it is 2xx."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        statuses = list(dict.fromkeys(status for one in PROVIDERS.values() for status in one.sample_statuses))
+        statuses = list(dict.fromkeys(status for each in PROVIDERS.values() for status in each.sample_statuses))
         parser.add_argument("--provider", choices=list(PROVIDERS), default=DEFAULT_PROVIDER)
         parser.add_argument("--status", default="success", help=f"One of {', '.join(statuses)}.")
         parser.add_argument("--key", default=None, help="The event's id; random unless given.")

@@ -12,15 +12,15 @@ from django.conf import settings
 from flashsale.core import money
 from flashsale.core.identifiers import parse_uuid
 from payments.models import DISPUTE_ID_LENGTH, REASON_LENGTH, REFUND_ID_LENGTH, Dispute, WebhookEvent
-from payments.providers.base import DisputeNews, Message, fingerprint_of
-from payments.providers.reading import Reader, event_id_of, members_of, plain, type_of
+from payments.providers.base import DisputeState, Message, fingerprint_of
+from payments.providers.reading import Reader, canonical_amount, event_id_of, members_of, type_of
 
 Kind = WebhookEvent.Kind
 
 # By type: the kind of event here, and the member with the amount.
 PAYMENT_INTENTS = {
     "payment_intent.succeeded": (Kind.SUCCESS, "amount_received"),
-    # A declined try: the customer may try again with the same payment intent.
+    # A declined attempt: the customer may try again with the same payment intent.
     "payment_intent.payment_failed": (Kind.INFORMATIONAL, "amount"),
     "payment_intent.canceled": (Kind.FAILURE, "amount"),
 }
@@ -50,7 +50,7 @@ ENDS_OF_DISPUTES = {
     "prevented": Dispute.Status.WON,
     "lost": Dispute.Status.LOST,
 }
-# The year 3000; later times are taken for faults.
+# The year 3000; later times are treated as absent.
 MAX_TIMESTAMP = 32503680000
 
 # Where Stripe's minor units are not those of ISO 4217: https://docs.stripe.com/currencies#minor-units
@@ -63,7 +63,7 @@ def translate(body: bytes) -> Message:
     event_id = event_id_of(event.get("id"), pointer="#/id")
     event_type = event.get("type")
     if isinstance(event_type, str) and event_type in TYPES:
-        return _known(event_id, event_type, event)
+        return _translate_known(event_id, event_type, event)
     return Message(
         event_id=event_id,
         kind=Kind.UNKNOWN,
@@ -72,27 +72,27 @@ def translate(body: bytes) -> Message:
     )
 
 
-def _known(event_id: str, event_type: str, event: dict[str, Any]) -> Message:
+def _translate_known(event_id: str, event_type: str, event: dict[str, Any]) -> Message:
     kind, amount_name = TYPES[event_type]
     subject = _object_in(event)
     is_informational = _changes_nothing(event_type, subject)
     reader = Reader(subject)
-    named = Reader({} if kind == Kind.DISPUTE else _mapping(subject.get("metadata")))
-    order_id, hold_id = named.uuid("order_id"), named.uuid("hold_id")
-    if event_type in SESSIONS and not (order_id or hold_id or named.unusable):
+    metadata = Reader({} if kind == Kind.DISPUTE else _mapping(subject.get("metadata")))
+    order_id, hold_id = metadata.uuid("order_id"), metadata.uuid("hold_id")
+    if event_type in SESSIONS and not (order_id or hold_id or metadata.unusable):
         order_id = _order_of_link(subject, reader)
     dispute = _dispute_in(subject, reader) if kind == Kind.DISPUTE else None
     payment_id = reader.usable("payment_intent", *_payment_id(event_type, subject))
     refund_id = reader.text("id", max_length=REFUND_ID_LENGTH) if event_type in REFUNDS else None
     currency = reader.currency("currency")
-    # The amount of a failure changes nothing, and a canceled intent may hold any.
-    counts = kind not in (Kind.FAILURE, Kind.INFORMATIONAL) and not is_informational
-    amount = reader.minor_units(amount_name, exponent=exponent_of(currency)) if counts and currency else None
-    if counts and amount is None:
+    # The amount of a failure is not used, and a canceled intent may hold any value.
+    uses_amount = kind not in (Kind.FAILURE, Kind.INFORMATIONAL) and not is_informational
+    amount = reader.minor_units(amount_name, exponent=exponent_of(currency)) if uses_amount and currency else None
+    if uses_amount and amount is None:
         reader.unusable.setdefault(amount_name, "missing")
     if event.get("livemode") is not settings.STRIPE_LIVEMODE:
         reader.unusable["livemode"] = repr(event.get("livemode"))
-    unusable = named.unusable | reader.unusable
+    unusable = metadata.unusable | reader.unusable
     return Message(
         event_id=event_id,
         kind=Kind.INFORMATIONAL if is_informational else kind,
@@ -105,7 +105,7 @@ def _known(event_id: str, event_type: str, event: dict[str, Any]) -> Message:
             payment_id,
             *([refund_id] if refund_id else []),
             *([dispute.dispute_id, dispute.status] if dispute else []),
-            plain(amount),
+            canonical_amount(amount),
             currency,
             sorted(unusable.items()),
         ),
@@ -150,14 +150,14 @@ def _order_of_link(session: dict[str, Any], reader: Reader) -> UUID | None:
     return reader.usable("client_reference_id", reference, order_id if link in settings.STRIPE_PAYMENT_LINKS else None)
 
 
-def _dispute_in(subject: dict[str, Any], reader: Reader) -> DisputeNews | None:
+def _dispute_in(subject: dict[str, Any], reader: Reader) -> DisputeState | None:
     dispute_id = reader.text("id", max_length=DISPUTE_ID_LENGTH)
     if dispute_id is None:
         reader.unusable.setdefault("id", "missing")
         return None
     status, reason = subject.get("status"), subject.get("reason")
     status = ENDS_OF_DISPUTES.get(status, Dispute.Status.OPEN) if isinstance(status, str) else Dispute.Status.OPEN
-    return DisputeNews(
+    return DisputeState(
         dispute_id=dispute_id, status=status, reason=type_of(reason)[:REASON_LENGTH] if isinstance(reason, str) else ""
     )
 

@@ -20,8 +20,9 @@ READ_TIMEOUT_SECONDS = 20
 ALREADY_REFUNDED = "charge_already_refunded"
 ATTEMPT = "refund_attempt"
 LISTED_REFUNDS = 100
-NOT_GIVEN_BACK = frozenset({"failed", "canceled"})
-# A refusal of the request itself. Wrong keys, conflicts, rate limits and faults of the server are no answer to it.
+FAILED_STATUSES = frozenset({"failed", "canceled"})
+# Statuses that refuse the refund itself. After a wrong API key, a conflict, a rate limit or a server error its outcome
+# is unknown.
 DEFINITE = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.NOT_FOUND})
 
 
@@ -39,7 +40,7 @@ class StripeRefunds:
             refund = _client().v1.refunds.create(params, {"idempotency_key": key})
         except stripe.StripeError as error:
             return _answer_in(error)
-        if refund.status in NOT_GIVEN_BACK:
+        if refund.status in FAILED_STATUSES:
             detail = f"The refund is {refund.status}: {refund.failure_reason or 'no reason given'}."
             return RefundAnswer(outcome=RefundOutcome.REFUSED, refund_id=refund.id, detail=detail)
         return RefundAnswer(outcome=RefundOutcome.ACCEPTED, refund_id=refund.id)
@@ -62,13 +63,13 @@ def _listed(refund: dict[str, Any], currency: str) -> ListedRefund:
     return ListedRefund(
         refund_id=refund["id"],
         amount=Decimal(refund["amount"]).scaleb(-exponent_of(currency)),
-        is_alive=refund["status"] not in NOT_GIVEN_BACK,
+        is_in_effect=refund["status"] not in FAILED_STATUSES,
         attempt=(refund.get("metadata") or {}).get(ATTEMPT, ""),
     )
 
 
 def _client() -> stripe.StripeClient:
-    """Return a client that never repeats a request by itself: when to do so is decided from the database."""
+    """Return a client without automatic retries: the stored attempts decide when a request is repeated."""
     return stripe.StripeClient(
         settings.STRIPE_API_KEY,
         base_addresses={"api": settings.STRIPE_API_BASE},
@@ -88,6 +89,6 @@ def _answer_in(error: stripe.StripeError) -> RefundAnswer:
     is_about_the_key = isinstance(error, stripe.IdempotencyError)
     if status in DEFINITE and not is_about_the_key:
         return RefundAnswer(outcome=RefundOutcome.REFUSED, detail=detail)
-    # A saved fault of the server, or a key that was used before with other parameters.
+    # Stripe stored a server error for the key, or the key was used before with other parameters.
     is_spent = status >= HTTPStatus.INTERNAL_SERVER_ERROR or (is_about_the_key and status in DEFINITE)
     return RefundAnswer(outcome=RefundOutcome.UNKNOWN, detail=detail, key_is_spent=is_spent)

@@ -1,4 +1,4 @@
-"""Stripe's webhooks: who sent them, what they say, and samples of them.
+"""Stripe's webhooks: verified, translated, and sampled.
 
 Source: https://docs.stripe.com/webhooks#verify-events.
 """
@@ -55,7 +55,7 @@ class StripeProvider(Provider):
         signature = _HEADER.fullmatch(headers.get(SIGNATURE_HEADER, ""))
         if signature is None:
             raise SignatureMismatch("The signature's header is missing or malformed.")
-        # The library looks at the past only.
+        # The library accepts timestamps in the future.
         if abs(time.time() - int(signature[1])) > TOLERANCE_SECONDS:
             raise SignatureMismatch("The message's timestamp is too far from now.")
 
