@@ -1,7 +1,7 @@
-"""How long staff wait for pages, and how often these ask the database, with few rows and with a million holds.
+"""Response times and query counts of the admin's pages, with few rows and with a million holds.
 
-`python -m benchmarks.admin_pages` starts servers of its own, fills them by SQL, and prints a table: each page is asked
-for several times in both sizes, in one run on one machine, so that the ratio says what the rows cost.
+`python -m benchmarks.admin_pages` starts servers of its own, fills them by SQL, and prints a table: each page is
+requested several times with both numbers of rows, in one run, so that the ratio shows what the rows cost.
 """
 
 import os
@@ -17,7 +17,7 @@ HOLDS, ORDERS, PRODUCTS = 1_000_000, 200_000, 20
 FEW_HOLDS, FEW_ORDERS = 200, 100
 ROUNDS = 7
 PAGES = {
-    "first page's numbers": "/admin/live/",
+    "dashboard's figures": "/admin/live/",
     "holds": "/admin/checkout/hold/",
     "holds, active": "/admin/checkout/hold/?status__exact=active",
     "hold by customer": "/admin/checkout/hold/?q=customer-77",
@@ -28,7 +28,7 @@ PAGES = {
     "events to review": "/admin/payments/webhookevent/?status__exact=needs_review",
     "stock": "/admin/catalog/stock/",
 }
-# Old holds that ended, then orders with their holds, events and payments; as many as the parameters say.
+# Holds that ended; %(orders)s of them with an order, an event and a payment.
 FILL = """
 INSERT INTO checkout_hold (id, product_id, quantity, unit_price, currency, customer_id, status, created_at, expires_at,
     ended_at, client, body_hash)
@@ -92,8 +92,8 @@ def _run() -> None:
     many = _measure()
     print(f"| page | few rows, ms | {HOLDS:,} holds, {ORDERS:,} orders, ms | ratio | queries |\n|---|---|---|---|---|")
     for name, (ms, _) in few.items():
-        slower, queries = many[name]
-        print(f"| {name} | {ms:.0f} | {slower:.0f} | {slower / ms:.1f} | {queries} |")
+        many_ms, queries = many[name]
+        print(f"| {name} | {ms:.0f} | {many_ms:.0f} | {many_ms / ms:.1f} | {queries} |")
 
 
 def _fill(connection, *, holds: int, orders: int) -> None:
@@ -103,7 +103,7 @@ def _fill(connection, *, holds: int, orders: int) -> None:
             "TRUNCATE checkout_hold, checkout_order, payments_webhookevent, payments_payment, payments_refund"
         )
         cursor.execute(FILL.format(products=PRODUCTS), {"holds": holds, "orders": orders})
-    print(f"{holds:,} holds made in {time.monotonic() - started:.0f} s", file=sys.stderr)
+    print(f"{holds:,} holds inserted in {time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
 def _measure() -> dict[str, tuple[float, int]]:

@@ -42,10 +42,10 @@ def find_commit(revision: str) -> str:
 
 @contextlib.contextmanager
 def checked_out(commit: str) -> Iterator[Checkout]:
-    """Give the files of a commit in a folder that is removed at the end.
+    """Yield the files of a commit, in a folder that is removed at the end.
 
-    The revision runs in this virtual environment, with the versions that are installed. What it requires and this one
-    does not have any more is installed beside it.
+    The revision runs in this virtual environment, with the versions that are installed. Packages that it requires and
+    that are not installed go into a folder beside it.
     """
     with tempfile.TemporaryDirectory(prefix="flashsale-revision-") as folder:
         path, extra = Path(folder, "checkout"), Path(folder, "packages")

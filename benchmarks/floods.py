@@ -1,7 +1,7 @@
-"""`python -m benchmarks.floods`: what floods do to a process's memory and to the latency of other requests.
+"""`python -m benchmarks.floods`: how floods affect a worker's memory and the latency of other requests.
 
 `--against REVISION` measures another revision beside this one, in alternating rounds of one run. Latencies are those of
-one client that polls meanwhile.
+one client that polls during the flood.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import psycopg
 
 from benchmarks import mixed, wrk
 from benchmarks.checkouts import THIS, Checkout, checked_out, find_commit
-from benchmarks.loads import CLIENTS, PLENTY
+from benchmarks.loads import AMPLE_STOCK, CLIENTS
 from benchmarks.results import machine
 from benchmarks.shop import ShopUnderTest, open_shop, serving
 from flashsale.local import servers
@@ -59,7 +59,7 @@ def _resident(pid: int) -> int:
 
 
 class Poller:
-    """Asks for paths, one after the other, until it is stopped; keeps how long each answer took."""
+    """Requests paths in turn until it is stopped; records the latency of each answer."""
 
     def __init__(self, port: int, *paths: str) -> None:
         self.milliseconds: list[float] = []
@@ -102,7 +102,7 @@ def quiet(side: Side, seconds: float) -> str:
 
 
 def schema(side: Side, seconds: float) -> str:
-    """Ask for the schema over 64 connections."""
+    """Request the OpenAPI document over 64 connections."""
     before = side.megabytes()
     load = wrk.run(f"{side.shop.url}/api/v1/schema", clients=CLIENTS, seconds=seconds)
     return f"{load.per_second:.0f}/s, {before} -> {side.megabytes()} MiB"
@@ -129,7 +129,7 @@ def unsigned_webhooks(side: Side, seconds: float) -> str:
 
 
 def locked_stock(side: Side, _seconds: float) -> str:
-    """Let 80 clients ask for units of a product whose stock row is locked."""
+    """Place holds from 80 clients on a product whose stock row is locked."""
     body = json.dumps({"product_id": side.product_id, "quantity": 1})
     with _locked(side), Poller(side.shop.port, *_pages(side)) as poller:
         load = wrk.run(
@@ -154,12 +154,12 @@ def _locked(side: Side) -> Iterator[None]:
 
 
 def mixed_requests(side: Side, _seconds: float, *, requests: int) -> str:
-    """Send every kind of request, refused ones too, and read the memory ten times."""
-    seen = [side.megabytes()]
+    """Send every kind of request, refused ones too; report the memory before, and after each tenth of them."""
+    megabytes = [side.megabytes()]
     for _ in range(10):
         statuses = mixed.run(side.shop.port, requests=requests // 10, clients=CLIENTS, product_id=side.product_id)
-        seen.append(side.megabytes())
-    return f"MiB {' '.join(map(str, seen))}; {dict(sorted(statuses.items(), key=str))} in the last tenth"
+        megabytes.append(side.megabytes())
+    return f"MiB {' '.join(map(str, megabytes))}; {dict(sorted(statuses.items(), key=str))} in the last tenth"
 
 
 @contextlib.contextmanager
@@ -167,7 +167,7 @@ def running(checkout: Checkout) -> Iterator[Side]:
     """Run a revision's shop with a product and an order."""
     with open_shop(checkout) as shop:
         shop.manage("collectstatic", "--noinput", "--verbosity", "0")
-        product_id = shop.add_product(stock=PLENTY)
+        product_id = shop.add_product(stock=AMPLE_STOCK)
         with serving(shop) as pid:
             hold = _create(shop, "/api/v1/holds", product_id=product_id, quantity=1, ttl=600)
             order = _create(shop, "/api/v1/orders", hold_id=hold["hold_id"])
@@ -204,8 +204,8 @@ def main() -> None:
         for name in options.floods or floods:
             for number in range(1, (1 if name == "mixed" else options.rounds) + 1):
                 for side in sides:
-                    seen = floods[name](side, options.seconds)
-                    print(f"| {name} | {side.shop.checkout.name} | {number} | {seen} |", flush=True)
+                    measured = floods[name](side, options.seconds)
+                    print(f"| {name} | {side.shop.checkout.name} | {number} | {measured} |", flush=True)
 
 
 if __name__ == "__main__":

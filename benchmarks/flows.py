@@ -16,7 +16,7 @@ BUSY = 503
 
 @dataclass(frozen=True)
 class Paths:
-    """Where the three steps of a flow are."""
+    """The paths of the three steps of a flow."""
 
     holds: str
     orders: str
@@ -28,11 +28,11 @@ ORDINARY = Paths("/bench/holds", "/bench/orders", "/bench/webhook")
 
 
 class Client:
-    """One connection that speaks as much HTTP as this needs."""
+    """One HTTP/1.1 connection, with only as much of the protocol as is needed here."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        # Those of the last answer, in lower case.
+        # The headers of the last answer; names and values in lower case.
         self.headers: dict[str, str] = {}
 
     async def open(self) -> None:
@@ -64,7 +64,7 @@ async def _buy(client: Client, paths: Paths, product_id: int, key: bytes, status
 
 
 async def pay(client: Client, paths: Paths, hold: dict, key: bytes, statuses: Counter) -> None:
-    """Order and pay for a hold, as a provider with this key would; an order that is not paid counts as negative."""
+    """Order a hold and send its signed webhook; the webhook's status counts as negative when the order is not paid."""
     payment_id = f"pay_{uuid.uuid4().hex}"
     purchase = {"hold_id": hold.get("hold_id") or hold.get("id"), "payment_id": payment_id}
     status, order = await client.post(paths.orders, json.dumps(purchase).encode(), {})
@@ -102,8 +102,8 @@ async def _run(port: int, *args, clients: int, seconds: float, only_paying: bool
 def run(
     port: int, paths: Paths, *, product_id: int, key: bytes, clients: int, seconds: float, only_paying: bool = False
 ) -> Load:
-    """Let `clients` buy one unit after the other for `seconds`; a status is negative when an order was not paid.
+    """Let `clients` buy one unit after the other for `seconds`; statuses are counted as `pay` does.
 
-    Latencies are of whole flows, or with `only_paying` of what follows the hold.
+    Latencies are of whole flows, or with `only_paying` of the order and the payment.
     """
     return asyncio.run(_run(port, paths, product_id, key, clients=clients, seconds=seconds, only_paying=only_paying))

@@ -1,4 +1,4 @@
-"""The loads that two revisions are compared by: requests that every revision's public API answers."""
+"""The loads by which two revisions are compared: requests to the public API, which every revision answers."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from benchmarks.shop import ShopUnderTest
 from benchmarks.wrk import Load
 
 CLIENTS = 64
-PLENTY = 2_000_000_000
+AMPLE_STOCK = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -22,17 +22,17 @@ class Scenario:
     title: str
     expected: frozenset[int]
     run: Callable[[ShopUnderTest, int, float], Load]
-    stock: int = PLENTY
+    stock: int = AMPLE_STOCK
 
 
 def post(shop: ShopUnderTest, path: str, product_id: int, seconds: float, *, keyed: bool = False) -> Load:
-    """Ask for one unit again and again; `keyed` gives each request its own Idempotency-Key."""
+    """Place holds of one unit; `keyed` gives each request its own Idempotency-Key."""
     body = json.dumps({"product_id": product_id, "quantity": 1})
     return wrk.run(shop.url + path, clients=CLIENTS, seconds=seconds, method="POST", body=body, keyed=keyed)
 
 
 def get(shop: ShopUnderTest, path: str, seconds: float) -> Load:
-    """Read one address again and again."""
+    """GET one path repeatedly."""
     return wrk.run(shop.url + path, clients=CLIENTS, seconds=seconds)
 
 
@@ -57,7 +57,7 @@ def _paid_flows(shop: ShopUnderTest, product_id: int, seconds: float) -> Load:
     return pay(shop, flows.SHOP, product_id, seconds)
 
 
-# By their names on the command line. A new row is a new entry.
+# By their names on the command line.
 SCENARIOS = {
     "holds": Scenario("accepted holds, one hot product", frozenset({201}), _holds),
     "refusals": Scenario("sold-out refusals", frozenset({409}), _holds, stock=0),

@@ -1,4 +1,4 @@
-"""Every kind of request, those that are refused too, over some connections at once; counts the answers by status."""
+"""Every kind of request, refused ones too, over several connections at once; counts the answers by status."""
 
 import asyncio
 import json
@@ -27,10 +27,10 @@ def kinds(product_id: int) -> list[Request]:
         ("/api/v1/payments/webhook", LARGE), ("/api/v1/payments/webhooks/unknown", LARGE), ("/admin/login/", b"x=y"),
         (f"/api/v1/orders/{UNKNOWN_ID}/cancel", b""), ("/api/v1/products", b"{}"),
     ]  # fmt: skip
-    wrong = ("Authorization: Bearer x", f"Authorization: Bearer abcdefgh.{'x' * 32}", "Accept: text/html")
+    unusual_headers = ("Authorization: Bearer x", f"Authorization: Bearer abcdefgh.{'x' * 32}", "Accept: text/html")
     requests: list[Request] = [("GET", path, b"", ()) for path in get]
     requests += [("POST", path, body, ()) for path, body in post]
-    requests += [("GET", get[0], b"", (header,)) for header in wrong]
+    requests += [("GET", get[0], b"", (header,)) for header in unusual_headers]
     return [*requests, ("DELETE", f"/api/v1/holds/{UNKNOWN_ID}", b"", ()), ("PUT", "/api/v1/holds", LARGE, ())]
 
 
@@ -50,7 +50,7 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reque
 
 
 async def _client(port: int, requests: list[Request], count: int, statuses: Counter[int | str]) -> None:
-    """Send requests at random; one that is cut off is counted, and the next one has a new connection."""
+    """Send random requests; one whose connection breaks is counted, and the next one opens a new connection."""
     writer = None
     for _ in range(count):
         try:

@@ -1,4 +1,4 @@
-"""The plan of every query on a sale's path, with a million old holds: which index it uses, how long it takes.
+"""The plans of a sale's queries with a million old holds: the indexes that they use, and their times.
 
 `python -m benchmarks.plans` starts servers of its own, fills them by SQL, and prints a table.
 """
@@ -41,7 +41,7 @@ def _queries() -> dict[str, Any]:
         "an order by its payment id": Order.objects.filter(payment_id=order.payment_id),
         "overdue orders, oldest first": Order.objects.overdue(now).order_by("payment_due_at")[:2000],
         "an event by its id": WebhookEvent.objects.filter(provider="standard", event_id=order.payment_id),
-        "events whose time has come": WebhookEvent.objects.filter(
+        "events that are due": WebhookEvent.objects.filter(
             status__in=["received", "failed"], next_attempt_at__lte=now
         ).order_by("next_attempt_at")[:200],
         "parked events for an order": parked.filter(

@@ -1,4 +1,4 @@
-"""What two sides reached in rounds that alternate between them, and the table that shows it."""
+"""Measures two sides in alternating rounds, and renders the results as a table."""
 
 import os
 import platform
@@ -11,13 +11,13 @@ from importlib.metadata import version
 
 from benchmarks.wrk import Load
 
-# A round ends in the middle of its last requests; they must not count against the other side's round.
+# When a round ends, its last requests may still run: they must not slow the other side's round.
 PAUSE_SECONDS = 1
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two that are compared: a name, what one round of it is, and the statuses that may be answered."""
+    """One of two systems that are compared: its name, a function that runs one round, the statuses it may answer."""
 
     name: str
     round: Callable[[], Load]
@@ -70,9 +70,9 @@ class Result:
 
 
 def measure(row: Row, *, rounds: int) -> Result:
-    """Measure both sides, the one that goes first changing from round to round.
+    """Measure both sides in alternating order.
 
-    Ends the program when a side answers a status that does not belong to the row, or loses a request.
+    Ends the program when a side answers a status that is not among its `expected` ones, or loses a request.
     """
     loads: dict[Side, list[Load]] = {row.ours: [], row.theirs: []}
     if row.warms_up:
@@ -98,7 +98,7 @@ def _round(side: Side) -> Load:
 
 
 def median(loads: Sequence[Load]) -> Load:
-    """Return the median of each number of the rounds."""
+    """Return the median of each figure over the rounds."""
     return replace(
         loads[0],
         per_second=statistics.median(load.per_second for load in loads),
@@ -129,7 +129,7 @@ def _cells(load: Load) -> list[str]:
 
 
 def machine() -> str:
-    """Return what it was measured on."""
+    """Return the number of cores and the versions of what was measured."""
     names = ("django", "djangorestframework", "granian", "psycopg")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     return f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, {versions}"

@@ -1,7 +1,8 @@
-"""`python -m benchmarks.rush`: many clients ask for few units at the same moment; each must get an answer in time.
+"""`python -m benchmarks.rush`: many clients request few units at the same moment; each must get an answer in time.
 
-A client opens its connection, asks for a unit, waits as long as `Retry-After` says when the answer is `busy`, and pays
-for its hold. Exit 1 unless all units are sold, none twice, no client got another 5xx, and each had an answer in time.
+A client opens a connection, requests a hold, retries after `Retry-After` while the answer is `busy`, and pays for its
+hold. Exit 1 unless all units are sold, the audit finds no drift, no client got a 5xx other than `busy`, and the last
+answer came within `IN_TIME_SECONDS`.
 """
 
 import argparse
@@ -19,7 +20,7 @@ BUSY = 503
 
 
 async def _client(
-    shop: ShopUnderTest, product_id: int, start: asyncio.Event, seen: Counter[str | int], waits: list[float]
+    shop: ShopUnderTest, product_id: int, start: asyncio.Event, outcomes: Counter[str | int], waits: list[float]
 ) -> None:
     client = flows.Client(shop.port)
     await client.open()
@@ -27,23 +28,23 @@ async def _client(
     started = time.perf_counter()
     body = json.dumps({"product_id": product_id, "quantity": 1}).encode()
     while (answer := await client.post(flows.SHOP.holds, body, {}))[0] == BUSY:
-        seen["busy"] += 1
+        outcomes["busy"] += 1
         await asyncio.sleep(float(client.headers.get("retry-after", 1)))
     waits.append(time.perf_counter() - started)
-    seen[f"hold {answer[0]}"] += 1
+    outcomes[f"hold {answer[0]}"] += 1
     if answer[0] == 201:
-        await flows.pay(client, flows.SHOP, answer[1], shop.key, seen)
+        await flows.pay(client, flows.SHOP, answer[1], shop.key, outcomes)
     await client.close()
 
 
 async def _rush(shop: ShopUnderTest, product_id: int, clients: int) -> tuple[Counter[str | int], list[float]]:
-    start, seen, waits = asyncio.Event(), Counter(), []
-    tasks = [asyncio.create_task(_client(shop, product_id, start, seen, waits)) for _ in range(clients)]
-    # All connections are open before the first request is sent.
+    start, outcomes, waits = asyncio.Event(), Counter(), []
+    tasks = [asyncio.create_task(_client(shop, product_id, start, outcomes, waits)) for _ in range(clients)]
+    # Time for all connections to open.
     await asyncio.sleep(2)
     start.set()
     await asyncio.gather(*tasks)
-    return seen, sorted(waits)
+    return outcomes, sorted(waits)
 
 
 def main() -> None:
@@ -58,15 +59,15 @@ def main() -> None:
         from checkout import audit
 
         product_id = shop.add_product(stock=options.stock)
-        seen, waits = asyncio.run(_rush(shop, product_id, options.clients))
+        outcomes, waits = asyncio.run(_rush(shop, product_id, options.clients))
         stock, drift = Stock.objects.get(pk=product_id), audit.find_drift()
     print(
         f"{options.clients} clients, {options.stock} units: {stock.sold} sold, {stock.reserved} reserved, drift {drift}"
     )
-    print(", ".join(f"{name}: {count}" for name, count in sorted(seen.items(), key=str)))
+    print(", ".join(f"{name}: {count}" for name, count in sorted(outcomes.items(), key=str)))
     print(f"answer after p50 {waits[len(waits) // 2]:.2f} s, the last after {waits[-1]:.2f} s")
     is_good = stock.sold == options.stock and not drift and waits[-1] < IN_TIME_SECONDS
-    sys.exit(not is_good or any(str(name)[-3:] in ("500", "502", "504") for name in seen))
+    sys.exit(not is_good or any(str(name)[-3:] in ("500", "502", "504") for name in outcomes))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """`make bench`: every promise about speed, as a ratio of two sides that are measured in alternating rounds.
 
-Without options this revision is compared with the same sale done the ordinary way, as revision `BASELINE` has it, in a
-checkout of its own, so that the measure never changes. `--against REVISION` compares the two revisions' public APIs.
-Rows can be chosen by name. After each row the audit runs on both sides. An answer that does not belong to a row (a 429,
-an unexpected 5xx, `busy`) ends the run with exit code 1, as does a promise that is missed.
+Without options this revision is compared with the ordinary views (one transaction for each request) and bare views of
+revision `BASELINE`, in a checkout of its own, so that the reference never changes. `--against REVISION` compares the
+public APIs of the two revisions. Rows can be chosen by name. After each row the audit runs on both sides. An unexpected
+answer (a 429, a 5xx, `busy`) ends the run with exit code 1, as does a promise that is missed.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from benchmarks import checkouts, flows, loads, stored_rows, wrk
-from benchmarks.loads import PLENTY, SCENARIOS
+from benchmarks.loads import AMPLE_STOCK, SCENARIOS
 from benchmarks.results import Result, Row, Side, machine, measure, table
 from benchmarks.shop import ShopUnderTest, open_shop, serving
 from benchmarks.wrk import Load
@@ -27,7 +27,7 @@ ROWS = ("holds", "refusals", "products", "flows", "old", "expiry")
 
 
 class Bench:
-    """The rows that compare this revision with what is ordinary or bare; it runs the shop of `BASELINE` when needed."""
+    """The rows that compare this revision with the ordinary and bare views of `BASELINE`, run when first needed."""
 
     def __init__(self, shop: ShopUnderTest, stack: contextlib.ExitStack, *, seconds: float, rounds: int) -> None:
         self._shop = shop
@@ -44,27 +44,27 @@ class Bench:
         return builders[name]()
 
     def audit(self) -> None:
-        """End the program when the books of a shop are wrong."""
+        """End the program when the counters of a shop disagree with its holds and orders."""
         self._shop.manage("audit_stock")
         if "_baseline" in self.__dict__:
             self._baseline.manage("audit_stock")
 
     @functools.cached_property
     def _baseline(self) -> ShopUnderTest:
-        """The running shop of `BASELINE`, which answers below `/bench` what this revision is compared with."""
+        """The running shop of `BASELINE`; the views that this revision is compared with are below `/bench`."""
         checkout = self._stack.enter_context(checkouts.checked_out(checkouts.find_commit(BASELINE)))
         shop = self._stack.enter_context(open_shop(checkout, settings="benchmarks.settings"))
         self._stack.enter_context(serving(shop))
         return shop
 
-    def _post_there(self, path: str, *, stock: int = PLENTY, keyed: bool = False) -> Callable[[], Load]:
+    def _post_to_baseline(self, path: str, *, stock: int = AMPLE_STOCK, keyed: bool = False) -> Callable[[], Load]:
         product_id = self._baseline.add_product(stock=stock)
         return lambda: loads.post(self._baseline, path, product_id, self._seconds, keyed=keyed)
 
     def _holds(self) -> list[Row]:
         ours = side(self._shop, "holds", self._seconds)
-        ordinary = Side("the ordinary view", self._post_there(flows.ORDINARY.holds), frozenset({201}))
-        product_id = self._shop.add_product(stock=PLENTY)
+        ordinary = Side("the ordinary view", self._post_to_baseline(flows.ORDINARY.holds), frozenset({201}))
+        product_id = self._shop.add_product(stock=AMPLE_STOCK)
         bare = Side(
             "pgbench, one bare transaction each",
             lambda: stored_rows.pgbench(self._shop, product_id, self._seconds),
@@ -73,7 +73,9 @@ class Bench:
 
     def _refusals(self) -> list[Row]:
         bare, bare_keyed = (
-            Side("bare view with a serializer", self._post_there("/bench/constant", keyed=keyed), frozenset({409}))
+            Side(
+                "bare view with a serializer", self._post_to_baseline("/bench/constant", keyed=keyed), frozenset({409})
+            )
             for keyed in (False, True)
         )
         return [
@@ -86,7 +88,7 @@ class Bench:
         return [Row("product reads", 0.8, side(self._shop, "products", self._seconds), bare)]
 
     def _flows(self) -> list[Row]:
-        product_id = self._baseline.add_product(stock=PLENTY)
+        product_id = self._baseline.add_product(stock=AMPLE_STOCK)
         ordinary = Side(
             "the ordinary way",
             lambda: loads.pay(self._baseline, flows.ORDINARY, product_id, self._seconds),
@@ -95,11 +97,11 @@ class Bench:
         return [Row("whole paid flows", 2, side(self._shop, "flows", self._seconds), ordinary)]
 
     def _old(self) -> list[Row]:
-        """The rounds with few rows are measured before the old rows are made, so these two sides do not alternate."""
+        """Its sides do not alternate: the rounds without old rows are measured before those are inserted."""
         few = side(self._shop, "holds", self._seconds)
         before = iter([few.round() for _ in range(self._rounds)])
         many = side(self._shop, "holds", self._seconds)
-        stored_rows.fill_old(self._shop.add_product(stock=PLENTY))
+        stored_rows.fill_old(self._shop.add_product(stock=AMPLE_STOCK))
         return [
             Row(
                 "holds beside old ones",
@@ -111,7 +113,7 @@ class Bench:
         ]
 
     def _expiry(self) -> list[Row]:
-        ours, theirs = (self._shop.add_product(stock=PLENTY) for _ in range(2))
+        ours, theirs = (self._shop.add_product(stock=AMPLE_STOCK) for _ in range(2))
         expiring = Side("expiring 100,000 holds", lambda: stored_rows.expire(ours))
         bare = Side("one bare UPDATE", lambda: stored_rows.bare_update(theirs))
         return [Row("expiry", 1 / 3, expiring, bare, warms_up=False)]
@@ -125,7 +127,7 @@ def side(shop: ShopUnderTest, name: str, seconds: float) -> Side:
 
 
 def compare(revision: str, names: Iterable[str], *, seconds: float, rounds: int) -> list[Result]:
-    """Measure this revision beside another one, both running, each on a database of its own."""
+    """Measure this revision beside another one; both run at the same time, each with its own database."""
     commit = checkouts.find_commit(revision)
     results = []
     with (
@@ -145,7 +147,7 @@ def compare(revision: str, names: Iterable[str], *, seconds: float, rounds: int)
 
 
 def check_promises(names: Iterable[str], *, seconds: float, rounds: int) -> list[Result]:
-    """Measure this revision beside what is ordinary or bare."""
+    """Measure this revision beside the ordinary and bare views of `BASELINE`."""
     results = []
     with contextlib.ExitStack() as stack:
         shop = stack.enter_context(open_shop())
@@ -166,17 +168,17 @@ def _measure(row: Row, *, rounds: int) -> Result:
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Return what the command line asks for; ends the program with a sentence when it makes no sense."""
+    """Return the command line's options; ends the program with a message when they are not valid."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; with --against of {', '.join(SCENARIOS)}")
     parser.add_argument("--against", metavar="REVISION", help="a commit, branch or tag to measure beside this one")
     parser.add_argument("--rounds", type=int, help=f"{ROUNDS}, with --against {ROUNDS_AGAINST}")
     parser.add_argument("--seconds", type=float, default=5, help="how long a round lasts")
     options = parser.parse_args(arguments)
-    known = tuple(SCENARIOS) if options.against is not None else ROWS
-    if unknown := [name for name in options.rows if name not in known]:
-        parser.error(f"no row is called {', '.join(unknown)}; there are {', '.join(known)}")
-    options.rows = options.rows or list(known)
+    names = tuple(SCENARIOS) if options.against is not None else ROWS
+    if unknown := [name for name in options.rows if name not in names]:
+        parser.error(f"no row is called {', '.join(unknown)}; there are {', '.join(names)}")
+    options.rows = options.rows or list(names)
     if options.rounds is None:
         options.rounds = ROUNDS if options.against is None else ROUNDS_AGAINST
     if options.rounds < 1 or options.seconds < 1:

@@ -1,4 +1,4 @@
-"""A shop of its own for a benchmark: embedded servers that write to the disk, production settings, one web server.
+"""A shop for a benchmark: its own embedded servers, which sync to the disk, production settings, one web server.
 
 Two shops, each of another revision of the project, can run beside each other: each has its own PostgreSQL and Valkey,
 started with the same programs and settings, and migrates its own database.
@@ -97,7 +97,7 @@ def open_shop(checkout: Checkout = THIS, *, settings: str = "flashsale.settings"
 def serving(shop: ShopUnderTest, **environment: str) -> Iterator[int]:
     """Run the web server of the shop as its revision configures it.
 
-    Gives its process id, and stops it with all its processes at the end. `WEB_WORKERS` and `WEB_THREADS` of the
+    Yields its process id, and stops it with all its processes at the end. `WEB_WORKERS` and `WEB_THREADS` of the
     environment change its size.
     """
     address = {"WEB_HOST": "127.0.0.1", "PORT": str(shop.port)}

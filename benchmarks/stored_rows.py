@@ -1,4 +1,4 @@
-"""What is measured in the database itself: pgbench, a million old holds, and the expiry of many holds at once."""
+"""Measurements that work on the database directly: pgbench, a million old holds, the expiry of many holds."""
 
 import subprocess
 import time
@@ -13,7 +13,7 @@ from flashsale.local.supervisor import find_postgres
 OLD_HOLDS = 1_000_000
 DUE_HOLDS = 100_000
 PGBENCH = Path(__file__).with_name("hold.sql")
-# Old holds that ended long ago, and active ones that are overdue; %(n)s of them.
+# Holds that ended long ago, and active ones that are overdue; `n` of each.
 FILL_OLD = """
 INSERT INTO checkout_hold (id, product_id, quantity, unit_price, currency, customer_id, status, created_at, expires_at,
     ended_at)
@@ -45,12 +45,12 @@ def pgbench(shop: ShopUnderTest, product_id: int, seconds: float) -> Load:
 
 
 def fill_old(product_id: int) -> None:
-    """Make a million holds that ended long ago."""
+    """Insert a million holds that ended long ago."""
     _fill(FILL_OLD, product_id, OLD_HOLDS)
 
 
 def expire(product_id: int) -> Load:
-    """Make holds that are overdue, and measure how long the sweeper takes to expire them."""
+    """Insert overdue holds, and measure how long the sweeper takes to expire them."""
     from checkout import holds
 
     _fill_due(product_id)
@@ -61,7 +61,7 @@ def expire(product_id: int) -> Load:
 
 
 def bare_update(product_id: int) -> Load:
-    """Make holds that are overdue, and measure one UPDATE of them."""
+    """Insert overdue holds, and measure one UPDATE of them."""
     from django.db import connection
 
     from catalog.models import Stock
@@ -88,7 +88,7 @@ def _fill(statement: str, product_id: int, count: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         cursor.execute(statement, {"product_id": product_id, "n": count})
-        # The work that the filling leaves to PostgreSQL is done before anything is measured.
+        # Now, so that neither a vacuum nor a checkpoint runs during the measurement.
         cursor.execute("VACUUM ANALYZE checkout_hold")
         cursor.execute("CHECKPOINT")
 

@@ -1,4 +1,4 @@
-"""Load on one address by `wrk`, which costs the server's machine little; what it measured, as numbers."""
+"""Runs `wrk`, a load generator that needs little processor time itself, and parses what it measured."""
 
 import json
 import re
@@ -25,7 +25,7 @@ class Load:
 
 
 def find() -> str:
-    """Return the path of wrk, or end the program with a sentence that says how to get it."""
+    """Return the path of wrk, or end the program with a message that says how to install it."""
     path = shutil.which("wrk")
     if path is None:
         sys.exit("The benchmark needs wrk to make the load: apt install wrk (Debian), or build it from its source.")
@@ -42,7 +42,7 @@ def run(
     keyed: bool = False,
     headers: Mapping[str, str] | None = None,
 ) -> Load:
-    """Send one request again and again, over `clients` connections, for `seconds`; each waits for its answer."""
+    """Repeat one request over `clients` connections for `seconds`; each connection waits for its answer."""
     argv = [find(), "-t1", f"-c{clients}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(SCRIPT)]
     argv += [part for name, value in (headers or {}).items() for part in ("-H", f"{name}: {value}")]
     argv += [url, "--", method]

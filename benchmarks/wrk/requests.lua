@@ -1,5 +1,5 @@
--- One request again and again: wrk -s requests.lua URL -- METHOD [BODY [keyed]]
--- "keyed" gives every request an Idempotency-Key of its own. Prints what came back as one line of JSON.
+-- Repeats one request: wrk -s requests.lua URL -- METHOD [BODY [keyed]]
+-- "keyed" gives every request an Idempotency-Key of its own. Prints the results as one line of JSON.
 
 local threads, keyed, sent = {}, false, 0
 
