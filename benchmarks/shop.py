@@ -43,13 +43,13 @@ class ShopUnderTest:
     def manage(self, *arguments: str) -> str:
         """Run a command of the checkout's own `manage.py` and return what it prints; ends the program if it fails."""
         argv = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(
+        completed = subprocess.run(
             # Celery imports from the current folder, too.
             argv, cwd=self.checkout.path, env=self.environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        if done.returncode:
-            sys.exit(f"{self.checkout.name}: manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}")
-        return done.stdout
+        if completed.returncode:
+            sys.exit(f"{self.checkout.name}: manage.py {arguments[0]} failed:\n{completed.stdout}{completed.stderr}")
+        return completed.stdout
 
     def add_product(self, *, stock: int) -> int:
         """Add a product by the checkout's own command and return its id."""

@@ -37,8 +37,8 @@ def pgbench(shop: ShopUnderTest, product_id: int, seconds: float) -> Load:
     database = servers.database_settings(shop.state_dir)
     argv = [find_postgres("pgbench"), "-h", database["HOST"], "-p", database["PORT"], "-U", database["USER"], "-n"]
     argv += ["-c", str(CLIENTS), "-j", "2", "-T", f"{seconds:g}", "-f", PGBENCH, "-D", f"product={product_id}"]
-    done = subprocess.run([*argv, database["NAME"]], capture_output=True, text=True, check=True)
-    figures = dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
+    completed = subprocess.run([*argv, database["NAME"]], capture_output=True, text=True, check=True)
+    figures = dict(line.split(" = ", 1) for line in completed.stdout.splitlines() if " = " in line)
     per_second = float(figures["tps"].split()[0])
     latency_ms = float(figures["latency average"].split()[0])
     return Load(per_second, latency_ms, float("nan"), {200: int(per_second * seconds)}, lost=0)

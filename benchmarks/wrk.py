@@ -47,8 +47,8 @@ def run(
     argv += [part for name, value in (headers or {}).items() for part in ("-H", f"{name}: {value}")]
     argv += [url, "--", method]
     argv += [body, "keyed"] if keyed else [body]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds + SPARE_SECONDS)
-    figures = json.loads(re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)[1])
+    completed = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=seconds + SPARE_SECONDS)
+    figures = json.loads(re.search(r"^RESULT (.*)$", completed.stdout, re.MULTILINE)[1])
     statuses = {int(status): count for status, count in figures["statuses"].items()}
     return Load(
         per_second=sum(statuses.values()) / figures["seconds"],

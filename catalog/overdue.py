@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from django.db.models import Expression, F, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
-Deadline = datetime | Expression
-# Given a point in time, a queryset with `product_id` and `quantity` (units) of the rows overdue at it.
-Source = Callable[[Deadline], QuerySet[Any]]
+Time = datetime | Expression
+# Given a time, a queryset with `product_id` and `quantity` (units) of the rows that are overdue at that time.
+Source = Callable[[Time], QuerySet[Any]]
 # Given a product id, a verb with a transaction of its own that releases the units of at most `BATCH_ROWS` overdue rows
 # of that product, and returns the number of rows.
 Reclaim = Callable[[int], int]
@@ -41,7 +41,7 @@ def register(*, rows: Source, reclaim: Reclaim) -> None:
     _sources.append((rows, reclaim))
 
 
-def units_of(product_id: OuterRef | F | int, *, at: Deadline) -> Expression:
+def units_of(product_id: OuterRef | F | int, *, at: Time) -> Expression:
     """Return an expression for the overdue units of one product at `at`."""
     total: Expression = Value(0)
     for rows, _ in _sources:

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from catalog.models import Product
-from catalog.overdue import Deadline
+from catalog.overdue import Time
 from flashsale.core import money
 
 CUSTOMER_ID_LENGTH = 64
@@ -39,7 +39,7 @@ class IdempotentCreation(models.Model):
 
 
 class HoldQuerySet(models.QuerySet["Hold"]):
-    def overdue(self, at: Deadline) -> "HoldQuerySet":
+    def overdue(self, at: Time) -> "HoldQuerySet":
         """Active holds past their deadline at `at`."""
         return self.filter(status=Hold.Status.ACTIVE, expires_at__lte=at)
 
@@ -124,7 +124,7 @@ class Hold(IdempotentCreation):
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
-    def overdue(self, at: Deadline) -> "OrderQuerySet":
+    def overdue(self, at: Time) -> "OrderQuerySet":
         """Orders that are pending past their payment window at `at`."""
         return self.filter(status=Order.Status.PENDING_PAYMENT, payment_due_at__lte=at)
 

@@ -20,9 +20,9 @@ WHERE ours.id = each.id AND ours.status = 'pending_payment'
 
 def pay(order: Order, *, payment_id: str | None, now: datetime) -> None:
     """Mark a locked order as paid; from then on it shows the payment id, where there is one."""
-    before = order.status
+    old_status = order.status
     order.status, order.paid_at, order.payment_id = Order.Status.PAID, now, payment_id or order.payment_id
-    _store(order, before, "paid_at", "payment_id")
+    _store(order, old_status, "paid_at", "payment_id")
 
 
 def pay_all(payments: Sequence[tuple[Order, str | None]], *, now: datetime) -> None:
@@ -37,16 +37,16 @@ def pay_all(payments: Sequence[tuple[Order, str | None]], *, now: datetime) -> N
 
 def cancel(order: Order, *, now: datetime) -> None:
     """Mark a locked order as cancelled."""
-    before = order.status
+    old_status = order.status
     order.status, order.closed_at = Order.Status.CANCELLED, now
-    _store(order, before, "closed_at")
+    _store(order, old_status, "closed_at")
 
 
 def expire(order: Order, *, now: datetime) -> None:
     """Mark a locked order as expired."""
-    before = order.status
+    old_status = order.status
     order.status, order.closed_at = Order.Status.EXPIRED, now
-    _store(order, before, "closed_at")
+    _store(order, old_status, "closed_at")
 
 
 def expire_all(order_ids: Collection[UUID], *, now: datetime) -> None:
@@ -68,8 +68,8 @@ def set_refund(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -
     order.save(update_fields=["refund", "refunded_amount"])
 
 
-def _store(order: Order, before: str, *columns: str) -> None:
-    """Store the status and these columns, on condition that the row still has the status `before`."""
-    unchanged = Order.objects.filter(pk=order.pk, status=before)
+def _store(order: Order, old_status: str, *columns: str) -> None:
+    """Store the status and these columns, if the row still has the status `old_status`."""
+    unchanged = Order.objects.filter(pk=order.pk, status=old_status)
     if unchanged.update(**{name: getattr(order, name) for name in ("status", *columns)}) != 1:
-        raise StaleOrderError(f"order {order.pk} was no longer {before}")
+        raise StaleOrderError(f"order {order.pk} was no longer {old_status}")

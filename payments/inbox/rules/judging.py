@@ -18,7 +18,7 @@ from payments.providers.base import Message
 Kind = WebhookEvent.Kind
 Status = WebhookEvent.Status
 
-# Members that name an order; for another shop on the same account they may hold anything.
+# Members that name an order. Another shop that shares the provider's account may write anything into them.
 NAMES_OF_ORDERS = frozenset({"order_id", "hold_id", "client_reference_id"})
 IGNORED_KINDS: dict[WebhookEvent.Kind, str] = {Kind.UNKNOWN: "unknown_type", Kind.INFORMATIONAL: "changes_nothing"}
 
