@@ -1,6 +1,6 @@
 """Admin pages of users, groups, the schedule, API tokens, failed log-ins and authenticator apps, in one theme.
 
-Most replace the pages of the packages that the models come from.
+Most replace the admin pages that those packages register.
 """
 
 from collections.abc import Iterable
@@ -84,7 +84,7 @@ class ScheduleForm(PeriodicTaskForm):
         self.fields["task"].widget = UnfoldAdminTextInputWidget()
 
     def clean(self) -> dict[str, Any]:
-        """Skip the package's validation when the task's name cannot be stored: it would look the name up."""
+        """Skip the package's validation when the task's name cannot be stored: it queries by that name."""
         return self.cleaned_data if "task" in self.errors else super().clean()
 
 
@@ -93,7 +93,7 @@ class PeriodicTaskAdmin(BasePeriodicTaskAdmin, BaseAdmin):
     form = ScheduleForm
     # The package's template has an inline script, which the Content-Security-Policy forbids.
     change_form_template = None
-    # Without `toggle_tasks`: sent twice, it undoes itself.
+    # Without `toggle_tasks`, which is not idempotent.
     actions = ("enable_tasks", "disable_tasks", "run_tasks")
 
 
@@ -166,4 +166,4 @@ class LoginFailureAdmin(ViewOnlyAdmin):
 
 @admin.register(TOTPDevice)
 class TOTPDeviceAdmin(BaseTOTPDeviceAdmin, BaseAdmin):
-    """Authenticator apps: made by an administrator, whose page shows the code to scan."""
+    """Authenticator apps: an administrator adds one; its page shows the QR code to scan."""

@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 class RetryingScheduler(DatabaseScheduler):
-    """Retries reading its schedule until the database answers; the original ends the beat."""
+    """Retries reading its schedule until the database answers; the base class would end the beat."""
 
     def all_as_schedule(self) -> dict[str, Any]:
-        """Return the enabled entries by name, after as many tries as it takes.
+        """Return the enabled entries by name, retrying without a limit.
 
         Ends the beat when its database connections have no timeouts.
         """

@@ -1,4 +1,4 @@
-"""The Celery application; what runs when is in django-celery-beat's tables (see `flashsale/migrations`)."""
+"""The Celery application; its schedule is in django-celery-beat's tables (see `flashsale/migrations`)."""
 
 import os
 import sys

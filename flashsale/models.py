@@ -48,8 +48,8 @@ class Token(APIKey):
     @property
     def scopes(self) -> frozenset[str]:
         """What the token may do (see `flashsale.core.rest.scopes`)."""
-        granted = getattr(self, "granted", None)
-        return scopes.DEFAULT if granted is None else frozenset(granted.scopes)
+        explicit = getattr(self, "granted", None)
+        return scopes.DEFAULT if explicit is None else frozenset(explicit.scopes)
 
 
 class LoginFailure(models.Model):

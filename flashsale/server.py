@@ -1,4 +1,4 @@
-"""The web server: its processes, threads and connections, and why there are so many.
+"""The web server: the numbers of its processes, threads and connections, with the reason for each.
 
 `python -m flashsale.server` becomes the server that `WEB_HOST`, `PORT`, `WEB_WORKERS` and `WEB_THREADS` describe.
 """
@@ -23,7 +23,7 @@ THREADS = 1024
 # transactions: with 16 or 32 connections a worker does less, and holds its locks longer, than with 6. Six are for
 # holds; the others are reserved for orders, payments and reads (`flashsale.core.capacity`).
 CONNECTIONS = 12
-# A worker above this for two samples in a row is replaced: a safety net, at twice the memory of a full load.
+# A worker process that uses more in two samples in a row is replaced. Under full load it uses half of this.
 MAX_MEMORY_MIB = 352
 MEMORY_SAMPLE_SECONDS = 5
 STOP_SECONDS = 10
@@ -46,7 +46,7 @@ def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    """Raise `OSError` when another server answers there, unless `REUSE_PORT=1` asks for both at the same time.
+    """Raise `OSError` when another server listens there, unless `REUSE_PORT=1` allows two at the same time.
 
     Granian sets SO_REUSEPORT: without this check both servers would run, each with some of the connections.
     """

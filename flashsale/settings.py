@@ -41,7 +41,7 @@ def _secret_key() -> str:
 
 
 def _broker_of(redis_url: str) -> str:
-    """Return Celery's way to name this Redis; it has one of its own for Unix sockets."""
+    """Return the URL as Celery writes it: for Unix sockets it has another scheme than redis-py."""
     if not redis_url.startswith("unix://"):
         return redis_url
     return redis_url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
@@ -50,7 +50,7 @@ def _broker_of(redis_url: str) -> str:
 def _database() -> dict:
     config, password = env.database("DATABASE_URL"), env.text("DATABASE_PASSWORD")
     if config:
-        # A password of its own can come from a file while the URL is no secret.
+        # DATABASE_PASSWORD can come from a secret file, so that the URL contains no secret.
         return config | {"PASSWORD": password or config["PASSWORD"]}
     if LOCAL_MODE:
         return {"ENGINE": env.POSTGRESQL, **servers.database_settings(STATE_DIR)}
@@ -123,10 +123,10 @@ MIDDLEWARE = [
 # Bounds concurrent hashes, and holds no database connection while hashing (flashsale/staff/logins/passwords.py).
 PASSWORD_HASHERS = ["flashsale.staff.logins.passwords.BoundedPasswordHasher"]
 # After so many wrong passwords a user name is locked for the address that sent them, and for no other.
-_max_failures = env.set_name("LOGIN_MAX_FAILURES", formerly="SIGN_IN_FAILURES")
-LOGIN_MAX_FAILURES = env.whole(_max_failures, default=5, least=1, most=1_000)
-_lockout = env.set_name("LOGIN_LOCKOUT_MINUTES", formerly="SIGN_IN_LOCKED_MINUTES")
-LOGIN_LOCKOUT_MINUTES = env.whole(_lockout, default=15, least=1, most=365 * 24 * 60)
+_failures_name = env.name_in_use("LOGIN_MAX_FAILURES", formerly="SIGN_IN_FAILURES")
+LOGIN_MAX_FAILURES = env.whole(_failures_name, default=5, least=1, most=1_000)
+_lockout_name = env.name_in_use("LOGIN_LOCKOUT_MINUTES", formerly="SIGN_IN_LOCKED_MINUTES")
+LOGIN_LOCKOUT_MINUTES = env.whole(_lockout_name, default=15, least=1, most=365 * 24 * 60)
 # Log-ins a minute for each address or known browser, and for all unknown browsers together; 0: no limit.
 LOGINS_PER_MINUTE = env.whole("LOGINS_PER_MINUTE", default=30, least=0, most=1_000_000)
 LOGINS_PER_MINUTE_OVERALL = env.whole("LOGINS_PER_MINUTE_OVERALL", default=120, least=0, most=1_000_000)
@@ -197,8 +197,8 @@ if DATABASE_POOL_MAX:
         "min_size": 1,
         "max_size": DATABASE_POOL_MAX,
         "timeout": DATABASE_POOL_WAIT_SECONDS,
-        # A try that fails makes room for the next one. With the default of 300 s the pauses between the tries of one
-        # connection double, and a pool full of those stays without any long after PostgreSQL is back.
+        # Give up a failed attempt to connect after 1 s and begin a new one. With the default of 300 s each attempt
+        # backs off exponentially, so that the pool stays empty long after PostgreSQL is back.
         "reconnect_timeout": 1,
     }
 EMBEDDED_POSTGRES = LOCAL_MODE and not env.text("DATABASE_URL")
@@ -292,8 +292,8 @@ CORS_EXPOSE_HEADERS = [
 # Concurrent requests for holds in one web process (`flashsale.core.capacity.shares` has the other limits).
 WEB_THREADS = env.whole("WEB_THREADS", default=server.THREADS, least=1, most=4_096)
 _HALF = max(1, WEB_THREADS // 2)
-_max_holds = env.set_name("MAX_CONCURRENT_HOLDS", formerly="HOLDS_AT_ONCE")
-MAX_CONCURRENT_HOLDS = min(env.whole(_max_holds, default=_HALF, least=1, most=10_000), _HALF)
+_holds_name = env.name_in_use("MAX_CONCURRENT_HOLDS", formerly="HOLDS_AT_ONCE")
+MAX_CONCURRENT_HOLDS = min(env.whole(_holds_name, default=_HALF, least=1, most=10_000), _HALF)
 HOLD_TTL_MIN_SECONDS = 10
 HOLD_TTL_MAX_SECONDS = env.whole("HOLD_TTL_MAX_SECONDS", default=600, least=HOLD_TTL_MIN_SECONDS, most=7 * DAY_SECONDS)
 HOLD_TTL_SECONDS = env.whole(
@@ -323,7 +323,7 @@ STRIPE_API_KEY = env.text(
 STRIPE_LIVEMODE = env.flag(
     "STRIPE_LIVEMODE", default=not LOCAL_MODE and (not STRIPE_API_KEY or "_live_" in STRIPE_API_KEY)
 )
-# Payment Links that name orders in `client_reference_id`; with any other link the buyer may have put it there.
+# Payment Links whose `client_reference_id` names an order. In other links it is not trusted: the buyer can set it.
 STRIPE_PAYMENT_LINKS = env.items(
     "STRIPE_PAYMENT_LINKS", like=env.PAYMENT_LINK, expected="ids of Payment Links (plink_...)"
 )

@@ -40,8 +40,8 @@ class AcyclicHandler(WSGIHandler):
 def with_content_length(handler: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     """Let a WSGI application that reads `CONTENT_LENGTH` bytes accept bodies without that header.
 
-    They come in chunks (RFC 9112, section 7.1), which the server puts together. What is too long is cut after one byte
-    too many, so that the size limit refuses it.
+    Such bodies are chunked (RFC 9112, section 7.1), and the server joins the chunks. A longer body is cut one byte
+    after the size limit, which then refuses it.
     """
 
     def with_known_length(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
@@ -63,11 +63,10 @@ def _read(stream: io.RawIOBase, size: int) -> bytes:
 django.setup(set_prefix=False)
 application = draining.draining_unread_bodies(with_content_length(AcyclicHandler()))
 
-# What is loaded now lives as long as the process: the garbage collector need not look at it again and again. Measured:
-# a fifth of the time of a busy process. Requests of the API leave nothing for it to find, pages of the admin do
-# (flashsale/tests/api/test_memory.py); what survives a young collection waits for a full one, which comes after at most
-# 10,000 x 5 x 5 objects. The second collection is for its count of old objects: a full collection is put off until a
-# quarter of them is new, and the frozen ones must not count.
+# Objects loaded by now live as long as the process. Frozen, they are not scanned by the garbage collector, which would
+# take a fifth of a busy process's time (measured). API requests leave no reference cycles, pages of the admin do
+# (flashsale/tests/api/test_memory.py): a full collection runs after at most 10,000 x 5 x 5 new objects. Python puts it
+# off until the new objects are a quarter of the old ones; the second `collect` counts these without the frozen ones.
 _ = get_resolver().url_patterns
 gc.collect()
 gc.freeze()

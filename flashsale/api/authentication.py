@@ -27,7 +27,7 @@ _TOKEN = re.compile(rb"[A-Za-z0-9]{8}\.[A-Za-z0-9]{32}")
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <token>`. An invalid token is refused, also where none is needed."""
+    """`Authorization: Bearer <token>`. An invalid token is refused, also where no token is required."""
 
     scheme = b"bearer"
 

@@ -31,7 +31,7 @@ _busy = events.SampledEvent("request_busy")
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """How one error is answered: its problem, and what is particular to this case."""
+    """How one error is answered: its problem, and the detail, members and headers of this case."""
 
     problem: Problem
     detail: str = ""
@@ -155,9 +155,9 @@ def _faults(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
     """
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            is_whole = name == "non_field_errors"
+            is_about_object = name == "non_field_errors"
             escaped = str(name).replace("~", "~0").replace("/", "~1")
-            yield from _faults(inner, pointer if is_whole else f"{pointer}/{escaped}")
+            yield from _faults(inner, pointer if is_about_object else f"{pointer}/{escaped}")
     elif isinstance(detail, list):
         for inner in detail:
             yield from _faults(inner, pointer)

@@ -24,7 +24,8 @@ KINDS: tuple[tuple[type[Exception], str], ...] = (
     (SignatureInvalid, REFUSED_DELIVERIES),
 )
 WAIT_SECONDS = 5.0
-# How long a penalized request that failed holds up the next one, and how long one waits that found the queue full.
+# How long the next penalized request waits after one that failed, and how long a request waits before it is answered
+# with 429 because the queue is full.
 PENALTY_PAUSE_SECONDS = 0.01
 QUEUE_FULL_PAUSE_SECONDS = 0.5
 MAX_KEYS = 10_000
@@ -35,7 +36,7 @@ penalized_requests = Bulkhead(lambda: 1, waiting=shares.penalized_requests, wait
 
 
 class ExpiringKeys:
-    """Keys that expire, at most `MAX_KEYS` of them: all are forgotten when one more comes."""
+    """Keys that expire, at most `MAX_KEYS` of them: all are deleted before one more is set."""
 
     def __init__(self) -> None:
         # Monotonic seconds.
@@ -67,7 +68,7 @@ _accepted_tokens = ExpiringKeys()
 
 
 def mark_failed(request: HttpRequest, error: Exception, view: APIView) -> None:
-    """Mark a request that failed in one of `KINDS` with it (`failure`) and with its view's rate scope (`failed_in`)."""
+    """Set on a request that failed in one of `KINDS` that kind (`failure`) and its view's rate scope (`failed_in`)."""
     for kind, scope in KINDS:
         if isinstance(error, kind):
             request.failure = scope
@@ -81,7 +82,7 @@ def remember_accepted_token(request: HttpRequest) -> None:
 
 
 def penalty_seconds(request: HttpRequest) -> float:
-    """Return for how many seconds the address is penalized for the failure that is possible here; 0 if it is not."""
+    """Return for how many seconds the address is penalized for the kind of failure that this request can have, or 0."""
     kind = _possible_failure(request) if _penalties else None
     if kind is None:
         return 0.0
@@ -93,7 +94,7 @@ def penalty_seconds(request: HttpRequest) -> float:
 def count_failure(request: HttpRequest) -> float:
     """Count a failure that `mark_failed` found; return for how many seconds the address is penalized now, mostly 0.
 
-    A wrong token counts in the view's own scope too: without a token that counts, the client is anonymous.
+    A wrong token counts in the view's own scope too, as every request without a valid token does.
     """
     address = rate_limits.address_of(request)
     for scope in dict.fromkeys((request.failure, request.failed_in)):

@@ -1,4 +1,4 @@
-"""What answers where no endpoint does: the index at the base of the API, and 404 for every other path."""
+"""Paths of the API without an endpoint: the index at its base, and 404 for every other one."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ LINKS = {"documentation": "docs", "openapi": "schema", "problems": "problem-list
 
 
 class ApiIndexView(AcyclicView, views.APIView):
-    """Answers the base of the API (`/api/v1`, `/api`) with absolute links to where one goes on."""
+    """Answers the base of the API (`/api/v1`, `/api`) with absolute links to its documentation and products."""
 
     http_method_names = HTTP_METHODS
     # Not an operation of the OpenAPI document.

@@ -1,6 +1,6 @@
 """The API's middleware: request ids, problem documents for every error, limits of failures, rate limit headers.
 
-Every response passes them, also one that the framework made.
+Every response passes them, also those of Django's own middleware.
 """
 
 import random
@@ -43,7 +43,7 @@ class ProblemMiddleware:
 
 
 class RateLimitHeadersMiddleware:
-    """Middleware: say in the headers how the client stands in the quota that this request counted in."""
+    """Middleware: add the state of the quota in which this request was counted, as `RateLimit` headers."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -77,7 +77,7 @@ class FailureLimitsMiddleware:
             with failure_limits.penalized_requests.entered():
                 response = self.get_response(request)
                 if hasattr(request, "failure"):
-                    # The next penalized request waits meanwhile: a flood gets little of the process's time.
+                    # The next penalized request waits meanwhile, so that a flood takes little processor time.
                     time.sleep(failure_limits.PENALTY_PAUSE_SECONDS)
                 return response
         except Busy:
@@ -92,7 +92,7 @@ def _id_of(request: HttpRequest) -> str:
 
 
 def _as_problem(request: HttpRequest, status: int) -> HttpResponse:
-    """Return the problem document for a bare status; its page or text was the framework's own."""
+    """Return the problem document for a status, instead of Django's own page or text."""
     problem = problem_codes.of_status(status)
     fault = {"pointer": "#", "code": problem.code, "detail": problem.title}
     members = {"errors": [fault]} if status == HTTPStatus.BAD_REQUEST else {}

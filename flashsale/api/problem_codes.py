@@ -67,7 +67,7 @@ def _member(name: str, kind: Callable[..., serializers.Field], meaning: str, exa
     return (Member(name=name, kind=kind, meaning=meaning, example=example),)
 
 
-# What a status means when nothing more is known: exactly one row for each.
+# The general meaning of each status: exactly one row for each.
 GENERAL = (
     _of(
         refusals.InvalidRequest, HTTPStatus.BAD_REQUEST,
@@ -129,7 +129,7 @@ GENERAL = (
     ),
 )  # fmt: skip
 
-# What only one kind of refusal means.
+# Codes that say more than their status.
 SPECIFIC = (
     _of(
         inbox.SignatureInvalid, HTTPStatus.UNAUTHORIZED,
@@ -230,7 +230,7 @@ _BY_STATUS = {problem.status: problem for problem in GENERAL}
 
 
 def of_status(status: int) -> Problem:
-    """Return what a bare status means: its row in `GENERAL`, else `internal_error` from 500 on and `invalid` below."""
+    """Return the row of a status in `GENERAL`; without one, `internal_error` from 500 on and `invalid` below."""
     is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     fallback = HTTPStatus.INTERNAL_SERVER_ERROR if is_server_error else HTTPStatus.BAD_REQUEST
     return _BY_STATUS.get(status, _BY_STATUS[fallback])

@@ -92,11 +92,11 @@ def count(request: HttpRequest, scope: str | None, quota: int, *, client: str) -
 
     A quota of 0 is no limit. `RateLimitHeadersMiddleware` puts the quota into the response's headers.
     """
-    verdict = _breaker.call(lambda: _count(scope, quota, client)) if quota else None
-    if verdict is None:
+    counted = _breaker.call(lambda: _count(scope, quota, client)) if quota else None
+    if counted is None:
         return True, None
-    request.rate_limit = verdict[1]
-    return verdict
+    is_allowed, request.rate_limit = counted
+    return is_allowed, request.rate_limit
 
 
 def scope_of(view: "APIView") -> str | None:

@@ -7,14 +7,14 @@ from typing import Protocol, TypeVar
 from flashsale.core.refusals import Refusal
 from flashsale.core.transactions import Busy, OutcomeUnknown, is_lock_timeout, is_transient
 
-# When so many requests of a batch have timed out for a lock, each alone, the others of the batch do not wait for it.
+# After so many lock timeouts of requests processed alone, the rest of their batch does not wait for the lock.
 MAX_LOCK_TIMEOUTS = 2
 
 Key = TypeVar("Key", bound=Hashable)
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
-# Adds requests that arrived since the batch began; returns all that were added, in order, also by earlier calls.
+# Adds requests that arrived since the batch began; returns all added so far, by this and earlier calls, in order.
 Admit = Callable[[], list[Request]]
 # Returns a result or an exception for each of the requests and of those that `admit` returned, in that order, or raises
 # an exception for all of them.
@@ -37,7 +37,7 @@ def is_fault(error: Exception) -> bool:
 
 
 def is_fault_or_lock_timeout(error: Exception) -> bool:
-    """Do what `is_fault` does, where the requests of a batch lock different rows: one lock timeout concerns one."""
+    """Say the same as `is_fault`, and yes for a lock timeout: for batches whose requests lock different rows."""
     return is_fault(error) or is_lock_timeout(error)
 
 
@@ -51,8 +51,8 @@ def process_or_isolate(
     """Return a result or an exception for each request of a batch.
 
     An exception of the whole batch means that nothing was done. Where it may concern one request only (`isolates`),
-    each request is processed alone; else it is every request's. After `MAX_LOCK_TIMEOUTS` the requests that are left
-    get a lock timeout too, so that a batch does not wait for one lock again and again.
+    each request is processed alone; else it is the result of every request. After `MAX_LOCK_TIMEOUTS` the remaining
+    requests get a lock timeout without waiting, so that a batch does not wait for one lock again and again.
     """
     try:
         return process(key, batch.requests, batch.admit)
@@ -84,10 +84,10 @@ def _process_alone(process: Process[Key, Request, Result], key: Key, request: Re
 
 
 def _copy_of(error: Exception) -> Exception:
-    """Return a copy that one thread can raise, while others raise theirs.
+    """Return a copy for each thread to raise.
 
-    A transient error happens to every request of a crowd: its cause goes without the traceback, whose frames would keep
-    the whole batch in memory until the garbage collector runs.
+    Under overload transient errors are many: the traceback of the cause is dropped, because its frames would keep the
+    whole batch in memory until the garbage collector runs.
     """
     own = copy.copy(error)
     own.__cause__ = error.__cause__

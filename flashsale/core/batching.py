@@ -3,8 +3,8 @@
 The first request for a key becomes the leader of that key's queue and is processed at once. Requests for the same key
 that arrive meanwhile wait in the queue. When the leader is done, the first waiting request becomes the next leader: it
 processes all waiting requests together, in their order, and wakes each with a result or an exception of its own. There
-is no background thread. A leader is not alone: other processes have leaders, and a slow leader is replaced, so what is
-decided is locked, or only read, in the database.
+is no background thread. Several leaders of one key may run at once, in other processes or after a slow leader was
+replaced: batches exclude each other by locks in the database only.
 
 Source of the idea: https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-COMMIT-DELAY
 """
@@ -35,10 +35,10 @@ __all__ = ["Admit", "Batch", "Batcher", "is_fault", "is_fault_or_lock_timeout", 
 
 # The most requests of one batch.
 MAX_BATCH = 64
-# How long a request waits to be taken into a batch, and after that for the batch's end: longer than all the timeouts of
-# the database together.
+# How long a request waits to be taken into a batch.
 WAIT_SECONDS = 3.0
-TAKEN_SECONDS = 30.0
+# How long it then waits for the batch's end: longer than all timeouts of the database together.
+BATCH_SECONDS = 30.0
 # A leader that takes longer than this (its connection hangs) is replaced by the next request that arrives.
 LEAD_SECONDS = 3.0
 
@@ -54,7 +54,7 @@ class _Waiter(Generic[Request, Result]):
         self._woken.acquire()
 
     def wake(self) -> None:
-        """Wake the thread; twice is the same as once when it has not noticed the first yet."""
+        """Wake the thread; a second call before it runs has no effect."""
         with contextlib.suppress(RuntimeError):
             self._woken.release()
 
@@ -102,7 +102,7 @@ class Batch(Generic[Request, Result]):
             self._taken = len(self.waiters)
 
     def admit(self) -> list[Request]:
-        """Do what `Admit` says, up to the first request that is not admissible: no request overtakes another."""
+        """Add waiting requests, up to the first that is not admissible: no request overtakes another (see `Admit`)."""
         with self._mutex:
             waiting = self._queue.waiting
             while waiting and len(self.waiters) < MAX_BATCH and self._admissible(waiting[0].request):
@@ -161,7 +161,7 @@ class Batcher(Generic[Key, Request, Result]):
         return self._result_of(waiter)
 
     def _result_of(self, waiter: _Waiter[Request, Result]) -> Result:
-        """Return or raise the result. No local variable keeps an exception whose traceback would keep the variable."""
+        """Return or raise the result. The local variable is deleted: with the traceback it would be a cycle."""
         result, waiter.result = waiter.result, None
         try:
             if isinstance(result, Exception):
@@ -244,5 +244,5 @@ def _appoint_first(queue: _Queue[Any, Any], *, awake: _Waiter[Any, Any] | None =
 
 
 def _wait_for_result(waiter: _Waiter[Any, Any]) -> None:
-    if not waiter.sleep(TAKEN_SECONDS):
+    if not waiter.sleep(BATCH_SECONDS):
         raise OutcomeUnknown("the leader that processes this request does not answer")

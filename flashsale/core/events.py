@@ -106,7 +106,7 @@ def bound_to_request(request_id: str) -> Iterator[None]:
 
 
 class SampledEvent:
-    """Counts all of many equal events, and logs the first, then at most one in `QUIET_SECONDS`.
+    """Counts each event, and of equal ones logs the first, then at most one in `QUIET_SECONDS`.
 
     The field `count` of a line is the number of events since the last one.
     """

@@ -33,7 +33,7 @@ class AddIndexConcurrently(operations.AddIndexConcurrently):
 class ScheduleTask(migrations.RunPython):
     """Add a task to the beat's schedule, unless an entry of this name is there; staff may change or delete it later.
 
-    Undone, it leaves the entry: the version before ignores tasks that it does not know. The migration depends on
+    Reversing it keeps the entry: the previous version ignores tasks that it does not have. The migration depends on
     `SCHEDULE_TABLES`.
     """
 

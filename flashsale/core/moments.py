@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.forms.utils import from_current_timezone
 from django.utils.dateparse import parse_datetime
 
-# In UTC; `END` itself is too late.
+# In UTC; `END` is exclusive.
 FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 END = datetime(3000, 1, 1, tzinfo=UTC)
 OUT_OF_RANGE = "This must lie between 2000-01-01 and 2999-12-31 (UTC)."
@@ -31,11 +31,11 @@ def parse(text: str) -> datetime:
     """
     try:
         # Python ignores a NUL at the end.
-        written = parse_datetime(text) if text.isprintable() else None
+        parsed = parse_datetime(text) if text.isprintable() else None
     except ValueError:
-        written = None
-    if written is None:
+        parsed = None
+    if parsed is None:
         raise ValidationError(NO_TIME, code="invalid")
-    moment = from_current_timezone(written)
+    moment = from_current_timezone(parsed)
     validate(moment)
     return moment

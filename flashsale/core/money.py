@@ -9,7 +9,7 @@ MAX_DIGITS = 24
 DECIMAL_PLACES = 3
 SMALLEST = Decimal("0.001")
 CURRENCY_LENGTH = 3
-# Amounts of orders are this long.
+# Amounts are smaller than this.
 MAX_AMOUNT = Decimal(10) ** (MAX_DIGITS - DECIMAL_PLACES)
 # No provider and no person writes an amount with more digits than this, zeros included.
 MAX_WRITTEN_DIGITS = 100

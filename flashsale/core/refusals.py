@@ -8,8 +8,7 @@ class Refusal(Exception):
 
     `code` is the stable name that callers compare, `title` its short text for people, `detail` what happened in this
     case, and `extra` the facts a client may act on (such as the units still available). `retry_after_seconds` is set
-    where asking again may help. How a refusal is answered over HTTP is said in one table,
-    `flashsale.api.problem_codes`.
+    where asking again may help. `flashsale.api.problem_codes` is the table of their HTTP answers.
     """
 
     code: ClassVar[str]
@@ -37,7 +36,7 @@ class NotFound(Refusal):
 
 
 class InvalidRequest(Refusal):
-    """A field is invalid, as stored data shows; `pointer` is its RFC 6901 JSON pointer as a fragment."""
+    """A field, header or parameter is invalid; `pointer` names it: an RFC 6901 JSON pointer as a fragment."""
 
     code = "invalid"
     title = "Invalid request"

@@ -14,9 +14,9 @@ class InvalidJson(ValueError):
 def loads(raw: bytes) -> Any:
     """Parse UTF-8 JSON; numbers with a fraction or exponent become `Decimal`.
 
-    So do integers too long for Python's conversion limit; numbers beyond `Decimal`'s range become an infinite one: no
-    field accepts either. Raises `InvalidJson` for anything else: other encodings, NaN and Infinity, a key given twice
-    in one object, nesting deeper than `MAX_DEPTH`.
+    Integers too long for Python's conversion limit become `Decimal` too, and numbers beyond its range an infinite
+    `Decimal`: no field accepts either. Raises `InvalidJson` for anything else: other encodings, NaN and Infinity, a key
+    given twice in one object, nesting deeper than `MAX_DEPTH`.
     """
     try:
         value = json.loads(

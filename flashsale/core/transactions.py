@@ -1,4 +1,4 @@
-"""Whole transactions: retried as a whole, with an error of their own for a commit whose outcome is unknown."""
+"""Transactions that are retried as a whole; a commit whose outcome is unknown raises `OutcomeUnknown`."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 ASSERT_FAILURE = "P0004"
 RETRYABLE = frozenset({DEADLOCK_DETECTED, SERIALIZATION_FAILURE})
 
-# The server ended the transaction, or takes no writes; psycopg calls these internal errors because of their class.
+# A timeout ended the transaction, or the server is read-only; psycopg raises `InternalError` for their class, 25.
 TRANSIENT_STATES = frozenset({"25P03", "25P04", "25006"})
 
 P = ParamSpec("P")
@@ -47,7 +47,7 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 
 def is_transient(error: Exception) -> bool:
-    """Say whether a database error is transient (a lock, a connection, a server that is away), not one of data."""
+    """Say whether a database error is transient (a lock, the connection, the server), not caused by the data."""
     if isinstance(error, (OperationalError, InterfaceError)):
         return True
     return isinstance(error, InternalError) and sqlstate_of(error) in TRANSIENT_STATES
@@ -153,7 +153,7 @@ class LastMessage:
     """What a transaction sends last, as one message: its statements, its changes of rows, and the COMMIT.
 
     A row that many transactions write is locked by the UPDATE and unlocked by the COMMIT. Between the two there is no
-    round trip and no work in Python, where 32 threads share one interpreter (ADR 0008 has the measurements).
+    round trip and no work in Python, where all threads share one interpreter lock (ADR 0008 has the measurements).
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Signatures as Standard Webhooks has them: HMAC-SHA256 over `id.timestamp.body`, any of several secrets.
+"""Signatures of the Standard Webhooks specification: HMAC-SHA256 over `id.timestamp.body`, with any of several secrets.
 
 Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md. The reference
 library signs text, so that it cannot verify a body that is not UTF-8, and raises other errors on malformed headers;
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 TOLERANCE_SECONDS = 5 * 60
 MAX_SIGNATURES = 16
-SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of all of them
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of every secret
 ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER = "webhook-id", "webhook-timestamp", "webhook-signature"
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
@@ -51,10 +51,10 @@ def signed_headers(key: bytes, *, message_id: str, body: bytes) -> dict[str, str
 
 
 def verify_headers(headers: Mapping[str, str]) -> None:
-    """Raise `WrongSignature` when headers are missing, malformed, or too far from now: no key is needed to see it."""
+    """Raise `WrongSignature` when a header is missing or malformed, or the timestamp too far from now; needs no key."""
     timestamp = headers.get(TIMESTAMP_HEADER, "")
-    is_whole = headers.get(ID_HEADER) and headers.get(SIGNATURE_HEADER) and _TIMESTAMP.fullmatch(timestamp)
-    if not is_whole:
+    is_complete = headers.get(ID_HEADER) and headers.get(SIGNATURE_HEADER) and _TIMESTAMP.fullmatch(timestamp)
+    if not is_complete:
         raise WrongSignature("The signature's headers are missing or malformed.")
     if abs(time.time() - int(timestamp)) > TOLERANCE_SECONDS:
         raise WrongSignature("The message's timestamp is too far from now.")
@@ -67,6 +67,6 @@ def verify(keys: Sequence[bytes], *, body: bytes, headers: Mapping[str, str]) ->
     signatures = headers[SIGNATURE_HEADER].split(" ")[:MAX_SIGNATURES]
     expected = [sign(key, message_id=message_id, timestamp=timestamp, body=body).encode() for key in keys]
     # Every pair is compared, each in constant time.
-    matches = [hmac.compare_digest(mine, theirs.encode()) for mine in expected for theirs in signatures]
+    matches = [hmac.compare_digest(own, sent.encode()) for own in expected for sent in signatures]
     if not any(matches):
         raise WrongSignature("No signature matches.")

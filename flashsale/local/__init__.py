@@ -1,1 +1,1 @@
-"""A whole system on one's own machine: embedded servers and the processes beside them."""
+"""A whole system on one machine for development: embedded servers, and the processes that use them."""

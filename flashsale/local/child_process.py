@@ -32,9 +32,9 @@ def child_setup(death_signal: signal.Signals, *, account: pwd.struct_passwd | No
 
     It switches to `account` if given, lets the kernel send `death_signal` when the parent dies, and unblocks signals.
 
-    A child of root that switches to another account keeps the capability to pass through and read folders that are
-    closed to that account, such as a checkout below root's home; it may not write there. The parent must start it from
-    its main thread: the signal is sent when that thread ends.
+    A child of root that switches to another account keeps the capability to read folders that this account may not
+    read, such as a checkout below root's home; it may not write there. The parent must start it from its main thread:
+    the signal is sent when that thread ends.
 
     Source: capabilities(7), prctl(2).
     """

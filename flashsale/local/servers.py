@@ -1,7 +1,7 @@
-"""Embedded PostgreSQL and Valkey for local mode: found in wheels, started when first needed, stopped after last use.
+"""Embedded PostgreSQL and Valkey for local mode: installed from wheels, started for the first user process.
 
-A *supervisor* process (`flashsale.local.supervisor`) runs both servers of one state folder for as long as any process
-uses them. The locks, all `flock`, are released by the kernel however a process ends:
+A *supervisor* process (`flashsale.local.supervisor`) runs both servers of one state folder and stops them after the
+last user process has ended. The locks, all `flock`, are released by the kernel however a process ends:
 
 - `users.lock`       shared by every user; the supervisor stops the servers when it gets the lock exclusively
 - `start.lock`       held while a user is added, so that only one supervisor is started
@@ -67,13 +67,13 @@ def database_settings(state_dir: Path) -> dict[str, str]:
 
 
 class Lease:
-    """The use of a state folder's servers; they run at least until it is closed or its process ends."""
+    """One user of a state folder's servers; they run at least until it is closed or its process ends."""
 
     def __init__(self, users_fd: int) -> None:
         self._users_fd = users_fd
 
     def close(self) -> None:
-        """End the use. Without users the supervisor stops the servers."""
+        """Stop being a user. Without users the supervisor stops the servers."""
         if self._users_fd >= 0:
             os.close(self._users_fd)
             self._users_fd = -1
@@ -158,19 +158,19 @@ def _pause() -> None:
 
 
 def _make_ready(state_dir: Path, *, fast: bool) -> None:
-    """Wait until a living supervisor has ready servers; this process holds the start lock and is a user."""
-    with contextlib.ExitStack() as undoing:
+    """Wait until a living supervisor has ready servers; the caller holds the start lock and is a user."""
+    with contextlib.ExitStack() as cleanup:
         deadline = time.monotonic() + START_SECONDS
         supervisor: subprocess.Popen | None = None
         while time.monotonic() < deadline:
             if _is_ready(state_dir):
-                undoing.pop_all()
+                cleanup.pop_all()
                 return
             if supervisor is None and not is_running(state_dir):
                 supervisor = _start_supervisor(state_dir, fast=fast)
-                undoing.callback(_stop_supervisor, supervisor)
+                cleanup.callback(_stop_supervisor, supervisor)
             elif supervisor is not None and supervisor.poll() is not None:
-                raise EmbeddedError(_why_it_failed(state_dir))
+                raise EmbeddedError(_start_error(state_dir))
             _pause()
         log = state_dir / "supervisor.log"
         raise EmbeddedError(f"The embedded servers were not ready after {START_SECONDS} s; see {log}.")
@@ -201,7 +201,7 @@ def _stop_supervisor(supervisor: subprocess.Popen) -> None:
         supervisor.wait()
 
 
-def _why_it_failed(state_dir: Path) -> str:
+def _start_error(state_dir: Path) -> str:
     error = state_dir / "supervisor.error"
     if error.exists():
         return error.read_text()

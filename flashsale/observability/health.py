@@ -46,8 +46,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     if parts["database"] != "ok":
         body = {"status": "unavailable", "parts": parts}
         return JsonResponse(body, status=503, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
-    is_whole = all(state == "ok" for state in parts.values())
-    return JsonResponse({"status": "ok" if is_whole else "degraded", "parts": parts})
+    all_ok = all(state == "ok" for state in parts.values())
+    return JsonResponse({"status": "ok" if all_ok else "degraded", "parts": parts})
 
 
 def _database() -> str:
@@ -68,7 +68,7 @@ def _redis_and_workers() -> dict[str, str]:
 
 
 class HealthMiddleware:
-    """Middleware: answer probes and scrapes before host names and HTTPS are checked, which probes do not follow."""
+    """Middleware: answer probes and scrapes before the Host header and HTTPS are checked, which probes do not send."""
 
     views = {"/livez": livez, "/readyz": readyz, "/metrics": prometheus.metrics_view}
 

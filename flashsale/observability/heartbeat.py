@@ -1,7 +1,7 @@
-"""Heartbeats of the workers: each finished task sets a key that expires for its queue in Redis.
+"""Heartbeats of the workers: each finished task sets its queue's key in Redis, which expires.
 
-Where `ALIVE_FILE` is set, a worker connected to its broker, and a beat that sends tasks, touch that file: a health
-check compares its age.
+Where `ALIVE_FILE` is set, a worker that is connected to its broker touches that file, and so does a beat that sends
+tasks; a health check looks at the file's age.
 """
 
 from pathlib import Path

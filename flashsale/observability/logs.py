@@ -22,7 +22,7 @@ _SHARED = [
 ]
 
 
-# Loggers that write paths of requests; an id in a path is the right to use a hold or an order.
+# Loggers that write paths of requests, with ids: a client that knows the id of a hold or an order may use it.
 _REQUEST_LOGGERS = ("django", "granian")
 _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
@@ -81,7 +81,7 @@ def formatter(format_: str) -> logging.Formatter:
 def _redact_request(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
     """Replace ids in paths, and drop the request object, which would be shown with its query string."""
     if event["logger"].partition(".")[0] in _REQUEST_LOGGERS:
-        for name in ("request", "message"):  # the latter is the text again, where another handler made it before
+        for name in ("request", "message"):  # `message` is the text once more, where another handler has formatted it
             event.pop(name, None)
         event["event"] = _ID.sub("{id}", str(event["event"]))
     return event

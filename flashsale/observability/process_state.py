@@ -1,7 +1,7 @@
-"""What a process keeps in memory for as long as it lives, in one place.
+"""The registry of process-wide state: everything that a process keeps in memory for as long as it lives.
 
 None of it is authoritative: PostgreSQL is, and each process has its own copy. A test compares these tables with the
-variables of all modules, so that no state is added in silence.
+variables of all modules, so that new state must be registered here.
 """
 
 from importlib import import_module
@@ -23,7 +23,7 @@ IN_FLIGHT = {
     "payments.inbox.batching._locks": "threads that may wait for locked rows to apply payments",
 }
 
-# Kept between requests; what is forgotten is computed, counted or connected again.
+# Kept between requests; when it is reset, it is computed, counted or connected again.
 REMEMBERED = {
     # Redis clients, and whether Redis answered a moment ago.
     "flashsale.core.redis_client._client": "the Redis client, by URL",
@@ -66,8 +66,8 @@ def state_named(name: str) -> Any:
 
 
 def forget() -> None:
-    """Forget all that is `REMEMBERED`: for tests that begin where a new process does."""
+    """Reset everything in `REMEMBERED` to the state of a new process, for tests."""
     for name in REMEMBERED:
         state = state_named(name)
-        forgetting = next(getattr(state, verb) for verb in ("reset", "cache_clear", "clear") if hasattr(state, verb))
-        forgetting()
+        reset = next(getattr(state, verb) for verb in ("reset", "cache_clear", "clear") if hasattr(state, verb))
+        reset()

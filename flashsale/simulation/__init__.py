@@ -1,1 +1,1 @@
-"""A crowd of shoppers and a payment provider with bad habits, against the running server over real HTTP."""
+"""A simulated sale: many shoppers and an unreliable payment provider use the running server over HTTP."""

@@ -1,4 +1,4 @@
-"""The HTTP client of the crowd: it retries as a good client does, and records every answer."""
+"""The HTTP client of the shoppers: it retries when the server is busy, and records every answer."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ class GaveUp(Exception):
 
 @dataclass
 class Journal:
-    """The answers of the server. Everything it answered with 2xx must be found in the database afterwards."""
+    """The answers of the server. What it answered with 2xx must be in the database afterwards (see `verdict`)."""
 
     latencies_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     answers: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -38,7 +38,7 @@ class Journal:
     money_taken: set[str] = field(default_factory=set)
 
     def record(self, call: str, response: httpx.Response, *, seconds: float) -> None:
-        """Remember one answer."""
+        """Record one answer."""
         self.latencies_ms[call].append(seconds * 1000)
         self.answers[call, outcome_of(response)] += 1
         if response.status_code >= 500 and response.status_code not in RETRY_STATUSES:
@@ -53,7 +53,7 @@ def outcome_of(response: httpx.Response) -> str:
 
 
 class ShopClient:
-    """The API as one crowd uses it."""
+    """The API, called by all shoppers over `CONNECTIONS` connections."""
 
     def __init__(self, base_url: str, journal: Journal) -> None:
         self.journal = journal

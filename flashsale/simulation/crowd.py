@@ -1,4 +1,4 @@
-"""The shoppers: they rush in, hold, give up, order, pay, and come back when it was sold out."""
+"""The shoppers: they start within a second, place holds, release them or let them expire, order, pay, and retry."""
 
 import asyncio
 import random
@@ -13,7 +13,8 @@ from flashsale.simulation.provider import Bill, FakeProvider
 RUSH_SECONDS = 1.0
 VISITS = 3
 PAUSE_BETWEEN_VISITS_SECONDS = (1.0, 4.0)
-SEES_SOLD_OUT = 0.7
+# The share of visitors that leave at once when the product is sold out.
+LEAVES_WHEN_SOLD_OUT = 0.7
 SHORT_TTL_SECONDS = 10
 MAX_UNITS = 3
 
@@ -52,7 +53,7 @@ class Crowd:
     async def _visit(self, shop: ShopClient, provider: FakeProvider) -> bool:
         """Try to buy once; returns whether this shopper is done."""
         product = (await shop.call("product", "GET", f"/api/v1/products/{self.product_id}")).json()
-        if product["is_sold_out"] and random.random() < SEES_SOLD_OUT:
+        if product["is_sold_out"] and random.random() < LEAVES_WHEN_SOLD_OUT:
             return False
         body = {"product_id": self.product_id, "quantity": random.randint(1, MAX_UNITS)}
         if random.random() < 0.2:
@@ -65,7 +66,7 @@ class Crowd:
         decision = random.random()
         if decision < 0.10:
             await shop.call("release", "DELETE", f"/api/v1/holds/{hold['hold_id']}")
-        elif decision > 0.15:  # the others walk away and let the hold expire
+        elif decision > 0.15:  # the others let the hold expire
             price = str(Decimal(product["price"]) * hold["quantity"]), product["currency"]
             await self._order(shop, provider, hold["hold_id"], price=price)
         return True
@@ -88,6 +89,6 @@ class Crowd:
         habit = await provider.play_out(Bill({"order_id": order["order_id"]}, *price, payment_id))
         if habit == "never" and random.random() < 0.5:
             await shop.call("cancel", "POST", f"/api/v1/orders/{order['order_id']}/cancel")
-        seen = (await shop.call("look", "GET", f"/api/v1/orders/{order['order_id']}")).json()
-        if seen["status"] == "paid":
+        polled = (await shop.call("look", "GET", f"/api/v1/orders/{order['order_id']}")).json()
+        if polled["status"] == "paid":
             self.journal.paid_orders.add(order["order_id"])

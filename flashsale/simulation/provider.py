@@ -13,7 +13,7 @@ from payments.providers import PROVIDERS
 
 MAX_DELAY_SECONDS = 1.5
 
-# How a payment goes, and out of how many hundred.
+# How a payment may go, and how many of a hundred go this way.
 HABITS = {
     "success": 40,
     "repeated": 15,
@@ -70,16 +70,16 @@ class FakeProvider:
         await self._later(self._send(bill, "success"))
 
     async def _charged_twice(self, bill: Bill) -> None:
-        again = Bill(bill.reference, bill.amount, bill.currency, payment_id=f"pay_{uuid4().hex}")
-        await asyncio.gather(self._later(self._send(bill, "success")), self._later(self._send(again, "success")))
+        second = Bill(bill.reference, bill.amount, bill.currency, payment_id=f"pay_{uuid4().hex}")
+        await asyncio.gather(self._later(self._send(bill, "success")), self._later(self._send(second, "success")))
 
     async def _wrong_amount(self, bill: Bill) -> None:
-        wrong = Bill(bill.reference, str(Decimal(bill.amount) + 1), bill.currency, bill.payment_id)
-        await self._send(wrong, "success")
+        overpaid = Bill(bill.reference, str(Decimal(bill.amount) + 1), bill.currency, bill.payment_id)
+        await self._send(overpaid, "success")
         await self._later(self._send(bill, "success"))
 
     async def _never(self, bill: Bill) -> None:
-        """The customer closes the window; the order runs into its payment window or is cancelled."""
+        """Send nothing: the order expires or is cancelled."""
 
     async def _later(self, sending: Any) -> None:
         await asyncio.sleep(random.uniform(0, MAX_DELAY_SECONDS))

@@ -12,7 +12,7 @@ from flashsale.simulation.client import Journal
 from payments.models import Payment, WebhookEvent
 
 VISIBLE_TO_STAFF = [WebhookEvent.Status.NEEDS_REVIEW, WebhookEvent.Status.DEAD, WebhookEvent.Status.PARKED]
-OPEN = [WebhookEvent.Status.RECEIVED, WebhookEvent.Status.FAILED]
+UNPROCESSED = [WebhookEvent.Status.RECEIVED, WebhookEvent.Status.FAILED]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def read_books(product_id: int) -> Books:
 
 def count_unfinished() -> int:
     """Return how many webhook events the worker has yet to finish."""
-    return WebhookEvent.objects.filter(status__in=OPEN).count()
+    return WebhookEvent.objects.filter(status__in=UNPROCESSED).count()
 
 
 def broken_promises(product_id: int, journal: Journal) -> list[str]:
@@ -93,13 +93,13 @@ def _answers(journal: Journal) -> list[str]:
 
 def _money(journal: Journal) -> list[str]:
     """Every payment is applied, due for refund, refunded, or waits where staff see it."""
-    known = set(Payment.objects.filter(payment_id__in=journal.money_taken).values_list("payment_id", flat=True))
+    recorded = set(Payment.objects.filter(payment_id__in=journal.money_taken).values_list("payment_id", flat=True))
     waiting = set(
         WebhookEvent.objects.filter(payment_ref__in=journal.money_taken, status__in=VISIBLE_TO_STAFF).values_list(
             "payment_ref", flat=True
         )
     )
-    dropped = journal.money_taken - known - waiting
+    dropped = journal.money_taken - recorded - waiting
     return [f"{len(dropped)} payments were dropped, such as {sorted(dropped)[0]}"] if dropped else []
 
 

@@ -1,4 +1,4 @@
-"""Input of the admin that no form checks: a value that the database refuses gets a page with 400 or 409, never 500."""
+"""Input of the admin that no form validates: a value that the database refuses gets a page with 400 or 409, not 500."""
 
 import logging
 from collections.abc import Callable, Iterable

@@ -52,18 +52,16 @@ def figures(user: User) -> dict[str, Any]:
     Each part needs the permission to view the models that it is counted from. Without it the part is missing, or an
     empty list.
     """
-    everything = cache.get_or_set("dashboard", _figures, CACHE_SECONDS)
-    shown = {name: part for name, part in everything.items() if user.has_perms(PERMISSIONS_OF_PART.get(name, ()))}
-    steps = [step for step in everything["funnel"] if user.has_perm(step["permission"])]
-    shown["funnel"] = steps
-    shown["funnel_percent"] = user.has_perm(VIEW_HOLD)
-    shown["attention"] = [_linked(item, user) for item in everything["attention"] if user.has_perm(item["permission"])]
-    series = {
-        name: values for name, values in everything["chart"].items() if user.has_perms(PERMISSIONS_OF_SERIES[name])
-    }
-    shown["chart"] = series if len(series) > 1 else None
-    shown["has_parts"] = bool(shown["attention"] or steps or {"sales", "next_sale"} & shown.keys())
-    return shown
+    parts = cache.get_or_set("dashboard", _figures, CACHE_SECONDS)
+    visible = {name: part for name, part in parts.items() if user.has_perms(PERMISSIONS_OF_PART.get(name, ()))}
+    steps = [step for step in parts["funnel"] if user.has_perm(step["permission"])]
+    visible["funnel"] = steps
+    visible["funnel_percent"] = user.has_perm(VIEW_HOLD)
+    visible["attention"] = [_linked(item, user) for item in parts["attention"] if user.has_perm(item["permission"])]
+    series = {name: values for name, values in parts["chart"].items() if user.has_perms(PERMISSIONS_OF_SERIES[name])}
+    visible["chart"] = series if len(series) > 1 else None
+    visible["has_parts"] = bool(visible["attention"] or steps or {"sales", "next_sale"} & visible.keys())
+    return visible
 
 
 def _figures() -> dict[str, Any]:
@@ -102,9 +100,9 @@ def _per_minute(rows: QuerySet[Model], minutes: list[int]) -> list[int]:
 
 
 def _running() -> QuerySet[Product]:
-    begun = Q(sale_starts_at=None) | Q(sale_starts_at__lte=Now())
-    not_over = Q(sale_ends_at=None) | Q(sale_ends_at__gt=Now())
-    running = Product.objects.published().filter(begun, not_over)
+    has_begun = Q(sale_starts_at=None) | Q(sale_starts_at__lte=Now())
+    has_not_ended = Q(sale_ends_at=None) | Q(sale_ends_at__gt=Now())
+    running = Product.objects.published().filter(has_begun, has_not_ended)
     # The busiest first: each write of the counters increases the version.
     return running.order_by("-stock__version", "-pk")
 
@@ -172,8 +170,8 @@ def _item(name: str, permission: str, count: int | None, url: str) -> dict[str, 
 
 def _linked(item: dict[str, Any], user: User) -> dict[str, Any]:
     """Return the item, without its link where the user may not open the page."""
-    may_follow = item["name"] != SILENT_WORKERS or user.has_perm(VIEW_SCHEDULE)
-    return item if may_follow else item | {"url": ""}
+    may_open = item["name"] != SILENT_WORKERS or user.has_perm(VIEW_SCHEDULE)
+    return item if may_open else item | {"url": ""}
 
 
 def _silent_workers() -> int | None:

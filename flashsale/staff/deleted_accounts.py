@@ -2,7 +2,7 @@
 
 Rows that say who decided something reference a user. Before an account is deleted, in any way, they are reassigned to a
 placeholder: an inactive user called "ann (deleted account 7)", without password, permissions, devices or e-mail
-address. A test finds references to users that stand in neither table below.
+address. A test fails for a reference to users that is in neither table below.
 """
 
 import re
@@ -88,5 +88,5 @@ class Account:
 
 
 def reassign_before_delete(sender: type[User], instance: User, **_) -> None:
-    """Reassign an account's history before it is deleted (a `pre_delete` receiver, which every way to delete sends)."""
+    """Reassign an account's history before it is deleted (a `pre_delete` receiver: Django sends it for each row)."""
     Account(instance).reassign_history()

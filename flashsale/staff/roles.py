@@ -5,7 +5,7 @@ Later changes by staff, deletion included, are kept; permissions that a later ve
 
 from typing import Any
 
-from django.apps import apps as present_apps
+from django.apps import apps as current_apps
 from django.apps.registry import Apps
 
 VIEWED = (
@@ -36,7 +36,7 @@ ADDED_LATER = {
 }
 
 
-def create_roles(using: str, apps: Apps = present_apps, **_: Any) -> None:
+def create_roles(using: str, apps: Apps = current_apps, **_: Any) -> None:
     """Create the groups that were not created before (a `post_migrate` receiver)."""
     try:
         roles_made, groups, permissions = (
@@ -46,11 +46,11 @@ def create_roles(using: str, apps: Apps = present_apps, **_: Any) -> None:
     except LookupError:
         # Migrated back to a version without roles.
         return
-    everything = {f"{p.content_type.app_label}.{p.codename}": p for p in permissions.select_related("content_type")}
-    for name, wanted in ROLES.items():
+    by_label = {f"{p.content_type.app_label}.{p.codename}": p for p in permissions.select_related("content_type")}
+    for name, labels in ROLES.items():
         if roles_made.get_or_create(name=name)[1]:
-            groups.get_or_create(name=name)[0].permissions.add(*(everything[codename] for codename in wanted))
-    for step, (roles, wanted) in ADDED_LATER.items():
+            groups.get_or_create(name=name)[0].permissions.add(*(by_label[label] for label in labels))
+    for step, (roles, labels) in ADDED_LATER.items():
         if roles_made.get_or_create(name=step)[1]:
             for group in groups.filter(name__in=roles):
-                group.permissions.add(*(everything[codename] for codename in wanted))
+                group.permissions.add(*(by_label[label] for label in labels))

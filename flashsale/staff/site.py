@@ -38,7 +38,7 @@ class SaleAdminSite(UnfoldAdminSite):
             known_browsers.remember(response, name=name)
             events.record("login_succeeded", account=name, address=address_of(request))
             if urlsplit(response.url).path in (reverse("admin:login"), reverse("admin:logout")):
-                # The log-in redirects once more, the log-out takes no GET.
+                # `next` was the log-in page, which would redirect again, or the log-out, which refuses GET.
                 response.headers["Location"] = reverse("admin:index")
         return response
 

@@ -1,1 +1,1 @@
-"""What surrounds every request: the server's processes, unread bodies, error pages, Content-Security-Policy."""
+"""The web server and what applies to every response: unread bodies, error pages, Content-Security-Policy."""

@@ -1,4 +1,4 @@
-"""Unread request bodies of early answers: drained, or the connection is closed when they are long.
+"""Request bodies that an answer left unread: drained, or the connection is closed when they are long.
 
 A connection with an unread body cannot carry the next request: the web server resets it, sometimes before the client
 has read the answer. nginx then reports a lost upstream connection for a request that was answered.
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 DRAIN_BYTES = 256 * 1024
 # At most so much is read after an answer that closes the connection, for clients that send everything before they read:
-# closing with unread data resets the connection, and the client may lose the answer. More than any accepted body.
+# closing with unread data resets the connection, and the client may lose the answer. Larger than any accepted body.
 LINGER_BYTES = 4 * 1024 * 1024
 PART_BYTES = 64 * 1024
 CLOSE = ("Connection", "close")
@@ -97,8 +97,8 @@ class _LingeringResponse:
 def draining_unread_bodies(application: Application) -> Application:
     """Wrap a WSGI application that may answer without reading the body: at most `DRAIN_BYTES` are read and dropped.
 
-    A longer rest, or a client that waits for `100 Continue`, gets `Connection: close` instead; what the client has sent
-    by then is read after the answer. Servers whose `wsgi.input` has no end (wsgiref) handle this themselves.
+    When more is unread, or the client waits for `100 Continue`, the answer has `Connection: close`; what the client has
+    sent by then is read after the answer. Servers whose `wsgi.input` has no end (wsgiref) handle this themselves.
     """
 
     @functools.wraps(application)

@@ -15,9 +15,9 @@ START_SECONDS = 60
 
 
 class RespawningServer(Server):
-    """Respawns a dead process every time; Granian ends when one dies twice within 5.5 seconds.
+    """Respawns a dead process every time; Granian itself ends when one dies twice within 5.5 seconds.
 
-    A process that cannot import the application right after the start still ends the server at its second try.
+    A process that fails twice right after the start, because it cannot import the application, still ends the server.
     """
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:

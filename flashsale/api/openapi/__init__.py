@@ -1,1 +1,1 @@
-"""The OpenAPI document, and what is made of it."""
+"""The OpenAPI document, and the Postman collection that is generated from it."""

@@ -1,4 +1,4 @@
-"""Bodies of requests as JSON Schema, which says more than drf-spectacular derives from the serializers."""
+"""Bodies of requests as JSON Schema, with limits that drf-spectacular does not derive from the serializers."""
 
 from django.conf import settings
 
@@ -24,8 +24,8 @@ PLACE_HOLD = {
         "customer_id": TEXT
         | {
             "maxLength": CUSTOMER_ID_LENGTH,
-            "description": "Whom `max_per_customer` counts for; required when the product has such a limit. It is what"
-            " the caller says: the limit protects only where a trusted back end supplies it.",
+            "description": "The customer whose units `max_per_customer` limits; required when the product has such a"
+            " limit. It is not verified: the limit protects only where a trusted back end supplies it.",
         },
     },
     "required": ["product_id"],
@@ -38,8 +38,9 @@ PLACE_ORDER = {
         "hold_id": UUID,
         "payment_id": PAYMENT_ID
         | {
-            "description": "The provider's id for the payment, if there is one already. It is a claim, kept and echoed,"
-            " unless a token with the scope `payments:claim` gives it."
+            "description": "The provider's id for the payment, if there is one already. It is stored and returned. It"
+            " pays the order only when it is proved: by a token with the scope `payments:claim`, or by a payment event"
+            " that also names the order or the hold."
         },
         "payment_intent_id": PAYMENT_ID | {"description": "The same as `payment_id`."},
     },

@@ -62,7 +62,7 @@ def versioned_endpoints(endpoints: Iterable[tuple]) -> list[tuple]:
 
 
 def finish_document(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Complete the document (a postprocessing hook): optional tokens, headers of every answer, one path a provider."""
+    """Complete the document (a postprocessing hook): optional tokens, headers of every answer, a path per provider."""
     for methods in result["paths"].values():
         for operation in methods.values():
             if operation.get("security"):
@@ -94,12 +94,13 @@ def _describe_providers(paths: dict[str, Any]) -> None:
 def _describe_webhook(operation: dict[str, Any], operation_id: str, summary: str, provider: Provider) -> None:
     operation |= {"operationId": operation_id, "summary": summary}
     operation["description"] += f" Signed over the raw bytes as {provider.title} specifies."
-    operation["parameters"] = [each for each in operation["parameters"] if each["name"] in provider.signature_headers]
+    parameters = operation["parameters"]
+    operation["parameters"] = [header for header in parameters if header["name"] in provider.signature_headers]
     operation["requestBody"]["content"]["application/json"]["schema"] = provider.body_schema
 
 
 class _DescriptionView(AcyclicView, APIView):
-    """Base of the two views: answers are rendered once, counted as reads, and as public as the API is."""
+    """Base of the two views: answers are rendered once, counted as reads, and need a token where the API does."""
 
     http_method_names = HTTP_METHODS
     permission_classes = (HasDescriptionAccess,)

@@ -1,6 +1,6 @@
 """The examples in the OpenAPI document: one sale from hold to payment, with the same ids throughout.
 
-An answer's member that is not named here gets an example by its field's type (`completed`).
+A member without an example here gets one by its field's type (`completed`).
 """
 
 from collections.abc import Mapping
@@ -56,10 +56,10 @@ BY_TYPE: dict[type[serializers.Field], Any] = {
 
 
 def completed(serializer: Any, members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an example with every member of an answer: `members`, else null where it may be, else one by its type.
+    """Return an example with every member of an answer: from `members`, else null where allowed, else by its type.
 
-    `serializer` is a class, or an instance with `many=True`. Raises `KeyError` for a member whose type says nothing
-    (a `SerializerMethodField`): give it a value above.
+    `serializer` is a class, or an instance with `many=True`. Raises `KeyError` for a member whose type is not in
+    `BY_TYPE` (a `SerializerMethodField`): give it a value above.
     """
     fields = (serializer() if isinstance(serializer, type) else serializer.child).fields
     return {

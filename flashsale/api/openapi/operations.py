@@ -1,4 +1,4 @@
-"""The description of every operation; it stands here so that the views contain no documentation code."""
+"""The description of every operation, kept here so that the views contain no documentation code."""
 
 import functools
 from collections.abc import Callable

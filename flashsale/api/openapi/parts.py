@@ -12,7 +12,7 @@ from flashsale.api.problem_codes import BY_CODE, members
 
 # Problems that any request may be answered with.
 ANY_REQUEST = ("not_acceptable", "internal_error", "busy")
-# Problems that any request may be answered with, but a webhook.
+# Problems that any request except a webhook may be answered with.
 ANY_CLIENT_REQUEST = (*ANY_REQUEST, "not_authenticated", "scope_missing")
 WITH_A_BODY = ("invalid", "payload_too_large", "unsupported_media_type")
 
@@ -55,18 +55,18 @@ def problems(*codes: str) -> dict[tuple[int, str], OpenApiResponse]:
     return {
         (status, PROBLEM_JSON): OpenApiResponse(
             Problem,
-            description=" ".join(f"`{code}`: {BY_CODE[code].meaning}" for code in named),
-            examples=[examples.of_problem(BY_CODE[code]) for code in named],
+            description=" ".join(f"`{code}`: {BY_CODE[code].meaning}" for code in codes_of_status),
+            examples=[examples.of_problem(BY_CODE[code]) for code in codes_of_status],
         )
-        for status, named in sorted(by_status.items())
+        for status, codes_of_status in sorted(by_status.items())
     }
 
 
 def success(serializer: Any, description: str, example: dict[str, Any], *, status: int = 200) -> dict:
-    """Describe a successful answer; `example` holds the members that have a value of their own in it."""
+    """Describe a successful answer; members that `example` does not have get a value by their type."""
     value = examples.completed(serializer, example)
-    shown = [OpenApiExample(description, value=value, response_only=True)]
-    return {(status, "application/json"): OpenApiResponse(serializer, description=description, examples=shown)}
+    answers = [OpenApiExample(description, value=value, response_only=True)]
+    return {(status, "application/json"): OpenApiResponse(serializer, description=description, examples=answers)}
 
 
 def retry_after_header(*codes: str) -> OpenApiParameter:
@@ -82,12 +82,12 @@ def id_in_path(thing: str, kind: Any = OpenApiTypes.UUID) -> OpenApiParameter:
 
 def rate_limit_headers(scope: str) -> list[OpenApiParameter]:
     """Describe the headers of answers that count in this rate scope."""
-    every = [200, 201, 204, 304, 429]
+    statuses = [200, 201, 204, 304, 429]
     return [
         response_header(
-            "RateLimit-Policy", f"The quota: requests (`q`) in a window of seconds (`w`), scope `{scope}`.", *every
+            "RateLimit-Policy", f"The quota: requests (`q`) in a window of seconds (`w`), scope `{scope}`.", *statuses
         ),
-        response_header("RateLimit", "Requests left (`r`), and in how many seconds there are more (`t`).", *every),
+        response_header("RateLimit", "Requests left (`r`), and in how many seconds there are more (`t`).", *statuses),
         retry_after_header("throttled", "busy"),
     ]
 

@@ -8,7 +8,7 @@ product pages and polled orders. Clients' connections are spread unevenly over p
 from django.conf import settings
 
 LOCK_WAIT_SECONDS = 1.0
-# A payment that finds no room is left to the worker, so that it waits as long as it may for a row.
+# Longer than for stock: a payment that gets no turn in time is applied later, by the worker.
 PAYMENT_WAIT_SECONDS = 3.0
 
 
@@ -33,7 +33,7 @@ def penalized_requests() -> int:
 
 
 def lock_waiters() -> int:
-    """Return how many of the requests inside may wait for their turn to wait for a locked row."""
+    """Return how many requests may queue for one of the connections that wait for locked rows."""
     return max(1, settings.WEB_THREADS // 16)
 
 

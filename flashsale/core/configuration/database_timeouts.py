@@ -1,8 +1,8 @@
 """Checks the timeouts of database connections: a pooler may drop the options that set them.
 
-PgBouncer does so silently with `ignore_startup_parameters = options`. Without timeouts a lock is waited for without end
-and a frozen process keeps its locks, so production refuses to run: web server, workers and beat check at their start,
-and every process checks its first connection, because the database may have been down at the start.
+PgBouncer does so silently with `ignore_startup_parameters = options`. Without timeouts a statement may wait for a lock
+forever, and a frozen process keeps its locks, so production refuses to run: web server, workers and beat check at their
+start, and every process checks its first connection, because the database may have been down at the start.
 Source: https://www.pgbouncer.org/config.html#ignore_startup_parameters
 """
 
@@ -84,11 +84,11 @@ def _check(wrapper: BaseDatabaseWrapper) -> None:
 
 
 def _check_first(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Check a new connection, and later ones until one has timeouts."""
+    """Check each new connection until one has timeouts."""
     try:
         _check(connection)
     except TimeoutsMissing:
-        # A later query would use it otherwise.
+        # Otherwise the next query would use this connection.
         connection.close()
         raise
     connection_created.disconnect(dispatch_uid="flashsale.core.configuration.database_timeouts")

@@ -1,8 +1,7 @@
 """Variables of the environment, `.env` and secret files: parsed with a type and bounds, refused in one sentence.
 
 A value is stripped of surrounding white space; an empty one counts as unset. Where NAME_FILE is set, NAME is the
-content of that file. A refusal names the variable and what is expected, never the value,
-which may be a secret.
+content of that file. A refusal names the variable and what is expected, never the value, which may be a secret.
 """
 
 import os
@@ -91,7 +90,7 @@ def _unquoted(value: str) -> str:
 
 
 def _raw(name: str) -> str:
-    """Return a variable's value, empty where unset; it is stripped in the environment, too, which libraries read."""
+    """Return a variable's value, empty where unset. It is stripped in `os.environ` too, because libraries read that."""
     if path := os.environ.get(f"{name}_FILE", "").strip():
         os.environ.pop(name, None)
         return _in_file(f"{name}_FILE", Path(path))
@@ -142,8 +141,8 @@ def flag(name: str, *, default: bool) -> bool:
     return value in YES if value else default
 
 
-def set_name(name: str, *, formerly: str) -> str:
-    """Return the name under which a renamed variable is set: the present one, unless only the former one is."""
+def name_in_use(name: str, *, formerly: str) -> str:
+    """Return the name under which a renamed variable is set: the former one only where the present one is not set."""
     return name if _raw(name) or not _raw(formerly) else formerly
 
 

@@ -1,7 +1,7 @@
 """The client's address: read in this one place for rate limits, log-ins and logs.
 
 Proxies and servers write one address in several ways: with a port, in brackets, with a zone, or an IPv4 address inside
-an IPv6 one. Every spelling has to mean the same client, or different clients share a quota.
+an IPv6 one. All spellings of an address are the same client; clients whose address cannot be parsed share one quota.
 """
 
 import ipaddress
@@ -10,10 +10,10 @@ import re
 from django.conf import settings
 from django.http import HttpRequest
 
-# An IPv6 customer has at least this much of the address space to choose addresses from.
+# An IPv6 customer has a network of at least this size, and can use any of its addresses.
 IPV6_PREFIX = 64
 UNKNOWN = "unknown"
-# RFC 6052, section 2.1: what an IPv6-only server sees of IPv4 clients behind a translator.
+# RFC 6052, section 2.1: the addresses that an IPv6-only server sees for IPv4 clients behind a NAT64 translator.
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 # RFC 7239, section 6: an IPv6 address with a port stands in brackets; a port is up to five digits.

@@ -30,8 +30,8 @@ class RenderedBody:
     def response(self, request: HttpRequest | Request) -> HttpResponse:
         """Return the response, or 304 to a client that has the body (`If-None-Match`: RFC 9110, section 13.1.2)."""
         headers = {"ETag": self.etag}
-        held = parse_etags(request.headers.get("If-None-Match", ""))
-        if "*" in held or self.etag in [tag.removeprefix("W/") for tag in held]:
+        client_etags = parse_etags(request.headers.get("If-None-Match", ""))
+        if "*" in client_etags or self.etag in [tag.removeprefix("W/") for tag in client_etags]:
             return HttpResponseNotModified(headers=headers)
         return HttpResponse(self.body, content_type=self.content_type, headers=headers, status=HTTPStatus.OK)
 
@@ -39,7 +39,7 @@ class RenderedBody:
 class RenderOnce(Generic[Key]):
     """Renders each body once in a process (single flight) and keeps it as long as the process lives.
 
-    Only for bodies that depend on nothing but the code, the settings and a key out of few.
+    Only for bodies that depend on nothing but the code, the settings and a key with few values.
     """
 
     def __init__(self, render: Callable[[Key], RenderedBody]) -> None:

@@ -40,7 +40,7 @@ class StrictIntegerField(serializers.Field[int, Any, int, Any]):
 
 
 class StrictTextField(serializers.Field[str, Any, str, Any]):
-    """A JSON string of 1 to `max_length` characters, taken as it is."""
+    """A JSON string of 1 to `max_length` characters; white space is kept."""
 
     default_error_messages = {
         "not_text": "This must be a string.",

@@ -1,4 +1,4 @@
-"""The Idempotency-Key header, and the methods that views answer to."""
+"""The Idempotency-Key header, and the HTTP methods that views accept."""
 
 import re
 

@@ -23,7 +23,7 @@ class PayloadTooLarge(exceptions.APIException):
 
 
 class UnsupportedContentCoding(exceptions.UnsupportedMediaType):
-    """The body is encoded (`Content-Encoding`); the answer says that only plain ones are read.
+    """The body has a `Content-Encoding`; the response's `Accept-Encoding` says that only `identity` is accepted.
 
     Source: RFC 9110, section 15.5.16.
     """
@@ -35,7 +35,7 @@ class UnsupportedContentCoding(exceptions.UnsupportedMediaType):
 
 
 class ExactContentNegotiation(DefaultContentNegotiation):
-    """Negotiates responses as DRF does; a request's media type must be a parser's own, not match its pattern."""
+    """Negotiates responses as DRF does; a request's media type must equal a parser's, without patterns."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

@@ -11,7 +11,7 @@ class RequestSerializer(serializers.Serializer[Any]):
 
     @classmethod
     def validated(cls, data: Any) -> dict[str, Any]:
-        """Return what `data` says, validated. Raises `ValidationError`."""
+        """Return the validated values of `data`. Raises `ValidationError`."""
         validated: dict[str, Any] = _shared(cls).run_validation(data)
         return validated
 

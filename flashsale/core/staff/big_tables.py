@@ -10,7 +10,7 @@ from flashsale.core.staff.theme import InfinitePaginator
 
 
 class LowerBound(int):
-    """An uncounted number of rows: as an int so large that every page exists, as text how many there are at least."""
+    """A number of rows that were counted in part: an int so large that every page exists, shown as "more than N"."""
 
     counted: int
 

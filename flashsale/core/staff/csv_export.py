@@ -101,7 +101,7 @@ def _moment(value: datetime) -> str:
 
 def _without_formula(text: str) -> str:
     """Return text that no spreadsheet evaluates as a formula."""
-    first = next((one for one in text if unicodedata.category(one) not in SKIPPED), "")
+    first = next((character for character in text if unicodedata.category(character) not in SKIPPED), "")
     # Full-width and other forms of a sign count as the sign.
     is_formula = unicodedata.normalize("NFKC", first)[:1] in FORMULA_STARTS
     return f"'{text}" if is_formula or text.startswith(CONTROL_STARTS) else text

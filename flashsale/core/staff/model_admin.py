@@ -1,4 +1,4 @@
-"""What every admin page has in common: strict input, and lists that survive any value in their address."""
+"""What every admin page has in common: strict input, and lists that accept any query string."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def staff_of(request: HttpRequest) -> User:
 
 
 class ValidatingChangeList(ChangeList):
-    """A list that finds out before it is rendered whether a filter has an impossible value, and ignores it then."""
+    """A list that checks before it is rendered whether a filter has an impossible value, and ignores such a filter."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         rows = super().get_queryset(request, exclude_parameters)
@@ -48,7 +48,7 @@ class BaseAdmin(IdempotentAddMixin, ModelAdmin):
         return ValidatingChangeList
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Refuse look-ups that no link has: a query string holds no pair of values, and a pattern may run long."""
+        """Refuse look-ups that no link of the admin has: ranges need a pair of values, and patterns may run long."""
         return not lookup.endswith(("__range", "__regex", "__iregex")) and super().lookup_allowed(
             lookup, value, request
         )
@@ -76,7 +76,7 @@ class BaseAdmin(IdempotentAddMixin, ModelAdmin):
         if field is not None and isinstance(db_field, DateTimeField) and moments.validate not in field.validators:
             field.validators.append(moments.validate)
         if isinstance(field, forms.SplitDateTimeField) and isinstance(date := field.fields[0], forms.DateField):
-            # Nothing is guessed: 01/02/2030 is January in one country and February in another.
+            # ISO dates only: 01/02/2030 is in January in one country and in February in another.
             date.input_formats, date.error_messages = [ISO_DATE], date.error_messages | {"invalid": NOT_ISO}
         return field
 

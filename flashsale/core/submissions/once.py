@@ -58,9 +58,9 @@ class Step:
 _current: ContextVar[Step | None] = ContextVar("submission_step", default=None)
 
 
-def token_of(sent: Mapping[str, Any]) -> uuid.UUID:
+def token_of(form_data: Mapping[str, Any]) -> uuid.UUID:
     """Return the token that was sent, or a new one for a form that is shown for the first time or sent without."""
-    return parse_uuid(str(sent.get(FIELD, ""))) or uuid.uuid4()
+    return parse_uuid(str(form_data.get(FIELD, ""))) or uuid.uuid4()
 
 
 @contextlib.contextmanager
@@ -81,7 +81,7 @@ def performing(step: Step) -> Iterator[None]:
 def retrying_transaction_once(verb: Callable[P, R]) -> Callable[P, R]:
     """Run the verb as `retrying_transaction` does, and store the current step's token and outcome with it.
 
-    Without a current step it is just `retrying_transaction`. Raises `AlreadyDone`, and what that raises.
+    Without a current step it is just `retrying_transaction`. Raises `AlreadyDone`, and what that decorator raises.
     """
 
     @retrying_transaction

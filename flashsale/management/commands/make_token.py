@@ -18,7 +18,7 @@ class Command(BaseCommand):
     help = "Make an API token. Prints it, nothing else, on standard output; it is shown this once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--name", required=True, help="Whose token it is; at most 50 characters.")
+        parser.add_argument("--name", required=True, help="The client that uses the token; at most 50 characters.")
         parser.add_argument(
             "--scopes", default=scopes.STOREFRONT, help=f"Separated by commas: {', '.join(scopes.MEANINGS)}."
         )

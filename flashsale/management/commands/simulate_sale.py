@@ -1,4 +1,4 @@
-"""`manage.py simulate_sale`: a crowd against the running server, then the audit."""
+"""`manage.py simulate_sale`: a simulated sale against the running server, then the audit."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--stock", type=int, default=100, help="Units for sale.")
         parser.add_argument("--url", default=f"http://127.0.0.1:{settings.PORT}")
         parser.add_argument(
-            "--yes-really", action="store_true", help="Outside local mode too: it sells a new product there."
+            "--yes-really", action="store_true", help="Run outside local mode too, where it sells a new product."
         )
 
     def handle(self, *, shoppers: int, stock: int, url: str, yes_really: bool = False, **options) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py unlock_logins [--name ann]`: forget failed log-ins, so that locked names may try again."""
+"""`manage.py unlock_logins [--name ann]`: delete failed log-ins, which unlocks the names."""
 
 from django.core.management.base import BaseCommand, CommandParser
 

@@ -66,7 +66,7 @@ class Command(BaseCommand):
         return port
 
     def _prepare(self) -> None:
-        # Interrupts are checked between these only: an unfinished index or a password not shown yet would stay behind.
+        # Checked only between these steps: an interrupted one could leave an invalid index, or a password never shown.
         interrupts.check()
         self._say("Preparing the database")
         call_command("migrate", interactive=False, verbosity=0)
@@ -110,14 +110,14 @@ class Command(BaseCommand):
 
 
 def _reset_metrics() -> None:
-    """Let all programs add up their metrics in one empty folder (see `flashsale.core.metrics`)."""
+    """Make all programs share an empty folder for their metrics (see `flashsale.core.metrics`)."""
     folder = settings.STATE_DIR / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def _other_terminal() -> str:
-    """Say where a command for this system works: it needs those addresses that only the environment has."""
+    """Say where a command for this system works: with the addresses that only this process's environment has."""
     own = [name for name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL") if os.environ.get(name)]
     return f"In another terminal, with the same {' and '.join(own)}" if own else "In another terminal"
 
@@ -131,7 +131,7 @@ def _check_servers() -> None:
 
 
 def _answers(port: int) -> bool:
-    """Say whether the web server answers; asked directly, whatever proxy the environment names."""
+    """Say whether the web server answers, without a proxy that the environment may name."""
     with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS)) as connection:
         try:
             connection.request("GET", "/livez")

@@ -1,4 +1,4 @@
-"""Failed log-ins, counted by user name and source (address or browser): a source locks a name for itself only.
+"""Failed log-ins, counted by user name and source (address or browser): a name is locked for one source only.
 
 An attempt is counted in one statement before its password is compared: of any number of parallel guesses at most
 `LOGIN_MAX_FAILURES` are compared. A successful log-in deletes its row, `purge` the rows whose lock is over.
@@ -24,20 +24,20 @@ _failed = events.SampledEvent("login_failed")
 
 # An attempt while the name is locked does not prolong the lock.
 _COUNT = """
-    INSERT INTO flashsale_loginfailure AS known (name, source, failures, last_at)
+    INSERT INTO flashsale_loginfailure AS stored (name, source, failures, last_at)
     VALUES (%(name)s, %(source)s, 1, clock_timestamp())
     ON CONFLICT (name, source) DO UPDATE SET
-        failures = CASE WHEN known.last_at < excluded.last_at - %(locked)s THEN 1 ELSE known.failures + 1 END,
+        failures = CASE WHEN stored.last_at < excluded.last_at - %(lockout)s THEN 1 ELSE stored.failures + 1 END,
         last_at = CASE
-            WHEN known.failures >= %(limit)s AND known.last_at >= excluded.last_at - %(locked)s THEN known.last_at
+            WHEN stored.failures >= %(limit)s AND stored.last_at >= excluded.last_at - %(lockout)s THEN stored.last_at
             ELSE excluded.last_at
         END
-    RETURNING failures, extract(epoch FROM last_at + %(locked)s - clock_timestamp())
+    RETURNING failures, extract(epoch FROM last_at + %(lockout)s - clock_timestamp())
 """
 
 
 class NameLocked(Exception):
-    """Too many wrong passwords for this name from this source. No password was compared, or the last wrong one."""
+    """Too many wrong passwords for this name from this source. A password was compared only at the last failure."""
 
     def __init__(self, retry_after_seconds: float) -> None:
         super().__init__("Too many wrong passwords.")
@@ -72,7 +72,7 @@ def counted_attempt(*, name: str, source: str) -> Iterator[None]:
 
 def _count(name: str, source: str) -> tuple[int, float]:
     """Return the failures, this attempt included, and the seconds that a lock would last from now on."""
-    parameters = {"name": name, "source": source, "limit": settings.LOGIN_MAX_FAILURES, "locked": _lockout()}
+    parameters = {"name": name, "source": source, "limit": settings.LOGIN_MAX_FAILURES, "lockout": _lockout()}
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, parameters)
         failures, locked_seconds = cursor.fetchone()

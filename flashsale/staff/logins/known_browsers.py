@@ -1,7 +1,7 @@
 """Device cookies: a signed cookie exempts a browser that was used to log in from the limit of unknown browsers.
 
-It does not authenticate and replaces neither password nor code. Log-ins with it are counted for the browser instead of
-its address, and outside the limit of all unknown browsers together.
+The cookie does not authenticate; password and code are still needed. Log-ins with it are counted for the browser
+instead of its address, and outside the limit of all unknown browsers together.
 
 Source: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".
 """

@@ -1,8 +1,8 @@
 """Limits of log-ins a minute: for each address, for all unknown browsers together, and for each known browser.
 
-All unknown browsers share a limit because each log-in costs a quarter of a second of processor time. Two things keep a
-flood from shutting staff out: known browsers do not count in that limit, and the first few log-ins of each address in a
-minute count in a larger one, which only very many addresses could use up.
+All unknown browsers share a limit because each log-in costs a quarter of a second of processor time. A flood does not
+lock staff out: known browsers do not count in that limit, and while repeated log-ins of an address may use up half of
+it, the first `FIRST_LOGINS` of an address in a minute may use all of it.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """Password hashing, bounded: it takes a quarter of a second of processor time on purpose, and any client can cause it.
 
-Every password is hashed by the hasher below (log-in, the dummy hash for unknown names, password changes, new accounts),
-so that none holds a database connection meanwhile, and hashing cannot occupy all threads.
+The hasher below hashes every password (log-in, the dummy hash for unknown names, password changes, new accounts). It
+holds no database connection meanwhile, and cannot occupy all threads.
 """
 
 import contextlib
@@ -35,11 +35,11 @@ _thread = threading.local()
 @contextlib.contextmanager
 def hashing_for(kind: str) -> Iterator[None]:
     """Use the bulkhead of `kind` (`UNKNOWN_BROWSERS` or `STAFF`) for this thread's hashes; `STAFF` is the default."""
-    before, _thread.kind = getattr(_thread, "kind", STAFF), kind
+    previous, _thread.kind = getattr(_thread, "kind", STAFF), kind
     try:
         yield
     finally:
-        _thread.kind = before
+        _thread.kind = previous
 
 
 class BoundedPasswordHasher(PBKDF2PasswordHasher):

@@ -60,9 +60,9 @@ def _end_if_expired(request: HttpRequest) -> None:
     if STARTED_AT not in session or SEEN_AT not in session:
         # A session of a version that did not keep the times.
         start_timers(None, request)
-    longest, idle = settings.SESSION_COOKIE_AGE, settings.STAFF_IDLE_MINUTES * 60
-    # `SEEN_AT` may be too old by the time between two writes.
-    if now - session[STARTED_AT] > longest or now - session[SEEN_AT] > idle + TOUCH_INTERVAL_SECONDS:
+    max_seconds, idle_seconds = settings.SESSION_COOKIE_AGE, settings.STAFF_IDLE_MINUTES * 60
+    # `SEEN_AT` is written at most once per interval, so it may be that much too old.
+    if now - session[STARTED_AT] > max_seconds or now - session[SEEN_AT] > idle_seconds + TOUCH_INTERVAL_SECONDS:
         logout(request)
     elif now - session[SEEN_AT] >= TOUCH_INTERVAL_SECONDS and request.resolver_match.view_name not in POLLED_VIEWS:
         session[SEEN_AT] = now
@@ -70,5 +70,5 @@ def _end_if_expired(request: HttpRequest) -> None:
 
 def _redirect_whole_page(request: HttpRequest) -> HttpResponse:
     """Redirect the whole page to the log-in and back; htmx would show a redirect's form inside the page."""
-    here = urlsplit(request.headers.get("HX-Current-URL", "")).path or reverse("admin:index")
-    return HttpResponse(status=204, headers={"HX-Redirect": f"{reverse('admin:login')}?{urlencode({'next': here})}"})
+    page = urlsplit(request.headers.get("HX-Current-URL", "")).path or reverse("admin:index")
+    return HttpResponse(status=204, headers={"HX-Redirect": f"{reverse('admin:login')}?{urlencode({'next': page})}"})

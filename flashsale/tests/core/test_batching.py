@@ -70,7 +70,7 @@ class Desk:
 
 @pytest.fixture
 def desk(monkeypatch):
-    for name in ("LEAD_SECONDS", "WAIT_SECONDS", "TAKEN_SECONDS"):
+    for name in ("LEAD_SECONDS", "WAIT_SECONDS", "BATCH_SECONDS"):
         monkeypatch.setattr(batching, name, WAIT_SECONDS)
     return Desk()
 

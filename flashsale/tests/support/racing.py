@@ -24,7 +24,7 @@ BLOCKED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 PRODUCTION_TIMEOUTS = settings.DATABASES["default"]["OPTIONS"]["options"]
 NO_IDLE_TIMEOUT = "-c idle_in_transaction_session_timeout=0"
 NO_TIMEOUTS = f"-c lock_timeout=0 -c statement_timeout=0 {NO_IDLE_TIMEOUT}"
-LINE_SECONDS = {name: getattr(batching, name) for name in ("WAIT_SECONDS", "LEAD_SECONDS", "TAKEN_SECONDS")}
+LINE_SECONDS = {name: getattr(batching, name) for name in ("WAIT_SECONDS", "LEAD_SECONDS", "BATCH_SECONDS")}
 
 _racing: list[threading.Thread] = []
 
