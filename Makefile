@@ -1,11 +1,11 @@
 # `make run` starts everything, `make test` tests everything; both from a bare checkout with Python 3.11 or newer.
 PYTHON ?= python3
 VENV := .venv
-# Each has a PostgreSQL and a Valkey of its own. 0: all tests in one process.
+# Each test process has a PostgreSQL and a Valkey of its own. 0: all tests in one process.
 TEST_PROCESSES ?= 3
 export PORT STATE_DIR
 
-# A virtual environment whose Python is gone or too old, or whose making was cut short, is made again.
+# A virtual environment whose Python is missing or too old, or whose creation was interrupted, is created again.
 UNFINISHED := $(VENV)/.unfinished
 IS_USABLE := import sys; sys.exit(sys.version_info < (3, 11))
 _ := $(shell test ! -e $(UNFINISHED) && $(VENV)/bin/python -c '$(IS_USABLE)' 2>/dev/null || rm -rf $(VENV))
@@ -22,7 +22,7 @@ test: $(VENV)/.development
 bench: $(VENV)/.development
 	@$(VENV)/bin/python -m benchmarks.sale $(ARGS)
 
-# Every fault lasts ten seconds here, and one and a half in `make test`.
+# Each fault lasts 10 s here, and 1.5 s in `make test`.
 chaos: export CHAOS_SECONDS ?= 10
 chaos: $(VENV)/.development
 	@$(VENV)/bin/python -m pytest -q flashsale/tests/chaos/test_storms.py flashsale/tests/chaos/test_cut_connections.py \
@@ -44,7 +44,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv failed: on Debian, apt install python3-venv"; exit 1; }
 	@rm -f $(UNFINISHED)
 
-# What pip refuses leaves the environment as it was; only what was cut short leaves the mark.
+# When pip refuses, the environment is unchanged and stays; an interrupted installation leaves the file UNFINISHED.
 define install
 	@echo "Installing $(1)"
 	@touch $(UNFINISHED)

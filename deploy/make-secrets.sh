@@ -14,7 +14,7 @@ make() {
         printf '%s\n' "$2" > "$folder/$1"
         echo "made $1"
     fi
-    # Compose mounts the file with its mode, and the programs are not its owner; the folder's mode keeps others out.
+    # Compose mounts the file with its mode, and the programs run as other users; the folder's mode excludes everyone else.
     chmod 444 "$folder/$1"
 }
 

@@ -1,8 +1,8 @@
 """Limits of log-ins a minute: for each address, for all unknown browsers together, and for each known browser.
 
 All unknown browsers share a limit because each log-in costs a quarter of a second of processor time. A flood does not
-lock staff out: known browsers do not count in that limit, and while repeated log-ins of an address may use up half of
-it, the first `FIRST_LOGINS` of an address in a minute may use all of it.
+lock staff out: known browsers do not count in that limit, and log-ins of an address after its first `FIRST_LOGINS` in a
+minute count in another one, half as large, so that only a great many addresses could use up the shared limit.
 """
 
 import functools
