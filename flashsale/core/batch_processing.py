@@ -1,6 +1,5 @@
 """How a batch is processed: together, or each request alone when an error may concern one of them only."""
 
-import copy
 from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol, TypeVar
 
@@ -89,7 +88,9 @@ def _copy_of(error: Exception) -> Exception:
     Under overload transient errors are many: the traceback of the cause is dropped, because its frames would keep the
     whole batch in memory until the garbage collector runs.
     """
-    own = copy.copy(error)
+    # Not `copy.copy`, which calls the class with the message only: refusals take other arguments.
+    own = type(error).__new__(type(error), *error.args)
+    vars(own).update(vars(error))
     own.__cause__ = error.__cause__
     if own.__cause__ is not None and is_transient(error):
         own.__cause__.__traceback__ = None

@@ -10,6 +10,7 @@ from django.db import OperationalError
 
 from flashsale.core import batching
 from flashsale.core.batching import Batcher, is_fault, is_fault_or_lock_timeout, process_or_isolate
+from flashsale.core.refusals import Refusal
 from flashsale.core.transactions import Busy, OutcomeUnknown
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
 
@@ -183,3 +184,23 @@ def test_a_fault_in_a_batch_with_admitted_requests_fails_one_request():
     results = process_or_isolate(fail_for_two, "all", batch, isolates=is_fault)
 
     assert [str(result) for result in results] == ["done 1", "", "done 3"]
+
+
+def test_a_refusal_of_a_whole_batch_is_every_requests_own_refusal():
+    class OutOfStock(Refusal):
+        code, title = "out_of_stock", "Out of stock"
+
+        def __init__(self, *, left: int) -> None:
+            super().__init__(f"{left} left", left=left)
+
+    def refuse(_, requests, admit):
+        raise OutOfStock(left=2)
+
+    batch = SimpleNamespace(requests=["one", "two"], admit=list)
+
+    results = process_or_isolate(refuse, "all", batch, isolates=lambda _: False)
+
+    assert [(type(result), result.detail, result.extra) for result in results] == [
+        (OutOfStock, "2 left", {"left": 2})
+    ] * 2
+    assert results[0] is not results[1]
