@@ -1,4 +1,4 @@
-"""The one call to a higher layer: orders are being created, so apply the payment events that arrived before them.
+"""A call to a higher layer: orders are being created, so apply the payment events that arrived before them.
 
 Checkout does not import payments, which registers one function here when the apps are ready.
 """

@@ -98,7 +98,12 @@ def _with_early_events(
     In ascending order of products, because applying a payment may lock the product's stock.
     """
     results: dict[UUID, OrderView | Refusal] = {}
-    for request in sorted(requests, key=lambda request: getattr(decided[request.order_id], "product_id", 0)):
+
+    def product_id_of(request: OrderRequest) -> int:
+        order = decided[request.order_id]
+        return order.product_id if isinstance(order, Order) else 0
+
+    for request in sorted(requests, key=product_id_of):
         order, apply = decided[request.order_id], early_events[request.order_id]
         if isinstance(order, Refusal):
             results[request.order_id] = order

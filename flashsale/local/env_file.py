@@ -1,4 +1,4 @@
-"""`STATE_DIR/local.env`: the settings that `make run` chooses for a system on one's own machine."""
+"""`STATE_DIR/local.env`: the settings that `make run` chooses for a local system."""
 
 import os
 import secrets

@@ -236,7 +236,7 @@ def test_an_ordinary_user_runs_the_servers_as_that_user(state_dir):
     user.communicate("")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs as somebody who cannot enter the folder")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs as another user")
 def test_programs_below_a_folder_that_others_cannot_enter_run_too(tmp_path, state_dir):
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
