@@ -98,11 +98,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Requests under /api pass none of the rest (flashsale/api/handler.py).
+    "flashsale.api.handler.ApiMiddleware",
     "flashsale.observability.prometheus.MetricsMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
-    "flashsale.api.middleware.ProblemMiddleware",
+    "flashsale.api.middleware.RequestIdMiddleware",
     "flashsale.api.middleware.RateLimitHeadersMiddleware",
-    "flashsale.api.middleware.FailureLimitsMiddleware",
     "flashsale.web.content_security.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -12,6 +12,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import get_resolver
+from django.utils.module_loading import import_string
 
 from flashsale import server
 from flashsale.web import draining
@@ -28,9 +29,15 @@ class AcyclicHandler(WSGIHandler):
     number of objects, not by their size, so that large bodies would pile up.
     """
 
+    def load_middleware(self, is_async: bool = False) -> None:
+        """Load the site's middleware, and the handler of the API, whose requests do not pass it."""
+        super().load_middleware(is_async)
+        self._api = import_string("flashsale.api.handler.ApiHandler")()
+
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
         """Return the response, and clear the request unless a streaming response may still use it."""
-        response = super().get_response(request)
+        is_api = self._api.answers(request.path_info)
+        response = self._api.get_response(request) if is_api else super().get_response(request)
         if not response.streaming:
             request.close()
             vars(request).clear()

@@ -16,6 +16,7 @@ from django.urls import reverse
 from rest_framework import exceptions
 
 from flashsale.api import failure_limits, problem_codes
+from flashsale.api.hosts import host_of
 from flashsale.api.problem_codes import Problem
 from flashsale.core import events, refusals
 from flashsale.core.rest.parsing import PayloadTooLarge
@@ -168,7 +169,7 @@ def _faults(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
 def _type_uri(request: HttpRequest, code: str) -> str:
     path = _path_of_page(code)
     try:
-        return f"{request.scheme}://{request.get_host()}{path}"
+        return f"{request.scheme}://{host_of(request)}{path}"
     except DisallowedHost:
         return path
 

@@ -7,15 +7,17 @@ that shares its address with other clients still gets its webhooks through.
 
 import hashlib
 import time
+from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import APIView
 
 from flashsale.api import rate_limits
 from flashsale.core.capacity import shares
 from flashsale.core.capacity.bulkheads import Bulkhead
+from flashsale.core.transactions import Busy
 from payments.inbox import SignatureInvalid
 
 WRONG_TOKENS, REFUSED_DELIVERIES = "wrong_tokens", "refused_deliveries"
@@ -89,6 +91,20 @@ def penalty_seconds(request: HttpRequest) -> float:
     seconds = _penalties.seconds_left((kind, rate_limits.address_of(request)))
     is_exempt = seconds and kind == WRONG_TOKENS and _accepted_tokens.seconds_left(_digest(request))
     return 0.0 if is_exempt else seconds
+
+
+def answer_in_turn(request: HttpRequest, answer: Callable[[HttpRequest], HttpResponse]) -> HttpResponse | None:
+    """Answer a penalized request, one at a time; return None when too many of them wait already."""
+    try:
+        with penalized_requests.entered():
+            response = answer(request)
+            if hasattr(request, "failure"):
+                # The next penalized request waits meanwhile, so that a flood takes little processor time.
+                time.sleep(PENALTY_PAUSE_SECONDS)
+            return response
+    except Busy:
+        time.sleep(QUEUE_FULL_PAUSE_SECONDS)
+        return None
 
 
 def count_failure(request: HttpRequest) -> float:

@@ -90,13 +90,21 @@ def limited(scope: str) -> Callable[[View], View]:
 def count(request: HttpRequest, scope: str | None, quota: int, *, client: str) -> tuple[bool, QuotaState | None]:
     """Count one request of a client; return whether it is within the quota, and the quota, None without Redis.
 
-    A quota of 0 is no limit. `RateLimitHeadersMiddleware` puts the quota into the response's headers.
+    A quota of 0 is no limit. `add_headers` puts the quota into the response's headers.
     """
     counted = _breaker.call(lambda: _count(scope, quota, client)) if quota else None
     if counted is None:
         return True, None
     is_allowed, request.rate_limit = counted
     return is_allowed, request.rate_limit
+
+
+def add_headers(request: HttpRequest, response: HttpResponse) -> None:
+    """Add the state of the quota in which this request was counted, if it was, as `RateLimit` headers."""
+    state: QuotaState | None = vars(request).get("rate_limit")
+    if state is not None:
+        for name, value in state.headers.items():
+            response.headers[name] = value
 
 
 def scope_of(view: "APIView") -> str | None:

@@ -70,8 +70,14 @@ _QUERIES = {
 }
 
 
+def observe_request(request: HttpRequest, response: HttpResponse, *, seconds: float) -> None:
+    """Observe the duration of a request, by view, method and status."""
+    method = request.method if request.method in METHODS else "other"
+    metrics.REQUEST_SECONDS.labels(_view_label(request), method, response.status_code).observe(seconds)
+
+
 class MetricsMiddleware:
-    """Middleware: observe the duration of each request, by view, method and status."""
+    """Middleware: observe the duration of each request outside the API."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -79,9 +85,7 @@ class MetricsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = self.get_response(request)
-        method = request.method if request.method in METHODS else "other"
-        series = metrics.REQUEST_SECONDS.labels(_view_label(request), method, response.status_code)
-        series.observe(time.perf_counter() - started)
+        observe_request(request, response, seconds=time.perf_counter() - started)
         return response
 
 

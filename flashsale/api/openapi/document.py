@@ -1,13 +1,15 @@
 """The OpenAPI document as a whole, its page, and the views that serve both."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.decorators import decorator_from_middleware
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2
@@ -105,6 +107,11 @@ class _DescriptionView(AcyclicView, APIView):
     http_method_names = HTTP_METHODS
     permission_classes = (HasDescriptionAccess,)
     rate_scopes = {None: "reads"}
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponse]:
+        """Return the view function with the session of staff, who may read the description (`HasDescriptionAccess`)."""
+        return decorator_from_middleware(SessionMiddleware)(super().as_view(**initkwargs))
 
     def finalize_response(
         self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any
