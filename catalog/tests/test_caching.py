@@ -57,6 +57,22 @@ def test_an_answer_to_a_token_may_be_cached_privately_only(api, path):
     assert answer.headers["Cache-Control"] == "private, max-age=1"
 
 
+def test_a_public_page_repeats_until_when_nginx_keeps_it(api, path):
+    asked = api.get(path, headers={"X-Keep-Until": "1795686116"})
+    private = api.get(path, headers={"X-Keep-Until": "1795686116", "Authorization": f"Bearer {make_token()}"})
+    refused = api.get("/api/v1/products/999", headers={"X-Keep-Until": "1795686116"})
+
+    assert asked.headers["X-Accel-Expires"] == "@1795686116"
+    assert asked.headers["Cache-Control"] == "public, max-age=1"
+    assert "X-Accel-Expires" not in private.headers
+    assert "X-Accel-Expires" not in refused.headers
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-1", "1, 2", "1.5", "\xb2"])
+def test_no_other_moment_is_repeated(api, path, value):
+    assert "X-Accel-Expires" not in api.get(path, headers={"X-Keep-Until": value}).headers
+
+
 def test_a_refusal_is_not_cacheable(api, db):
     assert "Cache-Control" not in api.get("/api/v1/products/999").headers
 

@@ -179,7 +179,7 @@ def nginx(folder: Path, *, web: int, pay: int, changes: dict[str, str]) -> Itera
     changes = changes | {
         "/dev/stdout": "/tmp/access.log",
         "listen 127.0.0.1:8081;": f"listen 127.0.0.1:{free_port()};",
-        "listen 8080 default_server;": f"listen 127.0.0.1:{port} default_server;",
+        "listen 8080 default_server": f"listen 127.0.0.1:{port} default_server",
         "server web:8000 resolve;": f"server 127.0.0.1:{web};",
         "server pay:8000 resolve;": f"server 127.0.0.1:{pay};",
         "/tmp/": f"{folder}/nginx/",
