@@ -3,6 +3,7 @@
 Events of the sale (`flashsale.core.events`) and records of Django, Celery and libraries share one format.
 """
 
+import json
 import logging.config
 import re
 from http import HTTPStatus
@@ -25,6 +26,44 @@ _SHARED = [
 # Loggers that write paths of requests, with ids: a client that knows the id of a hold or an order may use it.
 _REQUEST_LOGGERS = ("django", "granian")
 _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+
+
+def _redact_request(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Replace ids in paths, and drop the request object, which would be shown with its query string."""
+    if event["logger"].partition(".")[0] in _REQUEST_LOGGERS:
+        for name in ("request", "message"):  # `message` is the text once more, where another handler has formatted it
+            event.pop(name, None)
+        event["event"] = _ID.sub("{id}", str(event["event"]))
+    return event
+
+
+# What records of Django, Celery and libraries pass before they are rendered.
+_FOREIGN = [*_SHARED, structlog.stdlib.ExtraAdder(), _redact_request]
+
+
+class JsonFormatter(structlog.stdlib.ProcessorFormatter):
+    """Renders each record as one JSON object. Events without a traceback, nearly all lines, take a short way.
+
+    The general way copies a record before it runs the processors. Local variables, which may hold bodies and secrets,
+    are in no traceback.
+    """
+
+    def __init__(self) -> None:
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        super().__init__(
+            foreign_pre_chain=_FOREIGN,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.ExceptionRenderer(tracebacks),
+                structlog.processors.JSONRenderer(default=str),
+            ],
+        )
+        self._encode = json.JSONEncoder(default=str).encode
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        is_event = hasattr(record, "_logger") and isinstance(record.msg, dict)
+        return self._encode(record.msg) if is_event and "exc_info" not in record.msg else super().format(record)
 
 
 class BusyFilter(logging.Filter):
@@ -64,27 +103,15 @@ def configuration(format_: str, *, level: str) -> dict[str, Any]:
 def formatter(format_: str) -> logging.Formatter:
     """Return the formatter of all records, of structlog and of the standard library."""
     if format_ == "json":
-        # Local variables may hold bodies and secrets.
-        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-        rendered = [structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer(default=str)]
-    else:
-        rendered = [
+        return JsonFormatter()
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_FOREIGN,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _with_plain_ids,
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
-        ]
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder(), _redact_request],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
+        ],
     )
-
-
-def _redact_request(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Replace ids in paths, and drop the request object, which would be shown with its query string."""
-    if event["logger"].partition(".")[0] in _REQUEST_LOGGERS:
-        for name in ("request", "message"):  # `message` is the text once more, where another handler has formatted it
-            event.pop(name, None)
-        event["event"] = _ID.sub("{id}", str(event["event"]))
-    return event
 
 
 def _with_plain_ids(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +122,11 @@ def configure(config: dict[str, Any]) -> None:
     """Set logging up (Django's LOGGING_CONFIG)."""
     logging.config.dictConfig(config)
     logging.captureWarnings(True)
+    if config["formatters"]["line"]["format_"] == "json":
+        # The lines name no source file, thread or process, so that records need not find them out.
+        # Source: https://docs.python.org/3/howto/logging.html#optimization
+        logging._srcfile = None
+        logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter
