@@ -4,17 +4,19 @@ Pages need sessions, forms, messages and static files; the API needs none of the
 header is set once: request id, limits of failures, HTTPS, host, problem document, headers, duration.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 
 import structlog
 from corsheaders.middleware import CorsMiddleware
+from django.conf import settings
 from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponse
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
-from django.urls import get_resolver
+from django.urls import ResolverMatch, get_resolver
 from django.utils.cache import patch_vary_headers
 from rest_framework import exceptions
 
@@ -25,6 +27,9 @@ from flashsale.api.middleware import new_request_id
 from flashsale.core.rest.views import json_response
 from flashsale.observability import prometheus
 from flashsale.web import content_security
+
+MAX_REMEMBERED_PATHS = 1_024
+MAX_REMEMBERED_PATH_LENGTH = 128
 
 
 class ApiHandler:
@@ -76,13 +81,12 @@ class ApiHandler:
         return answer_to(request, exceptions.Throttled(wait=seconds)) if seconds else response
 
     def _run_view(self, request: HttpRequest) -> HttpResponse:
-        redirect = self._security.process_request(request)
+        redirect = self._security.process_request(request) if self._security.redirect else None
         if redirect is not None:
             return redirect
         host_of(request)
-        match = request.resolver_match = get_resolver().resolve(request.path_info)
-        response = match.func(request, *match.args, **match.kwargs)
-        return response if getattr(response, "is_rendered", True) else response.render()
+        match = request.resolver_match = _match(request.path_info)
+        return match.func(request, *match.args, **match.kwargs)
 
     def _add_headers(self, request: HttpRequest, response: HttpResponse) -> None:
         """Add the headers of every response; a header that the view has set stays.
@@ -126,6 +130,17 @@ class ApiMiddleware:
 _API_POLICY = ("Content-Security-Policy", content_security.API)
 _PAGE_POLICY = ("Content-Security-Policy", content_security.PAGES)
 _VARY_ORIGIN = ("Vary", "origin")
+
+
+def _match(path: str) -> ResolverMatch:
+    is_short = len(path) <= MAX_REMEMBERED_PATH_LENGTH
+    return _remembered_match(settings.ROOT_URLCONF, path) if is_short else get_resolver().resolve(path)
+
+
+@functools.lru_cache(maxsize=MAX_REMEMBERED_PATHS)
+def _remembered_match(urlconf: str, path: str) -> ResolverMatch:
+    """Return the view of a path, for paths of popular products and those without an id found only once."""
+    return get_resolver(urlconf).resolve(path)
 
 
 def _as_problem(request: HttpRequest, status: int) -> HttpResponse:

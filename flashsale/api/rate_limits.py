@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
+from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -57,15 +58,14 @@ class RateLimit(BaseThrottle):
     """Refuses a request over the quota of its scope; the response's headers show the quota either way."""
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        """Count the request and say whether it is within the quota."""
+        """Count the request. Raises `Throttled` when it is over the quota: one instance counts all requests."""
         scope = scope_of(view)
-        limits = settings.TOKEN_RATE_LIMITS if request.auth else settings.RATE_LIMITS
-        is_allowed, self._state = count(request._request, scope, limits.get(scope, 0), client=client_of(request))
-        return is_allowed
-
-    def wait(self) -> float:
-        """Return the seconds until a request may be allowed again."""
-        return max(1, self._state.reset_seconds)
+        quota = (settings.TOKEN_RATE_LIMITS if request.auth else settings.RATE_LIMITS).get(scope, 0)
+        if quota:
+            is_allowed, state = count(request._request, scope, quota, client=client_of(request))
+            if not is_allowed:
+                raise exceptions.Throttled(wait=max(1, state.reset_seconds))
+        return True
 
 
 def limited(scope: str) -> Callable[[View], View]:

@@ -51,6 +51,7 @@ REMEMBERED = {
     # Rendered once, as long as code and settings stay.
     "checkout.views._path_of": "paths of API views",
     "flashsale.api.errors._path_of_page": "paths of problem pages",
+    "flashsale.api.handler._remembered_match": "views of paths that were requested lately",
     "flashsale.api.hosts._is_allowed": "whether a Host header is allowed, by its spelling",
     "flashsale.api.openapi.document._docs": "the page of the API's documentation",
     "flashsale.api.openapi.document._schemas": "the OpenAPI document",

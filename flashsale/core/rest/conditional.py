@@ -30,9 +30,10 @@ class RenderedBody:
     def response(self, request: HttpRequest | Request) -> HttpResponse:
         """Return the response, or 304 to a client that has the body (`If-None-Match`: RFC 9110, section 13.1.2)."""
         headers = {"ETag": self.etag}
-        client_etags = parse_etags(request.headers.get("If-None-Match", ""))
-        if "*" in client_etags or self.etag in [tag.removeprefix("W/") for tag in client_etags]:
-            return HttpResponseNotModified(headers=headers)
+        if "HTTP_IF_NONE_MATCH" in request.META:
+            client_etags = parse_etags(request.META["HTTP_IF_NONE_MATCH"])
+            if "*" in client_etags or self.etag in [tag.removeprefix("W/") for tag in client_etags]:
+                return HttpResponseNotModified(headers=headers)
         return HttpResponse(self.body, content_type=self.content_type, headers=headers, status=HTTPStatus.OK)
 
 

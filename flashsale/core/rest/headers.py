@@ -17,7 +17,7 @@ def idempotency_key_of(request: HttpRequest) -> str | None:
 
     Raises `InvalidRequest` unless it is 16 to 255 printable ASCII characters.
     """
-    value = request.headers.get(IDEMPOTENCY_KEY_HEADER)
+    value: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if value is None:
         return None
     key = value.strip(" \t")

@@ -40,16 +40,16 @@ class ExactContentNegotiation(DefaultContentNegotiation):
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """Return the only renderer at once where the client accepts anything."""
+        """Return the only renderer at once where the client accepts anything, or names exactly its media type."""
         choices = list(renderers)
-        if len(choices) == 1 and request.META.get("HTTP_ACCEPT", "*/*") == "*/*":
+        if len(choices) == 1 and request._request.META.get("HTTP_ACCEPT", "*/*") in ("*/*", choices[0].media_type):
             return choices[0], choices[0].media_type
         chosen: tuple[BaseRenderer, str] = super().select_renderer(request, choices, format_suffix)
         return chosen
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         """Return the parser of exactly this media type. Raises `UnsupportedContentCoding` for an encoded body."""
-        for coding in request.headers.get("Content-Encoding", "").split(","):
+        for coding in request._request.META.get("HTTP_CONTENT_ENCODING", "").split(","):
             if coding.strip().lower() not in ("", "identity"):
                 raise UnsupportedContentCoding(coding.strip())
         media_type = (request.content_type or "").partition(";")[0].strip().lower()
