@@ -6,7 +6,7 @@ from rest_framework import serializers
 from catalog import sales
 from catalog.availability import ProductView
 from flashsale.core import money
-from flashsale.core.rest.fields import MONEY
+from flashsale.core.rest.fields import MONEY, MomentField
 from flashsale.core.rest.serializers import ResponseSerializer
 
 
@@ -24,12 +24,10 @@ class ProductOut(ResponseSerializer):
     available_stock = serializers.IntegerField(help_text="Units that can be held now.")
     is_sold_out = serializers.SerializerMethodField(help_text="Nothing can be held now; units may come back.")
     sale_status = serializers.SerializerMethodField(help_text="The first of these that applies.")
-    sale_starts_at = serializers.DateTimeField(
+    sale_starts_at = MomentField(
         source="product.sale_starts_at", allow_null=True, help_text="Null: it has always been on sale."
     )
-    sale_ends_at = serializers.DateTimeField(
-        source="product.sale_ends_at", allow_null=True, help_text="Null: the sale has no end."
-    )
+    sale_ends_at = MomentField(source="product.sale_ends_at", allow_null=True, help_text="Null: the sale has no end.")
     max_per_hold = serializers.IntegerField(
         source="product.max_per_hold", help_text="The most units that one hold may have."
     )
@@ -38,7 +36,7 @@ class ProductOut(ResponseSerializer):
         allow_null=True,
         help_text="The most units that one `customer_id` may have; null: no limit.",
     )
-    updated_at = serializers.DateTimeField(source="product.updated_at", help_text="When staff last edited the product.")
+    updated_at = MomentField(source="product.updated_at", help_text="When staff last edited the product.")
 
     @extend_schema_field(MONEY)
     def get_price(self, view: ProductView) -> str:

@@ -12,7 +12,7 @@ from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH, Hold, Order
 from checkout.orders.reading import OrderView
 from flashsale.core import money
 from flashsale.core.limits import MAX_ID
-from flashsale.core.rest.fields import MONEY, StrictIntegerField, StrictTextField, StrictUUIDField
+from flashsale.core.rest.fields import MONEY, MomentField, StrictIntegerField, StrictTextField, StrictUUIDField
 from flashsale.core.rest.parsing import merge_alias
 from flashsale.core.rest.serializers import RequestSerializer, ResponseSerializer
 
@@ -59,12 +59,12 @@ class HoldOut(ResponseSerializer):
     status = serializers.SerializerMethodField(
         help_text="`active`; `converted`: ordered; `released`: given up; `expired`: its deadline passed."
     )
-    expires_at = serializers.DateTimeField(source="hold.expires_at")
+    expires_at = MomentField(source="hold.expires_at")
     expires_in_seconds = serializers.SerializerMethodField(
         help_text="Whole seconds until `expires_at`, rounded up; 0 when it has ended."
     )
     order_id = serializers.UUIDField(allow_null=True, help_text="The order that was made of it.")
-    created_at = serializers.DateTimeField(source="hold.created_at")
+    created_at = MomentField(source="hold.created_at")
 
     @extend_schema_field({"type": "string", "enum": list(Hold.Status.values)})
     def get_status(self, view: HoldView) -> str:
@@ -97,13 +97,13 @@ class OrderOut(ResponseSerializer):
         allow_null=True,
         help_text="The provider's id of its payment: the proved one, else what was given with the order.",
     )
-    payment_due_at = serializers.DateTimeField(
+    payment_due_at = MomentField(
         source="order.payment_due_at", help_text="Until when the units stay set aside for the payment."
     )
-    paid_at = serializers.DateTimeField(source="order.paid_at", allow_null=True)
+    paid_at = MomentField(source="order.paid_at", allow_null=True)
     refund = serializers.SerializerMethodField(help_text="Null; `due`: money goes back; `done`: it went back.")
     refunded_amount = serializers.SerializerMethodField(help_text="What went back so far.")
-    created_at = serializers.DateTimeField(source="order.created_at")
+    created_at = MomentField(source="order.created_at")
 
     @extend_schema_field(MONEY)
     def get_unit_price(self, view: OrderView) -> str:

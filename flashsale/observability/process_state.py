@@ -57,6 +57,7 @@ REMEMBERED = {
     "flashsale.api.openapi.document._schemas": "the OpenAPI document",
     "flashsale.api.problem_pages._pages": "problem pages",
     "flashsale.core.rest.serializers._shared": "serializer instances, by class",
+    "flashsale.core.rest.serializers._members_of": "how the members of responses are rendered, by serializer class",
     "flashsale.web.error_pages._pages": "error pages outside the API",
 }
 

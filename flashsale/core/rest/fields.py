@@ -1,8 +1,10 @@
-"""Fields that accept a value of exactly their JSON type."""
+"""Fields that accept a value of exactly their JSON type, and how answers show moments."""
 
 import uuid
+from datetime import tzinfo
 from typing import Any
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from flashsale.core.identifiers import parse_uuid
@@ -78,3 +80,10 @@ class StrictUUIDField(serializers.Field[uuid.UUID, Any, str, Any]):
 
     def to_representation(self, value: uuid.UUID) -> str:
         return str(value)
+
+
+class MomentField(serializers.DateTimeField):
+    """A moment in the shop's `TIME_ZONE`; the API does not look for another one that a thread has activated."""
+
+    def default_timezone(self) -> tzinfo:
+        return timezone.get_default_timezone()

@@ -1,30 +1,78 @@
 """Serializers of requests and responses, instantiated once for each class."""
 
 import functools
-from typing import Any
+import operator
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from rest_framework import serializers
 
 
 class RequestSerializer(serializers.Serializer[Any]):
-    """A request body; one instance validates all of them, because each new one would copy its fields."""
+    """A request body; one instance validates all of them, because each new one would copy its fields.
+
+    Its fields are validated each for itself: there are no nested ones, no defaults, and no validators of the whole.
+    """
 
     @classmethod
     def validated(cls, data: Any) -> dict[str, Any]:
         """Return the validated values of `data`. Raises `ValidationError`."""
-        validated: dict[str, Any] = _shared(cls).run_validation(data)
+        serializer = _shared(cls)
+        is_object = isinstance(data, dict)
+        validated: dict[str, Any] = serializer.to_internal_value(data) if is_object else serializer.run_validation(data)
         return validated
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            members: dict[str, Any] = super().to_internal_value(data)
+            return members
+        values: dict[str, Any] = {}
+        errors: dict[str, Any] = {}
+        for name, field in self.fields.items():
+            if name in data or field.required:
+                try:
+                    values[str(field.source)] = field.run_validation(data.get(name, serializers.empty))
+                except serializers.ValidationError as error:
+                    errors[name] = error.detail
+        if errors:
+            raise serializers.ValidationError(errors)
+        return values
 
 
 class ResponseSerializer(serializers.Serializer[Any]):
-    """A response body; one instance renders all of them."""
+    """A response body; one instance renders all of them.
+
+    A field's source is a path of attributes, or a method of the serializer: how to read it is decided once.
+    """
 
     @classmethod
     def data_of(cls, instance: Any) -> dict[str, Any]:
         """Return the members of the answer about `instance`."""
-        return _shared(cls).to_representation(instance)
+        return {
+            member.name: None if (value := member.read(instance)) is None else member.render(value)
+            for member in _members_of(cls)
+        }
+
+
+class _Member(NamedTuple):
+    """A member of an answer: how its value is read from an instance, and rendered unless it is None."""
+
+    name: str
+    read: Callable[[Any], Any]
+    render: Callable[[Any], Any]
 
 
 @functools.cache
 def _shared(kind: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
     return kind()
+
+
+@functools.cache
+def _members_of(kind: type[ResponseSerializer]) -> list[_Member]:
+    return [_member(name, field) for name, field in _shared(kind).fields.items()]
+
+
+def _member(name: str, field: serializers.Field[Any, Any, Any, Any]) -> _Member:
+    if isinstance(field, serializers.SerializerMethodField):
+        return _Member(name, field.to_representation, lambda value: value)
+    return _Member(name, operator.attrgetter(".".join(field.source_attrs)), field.to_representation)
