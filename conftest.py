@@ -1,6 +1,7 @@
 """Fixtures of all tests. The plugin `flashsale.tests.support.servers` starts the servers (see pyproject.toml)."""
 
 import os
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -9,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
-from catalog import snapshots
+from catalog.snapshots import stored, subscription
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core import redis_client
@@ -39,6 +40,14 @@ def patience() -> None:
     redis_client.client().connection_pool.connection_kwargs.update(redis_client.connect_options())
 
 
+@pytest.fixture(autouse=True)
+def no_copies() -> Iterator[None]:
+    """Products are read from Valkey and PostgreSQL: a test that is about copies in the process enables them."""
+    subscription.reset()
+    yield
+    subscription.reset()
+
+
 @pytest.fixture
 def api() -> APIClient:
     """A client of the API whose exceptions become answers, as over HTTP."""
@@ -49,7 +58,7 @@ def api() -> APIClient:
 def dead_redis(monkeypatch):
     """From now on no Redis answers, and the snapshots' circuit breaker has not noticed yet."""
     monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
-    monkeypatch.setattr(snapshots, "_breaker", redis_client.CircuitBreaker(fallback="PostgreSQL answers for products"))
+    monkeypatch.setattr(stored, "_breaker", redis_client.CircuitBreaker(fallback="PostgreSQL answers for products"))
 
 
 @pytest.fixture

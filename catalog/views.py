@@ -10,17 +10,14 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog import availability, snapshot_refresh, snapshots
+from catalog import availability, snapshot_refresh
 from catalog.models import Product
 from catalog.serializers import ProductOut
-from flashsale.core.batching import Admit, Batcher
 from flashsale.core.identifiers import parse_id
 from flashsale.core.refusals import NotFound
 from flashsale.core.rest.conditional import RenderedBody
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.views import AcyclicView
-
-NO_SUCH_PRODUCT = "There is no such product."
 
 
 class ProductViewSet(AcyclicView, viewsets.GenericViewSet["availability.AnnotatedProduct"]):
@@ -53,20 +50,9 @@ class ProductViewSet(AcyclicView, viewsets.GenericViewSet["availability.Annotate
     def retrieve(self, request: Request, pk: str) -> HttpResponse:
         product_id = parse_id(pk)
         if product_id is None:
-            raise NotFound(NO_SUCH_PRODUCT)
-        return product_single_flight.submit(product_id, None).response(request)
+            raise NotFound(snapshot_refresh.NO_SUCH_PRODUCT)
+        return snapshot_refresh.read_product(product_id).rendered(_rendered).response(request)
 
 
 def _rendered(answer: Any) -> RenderedBody:
     return RenderedBody.of(JSONRenderer().render(answer), JSONRenderer.media_type)
-
-
-def _render_product(product_id: int, requests: list[None], admit: Admit[None]) -> list[RenderedBody | Exception]:
-    """Render a product once for all concurrent requests: without a snapshot, one of them queries PostgreSQL."""
-    answer = snapshots.read_alone(product_id) or snapshot_refresh.refresh_product(product_id)
-    if answer is None:
-        return [NotFound(NO_SUCH_PRODUCT) for _ in requests]
-    return [_rendered(answer)] * len(requests)
-
-
-product_single_flight: Batcher[int, None, RenderedBody] = Batcher(_render_product)

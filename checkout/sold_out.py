@@ -1,4 +1,4 @@
-"""Refusals without a transaction: while a product is short of units, most claims are refused from its snapshot.
+"""Refusals without a transaction: claims for more units than its snapshot shows are refused from the snapshot.
 
 The snapshot never grants a claim. It is as of the last commit, and after a lost write up to a second old, so that a
 refusal may be wrong for a second. Every other refusal than "too few units" is decided in the database.
@@ -9,12 +9,13 @@ import time
 
 from catalog import snapshot_refresh, snapshots
 from catalog.inventory import InsufficientStock
-from catalog.snapshots import STOCK_DRIVEN_STATUSES
+from catalog.snapshots import STOCK_DRIVEN_STATUSES, Snapshot
 from checkout import idempotency
 from checkout.idempotency import IdempotencyKey
+from flashsale.core.refusals import NotFound
 
-# For how long after a shortage a process reads the snapshot before each claim. While units are left, that read costs
-# more than it saves.
+# For how long after a shortage a claim without a copy of the snapshot in this process asks Valkey, or PostgreSQL, for
+# one. While units are left, that costs more than it saves.
 REMEMBERED_SECONDS = 2.0
 REFRESH_SECONDS = 0.1
 MAX_REMEMBERED = 1_000
@@ -63,10 +64,11 @@ def check(*, product_id: int, quantity: int, key: IdempotencyKey | None) -> None
     The snapshot is read before the key is looked up, so that the key of an equal request which commits in between is
     found.
     """
-    if not shortages.is_short(product_id):
+    snapshot = snapshots.get_copy(product_id) or _read_while_short(product_id)
+    if snapshot is None:
         return
-    answer = snapshots.read(product_id)
-    if answer is None or answer["sale_status"] not in STOCK_DRIVEN_STATUSES or answer["max_per_customer"] is not None:
+    answer = snapshot.members
+    if answer["sale_status"] not in STOCK_DRIVEN_STATUSES or answer["max_per_customer"] is not None:
         return
     if quantity > answer["max_per_hold"] or quantity <= answer["available_stock"]:
         return
@@ -81,6 +83,16 @@ def record_shortage(product_id: int) -> None:
     shortages.remember(product_id)
     if shortages.begin_refresh(product_id):
         snapshot_refresh.refresh_product(product_id)
+
+
+def _read_while_short(product_id: int) -> Snapshot | None:
+    """Return the snapshot from outside this process; None while units are left or without such a product."""
+    if not shortages.is_short(product_id):
+        return None
+    try:
+        return snapshot_refresh.read_product(product_id)
+    except NotFound:
+        return None
 
 
 def _set(times: dict[int, float], product_id: int, moment: float) -> None:

@@ -68,6 +68,7 @@ def _read(stream: io.RawIOBase, size: int) -> bytes:
 
 
 django.setup(set_prefix=False)
+import_string("catalog.snapshots.subscription").enable()
 application = draining.draining_unread_bodies(with_content_length(AcyclicHandler()))
 
 # Objects loaded by now live as long as the process. Frozen, they are not scanned by the garbage collector, which would

@@ -1,7 +1,6 @@
 """Snapshots of products: equal to PostgreSQL after every commit, and dispensable."""
 
 import logging
-import time
 from datetime import timedelta
 from io import StringIO
 
@@ -16,6 +15,7 @@ from django.utils import timezone
 from catalog import availability, products, snapshot_refresh, snapshots, tasks
 from catalog.availability import ProductForecast
 from catalog.models import Product, Stock
+from catalog.snapshots import ReadStart, Snapshot, answers, stored
 from catalog.tests.factories import ProductFactory
 from checkout import holds
 from checkout.models import Hold
@@ -23,7 +23,7 @@ from checkout.tests.factories import HoldFactory
 from flashsale.core import redis_client
 
 PAST = timezone.now() - timedelta(days=1)
-MAX_AGE_MS = snapshots.MAX_AGE_MS
+MAX_AGE_MS = answers.MAX_AGE_MS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def long_ttl(monkeypatch):
     """Snapshots live for a minute: a busy machine needs more than a second. The circuit breaker is closed."""
-    snapshots._breaker.reset()
-    monkeypatch.setattr(snapshots, "MAX_AGE_MS", 60_000)
+    stored._breaker.reset()
+    monkeypatch.setattr(answers, "MAX_AGE_MS", 60_000)
     monkeypatch.setattr(availability, "LOOKAHEAD", timedelta(minutes=1))
 
 
@@ -56,8 +56,15 @@ def forecast(product) -> ProductForecast:
     return found
 
 
+def keep(forecast: ProductForecast, members: dict, *, started: ReadStart) -> None:
+    """Store an answer whose read from PostgreSQL began at that time."""
+    units = {"total_stock": forecast.view.stock.total, "available_stock": forecast.view.available_stock}
+    snapshot = Snapshot.of(forecast, units | members, read_started=started.at)
+    snapshots.store(forecast.view.product.pk, snapshot, started=started)
+
+
 def key(product) -> str:
-    return snapshots._keys(product.pk)[0]
+    return stored._keys(product.pk)[0]
 
 
 def test_an_answer_is_cached_for_a_second_and_every_commit_writes_through(api, store):
@@ -71,7 +78,7 @@ def test_an_answer_is_cached_for_a_second_and_every_commit_writes_through(api, s
 
     assert (first, cached, after_a_hold) == ((10, 1), (10, 0), (7, 0))
     assert available(api, product) == (10, 0)
-    assert 0 < store.pttl(key(product)) <= ttl_ms <= snapshots.MAX_AGE_MS
+    assert 0 < store.pttl(key(product)) <= ttl_ms <= answers.MAX_AGE_MS
     assert MAX_AGE_MS == 1000
 
 
@@ -136,11 +143,11 @@ def test_a_cached_answer_is_equal_to_a_fresh_one(api):
 
 def test_o1_an_answer_read_before_a_commit_is_not_stored_after_it(api):
     product = ProductFactory()
-    read_started = time.monotonic()
+    started = snapshots.start_read()
     stale = forecast(product)
     holds.place(product_id=product.pk, quantity=3)
 
-    snapshots.store(stale, {"sale_status": "live"}, read_started=read_started)
+    keep(stale, {"sale_status": "live"}, started=started)
 
     assert available(api, product) == (7, 1)
 
@@ -169,8 +176,20 @@ def test_a_rolled_back_transaction_invalidates_nothing(api):
 def test_an_answer_that_took_longer_than_its_ttl_is_not_stored(api):
     product = ProductFactory()
 
-    snapshots.store(forecast(product), {"available_stock": 99}, read_started=time.monotonic() - 61)
+    started = snapshots.start_read()
+    keep(forecast(product), {"available_stock": 99}, started=ReadStart(started.at_ms, started.at - 61))
 
+    assert available(api, product) == (10, 1)
+
+
+def test_an_answer_that_was_delayed_on_its_way_to_valkey_is_not_kept(api, store):
+    """Its process was stopped after it had compared the times."""
+    product = ProductFactory()
+    started = snapshots.start_read()
+
+    keep(forecast(product), {"available_stock": 99}, started=ReadStart(started.at_ms - 61_000, started.at))
+
+    assert store.exists(key(product)) == 0
     assert available(api, product) == (10, 1)
 
 

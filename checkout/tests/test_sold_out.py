@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from catalog import products, snapshot_refresh, snapshots
 from catalog.models import Product, Stock
+from catalog.snapshots import answers, changes, stored
 from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, sold_out
 from checkout.models import Hold
@@ -24,7 +25,7 @@ KEY = "0123456789abcdef"
 @pytest.fixture(autouse=True)
 def nothing_is_remembered(monkeypatch):
     """What is remembered and kept lasts a minute: on a busy machine a second is soon over."""
-    monkeypatch.setattr(snapshots, "MAX_AGE_MS", 60_000)
+    monkeypatch.setattr(answers, "MAX_AGE_MS", 60_000)
     monkeypatch.setattr(sold_out, "REMEMBERED_SECONDS", 60.0)
     sold_out.shortages.clear()
 
@@ -124,15 +125,15 @@ def test_o5_a_snapshot_never_grants(api, gone):
 
 def test_after_a_lost_write_a_refusal_is_wrong_for_a_second_at_most(api, gone, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(snapshots, "_write_through", lambda *_: None)
+        patch.setattr(changes, "_write_through", lambda _: None)
         holds.release(Hold.objects.get().pk)
     wrongly = ask(api, gone)
-    client, key = redis_client.client(), snapshots._keys(gone.pk)[0]
+    client, key = redis_client.client(), stored._keys(gone.pk)[0]
     life_ms = client.pttl(key)
     client.delete(key)
 
     assert wrongly == ("insufficient_stock", 0)
-    assert 0 < life_ms <= snapshots.MAX_AGE_MS
+    assert 0 < life_ms <= answers.MAX_AGE_MS
     assert ask(api, gone)[0] == "held"
 
 
@@ -147,7 +148,7 @@ def test_an_emptied_or_restarted_redis_changes_no_answer(api, gone):
     assert ask(api, gone)[0] == "insufficient_stock"
 
     redis_client.client().hset(
-        snapshots._keys(gone.pk)[0], mapping={"answer": "{", "total": 1, "free": 0, "tracks_stock": 1}
+        stored._keys(gone.pk)[0], mapping={"answer": "{", "total": 1, "free": 0, "tracks_stock": 1}
     )
     assert ask(api, gone)[0] == "insufficient_stock"
     assert audit.find_drift() == []

@@ -31,4 +31,8 @@ BATCH_REQUESTS = Histogram(
     "How many requests for holds shared one transaction",
     buckets=(1, 2, 4, 8, 16, 32, 64),
 )
-SNAPSHOT_READS = Counter("flashsale_snapshot_reads", "Reads of the product snapshots, by result", ["result"])
+SNAPSHOT_READS = Counter(
+    "flashsale_snapshot_reads",
+    "Reads of product snapshots: local (a copy in the process), hit (Valkey) or miss",
+    ["result"],
+)

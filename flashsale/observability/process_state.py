@@ -9,8 +9,7 @@ from typing import Any
 
 # Empty whenever no request is in progress.
 IN_FLIGHT = {
-    "catalog.snapshots.snapshot_single_flight": "concurrent reads of one product's snapshot",
-    "catalog.views.product_single_flight": "concurrent requests for one product",
+    "catalog.snapshot_refresh.product_single_flight": "concurrent reads of one product from Valkey or PostgreSQL",
     "checkout.holds.batching.hold_batcher": "requests for holds of one product",
     "checkout.orders.batching.order_batcher": "requests for orders",
     "checkout.bulkheads.stock_locks": "threads that may wait for locked stock",
@@ -29,12 +28,16 @@ REMEMBERED = {
     "flashsale.core.redis_client._client": "the Redis client, by URL",
     "flashsale.api.rate_limits._limiter": "the rate limiter's Redis client, by URL",
     "flashsale.staff.logins.limits._redis_limiter": "the log-in limiter's Redis client, by URL",
-    "catalog.snapshots._breaker": "circuit breaker",
+    "catalog.snapshots.stored._breaker": "circuit breaker",
+    "catalog.snapshots.stored._script": "scripts, registered once with the Redis client",
     "checkout.audit._breaker": "circuit breaker",
     "flashsale.api.rate_limits._breaker": "circuit breaker",
     "flashsale.observability.heartbeat._breaker": "circuit breaker",
     "flashsale.staff.logins.limits._breaker": "circuit breaker",
     "flashsale.staff.refusal_counts._breaker": "circuit breaker",
+    # Copies of the products' answers.
+    "catalog.snapshots.pushes.subscription": "the thread that applies pushes to the copies, and whether it may start",
+    "catalog.snapshots.local.copies": "copies of answers, and the newest versions known, for seconds",
     # Limits and short-lived knowledge of this process alone.
     "checkout.sold_out.shortages": "products whose units were short, and when their snapshots were refreshed",
     "flashsale.api.failure_limits._penalties": "addresses over a limit of failures",

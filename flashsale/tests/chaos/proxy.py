@@ -29,6 +29,10 @@ class Fault:
         """Say whether the answer to the chunk is passed on; when not, the connection is reset."""
         return True
 
+    def delivers(self, chunk: bytes) -> bool:
+        """Say whether a chunk that the server sends is passed on; when not, it is lost."""
+        return True
+
 
 class Refuse(Fault):
     """The server is down: new connections are reset, and open ones at their next chunk."""
@@ -64,6 +68,18 @@ class Swallow(Fault):
     def end(self) -> None:
         """Let the swallowed connections be reset."""
         self._ended.set()
+
+
+class LosePushes(Fault):
+    """What Valkey pushes is lost; everything else arrives, answers to PINGs included."""
+
+    def __init__(self) -> None:
+        self.lost = 0
+
+    def delivers(self, chunk: bytes) -> bool:
+        is_push = b"$7\r\nmessage\r\n" in chunk
+        self.lost += is_push
+        return not is_push
 
 
 class LoseCommits(Fault):
@@ -198,7 +214,8 @@ class _Connection:
     def _back(self) -> None:
         with contextlib.suppress(OSError):
             while (chunk := self._server.recv(CHUNK_BYTES)) and self._answers:
-                self._client.sendall(chunk)
+                if self._proxy.fault.delivers(chunk):
+                    self._client.sendall(chunk)
         self.reset()
 
     def reset(self) -> None:

@@ -27,7 +27,7 @@ class ProxiedShop:
     def __init__(self, folder: Path, *, workers: int, threads: int, connections: int) -> None:
         database = connection.settings_dict
         self.database = Proxy(Path(database["HOST"]) / f".s.PGSQL.{database['PORT']}")
-        self.valkey = Proxy(_valkey_socket())
+        self.valkey = Proxy(valkey_socket())
         self.port = free_port()
         self._log = (folder / "shop.log").open("ab")
         self._web = [sys.executable, "-m", "flashsale.server"]
@@ -142,7 +142,8 @@ def open_shop(
             cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} RESET synchronous_commit")
 
 
-def _valkey_socket() -> Path:
+def valkey_socket() -> Path:
+    """Return the socket of the tests' Valkey."""
     found = urlsplit(settings.REDIS_URL)
     if found.scheme == "unix":
         return Path(unquote(found.path))

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from catalog import snapshots
+from catalog.snapshots import stored
 from flashsale.observability import process_state
 
 PACKAGES = ("catalog", "checkout", "payments", "flashsale")
@@ -62,7 +63,7 @@ def test_every_state_of_a_process_is_in_a_table():
 
 def test_a_new_state_would_be_found():
     assert is_state("_cache", {})
-    assert is_state("_breaker", snapshots._breaker)
+    assert is_state("_breaker", stored._breaker)
     assert is_state("_client", functools.cache(lambda: None))
     assert not is_state("COLUMNS", [])
     assert not is_state("_parse", functools.cache(json.loads))
@@ -72,7 +73,7 @@ def test_process_state_can_be_reset():
     def silent():
         raise redis.ConnectionError
 
-    snapshots._breaker.call(silent)
+    stored._breaker.call(silent)
     assert not snapshots.is_reachable()
 
     process_state.forget()
