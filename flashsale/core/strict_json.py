@@ -1,10 +1,12 @@
 """Strict JSON (RFC 8259, I-JSON: RFC 7493): nothing is coerced, and duplicate keys are refused."""
 
 import json
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 MAX_DEPTH = 32
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class InvalidJson(ValueError):
@@ -40,7 +42,7 @@ def loads(raw: bytes) -> Any:
 
 def is_storable(text: str) -> bool:
     """Say whether PostgreSQL can store the text: no NUL and no lone surrogate."""
-    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return _UNSTORABLE.search(text) is None
 
 
 def all_text_is_storable(value: Any) -> bool:

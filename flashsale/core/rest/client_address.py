@@ -31,7 +31,7 @@ def address_of(request: HttpRequest) -> str:
     """
     text = request.META.get("REMOTE_ADDR", "")
     if settings.TRUSTED_PROXIES:
-        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+        hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         text = hops[-min(settings.TRUSTED_PROXIES, len(hops))] or text
     address = parse(text)
     if address is None:
