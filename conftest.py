@@ -18,7 +18,7 @@ from flashsale.tests.support.processes import WAIT_SECONDS
 from flashsale.tests.support.racing import NO_IDLE_TIMEOUT, PRODUCTION_TIMEOUTS
 from flashsale.tests.support.schedule import fill_schedule
 
-pytest_plugins = ["flashsale.tests.support.leftovers"]
+pytest_plugins = ["flashsale.tests.support.leftovers", "flashsale.tests.support.event_loop"]
 
 # The longest modules run first, so that none is left for one process at the end.
 SLOW = ("test_up.py", "test_start.py", "test_storms.py", "test_property.py", "test_admin_actions.py", "test_restore.py")

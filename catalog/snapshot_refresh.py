@@ -4,6 +4,7 @@ from catalog import availability, snapshots
 from catalog.models import Product
 from catalog.serializers import ProductOut
 from catalog.snapshots import Snapshot
+from flashsale.core import greenlets
 from flashsale.core.batching import Admit, Batcher
 from flashsale.core.refusals import NotFound
 
@@ -19,6 +20,7 @@ def read_product(product_id: int) -> Snapshot:
     return snapshots.get_copy(product_id) or product_single_flight.submit(product_id, None)
 
 
+@greenlets.offloaded
 def refresh_product(product_id: int) -> Snapshot | None:
     """Store and return a fresh answer for one published product; None when there is no such product."""
     started = snapshots.start_read()

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from catalog import availability, snapshot_refresh
 from catalog.models import Product
 from catalog.serializers import ProductOut
+from flashsale.core import greenlets
 from flashsale.core.identifiers import parse_id
 from flashsale.core.refusals import NotFound
 from flashsale.core.rest.conditional import RenderedBody
@@ -42,6 +43,7 @@ class ProductViewSet(AcyclicView, viewsets.GenericViewSet["availability.Annotate
                 response.headers["X-Accel-Expires"] = f"@{keep_until}"
         return super().finalize_response(request, response, *args, **kwargs)
 
+    @greenlets.offloaded
     def list(self, request: Request) -> HttpResponse:
         rows = self.paginate_queryset(self.get_queryset()) or []
         answers = [ProductOut.data_of(availability.view_of(row)) for row in rows]

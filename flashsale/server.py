@@ -32,9 +32,9 @@ STOP_SECONDS = 10
 def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS) -> list[str]:
     """Return the command line of the server: `workers` processes with `threads` threads each."""
     return [
-        sys.executable, "-m", "flashsale.web.granian", "flashsale.wsgi:application", "--interface", "wsgi",
-        "--http", "1", "--host", host, "--port", str(port),
-        "--workers", str(workers), "--blocking-threads", str(threads),
+        sys.executable, "-m", "flashsale.web.granian", "flashsale.rsgi:application", "--interface", "rsgi",
+        "--http", "1", "--no-ws", "--host", host, "--port", str(port),
+        "--workers", str(workers),
         # A client connection for each thread: with fewer, idle connections would block an idle worker.
         "--backpressure", str(max(threads, 1024 // workers)),
         "--respawn-failed-workers",

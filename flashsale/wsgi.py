@@ -1,13 +1,9 @@
 """The WSGI application. A web process keeps its database connections in a pool."""
 
 import gc
-import io
 import os
-from collections.abc import Callable, Iterable
-from typing import Any
 
 import django
-from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -15,7 +11,6 @@ from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
 from flashsale import server
-from flashsale.web import draining
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
 if not os.environ.get("DATABASE_POOL_MAX", "").strip():
@@ -34,9 +29,13 @@ class AcyclicHandler(WSGIHandler):
         super().load_middleware(is_async)
         self._api = import_string("flashsale.api.handler.ApiHandler")()
 
+    def is_api(self, path: str) -> bool:
+        """Say whether the API answers this path: such a response can be made on the event loop."""
+        return self._api.answers(path)
+
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
         """Return the response, and clear the request unless a streaming response may still use it."""
-        is_api = self._api.answers(request.path_info)
+        is_api = self.is_api(request.path_info)
         response = self._api.get_response(request) if is_api else super().get_response(request)
         if not response.streaming:
             request.close()
@@ -44,32 +43,9 @@ class AcyclicHandler(WSGIHandler):
         return response
 
 
-def with_content_length(handler: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Let a WSGI application that reads `CONTENT_LENGTH` bytes accept bodies without that header.
-
-    Such bodies are chunked (RFC 9112, section 7.1), and the server joins the chunks. A longer body is cut one byte
-    after the size limit, which then refuses it.
-    """
-
-    def with_known_length(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
-        if "HTTP_TRANSFER_ENCODING" in environ:
-            body = _read(environ["wsgi.input"], settings.MAX_BODY_BYTES + 1)
-            environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
-        return handler(environ, start_response)
-
-    return with_known_length
-
-
-def _read(stream: io.RawIOBase, size: int) -> bytes:
-    body = b""
-    while len(body) < size and (part := stream.read(size - len(body))):
-        body += part
-    return body
-
-
 django.setup(set_prefix=False)
 import_string("catalog.snapshots.subscription").enable()
-application = draining.draining_unread_bodies(with_content_length(AcyclicHandler()))
+application = AcyclicHandler()
 
 # Objects loaded by now live as long as the process. Frozen, they are not scanned by the garbage collector, which would
 # take a fifth of a busy process's time (measured). API requests leave no reference cycles, pages of the admin do

@@ -10,7 +10,7 @@ from catalog.snapshots import stored
 from catalog.snapshots.answers import Snapshot
 from catalog.snapshots.local import copies
 from catalog.snapshots.pushes import subscription
-from flashsale.core import metrics
+from flashsale.core import greenlets, metrics
 
 _HITS = metrics.SNAPSHOT_READS.labels("hit")
 _MISSES = metrics.SNAPSHOT_READS.labels("miss")
@@ -84,7 +84,8 @@ def invalidate(product_id: int) -> None:
 
 
 def _is_in_transaction() -> bool:
-    return connection.in_atomic_block
+    # The event loop's thread has no connection.
+    return greenlets.current() is None and connection.in_atomic_block
 
 
 def _write_through(stock: Stock) -> None:

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from checkout.holds.refusals import NO_SUCH_HOLD
 from checkout.models import Hold
+from flashsale.core import greenlets
 from flashsale.core.refusals import NotFound
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class HoldView:
         return self.hold.status_at(self.read_at)
 
 
+@greenlets.offloaded
 def get(hold_id: UUID) -> HoldView:
     """Return a hold as it is now; raises `NotFound`."""
     hold = _annotated(Hold.objects.filter(pk=hold_id)).first()

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from checkout.models import Order
 from checkout.orders.refusals import NO_SUCH_ORDER
+from flashsale.core import greenlets
 from flashsale.core.refusals import NotFound
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class OrderView:
         return self.order.status_at(self.read_at)
 
 
+@greenlets.offloaded
 def get(order_id: UUID) -> OrderView:
     """Return an order as it is now; raises `NotFound`."""
     order = _annotated(Order.objects.filter(pk=order_id)).first()

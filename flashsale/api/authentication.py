@@ -16,6 +16,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from flashsale.core import greenlets
 from flashsale.core.refusals import Refusal
 from flashsale.core.rest import scopes
 from flashsale.models import Token, TokenScopes
@@ -41,6 +42,7 @@ class TokenAuthentication(BaseAuthentication):
             raise exceptions.AuthenticationFailed("This API token is unknown, revoked or expired.")
         return None, token
 
+    @greenlets.offloaded
     def _find(self, key: bytes) -> Token | None:
         if not _TOKEN.fullmatch(key):
             return None

@@ -15,6 +15,7 @@ from rest_framework import exceptions
 from rest_framework.views import APIView
 
 from flashsale.api import rate_limits
+from flashsale.core import greenlets
 from flashsale.core.capacity import shares
 from flashsale.core.capacity.bulkheads import Bulkhead
 from flashsale.core.transactions import Busy
@@ -100,10 +101,10 @@ def answer_in_turn(request: HttpRequest, answer: Callable[[HttpRequest], HttpRes
             response = answer(request)
             if hasattr(request, "failure"):
                 # The next penalized request waits meanwhile, so that a flood takes little processor time.
-                time.sleep(PENALTY_PAUSE_SECONDS)
+                greenlets.sleep(PENALTY_PAUSE_SECONDS)
             return response
     except Busy:
-        time.sleep(QUEUE_FULL_PAUSE_SECONDS)
+        greenlets.sleep(QUEUE_FULL_PAUSE_SECONDS)
         return None
 
 

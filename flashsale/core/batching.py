@@ -2,14 +2,14 @@
 
 The first request for a key becomes the leader of that key's queue and is processed at once. Requests for the same key
 that arrive meanwhile wait in the queue. When the leader is done, the first waiting request becomes the next leader: it
-processes all waiting requests together, in their order, and wakes each with a result or an exception of its own. There
-is no background thread. Several leaders of one key may run at once, in other processes or after a slow leader was
-replaced: batches exclude each other by locks in the database only.
+processes all waiting requests together, in their order, and wakes each with a result or an exception of its own. A
+leader that is a thread does so itself. For a leader that is a greenlet (see `flashsale.core.greenlets`) a worker thread
+does, and goes on with the next leader as long as requests wait. Several leaders of one key may run at once, in other
+processes or after a slow leader was replaced: batches exclude each other by locks in the database only.
 
 Source of the idea: https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-COMMIT-DELAY
 """
 
-import contextlib
 import threading
 import time
 from collections import deque
@@ -18,6 +18,7 @@ from typing import Any, Generic
 
 from django.db import connection
 
+from flashsale.core import greenlets
 from flashsale.core.batch_processing import (
     Admit,
     Compatible,
@@ -44,23 +45,23 @@ LEAD_SECONDS = 3.0
 
 
 class _Waiter(Generic[Request, Result]):
-    """One request in a queue; its thread sleeps until another thread calls `wake`."""
+    """One request in a queue; its greenlet or thread waits until `wake` is called."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.leads = False
         self.result: Result | Exception | None = None
-        self._woken = threading.Lock()
-        self._woken.acquire()
+        # The event loop whose worker threads process a batch for this leader; None: its own thread does.
+        self.loop = greenlets.current()
+        self._woken = greenlets.new_event()
 
     def wake(self) -> None:
-        """Wake the thread; a second call before it runs has no effect."""
-        with contextlib.suppress(RuntimeError):
-            self._woken.release()
+        """Wake it; a second call before it runs has no effect."""
+        self._woken.set()
 
-    def sleep(self, seconds: float) -> bool:
+    def wait(self, seconds: float) -> bool:
         """Wait to be woken; returns False when `seconds` passed."""
-        return self._woken.acquire(timeout=seconds)
+        return self._woken.wait(seconds)
 
 
 class _Queue(Generic[Request, Result]):
@@ -147,10 +148,10 @@ class Batcher(Generic[Key, Request, Result]):
         try:
             if not waiter.leads:
                 self._wait(queue, waiter)
-            if waiter.leads:
-                self._run_leader(key, queue, waiter)
+            if waiter.leads and waiter.loop is None:
+                self._lead(key, queue, waiter)
             if waiter.result is None:
-                # This leader was replaced before it began: its successor has its request.
+                # A worker thread processes it, or this leader was replaced before it began.
                 _wait_for_result(waiter)
         except BaseException:
             self._leave(key, queue, waiter)
@@ -180,15 +181,17 @@ class Batcher(Generic[Key, Request, Result]):
             self._in_flight += 1
             queue = self._queues.setdefault(key, _Queue())
             queue.waiting.append(waiter)
-            if queue.leader is None or time.monotonic() - queue.led_since > LEAD_SECONDS:
-                _appoint_first(queue, awake=waiter)
-            return queue
+            is_led = queue.leader is not None and time.monotonic() - queue.led_since <= LEAD_SECONDS
+            leader = None if is_led else _appoint_first(queue)
+        if leader is not None and (leader is not waiter or waiter.loop is not None):
+            self._begin(key, queue, leader)
+        return queue
 
     def _wait(self, queue: _Queue[Request, Result], waiter: _Waiter[Request, Result]) -> None:
-        if not connection.in_atomic_block:
+        if waiter.loop is None and not connection.in_atomic_block:
             # Waiting needs no connection: return it to the pool.
             connection.close()
-        if waiter.sleep(WAIT_SECONDS):
+        if waiter.wait(WAIT_SECONDS):
             return
         with self._mutex:
             if not waiter.leads and waiter in queue.waiting:
@@ -197,25 +200,52 @@ class Batcher(Generic[Key, Request, Result]):
         _wait_for_result(waiter)
 
     def _leave(self, key: Key, queue: _Queue[Request, Result], waiter: _Waiter[Request, Result]) -> None:
-        """Remove a request whose thread was stopped while it waited, so that it does not block the queue."""
+        """Remove a request that was stopped while it waited, so that it does not block the queue."""
         with self._mutex:
             if waiter in queue.waiting:
                 queue.waiting.remove(waiter)
-        self._pass_leadership(key, queue, waiter)
+            successor = self._successor_of(key, queue, waiter)
+        if successor is not None:
+            self._begin(key, queue, successor)
 
-    def _run_leader(self, key: Key, queue: _Queue[Request, Result], leader: _Waiter[Request, Result]) -> None:
+    def _begin(self, key: Key, queue: _Queue[Request, Result], leader: _Waiter[Request, Result]) -> None:
+        """Let an appointed leader begin: in a worker thread, or in its own thread, which waits."""
+        if leader.loop is None:
+            leader.wake()
+        else:
+            leader.loop.work(self._lead, key, queue, leader)
+
+    def _lead(self, key: Key, queue: _Queue[Request, Result], leader: _Waiter[Request, Result] | None) -> None:
+        """Process the leader's batch, and those of its successors that are greenlets of the same event loop."""
+        while leader is not None:
+            leader = self._process_as(leader, key, queue)
+            if leader is not None and connection.errors_occurred:
+                # A broken connection stays broken: let the pool replace it.
+                connection.close()
+
+    def _process_as(
+        self, leader: _Waiter[Request, Result], key: Key, queue: _Queue[Request, Result]
+    ) -> _Waiter[Request, Result] | None:
+        """Process the waiting requests as a batch, and wake them; return the successor that this thread leads for."""
         batch: Batch[Request, Result] = Batch(queue, self._mutex, self._admissible)
+        is_processed = False
         try:
             batch.take_waiting(self._compatible)
             if batch.waiters:
                 self._process_batch(key, batch)
+            is_processed = True
         finally:
-            self._pass_leadership(key, queue, leader)
+            with self._mutex:
+                successor = self._successor_of(key, queue, leader)
+            if successor is not None and not (is_processed and successor.loop is leader.loop is not None):
+                self._begin(key, queue, successor)
+                successor = None
             for waiter in batch.waiters:
                 if waiter.result is None:
                     waiter.result = OutcomeUnknown("the leader that processed this request was stopped")
-                if waiter is not leader:
+                if waiter is not leader or waiter.loop is not None:
                     waiter.wake()
+        return successor
 
     def _process_batch(self, key: Key, batch: Batch[Request, Result]) -> None:
         results = process_or_isolate(self._process, key, batch, isolates=self._isolates)
@@ -224,25 +254,28 @@ class Batcher(Generic[Key, Request, Result]):
         # This frame is part of the exceptions' tracebacks.
         del results
 
-    def _pass_leadership(self, key: Key, queue: _Queue[Request, Result], leader: _Waiter[Request, Result]) -> None:
-        """Let the first waiting request lead, or delete the empty queue. A leader that was replaced does neither."""
-        with self._mutex:
-            if queue.leader is not leader:
-                return
-            queue.leader = None
-            if queue.waiting:
-                _appoint_first(queue)
-            else:
-                del self._queues[key]
+    def _successor_of(
+        self, key: Key, queue: _Queue[Request, Result], leader: _Waiter[Request, Result]
+    ) -> _Waiter[Request, Result] | None:
+        """Appoint the first waiting request, or delete the empty queue. A leader that was replaced does neither.
+
+        The caller holds the mutex.
+        """
+        if queue.leader is not leader:
+            return None
+        queue.leader = None
+        if queue.waiting:
+            return _appoint_first(queue)
+        del self._queues[key]
+        return None
 
 
-def _appoint_first(queue: _Queue[Any, Any], *, awake: _Waiter[Any, Any] | None = None) -> None:
+def _appoint_first(queue: _Queue[Request, Result]) -> _Waiter[Request, Result]:
     first = queue.waiting[0]
     first.leads, queue.leader, queue.led_since = True, first, time.monotonic()
-    if first is not awake:
-        first.wake()
+    return first
 
 
 def _wait_for_result(waiter: _Waiter[Any, Any]) -> None:
-    if not waiter.sleep(BATCH_SECONDS):
+    if not waiter.wait(BATCH_SECONDS):
         raise OutcomeUnknown("the leader that processes this request does not answer")

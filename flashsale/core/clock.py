@@ -5,6 +5,8 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import DateTimeField, Func
 
+from flashsale.core import greenlets
+
 
 class ClockTimestamp(Func):
     """`clock_timestamp()`: the time at which the row is produced, not the start of the statement or transaction.
@@ -19,6 +21,7 @@ class ClockTimestamp(Func):
     output_field = DateTimeField()
 
 
+@greenlets.offloaded
 def now() -> datetime:
     """Return the database's present time, aware, in UTC. Call it after taking the lock that the decision needs."""
     with connection.cursor() as cursor:

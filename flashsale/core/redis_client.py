@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import redis
 from django.conf import settings
 
-from flashsale.core import events
+from flashsale.core import events, greenlets
 
 # After an error the circuit stays open for this long, so that a dead Redis slows only few requests.
 PAUSE_AFTER_ERROR_SECONDS = 1.0
@@ -51,7 +51,7 @@ class CircuitBreaker:
         if time.monotonic() < self._open_until:
             return None
         try:
-            return command()
+            return greenlets.offload(command)
         except redis.RedisError as error:
             self._open_until = time.monotonic() + PAUSE_AFTER_ERROR_SECONDS
             events.record("redis_silent", fallback=self._fallback, error=str(error))

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError, connection, transaction
 
-from flashsale.core import events
+from flashsale.core import events, greenlets
 
 MAX_ATTEMPTS = 3
 RETRY_JITTER_SECONDS = 0.05
@@ -88,7 +88,7 @@ def retrying_transaction(verb: Callable[P, R]) -> Callable[P, R]:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
-    return whole_transaction
+    return greenlets.offloaded(whole_transaction)
 
 
 # A row of a result, by column names.

@@ -61,6 +61,7 @@ REMEMBERED = {
     "flashsale.api.problem_pages._pages": "problem pages",
     "flashsale.core.rest.serializers._shared": "serializer instances, by class",
     "flashsale.core.rest.serializers._members_of": "how the members of responses are rendered, by serializer class",
+    "flashsale.web.environ._key_of": "how headers are called in a request's environment",
     "flashsale.web.error_pages._pages": "error pages outside the API",
 }
 

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from django.conf import settings
 
-from flashsale.core import clock, events
+from checkout.models import Order
+from flashsale.core import clock, events, greenlets
 from flashsale.core.capacity import shares
 from flashsale.core.capacity.bulkheads import Bulkhead
 from flashsale.core.refusals import Refusal
@@ -62,10 +63,17 @@ def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> R
         event, is_new = batching.store(delivery)
         if event.is_retryable:
             event = batching.process(event)
+    _load_order(event)
     if is_new:
         return Receipt(event=event, is_replay=False, answered_at=event.processed_at or event.received_at)
     events.record("webhook_duplicate", provider=provider.name, event_pk=event.pk, event_id=event.event_id)
     return Receipt(event=event, is_replay=True, answered_at=clock.now())
+
+
+def _load_order(event: WebhookEvent) -> None:
+    """Read the order that the answer shows, unless it was read with the event."""
+    if event.order_id is not None and not WebhookEvent.order.is_cached(event):
+        event.order = greenlets.offload(Order.objects.get, pk=event.order_id)
 
 
 def _may_be_unsigned(provider: Provider) -> bool:

@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 
 from flashsale.api.authentication import HasDescriptionAccess
 from flashsale.api.openapi import operations  # noqa: F401 - its extensions are found once it is imported
+from flashsale.core import greenlets
 from flashsale.core.rest.conditional import RenderedBody, RenderOnce
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.views import AcyclicView
@@ -111,7 +112,8 @@ class _DescriptionView(AcyclicView, APIView):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponse]:
         """Return the view function with the session of staff, who may read the description (`HasDescriptionAccess`)."""
-        return decorator_from_middleware(SessionMiddleware)(super().as_view(**initkwargs))
+        # Sessions are read from PostgreSQL, and rendering takes long.
+        return greenlets.offloaded(decorator_from_middleware(SessionMiddleware)(super().as_view(**initkwargs)))
 
     def finalize_response(
         self, request: HttpRequest, response: HttpResponse, *args: Any, **kwargs: Any

@@ -1,4 +1,4 @@
-"""Bulkheads: how many threads of one process may serve one kind of request at once, so that others find threads.
+"""Bulkheads: how many requests of one kind a process serves at once, so that others find threads and connections.
 
 A kind of request that waits for one row, or that floods the process, fills its own compartment and no other. Source of
 the name: M. Nygard, Release It!, "Bulkheads".
@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 
 from django.db import connection
 
+from flashsale.core import greenlets
 from flashsale.core.transactions import Busy
 
 
 class Bulkhead:
-    """At most `limit()` threads are inside; `waiting()` more wait their turn, in order, for `wait_seconds` at most.
+    """At most `limit()` requests are inside; `waiting()` more wait their turn, in order, for `wait_seconds` at most.
 
     Both are read for each entry, so that they may come from the settings.
     """
@@ -28,7 +29,7 @@ class Bulkhead:
         self._wait_seconds = wait_seconds
         self._mutex = threading.Lock()
         self._inside = 0
-        self._queue: deque[threading.Lock] = deque()
+        self._queue: deque[greenlets.Event] = deque()
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
@@ -46,18 +47,17 @@ class Bulkhead:
                 return
             if len(self._queue) >= self._waiting():
                 raise Busy("Too many at once; nothing was done.")
-            turn = threading.Lock()
-            turn.acquire()
+            turn = greenlets.new_event()
             self._queue.append(turn)
         self._wait(turn)
 
-    def _wait(self, turn: threading.Lock) -> None:
+    def _wait(self, turn: greenlets.Event) -> None:
         """Wait until a thread that leaves hands its place over."""
         try:
-            if not connection.in_atomic_block:
+            if greenlets.current() is None and not connection.in_atomic_block:
                 # Waiting needs no connection: return it to the pool.
                 connection.close()
-            if turn.acquire(timeout=self._wait_seconds):
+            if turn.wait(self._wait_seconds):
                 return
         except BaseException:
             if not self._give_up(turn):
@@ -66,7 +66,7 @@ class Bulkhead:
         if self._give_up(turn):
             raise Busy("It was not this request's turn in time; nothing was done.")
 
-    def _give_up(self, turn: threading.Lock) -> bool:
+    def _give_up(self, turn: greenlets.Event) -> bool:
         """Leave the queue; False when the place was handed over meanwhile."""
         with self._mutex:
             if turn in self._queue:
@@ -77,6 +77,6 @@ class Bulkhead:
     def _leave(self) -> None:
         with self._mutex:
             if self._queue:
-                self._queue.popleft().release()
+                self._queue.popleft().set()
             else:
                 self._inside -= 1

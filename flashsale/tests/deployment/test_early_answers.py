@@ -10,7 +10,7 @@ import pytest
 
 from flashsale.tests.support.deployed import nginx
 from flashsale.tests.support.web import Line, head_of, web_server
-from flashsale.web import draining
+from flashsale.web import bodies
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
 JSON = "Content-Type: application/json"
@@ -153,7 +153,7 @@ def test_a_chunked_body_is_drained(port):
 
 @pytest.mark.parametrize(
     "announced",
-    [[f"Content-Length: {2 * draining.LINGER_BYTES}"], ["Content-Length: 100", "Expect: 100-continue"]],
+    [[f"Content-Length: {2 * bodies.LINGER_BYTES}"], ["Content-Length: 100", "Expect: 100-continue"]],
     ids=["too long to read on", "sent only when asked for"],
 )
 def test_the_connection_of_an_unread_body_is_closed_at_once(port, announced):

@@ -137,7 +137,7 @@ def test_automatic_refunds_need_a_key_of_the_right_mode(system, given):
 
 def _web_server_of(system) -> list[int]:
     """Return the web server that `up` started, nothing before that."""
-    return [pid for pid in _children_of(system) if pid in processes_naming("granian\0flashsale.wsgi")]
+    return [pid for pid in _children_of(system) if pid in processes_naming("granian\0flashsale.rsgi")]
 
 
 def _children_of(system) -> list[int]:

@@ -138,7 +138,7 @@ def _worker(system) -> int:
 
 
 def _web_process(system) -> int:
-    return max(_own(system, "granian\0flashsale.wsgi"))
+    return max(_own(system, "granian\0flashsale.rsgi"))
 
 
 def _own(system, command: str) -> list[int]:

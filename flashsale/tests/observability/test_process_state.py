@@ -17,7 +17,7 @@ PACKAGES = ("catalog", "checkout", "payments", "flashsale")
 # Filled once, when the apps are ready or their module is loaded.
 WIRING = {
     "catalog.overdue._sources", "checkout.orders.creation_hook._registration", "checkout.order_story._registered",
-    "flashsale.urls.api",
+    "flashsale.urls.api", "flashsale.core.greenlets._of_thread",
     "catalog.urls.urlpatterns", "checkout.urls.urlpatterns", "payments.urls.urlpatterns", "flashsale.urls.urlpatterns",
 }  # fmt: skip
 # The signals of a command's main program; no request and no task uses them.
@@ -31,7 +31,7 @@ def modules() -> list:
         for package in PACKAGES
         for info in pkgutil.walk_packages(import_module(package).__path__, f"{package}.")
     ]
-    left_out = ("tests", "migrations", "wsgi", "conftest", "__main__")
+    left_out = ("tests", "migrations", "wsgi", "rsgi", "conftest", "__main__")
     return [import_module(name) for name in names if not set(left_out) & set(name.split("."))]
 
 

@@ -26,11 +26,11 @@ def database_url() -> str:
 
 
 @contextlib.contextmanager
-def web_server(log: Path, *, application: str = "flashsale.wsgi:application", **environment: str) -> Iterator[int]:
+def web_server(log: Path, *, application: str = "flashsale.rsgi:application", **environment: str) -> Iterator[int]:
     """Run the web server with one process on the tests' database and give its port."""
     port = free_port()
-    argv = ["granian", "--interface", "wsgi", application, "--host", "127.0.0.1", "--port", str(port)]
-    argv += ["--http", "1", "--blocking-threads", "8", "--workers-kill-timeout", "5"]
+    argv = ["granian", "--interface", "rsgi", "--no-ws", application, "--host", "127.0.0.1", "--port", str(port)]
+    argv += ["--http", "1", "--workers-kill-timeout", "5"]
     environment = os.environ | {"DATABASE_URL": database_url(), "DATABASE_POOL_MAX": "4"} | environment
     with log.open("w") as output:
         process = start(sys.executable, "-m", *argv, environment=environment, stdout=output, stderr=output)

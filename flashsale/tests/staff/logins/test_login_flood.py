@@ -16,14 +16,14 @@ from flashsale.tests.support.web import database_url
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
 FLOOD, LOGINS_EACH, HOLDS = 20, 6, 40
-THREADS, CONNECTIONS = 24, 2
+CONNECTIONS = 2
 
 
 @pytest.fixture
 def url(tmp_path):
     port = free_port()
-    argv = ["granian", "--interface", "wsgi", "flashsale.wsgi:application", "--host", "127.0.0.1"]
-    argv += ["--port", str(port), "--workers", "1", "--blocking-threads", str(THREADS)]
+    argv = ["granian", "--interface", "rsgi", "--no-ws", "flashsale.rsgi:application", "--host", "127.0.0.1"]
+    argv += ["--port", str(port), "--workers", "1"]
     environment = {
         "DATABASE_URL": database_url(), "DATABASE_POOL_MAX": str(CONNECTIONS),
         "LOGINS_PER_MINUTE": "0", "LOGINS_PER_MINUTE_OVERALL": "0",

@@ -1,0 +1,101 @@
+"""The application of the web server, which speaks RSGI: the API's requests run on the event loop, pages in threads.
+
+Source: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md
+"""
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpResponse
+
+from flashsale import wsgi
+from flashsale.core.greenlets import EventLoop
+from flashsale.web import bodies, responses
+from flashsale.web.environ import environ_of, headers_of
+
+# The most pages (of the admin, of the documentation), files and probes that are served at once.
+PAGE_THREADS = 64
+
+log = logging.getLogger(__name__)
+
+
+class Application:
+    """Serves every request of a web process."""
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Prepare for the process's event loop, before the first request."""
+        self._loop = loop
+        self._events = EventLoop(loop)
+        self._pages = ThreadPoolExecutor(PAGE_THREADS, thread_name_prefix="page")
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End the threads, after the last request."""
+        self._pages.shutdown()
+        self._events.close()
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        headers = headers_of(scope)
+        limit = settings.MAX_BODY_BYTES + 1
+        body, length = await bodies.receive(protocol, headers, self._events, chunked_limit=limit)
+        environ = environ_of(scope, headers) | {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
+        exchange = _Exchange(environ, protocol, self._events)
+        if wsgi.application.is_api(scope.path):
+            self._events.spawn(exchange.answer_in_greenlet)
+            await exchange.is_over()
+        else:
+            await self._loop.run_in_executor(self._pages, exchange.answer_page)
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, environ: dict[str, Any], protocol: Any, events: EventLoop) -> None:
+        self._environ = environ
+        self._protocol = protocol
+        self._events = events
+        self._is_over = False
+        self._end: asyncio.Future[None] | None = None
+
+    async def is_over(self) -> None:
+        """Wait until the request is answered."""
+        if not self._is_over:
+            self._end = asyncio.get_running_loop().create_future()
+            await self._end
+
+    def answer_in_greenlet(self) -> None:
+        """Answer a request of the API."""
+        try:
+            self._send(wsgi.application.get_response(WSGIRequest(self._environ)))
+        except Exception:
+            self._fail()
+        self._is_over = True
+        if self._end is not None and not self._end.done():
+            self._end.set_result(None)
+
+    def answer_page(self) -> None:
+        """Answer any other request."""
+        try:
+            response = wsgi.application(self._environ, lambda *_: None)
+            try:
+                self._send(response)
+            finally:
+                response.close()
+        except Exception:
+            self._fail()
+
+    def _send(self, response: HttpResponse) -> None:
+        responses.send(response, self._protocol, self._environ["wsgi.input"], self._events)
+
+    def _fail(self) -> None:
+        """Report an error outside Django's handler, which reports those of views and middleware."""
+        log.exception("A request was not answered")
+        self._protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [])
+
+
+application = Application()
