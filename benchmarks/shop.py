@@ -97,7 +97,7 @@ def open_shop(checkout: Checkout = THIS, *, settings: str = "flashsale.settings"
 def serving(shop: ShopUnderTest, **environment: str) -> Iterator[int]:
     """Run the web server of the shop as its revision configures it.
 
-    Yields its process id, and stops it with all its processes at the end. `WEB_WORKERS` and `WEB_THREADS` of the
+    Yields its process id, and stops it with all its processes at the end. `WEB_WORKERS` and `WEB_REQUESTS` of the
     environment change its size.
     """
     address = {"WEB_HOST": "127.0.0.1", "PORT": str(shop.port)}

@@ -1,6 +1,6 @@
-"""The web server: the numbers of its processes, threads and connections, with the reason for each.
+"""The web server: the numbers of its processes, requests and connections, with the reason for each.
 
-`python -m flashsale.server` becomes the server that `WEB_HOST`, `PORT`, `WEB_WORKERS` and `WEB_THREADS` describe.
+`python -m flashsale.server` becomes the server that `WEB_HOST`, `PORT`, `WEB_WORKERS` and `WEB_REQUESTS` describe.
 """
 
 import os
@@ -16,9 +16,9 @@ from flashsale.core.configuration import database_timeouts
 
 # Measured on two cores (benchmarks/RESULTS.md): one worker process for each core; another one gains nothing.
 WORKERS = 2
-# Threads mostly wait, so that many requests can share a transaction; each costs 160 KB once it was used. With 1,000
-# clients that place holds, threads are left for other requests (`flashsale.core.capacity`).
-THREADS = 1024
+# Requests in progress in one worker. Most of them wait, without a thread (`flashsale.core.greenlets`), so that many can
+# share a transaction. With 1,000 clients that place holds, some are left for others (`flashsale.core.capacity`).
+REQUESTS = 1024
 # PostgreSQL connections of one worker. Running threads compete for the interpreter (GIL) in the middle of their
 # transactions: with 16 or 32 connections a worker does less, and holds its locks longer, than with 6. Six are for
 # holds; the others are reserved for orders, payments and reads (`flashsale.core.capacity`).
@@ -29,14 +29,14 @@ MEMORY_SAMPLE_SECONDS = 5
 STOP_SECONDS = 10
 
 
-def argv(*, host: str, port: int, workers: int = WORKERS, threads: int = THREADS) -> list[str]:
-    """Return the command line of the server: `workers` processes with `threads` threads each."""
+def argv(*, host: str, port: int, workers: int = WORKERS, requests: int = REQUESTS) -> list[str]:
+    """Return the command line of the server: `workers` processes, each with at most `requests` in progress."""
     return [
         sys.executable, "-m", "flashsale.web.granian", "flashsale.rsgi:application", "--interface", "rsgi",
         "--http", "1", "--no-ws", "--host", host, "--port", str(port),
         "--workers", str(workers),
-        # A client connection for each thread: with fewer, idle connections would block an idle worker.
-        "--backpressure", str(max(threads, 1024 // workers)),
+        # Idle connections count: with fewer, they would block an idle worker.
+        "--backpressure", str(max(requests, 1024 // workers)),
         "--respawn-failed-workers",
         "--workers-max-rss", str(MAX_MEMORY_MIB), "--rss-samples", "2",
         "--rss-sample-interval", str(MEMORY_SAMPLE_SECONDS),
@@ -80,7 +80,7 @@ def main() -> None:
 
 def _command() -> list[str]:
     command = argv(
-        host=settings.WEB_HOST, port=settings.PORT, workers=settings.WEB_WORKERS, threads=settings.WEB_THREADS
+        host=settings.WEB_HOST, port=settings.PORT, workers=settings.WEB_WORKERS, requests=settings.WEB_REQUESTS
     )
     if settings.LOG_FORMAT == "json":
         command += ["--log-config", str(Path(__file__).with_name("server_log.json"))]

@@ -290,8 +290,9 @@ CORS_EXPOSE_HEADERS = [
 
 # --- The sale ---------------------------------------------------------------------------------------------------------
 # Concurrent requests for holds in one web process (`flashsale.core.capacity.shares` has the other limits).
-WEB_THREADS = env.whole("WEB_THREADS", default=server.THREADS, least=1, most=4_096)
-_HALF = max(1, WEB_THREADS // 2)
+_requests_name = env.name_in_use("WEB_REQUESTS", formerly="WEB_THREADS")
+WEB_REQUESTS = env.whole(_requests_name, default=server.REQUESTS, least=1, most=65_536)
+_HALF = max(1, WEB_REQUESTS // 2)
 _holds_name = env.name_in_use("MAX_CONCURRENT_HOLDS", formerly="HOLDS_AT_ONCE")
 MAX_CONCURRENT_HOLDS = min(env.whole(_holds_name, default=_HALF, least=1, most=10_000), _HALF)
 HOLD_TTL_MIN_SECONDS = 10

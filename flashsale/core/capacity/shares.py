@@ -19,22 +19,22 @@ def holds() -> int:
 
 def orders() -> int:
     """Return how many requests for orders may be inside at once."""
-    return max(1, settings.WEB_THREADS * 3 // 16)
+    return max(1, settings.WEB_REQUESTS * 3 // 16)
 
 
 def deliveries() -> int:
     """Return how many webhooks may be stored and decided at once."""
-    return max(1, settings.WEB_THREADS * 3 // 16)
+    return max(1, settings.WEB_REQUESTS * 3 // 16)
 
 
 def penalized_requests() -> int:
     """Return how many requests of addresses over a limit of failures may wait, to be processed one at a time."""
-    return max(1, settings.WEB_THREADS // 16)
+    return max(1, settings.WEB_REQUESTS // 16)
 
 
 def lock_waiters() -> int:
     """Return how many requests may queue for one of the connections that wait for locked rows."""
-    return max(1, settings.WEB_THREADS // 16)
+    return max(1, settings.WEB_REQUESTS // 16)
 
 
 def stock_locks() -> int:
@@ -50,4 +50,4 @@ def payment_locks() -> int:
 def _of_pool(part: int) -> int:
     """Without a pool each thread has a connection of its own."""
     pool = settings.DATABASE_POOL_MAX
-    return max(1, pool // part) if pool else settings.WEB_THREADS
+    return max(1, pool // part) if pool else settings.WEB_REQUESTS

@@ -24,7 +24,7 @@ CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "flashsale")
 class ProxiedShop:
     """The shop's processes, and the proxies through which they reach PostgreSQL and Valkey."""
 
-    def __init__(self, folder: Path, *, workers: int, threads: int, connections: int) -> None:
+    def __init__(self, folder: Path, *, workers: int, requests: int, connections: int) -> None:
         database = connection.settings_dict
         self.database = Proxy(Path(database["HOST"]) / f".s.PGSQL.{database['PORT']}")
         self.valkey = Proxy(valkey_socket())
@@ -36,7 +36,7 @@ class ProxiedShop:
             "REDIS_URL": f"redis://127.0.0.1:{self.valkey.port}/0",
             "CELERY_BROKER_URL": f"redis://127.0.0.1:{self.valkey.port}/1",
             "DATABASE_POOL_MAX": str(connections), "LOG_FORMAT": "json", "WEB_HOST": "127.0.0.1",
-            "PORT": str(self.port), "WEB_WORKERS": str(workers), "WEB_THREADS": str(threads),
+            "PORT": str(self.port), "WEB_WORKERS": str(workers), "WEB_REQUESTS": str(requests),
         }  # fmt: skip
         self._running: dict[str, list[subprocess.Popen]] = {}
 
@@ -121,7 +121,7 @@ class ProxiedShop:
 
 @contextlib.contextmanager
 def open_shop(
-    folder: Path, *names: str, workers: int = 2, threads: int = 256, connections: int = 4
+    folder: Path, *names: str, workers: int = 2, requests: int = 256, connections: int = 4
 ) -> Iterator[ProxiedShop]:
     """Run a shop on the tests' database.
 
@@ -131,7 +131,7 @@ def open_shop(
         cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} SET synchronous_commit = on")
     if "beat" in names:
         fill_schedule()
-    shop = ProxiedShop(folder, workers=workers, threads=threads, connections=connections)
+    shop = ProxiedShop(folder, workers=workers, requests=requests, connections=connections)
     try:
         shop.start(*names)
         yield shop

@@ -28,7 +28,7 @@ def shop(django_db_setup, django_db_blocker, tmp_path_factory):
     """A shop whose one process has one thread and one connection, so that the points can be counted."""
     with django_db_blocker.unblock():
         folder = tmp_path_factory.mktemp("shop")
-        with open_shop(folder, "web", workers=1, threads=1, connections=1) as opened:
+        with open_shop(folder, "web", workers=1, requests=1, connections=1) as opened:
             yield opened
 
 

@@ -49,7 +49,7 @@ def shop(small_disk):
         return subprocess.run(argv, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True).stdout
 
     manage("migrate", "--verbosity", "0")
-    web = start(*server.argv(host="127.0.0.1", port=port, workers=1, threads=4), environment=environment)
+    web = start(*server.argv(host="127.0.0.1", port=port, workers=1, requests=4), environment=environment)
     url = f"http://127.0.0.1:{port}/api/v1"
     try:
         wait_until(lambda: is_open(url), what="the shop answers")

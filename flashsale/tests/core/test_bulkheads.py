@@ -103,7 +103,7 @@ def test_no_kind_of_request_takes_every_thread():
     """Each kind has its share, and what all shares leave is for product pages and polled orders."""
     kinds = (shares.holds, shares.orders, shares.deliveries, shares.penalized_requests)
 
-    assert sum(share() for share in kinds) <= configured.WEB_THREADS - 64
+    assert sum(share() for share in kinds) <= configured.WEB_REQUESTS - 64
     # Connections are spread unevenly over processes: 64 clients may all be in one.
     assert min(share() for share in kinds) >= 64
     # So may most of the 300 who order and pay at the same moment, about half of whom each of two processes has.

@@ -94,7 +94,7 @@ def test_our_programs_read_every_secret_from_its_file(name):
 @pytest.mark.parametrize("name", ["web", "worker"])
 def test_every_setting_of_the_env_file_reaches_the_programs(name):
     documented = {line.partition("=")[0] for line in settings_lines()}
-    only_of_the_web = {"WEB_WORKERS", "WEB_THREADS", "DATABASE_POOL_MAX", "MAX_CONCURRENT_HOLDS"}
+    only_of_the_web = {"WEB_WORKERS", "WEB_REQUESTS", "DATABASE_POOL_MAX", "MAX_CONCURRENT_HOLDS"}
     wanted = documented - NOT_PASSED_ON - (only_of_the_web if name == "worker" else set())
 
     passed_on = environment_of(name, **dict.fromkeys(documented, "given"))
@@ -113,8 +113,8 @@ def test_every_setting_is_in_the_env_file():
     sources = [path.read_text() for path in modules]
     read = set(re.findall(r"""(?:env\.\w+\(|_a_minute\(|environ\.get\()\s*"([A-Z_]+)\"""", "".join(sources)))
 
-    # Where a file or a system of one's own machine is, and the port that is chosen for it; what a request brings.
-    elsewhere = {"ENV_FILE", "STATE_DIR", "PORT", "CONTENT_LENGTH", "HTTP_EXPECT"}
+    # Where a file or a system of one's own machine is, and the port that is chosen for it.
+    elsewhere = {"ENV_FILE", "STATE_DIR", "PORT"}
     assert read - {line.partition("=")[0] for line in settings_lines()} == elsewhere
 
 
@@ -131,7 +131,6 @@ def test_the_web_has_two_replicas_and_the_servers_default_sizes():
 
     assert SERVICES["web"]["deploy"]["replicas"] == 2
     assert int(environment["WEB_WORKERS"]) == server.WORKERS
-    assert int(environment["WEB_THREADS"]) == server.THREADS
     assert int(environment["DATABASE_POOL_MAX"]) == server.CONNECTIONS
 
 

@@ -44,7 +44,7 @@ class Pooler:
             "PATH": os.environ["PATH"], "ENV_FILE": os.devnull, "STATE_DIR": str(folder / "none"),
             "SECRET_KEY": "0123456789" * 5, "ALLOWED_HOSTS": "127.0.0.1", "DATABASE_URL": self.url,
             "SECURE_SSL_REDIRECT": "0", "REDIS_URL": "redis://127.0.0.1:9/0", "WEB_HOST": "127.0.0.1",
-            "WEB_WORKERS": "1", "WEB_THREADS": "4", "DATABASE_POOL_MAX": "2",
+            "WEB_WORKERS": "1", "WEB_REQUESTS": "4", "DATABASE_POOL_MAX": "2",
         }  # fmt: skip
 
     def start(self) -> "Pooler":

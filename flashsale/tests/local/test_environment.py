@@ -26,7 +26,7 @@ USABLE = {
     "CSRF_TRUSTED_ORIGINS": "https://shop.example.com", "TIME_ZONE": "Europe/Berlin", "LOG_LEVEL": "WARNING",
     "LOG_FORMAT": "text", "METRICS_TOKEN": "token", "METRICS_PORT": "9100", "PROMETHEUS_MULTIPROC_DIR": "/tmp",
     "DATABASE_URL": "postgresql://other@db/other?sslmode=require", "DATABASE_PASSWORD": "p@ss w/rd:?#",
-    "WEB_WORKERS": "3", "WEB_THREADS": "16", "WEB_HOST": "::1", "PORT": "8080", "DATABASE_POOL_MAX": "7",
+    "WEB_WORKERS": "3", "WEB_REQUESTS": "16", "WEB_HOST": "::1", "PORT": "8080", "DATABASE_POOL_MAX": "7",
     "MAX_CONCURRENT_HOLDS": "24", "DATABASE_LOCK_TIMEOUT_MS": "1500", "DATABASE_STATEMENT_TIMEOUT_MS": "9000",
     "DATABASE_IDLE_TRANSACTION_MS": "4000", "REDIS_URL": "rediss://:secret@valkey:6380/2",
     "CELERY_BROKER_URL": "sentinel://a:26379;sentinel://b:26379", "API_ACCESS": "token",
@@ -116,7 +116,7 @@ def test_whitespace_around_a_value_is_ignored(started, tmp_path, name):
 
 
 RENAMED = {
-    "MAX_CONCURRENT_HOLDS": "HOLDS_AT_ONCE", "LOGIN_MAX_FAILURES": "SIGN_IN_FAILURES",
+    "MAX_CONCURRENT_HOLDS": "HOLDS_AT_ONCE", "WEB_REQUESTS": "WEB_THREADS", "LOGIN_MAX_FAILURES": "SIGN_IN_FAILURES",
     "LOGIN_LOCKOUT_MINUTES": "SIGN_IN_LOCKED_MINUTES",
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FrameType
@@ -23,7 +24,7 @@ def _name_of(code: CodeType) -> str | None:
 
 @contextlib.contextmanager
 def functions_entered() -> Iterator[list[str]]:
-    """Give, once it is over, the public functions that this thread entered, in the order of their first entries."""
+    """Give, once it is over, the public functions that this thread and new ones entered, in the order of their first entries."""
     entered: dict[str, None] = {}
     names: list[str] = []
 
@@ -31,9 +32,12 @@ def functions_entered() -> Iterator[list[str]]:
         if event == "call" and (name := _name_of(frame.f_code)) is not None:
             entered.setdefault(name)
 
+    # Threads that begin meanwhile: the worker threads of the request's event loop.
+    threading.setprofile(on_event)
     sys.setprofile(on_event)
     try:
         yield names
     finally:
         sys.setprofile(None)
+        threading.setprofile(None)
         names.extend(entered)
