@@ -6,6 +6,7 @@ its pushes, and each carries the time when it was sent. A thread, a connection o
 not taken for a live one, whatever still arrives.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -70,6 +71,7 @@ class Subscription:
         self._thread = None
         self._used_at = time.monotonic()
         self._failures = 0
+        self._answered_at = 0.0
 
     def _run(self, stop: threading.Event) -> None:
         """Follow the pushes until the thread is stopped or idle; connect again after errors, with backoff."""
@@ -97,24 +99,26 @@ class Subscription:
         """Apply pushes while the thread is needed. Raises `redis.RedisError` when the connection is lost or silent."""
         with stored.subscribed() as connection:
             self._copies.begin()
-            answered_at = ping_at = time.monotonic()
+            self._answered_at = ping_at = time.monotonic()
             while self._is_needed(stop):
                 now = time.monotonic()
-                if now > answered_at + SILENT_SECONDS:
+                if now > self._answered_at + SILENT_SECONDS:
                     raise redis.TimeoutError("Valkey pushed nothing and answered no PING.")
                 if now >= ping_at:
                     connection.send_command("PING", repr(now))
                     ping_at = now + PING_SECONDS
-                if connection.can_read(ping_at - now):
-                    kind, *_, text = connection.read_response()
+                # One blocking call, not two: on its return a thread waits for the interpreter, which others may hold.
+                with contextlib.suppress(redis.TimeoutError):
+                    kind, *_, text = connection.read_response(timeout=ping_at - now, disconnect_on_error=False)
                     if kind == "pong":
-                        answered_at = float(text)
-                        self._confirm(answered_at)
+                        self._confirm(float(text))
                     elif kind == "message":
                         self._apply(text)
 
     def _confirm(self, sent_at: float) -> None:
+        """Note that the PING sent at that time (monotonic seconds) was answered."""
         self._failures = 0
+        self._answered_at = sent_at
         self._copies.confirm(sent_at=sent_at)
 
     def _apply(self, text: str) -> None:
