@@ -1,6 +1,7 @@
 """The loads by which two revisions are compared: requests to the public API, which every revision answers."""
 
 import json
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,9 +32,20 @@ def post(shop: ShopUnderTest, path: str, product_id: int, seconds: float, *, key
     return wrk.run(shop.url + path, clients=CLIENTS, seconds=seconds, method="POST", body=body, keyed=keyed)
 
 
-def get(shop: ShopUnderTest, path: str, seconds: float) -> Load:
+def get(url: str, path: str, seconds: float) -> Load:
     """GET one path repeatedly."""
-    return wrk.run(shop.url + path, clients=CLIENTS, seconds=seconds)
+    return wrk.run(url + path, clients=CLIENTS, seconds=seconds)
+
+
+def path_of(product_id: int) -> str:
+    """Return the path of a product."""
+    return f"/api/v1/products/{product_id}"
+
+
+def product_page(shop: ShopUnderTest, product_id: int) -> str:
+    """Return the answer to a request for a product."""
+    with urllib.request.urlopen(shop.url + path_of(product_id), timeout=30) as answer:
+        return answer.read().decode()
 
 
 def pay(shop: ShopUnderTest, paths: flows.Paths, product_id: int, seconds: float) -> Load:
@@ -50,7 +62,7 @@ def _keyed_holds(shop: ShopUnderTest, product_id: int, seconds: float) -> Load:
 
 
 def _reads(shop: ShopUnderTest, product_id: int, seconds: float) -> Load:
-    return get(shop, f"/api/v1/products/{product_id}", seconds)
+    return get(shop.url, path_of(product_id), seconds)
 
 
 def _paid_flows(shop: ShopUnderTest, product_id: int, seconds: float) -> Load:

@@ -28,7 +28,6 @@ class Side:
 class Row:
     """A promise: `ours` reaches at least `promised` times what `theirs` does."""
 
-    name: str
     promised: float
     ours: Side
     theirs: Side
@@ -69,17 +68,17 @@ class Result:
         return min(ratios), max(ratios)
 
 
-def measure(row: Row, *, rounds: int) -> Result:
-    """Measure both sides in alternating order.
+def measure(rows: Sequence[Row], *, rounds: int) -> list[Result]:
+    """Measure the sides of these rows in alternating order; a side that several rows have is measured once.
 
     Ends the program when a side answers a status that is not among its `expected` ones, or loses a request.
     """
-    loads: dict[Side, list[Load]] = {row.ours: [], row.theirs: []}
-    if row.warms_up:
+    loads: dict[Side, list[Load]] = {side: [] for row in rows for side in (row.ours, row.theirs)}
+    if all(row.warms_up for row in rows):
         for side in loads:
             _round(side)
     for number in range(rounds):
-        for side in (row.ours, row.theirs) if number % 2 == 0 else (row.theirs, row.ours):
+        for side in loads if number % 2 == 0 else reversed(loads):
             time.sleep(PAUSE_SECONDS)
             load = _round(side)
             loads[side].append(load)
@@ -87,7 +86,7 @@ def measure(row: Row, *, rounds: int) -> Result:
                 f"  {side.name}: {load.per_second:.0f}/s, p50 {load.p50_ms:.1f} ms, p99 {load.p99_ms:.1f} ms",
                 flush=True,
             )
-    return Result(row, loads[row.ours], loads[row.theirs])
+    return [Result(row, loads[row.ours], loads[row.theirs]) for row in rows]
 
 
 def _round(side: Side) -> Load:

@@ -101,14 +101,15 @@ def serving(shop: ShopUnderTest, **environment: str) -> Iterator[int]:
     environment change its size.
     """
     address = {"WEB_HOST": "127.0.0.1", "PORT": str(shop.port)}
-    log = (shop.state_dir / "web.log").open("ab")
+    log_file = shop.state_dir / "web.log"
+    log = log_file.open("ab")
     server = subprocess.Popen(
         [sys.executable, "-m", "flashsale.server"], cwd=shop.checkout.path,
         env=shop.environment | address | environment, stdout=log, stderr=log, start_new_session=True,
         preexec_fn=child_process.child_setup(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
     )  # fmt: skip
     try:
-        _wait_until_it_answers(shop, server)
+        wait_until_it_answers(f"{shop.checkout.name}: the server", server, shop.port, log_file)
         yield server.pid
     finally:
         server.terminate()
@@ -119,19 +120,19 @@ def serving(shop: ShopUnderTest, **environment: str) -> Iterator[int]:
         server.wait()
 
 
-def _wait_until_it_answers(shop: ShopUnderTest, server: subprocess.Popen[bytes]) -> None:
+def wait_until_it_answers(name: str, server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait for the first answer on a port; ends the program with the server's last lines when there is none in time."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=2)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
             connection.request("GET", "/livez")
             connection.getresponse()
         except OSError:
             time.sleep(0.1)
         else:
             return
-    log = (shop.state_dir / "web.log").read_text()[-3000:]
-    sys.exit(f"{shop.checkout.name}: the server did not answer within {START_SECONDS} s. Its last lines:\n{log}")
+    sys.exit(f"{name} did not answer within {START_SECONDS} s. Its last lines:\n{log.read_text()[-3000:]}")
 
 
 def free_port() -> int:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("wrk") / "requests.lua"
@@ -22,6 +22,11 @@ class Load:
     p99_ms: float
     statuses: dict[int, int]
     lost: int
+
+    def only(self, status: int) -> "Load":
+        """Return the same with the answers of one status a second."""
+        share = self.statuses.get(status, 0) / max(1, sum(self.statuses.values()))
+        return replace(self, per_second=self.per_second * share)
 
 
 def find() -> str:
@@ -42,7 +47,10 @@ def run(
     keyed: bool = False,
     headers: Mapping[str, str] | None = None,
 ) -> Load:
-    """Repeat one request over `clients` connections for `seconds`; each connection waits for its answer."""
+    """Repeat one request over `clients` connections for `seconds`; each connection waits for its answer.
+
+    Several bodies, one a line, are sent in turn.
+    """
     argv = [find(), "-t1", f"-c{clients}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(SCRIPT)]
     argv += [part for name, value in (headers or {}).items() for part in ("-H", f"{name}: {value}")]
     argv += [url, "--", method]

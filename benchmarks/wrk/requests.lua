@@ -1,7 +1,8 @@
--- Repeats one request: wrk -s requests.lua URL -- METHOD [BODY [keyed]]
--- "keyed" gives every request an Idempotency-Key of its own. Prints the results as one line of JSON.
+-- Repeats a request: wrk -s requests.lua URL -- METHOD [BODIES [keyed]]
+-- Several bodies, one a line, are sent in turn. "keyed" gives every request an Idempotency-Key of its own. Prints the
+-- results as one line of JSON.
 
-local threads, keyed, sent = {}, false, 0
+local threads, bodies, keyed, sent = {}, {}, false, 0
 
 function setup(thread)
   thread:set("number", #threads)
@@ -10,8 +11,8 @@ end
 
 function init(args)
   wrk.method = args[1]
-  if args[2] and args[2] ~= "" then
-    wrk.body = args[2]
+  for body in (args[2] or ""):gmatch("[^\n]+") do
+    table.insert(bodies, body)
     wrk.headers["Content-Type"] = "application/json"
   end
   keyed = args[3] == "keyed"
@@ -20,11 +21,11 @@ function init(args)
 end
 
 function request()
+  sent = sent + 1
   if keyed then
-    sent = sent + 1
     wrk.headers["Idempotency-Key"] = "bench-" .. run .. "-" .. number .. "-" .. sent
   end
-  return wrk.format()
+  return wrk.format(nil, nil, nil, bodies[sent % #bodies + 1])
 end
 
 function response(status)

@@ -1,8 +1,9 @@
-"""How `make bench` reads its command line, chooses another revision, and sums its rounds up."""
+"""How `make bench` reads its command line, chooses another revision, sums its rounds up, and counts processor time."""
 
 import pytest
 
-from benchmarks import checkouts, results, sale
+from benchmarks import checkouts, costs, results, sale
+from benchmarks.in_process import Spent
 from benchmarks.loads import SCENARIOS
 from benchmarks.wrk import Load
 
@@ -15,7 +16,7 @@ def row(ours, theirs, *, promised: float = 0.9) -> results.Row:
     """A row whose sides return these loads in turn."""
     ours, theirs = iter(ours), iter(theirs)
     sides = results.Side("a", lambda: next(ours)), results.Side("b", lambda: next(theirs))
-    return results.Row("row", promised, *sides, warms_up=False)
+    return results.Row(promised, *sides, warms_up=False)
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,9 @@ def _no_pause(monkeypatch):
 
 
 def test_each_column_is_the_median_of_the_rounds():
-    result = results.measure(row([load(90), load(300), load(100)], [load(100), load(200), load(50)]), rounds=3)
+    rows = [row([load(90), load(300), load(100)], [load(100), load(200), load(50)])]
+
+    [result] = results.measure(rows, rounds=3)
 
     assert (result.ours.per_second, result.theirs.per_second) == (100, 100)
     assert result.ratio == 1
@@ -37,13 +40,28 @@ def test_the_side_that_goes_first_changes_from_round_to_round():
     def side(name):
         return results.Side(name, lambda: turns.append(name) or load(1))
 
-    results.measure(results.Row("row", 1, side("a"), side("b"), warms_up=False), rounds=3)
+    results.measure([results.Row(1, side("a"), side("b"), warms_up=False)], rounds=3)
 
     assert "".join(turns) == "abbaab"
 
 
+def test_a_side_of_several_rows_is_measured_once():
+    sides = [results.Side(name, iter([load(speed)]).__next__) for name, speed in (("a", 8), ("b", 4), ("c", 2))]
+    ours, *theirs = sides
+
+    measured = results.measure([results.Row(1, ours, other, warms_up=False) for other in theirs], rounds=1)
+
+    assert [result.ratio for result in measured] == [2, 4]
+
+
+def test_answers_of_one_status_can_be_counted_alone():
+    answers = load(300, statuses={201: 2, 503: 1})
+
+    assert [answers.only(status).per_second for status in (201, 503, 500)] == [200, 100, 0]
+
+
 def test_a_row_below_its_promise_is_marked():
-    result = results.measure(row([load(80)], [load(100)]), rounds=1)
+    [result] = results.measure([row([load(80)], [load(100)])], rounds=1)
 
     assert not result.is_kept
     assert results.table([result]).splitlines()[-1] == (
@@ -54,21 +72,41 @@ def test_a_row_below_its_promise_is_marked():
 @pytest.mark.parametrize("bad", [load(1, statuses={200: 9, 503: 1}), load(1, statuses={429: 1}), load(1, lost=1)])
 def test_an_unexpected_status_ends_the_run(bad):
     with pytest.raises(SystemExit, match="b: unexpected answers"):
-        results.measure(row([load(1)], [bad]), rounds=1)
+        results.measure([row([load(1)], [bad])], rounds=1)
 
 
-def test_all_rows_are_measured_by_default_and_more_rounds_against_another_revision():
-    assert (sale.parse([]).rows, sale.parse([]).rounds) == (list(sale.ROWS), 3)
+def test_all_rows_are_measured_by_default():
+    assert sale.parse([]).rows == list(sale.ROWS)
+    assert sale.parse(["--against", "aadbd26"]).rows == list(SCENARIOS)
 
-    options = sale.parse(["--against", "aadbd26"])
 
-    assert (options.rows, options.rounds) == (list(SCENARIOS), 5)
+def test_a_cost_is_the_best_round_in_microseconds_of_one_request():
+    kind = costs.Kind("read", lambda _: [], at_most=3)
+    seconds = [Spent(own=0.4, others=0.0), Spent(own=0.3, others=0.1)]
+    spent = {(costs.BARE, "all"): [Spent(own=0.1, others=0.0)], ("read", "all"): seconds}
+
+    bare, cost = costs.costs_of([kind], spent)
+
+    assert (bare.all * costs.REQUESTS, cost.all * costs.REQUESTS) == pytest.approx((100_000, 300_000))
+    assert cost.ratio == pytest.approx(4)
+    assert not cost.is_kept
+    assert costs.table([cost]).endswith("| 0 | 4.0 | 3.0 (missed) |")
+
+
+def test_the_worker_threads_do_not_count_for_the_own_share_of_a_request():
+    kind = costs.Kind("hold", lambda _: [], at_most=6, counts_workers=False)
+    spent = {(costs.BARE, "all"): [Spent(own=0.1, others=0.0)], ("hold", "all"): [Spent(own=0.3, others=9.0)]}
+
+    [_, cost] = costs.costs_of([kind], spent)
+
+    assert cost.ratio == pytest.approx(3)
+    assert cost.is_kept
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["speed"], "no row is called speed; there are holds, refusals, "),
+        (["speed"], "no row is called speed; there are holds, refusals, keyed, products, flows, nginx, "),
         (["old", "--against", "HEAD"], "no row is called old; there are holds, refusals, keyed, "),
         (["--rounds", "0"], "must be at least 1"),
         (["--seconds", "0.1"], "must be at least 1"),

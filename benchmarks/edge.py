@@ -1,0 +1,94 @@
+"""nginx as deployed (deploy/nginx.conf) in front of a shop, and beside it, in the same nginx, a static file."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.checkouts import PROJECT
+from benchmarks.shop import START_SECONDS, ShopUnderTest, free_port, wait_until_it_answers
+from flashsale.local import child_process
+
+FILE = "page.json"
+STATIC_SERVER = """
+    server {{
+        listen 127.0.0.1:{port};
+        root {folder};
+        default_type application/json;
+    }}
+"""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """The addresses of a running nginx: the shop's, and that of the static file."""
+
+    url: str
+    static_url: str
+
+
+def find() -> str:
+    """Return the path of nginx, or end the program with a message that says how to install it."""
+    path = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if path is None:
+        sys.exit("The row `nginx` needs nginx: apt install nginx-light (Debian), or name the other rows.")
+    return path
+
+
+@contextlib.contextmanager
+def in_front_of(shop: ShopUnderTest, *, file: bytes) -> Iterator[Edge]:
+    """Run nginx before the shop's web server, and let it serve a file with these bytes.
+
+    Only addresses differ from deploy/nginx.conf, and the rate that one address may have: all the load comes from one.
+    """
+    edge_port, static_port = free_port(), free_port()
+    with tempfile.TemporaryDirectory(prefix="flashsale-nginx-") as name:
+        folder = Path(name)
+        own = folder / "own"
+        own.mkdir()
+        if os.geteuid() == 0:
+            # nginx runs without root, as deployed.
+            folder.chmod(0o755)
+            shutil.chown(own, "nobody", "nogroup")
+        (folder / FILE).write_bytes(file)
+        changes = {
+            "listen 127.0.0.1:8081;": f"listen 127.0.0.1:{free_port()};",
+            "listen 8080 default_server": f"listen 127.0.0.1:{edge_port} default_server",
+            "server web:8000 resolve;": f"server 127.0.0.1:{shop.port};",
+            "server pay:8000 resolve;": f"server 127.0.0.1:{shop.port};",
+            "rate=50r/s": "rate=1000000r/s",
+            " /tmp/": f" {own}/",
+            "/dev/stdout": f"{own}/access.log",
+        }
+        text = (PROJECT / "deploy" / "nginx.conf").read_text()
+        for there, here in changes.items():
+            text = text.replace(there, here)
+        static = STATIC_SERVER.format(port=static_port, folder=folder)
+        (folder / "nginx.conf").write_text(f"{text.rstrip().removesuffix('}')}{static}}}\n")
+        with _running(folder, edge_port):
+            yield Edge(f"http://127.0.0.1:{edge_port}", f"http://127.0.0.1:{static_port}/{FILE}")
+
+
+@contextlib.contextmanager
+def _running(folder: Path, port: int) -> Iterator[None]:
+    argv = [find(), "-e", "stderr", "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
+    account = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+    log_file = folder / "nginx.log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            argv, stdout=log, stderr=log, start_new_session=True,
+            preexec_fn=child_process.child_setup(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
+            **account,
+        )  # fmt: skip
+    try:
+        wait_until_it_answers("nginx", process, port, log_file)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=START_SECONDS)
