@@ -9,19 +9,18 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from django.contrib.auth.models import User
-from django.db import connection
 from django.db.models import QuerySet
 
 from catalog import snapshots
 from catalog.models import Product, Stock, StockAdjustment
-from flashsale.core import events, metrics
+from flashsale.core import events, metrics, rows
 from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.refusals import Refusal
+from flashsale.core.statements import Query, Row, Statement, fetch
 from flashsale.core.submissions.once import retrying_transaction_once
-from flashsale.core.transactions import Row, Statement, defer_to_commit, flush_deferred, send
+from flashsale.core.transactions import defer_to_commit, flush_deferred
 
 OPENING_REASON = "Opening stock"
 # Rows per INSERT, so that no statement takes long.
@@ -40,8 +39,6 @@ ASSERT EXISTS (SELECT FROM catalog_stock WHERE product_id = %s), 'product %s has
 END $$
 """
 _PRODUCT = "SELECT *, clock_timestamp() AS read_at FROM catalog_product WHERE id = %s AND is_published"
-
-Instance = TypeVar("Instance", Stock, Product)
 
 
 class InsufficientStock(Refusal):
@@ -130,8 +127,8 @@ def lock(product_id: int) -> Stock:
 
 def lock_all(product_ids: Iterable[int]) -> None:
     """Lock the stock of these products, in ascending id, until the transaction ends."""
-    rows = Stock.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=list(product_ids))
-    list(rows.order_by("pk").values_list("pk"))
+    stocks = Stock.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=list(product_ids))
+    list(stocks.order_by("pk").values_list("pk"))
 
 
 def lock_for_claims(product_id: int) -> LockedProduct:
@@ -142,12 +139,19 @@ def lock_for_claims(product_id: int) -> LockedProduct:
 
     Raises `Stock.DoesNotExist`, `Product.DoesNotExist`.
     """
-    lock_sql, params = _locked().filter(pk=product_id).query.sql_with_params()
+    flush_deferred()
     started = time.perf_counter()
-    stocks, products = send([Statement(lock_sql, params), Statement(_PRODUCT, [product_id])])
+    stocks, products = fetch(
+        rows.locking_query(Stock, "product_id = %s", [product_id]),
+        Query([Statement(_PRODUCT, [product_id])], lambda results: results[0]),
+    )
     metrics.STOCK_LOCK_SECONDS.observe(time.perf_counter() - started)
-    stock, product = _instance_of(Stock, stocks), _instance_of(Product, products)
-    return LockedProduct(product=product, stock=stock, read_at=products[0]["read_at"])
+    if not stocks:
+        raise Stock.DoesNotExist
+    if not products:
+        raise Product.DoesNotExist
+    [product] = rows.instances(Product, products)
+    return LockedProduct(product=product, stock=stocks[product_id], read_at=products[0]["read_at"])
 
 
 def reserve(stock: Stock, *, units: int) -> None:
@@ -213,11 +217,3 @@ def _locked() -> QuerySet[Stock]:
     """Return a query that locks stock rows; sends what this transaction has deferred first."""
     flush_deferred()
     return Stock.objects.select_for_update(no_key=True, of=("self",))
-
-
-def _instance_of(model: type[Instance], rows: list[Row]) -> Instance:
-    """Return the one row as an instance, ignoring columns that are no fields. Raises `DoesNotExist` without a row."""
-    if not rows:
-        raise model.DoesNotExist
-    names = [field.attname for field in model._meta.concrete_fields]
-    return model.from_db(connection.alias, names, [rows[0][name] for name in names])

@@ -5,22 +5,22 @@ A refused request created nothing, so its key stays free. Source: draft-ietf-htt
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 
 from checkout.models import Hold, Order
 from flashsale.core import advisory_locks, clock
 from flashsale.core.batching import Admit, Batcher
 from flashsale.core.refusals import Refusal
+from flashsale.core.statements import Query, Statement, array, fetch
 
 _USED = """
-SELECT client, idempotency_key FROM checkout_hold
+SELECT client, idempotency_key FROM {table}
 WHERE idempotency_key IS NOT NULL
 AND (client, idempotency_key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
 """
@@ -74,13 +74,16 @@ def lock_and_replay(
     names = {key.name for key in keys.values() if key is not None}
     if not names:
         return {}
-    advisory_locks.lock(f"once:{rows.model._meta.model_name}:{client}:{key}" for client, key in names)
+    _, used = fetch(
+        advisory_locks.locking_query(f"once:{rows.model._meta.model_name}:{client}:{key}" for client, key in names),
+        _used_query(rows.model, names),
+    )
+    if not used:
+        return {}
     has_key = Q(pk__in=[])
-    for client, idempotency_key in names:
+    for client, idempotency_key in used:
         has_key |= Q(client=client, idempotency_key=idempotency_key)
     created = {(row.client, row.idempotency_key): row for row in rows.filter(has_key)}
-    if not created:
-        return {}
     read_at = clock.now()
     return {
         request_id: view(row, read_at) if row.body_hash == key.body_hash else IdempotencyKeyReused()
@@ -95,10 +98,15 @@ def is_used(key: IdempotencyKey) -> bool:
 
 
 def _look_up(_: None, keys: list[IdempotencyKey], admit: Admit[IdempotencyKey]) -> list[bool | Exception]:
-    with connection.cursor() as cursor:
-        cursor.execute(_USED, [[key.client for key in keys], [key.key for key in keys]])
-        used = set(cursor.fetchall())
+    [used] = fetch(_used_query(Hold, {key.name for key in keys}))
     return [key.name in used for key in keys]
+
+
+def _used_query(model: type[Creation], names: Collection[tuple[str, str]]) -> Query[set[tuple[str, str]]]:
+    """Return those of these keys with which a row of this model was created."""
+    clients, keys = zip(*names, strict=True)
+    statement = Statement(_USED.format(table=model._meta.db_table), [array(clients), array(keys)])
+    return Query([statement], lambda results: {(row["client"], row["idempotency_key"]) for row in results[0]})
 
 
 key_lookup_batcher: Batcher[None, IdempotencyKey, bool] = Batcher(_look_up)

@@ -5,17 +5,20 @@ for other orders, and an event that names only a payment finds its order by it. 
 holds its reference lock (`checkout.reference_locks`).
 """
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
-
 from checkout.models import Order, ProvedPaymentId
+from flashsale.core import rows
+from flashsale.core.statements import Query, Statement, array, fetch, send
+from flashsale.core.transactions import defer_to_commit
 
 CLAIMANTS_SHOWN = 10
 
+_FIND = "SELECT payment_id, order_id, proved_by FROM checkout_provedpaymentid WHERE payment_id = ANY(%s::text[])"
 # A proof by an event that names its order replaces one by a token, for the same order or another one.
 _PROVE = """
 INSERT INTO checkout_provedpaymentid (payment_id, order_id, proved_by, proved_at)
@@ -39,41 +42,60 @@ class Proof:
         return self.proved_by == ProvedPaymentId.By.TOKEN
 
 
-def find(payment_ids: Iterable[str | None]) -> dict[str, Proof]:
+def query(payment_ids: Iterable[str | None]) -> Query[dict[str, Proof]]:
     """Return the proofs of those of these payment ids that are proved."""
     ids = [payment_id for payment_id in payment_ids if payment_id is not None]
-    if not ids:
-        return {}
-    rows = ProvedPaymentId.objects.filter(payment_id__in=ids).values_list("payment_id", "order_id", "proved_by")
-    return {payment_id: Proof(order_id, proved_by) for payment_id, order_id, proved_by in rows}
+    return Query(
+        [Statement(_FIND, [array(ids)])] if ids else [],
+        lambda results: {
+            row["payment_id"]: Proof(row["order_id"], row["proved_by"])
+            for row in itertools.chain.from_iterable(results)
+        },
+    )
+
+
+def find(payment_id: str) -> Proof | None:
+    """Return the proof of a payment id, None when it is not proved."""
+    [proofs] = fetch(query([payment_id]))
+    return proofs.get(payment_id)
 
 
 def of_order(order_id: UUID) -> dict[str, Proof]:
     """Return the proofs of an order's payment ids; it may have several."""
-    rows = ProvedPaymentId.objects.filter(order_id=order_id).values_list("payment_id", "proved_by")
-    return {payment_id: Proof(order_id, proved_by) for payment_id, proved_by in rows}
+    proved = ProvedPaymentId.objects.filter(order_id=order_id).values_list("payment_id", "proved_by")
+    return {payment_id: Proof(order_id, proved_by) for payment_id, proved_by in proved}
 
 
 def prove_by_tokens(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> None:
-    """Record payment ids, none of them proved yet, for the new orders that API tokens placed with them."""
-    ProvedPaymentId.objects.bulk_create(
+    """Record payment ids, none of them proved yet, for the new orders that API tokens placed with them.
+
+    Sent with the COMMIT.
+    """
+    proofs = [
         ProvedPaymentId(payment_id=payment_id, order_id=order_id, proved_by=ProvedPaymentId.By.TOKEN, proved_at=now)
         for payment_id, order_id in proved
-    )
+    ]
+    if proofs:
+        defer_to_commit(rows.insertion(proofs))
 
 
-def prove_by_events(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> None:
-    """Record payment ids for the orders that events named with them; replaces their proofs for other orders.
+def prove_by_events(proved: Mapping[str, UUID], *, now: datetime) -> None:
+    """Record payment ids for the orders that events named with them, with the COMMIT; see `prove_by_event`."""
+    if proved:
+        defer_to_commit(_proof_by_events(proved, now=now))
 
-    Runs inside a transaction that holds the ids' reference locks. Whether another order's proof may be replaced is the
+
+def prove_by_event(payment_id: str, order_id: UUID, *, now: datetime) -> None:
+    """Record a payment id for the order that an event named with it; replaces its proof for another order.
+
+    Runs inside a transaction that holds the id's reference lock. Whether another order's proof may be replaced is the
     caller's decision. An id that an event proved for the same order keeps that proof.
     """
-    rows = list(proved)
-    if not rows:
-        return
-    payment_ids, order_ids = zip(*rows, strict=True)
-    with connection.cursor() as cursor:
-        cursor.execute(_PROVE, [now, list(payment_ids), list(order_ids)])
+    send([_proof_by_events({payment_id: order_id}, now=now)])
+
+
+def _proof_by_events(proved: Mapping[str, UUID], *, now: datetime) -> Statement:
+    return Statement(_PROVE, [now, array(proved), array(proved.values())])
 
 
 def orders_with(payment_id: str) -> list[tuple[UUID, bool]]:
@@ -81,7 +103,8 @@ def orders_with(payment_id: str) -> list[tuple[UUID, bool]]:
 
     Then at most `CLAIMANTS_SHOWN` orders that claim it, the newest first. The proved order may show another payment id.
     """
-    proved = [proof.order_id for proof in find([payment_id]).values()]
+    proof = find(payment_id)
+    proved = [proof.order_id] if proof else []
     claims = Order.objects.filter(payment_id=payment_id).exclude(pk__in=proved).order_by("-created_at")
     claimants = claims.values_list("pk", flat=True)[:CLAIMANTS_SHOWN]
     return [*((order_id, True) for order_id in proved), *((order_id, False) for order_id in claimants)]

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from flashsale.core import advisory_locks
+from flashsale.core.statements import Query
 
 
-def lock_all(references: Iterable[tuple[UUID | None, UUID | None, str | None]]) -> None:
+def locking_query(references: Iterable[tuple[UUID | None, UUID | None, str | None]]) -> Query[None]:
     """Lock references, each an order id, hold id and payment id (None: not named), until the transaction ends."""
-    advisory_locks.lock(itertools.chain.from_iterable(_keys(*ids) for ids in references))
+    return advisory_locks.locking_query(itertools.chain.from_iterable(_keys(*ids) for ids in references))
 
 
 def _keys(order_id: UUID | None, hold_id: UUID | None, payment_id: str | None) -> Iterator[str]:

@@ -10,6 +10,6 @@ class PaymentsConfig(AppConfig):
         from checkout import orders
         from payments import checks, inbox, order_story
 
-        orders.register_creation_hook(inbox.lock_early_events)
+        orders.register_creation_hook(inbox.early_events_query)
         story.register(moments=order_story.moments_of, documents=order_story.documents_of)
         register(checks.webhooks_can_be_verified, Tags.security, deploy=True)

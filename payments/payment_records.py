@@ -11,11 +11,17 @@ from django.db.models import F, Sum
 
 from checkout import orders
 from checkout.models import Order
-from flashsale.core import events
+from flashsale.core import events, rows
 from flashsale.core.refusals import NotFound
+from flashsale.core.statements import Query, Statement, array
+from flashsale.core.transactions import defer_to_commit
 from payments.models import Payment, WebhookEvent
 
 REFUND_FAILED = "refund_failed"
+
+_RECORDED = """
+SELECT provider, payment_id FROM payments_payment WHERE provider = ANY(%s::text[]) AND payment_id = ANY(%s::text[])
+"""
 
 
 class RefundTooLarge(Exception):
@@ -75,18 +81,19 @@ def record(
     return payment
 
 
-def recorded_keys(events: Iterable[WebhookEvent]) -> set[tuple[str, str]]:
+def recorded_query(events: Iterable[WebhookEvent]) -> Query[set[tuple[str, str]]]:
     """Return which of these events' payments are recorded already, by provider and payment id."""
     keys = [event.payment_key for event in events]
-    recorded = Payment.objects.filter(
-        provider__in={provider for provider, _ in keys}, payment_id__in=[payment_id for _, payment_id in keys]
+    providers, payment_ids = {provider for provider, _ in keys}, [payment_id for _, payment_id in keys]
+    return Query(
+        [Statement(_RECORDED, [array(providers), array(payment_ids)])],
+        lambda results: {(row["provider"], row["payment_id"]) for row in results[0]},
     )
-    return set(recorded.values_list("provider", "payment_id"))
 
 
 def record_all(paid: Iterable[tuple[WebhookEvent, Order]], *, now: datetime) -> None:
-    """Store the payments that bought these locked orders, each for its whole price."""
-    Payment.objects.bulk_create(
+    """Store, with the COMMIT, the payments that bought these locked orders, each for its whole price."""
+    payments = [
         Payment(
             provider=event.provider,
             payment_id=event.payment_id,
@@ -98,7 +105,8 @@ def record_all(paid: Iterable[tuple[WebhookEvent, Order]], *, now: datetime) -> 
             created_at=now,
         )
         for event, order in paid
-    )
+    ]
+    defer_to_commit(rows.insertion(payments))
 
 
 def record_refund(payment: Payment, *, amount: Decimal) -> None:

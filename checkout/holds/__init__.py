@@ -2,7 +2,7 @@
 
 from checkout.holds.batching import submit
 from checkout.holds.ending import convert, expire_due, reclaim, release, revoke
-from checkout.holds.locking import lock, lock_all
+from checkout.holds.locking import lock, locking_query
 from checkout.holds.placing import place, place_batch
 from checkout.holds.reading import HoldView, get
 from checkout.holds.refusals import (
@@ -25,7 +25,7 @@ __all__ = [
     "expire_due",
     "get",
     "lock",
-    "lock_all",
+    "locking_query",
     "place",
     "place_batch",
     "reclaim",

@@ -13,9 +13,13 @@ from checkout.holds import locking
 from checkout.holds.refusals import HoldAlreadyUsed, StaleHoldError, refusal_to_convert
 from checkout.models import Hold
 from flashsale.core import clock, events
+from flashsale.core.statements import array
 from flashsale.core.submissions.once import retrying_transaction_once
 from flashsale.core.transactions import retrying_transaction
 
+_END = """
+UPDATE checkout_hold SET status = %s, ended_at = %s WHERE id = ANY(%s::uuid[]) AND status = 'active'
+"""
 _EXPIRE = """
 WITH due AS ({due}), ended AS (
     UPDATE checkout_hold AS hold SET status = %s, ended_at = %s FROM due
@@ -91,7 +95,9 @@ def _expire(locking_query: QuerySet[Hold], *, now: datetime) -> int:
 
 def _end(hold_ids: list[UUID], *, status: Hold.Status, now: datetime) -> None:
     """End locked active holds. Raises `StaleHoldError`, which rolls the transaction back, when one is not active."""
-    ended = Hold.objects.filter(pk__in=hold_ids, status=Hold.Status.ACTIVE).update(status=status, ended_at=now)
+    with connection.cursor() as cursor:
+        cursor.execute(_END, [status.value, now, array(hold_ids)])
+        ended = cursor.rowcount
     if ended != len(hold_ids):
         raise StaleHoldError(f"{len(hold_ids) - ended} of {len(hold_ids)} holds had already left `active`")
 

@@ -12,20 +12,10 @@ from checkout.holds.reading import HoldView
 from checkout.holds.requests import HoldRequest, decide, with_overdue_units
 from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold
+from flashsale.core import rows
 from flashsale.core.batching import Admit
 from flashsale.core.refusals import NotFound, Refusal
-from flashsale.core.transactions import Statement, defer_to_commit, retrying_transaction
-
-# The columns that all holds of a batch share are sent once, the others as arrays: `bulk_create` takes four times as
-# long, and the stock is locked meanwhile.
-_INSERT = """
-INSERT INTO checkout_hold (
-    product_id, unit_price, currency, status, created_at,
-    id, quantity, customer_id, expires_at, client, idempotency_key, body_hash
-)
-SELECT %s, %s, %s, %s, %s, each.*
-FROM unnest(%s::uuid[], %s::integer[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[]) AS each
-"""
+from flashsale.core.transactions import defer_to_commit, retrying_transaction
 
 
 def place(
@@ -103,17 +93,6 @@ def _place_new(
 
     granted = [result for result in results if isinstance(result, Hold)]
     if granted:
-        defer_to_commit(_insertion_of(granted))
+        defer_to_commit(rows.insertion(granted))
         inventory.reserve(locked.stock, units=sum(hold.quantity for hold in granted))
     return [HoldView(hold=result, read_at=locked.read_at) if isinstance(result, Hold) else result for result in results]
-
-
-def _insertion_of(granted: list[Hold]) -> Statement:
-    """Return the INSERT of the holds of one batch, all for one product at one price."""
-    first = granted[0]
-    shared = [first.product_id, first.unit_price, first.currency, Hold.Status.ACTIVE.value, first.created_at]
-    arrays = [
-        [getattr(hold, name) for hold in granted]
-        for name in ("pk", "quantity", "customer_id", "expires_at", "client", "idempotency_key", "body_hash")
-    ]
-    return Statement(_INSERT, [*shared, *arrays])

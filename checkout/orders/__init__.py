@@ -3,7 +3,7 @@
 from checkout.orders.batching import submit
 from checkout.orders.creation_hook import ApplyEarlyEvents, register_creation_hook
 from checkout.orders.ending import cancel, expire_due, mark_cancelled, reclaim, revoke
-from checkout.orders.locking import lock, lock_all, lock_stocks
+from checkout.orders.locking import lock, lock_stocks, locking_query
 from checkout.orders.paying import mark_all_paid, mark_paid, prove_payment, record_paid, set_refund_state
 from checkout.orders.placing import place, place_batch
 from checkout.orders.reading import OrderView, get
@@ -22,8 +22,8 @@ __all__ = [
     "expire_due",
     "get",
     "lock",
-    "lock_all",
     "lock_stocks",
+    "locking_query",
     "mark_all_paid",
     "mark_cancelled",
     "mark_paid",

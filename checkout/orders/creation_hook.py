@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from checkout.models import Order
 from checkout.orders.requests import OrderRequest
 from flashsale.core.refusals import Refusal
+from flashsale.core.statements import Query
 
 # Applies the parked events of an order that has just been created.
 ApplyEarlyEvents = Callable[[Order], None]
-# Called inside the transaction that creates orders, after the locks on references and before any row lock: locks the
-# early events of these orders; returns for each request a function that applies them, None, or a refusal.
-CreationHook = Callable[[Sequence[OrderRequest]], Sequence[ApplyEarlyEvents | Refusal | None]]
+# Its result has for each request a function that applies the early events of its order, None, or a refusal.
+EarlyEventsQuery = Query[Sequence[ApplyEarlyEvents | Refusal | None]]
+# Returns what locks the early events of these orders: sent inside the transaction that creates them, after the locks on
+# references and before any other row lock.
+CreationHook = Callable[[Sequence[OrderRequest]], EarlyEventsQuery]
 
 
-def _no_early_events(requests: Sequence[OrderRequest]) -> Sequence[ApplyEarlyEvents | Refusal | None]:
-    return [None] * len(requests)
+def _no_early_events(requests: Sequence[OrderRequest]) -> EarlyEventsQuery:
+    return Query([], lambda _: [None] * len(requests))
 
 
 @dataclass
@@ -34,6 +37,6 @@ def register_creation_hook(hook: CreationHook) -> None:
     _registration.hook = hook
 
 
-def lock_early_events(requests: Sequence[OrderRequest]) -> Sequence[ApplyEarlyEvents | Refusal | None]:
+def early_events_query(requests: Sequence[OrderRequest]) -> EarlyEventsQuery:
     """Call the registered hook; without one there are no early events."""
     return _registration.hook(requests)

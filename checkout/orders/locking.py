@@ -3,32 +3,29 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import QuerySet
-
 from catalog import inventory
 from checkout.models import Order
 from checkout.orders.refusals import NO_SUCH_ORDER
+from flashsale.core import rows
 from flashsale.core.refusals import NotFound
+from flashsale.core.statements import Query, array, fetch
 
 
 def lock(order_id: UUID) -> Order:
     """Lock and return an order until the transaction ends; raises `NotFound`."""
-    order = _locked().filter(pk=order_id).first()
+    [locked] = fetch(locking_query([order_id]))
+    order = locked.get(order_id)
     if order is None:
         raise NotFound(NO_SUCH_ORDER)
     return order
 
 
-def lock_all(order_ids: Iterable[UUID]) -> dict[UUID, Order]:
+def locking_query(order_ids: Iterable[UUID]) -> Query[dict[UUID, Order]]:
     """Lock and return those of these orders that exist, in ascending id, until the transaction ends."""
-    return {order.pk: order for order in _locked().filter(pk__in=list(order_ids)).order_by("pk")}
+    return rows.locking_query(Order, "id = ANY(%s::uuid[])", [array(order_ids)])
 
 
 def lock_stocks(order_ids: Iterable[UUID]) -> None:
     """Lock the stock of these orders' products, in ascending id, until the transaction ends."""
-    rows = Order.objects.filter(pk__in=list(order_ids))
-    inventory.lock_all(rows.values_list("product_id", flat=True))
-
-
-def _locked() -> QuerySet[Order]:
-    return Order.objects.select_for_update(no_key=True, of=("self",))
+    orders = Order.objects.filter(pk__in=list(order_ids))
+    inventory.lock_all(orders.values_list("product_id", flat=True))

@@ -59,7 +59,7 @@ def prove_payment(order: Order, payment_id: str) -> None:
 
     The order shows it unless it shows a proved one already.
     """
-    proved_payments.prove_by_events([(payment_id, order.pk)], now=clock.now())
+    proved_payments.prove_by_event(payment_id, order.pk, now=clock.now())
     if order.payment_id not in proved_payments.of_order(order.pk):
         transitions.show_payment(order, payment_id)
 

@@ -8,13 +8,14 @@ from checkout import holds, idempotency, proved_payments, reference_locks
 from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold, Order
 from checkout.orders import reading
-from checkout.orders.creation_hook import ApplyEarlyEvents, lock_early_events
+from checkout.orders.creation_hook import ApplyEarlyEvents, early_events_query
 from checkout.orders.reading import OrderView
 from checkout.orders.refusals import PaymentIdInUse
 from checkout.orders.requests import OrderRequest, new_order
-from flashsale.core import clock, events
+from flashsale.core import clock, events, rows
 from flashsale.core.refusals import Refusal
-from flashsale.core.transactions import retrying_transaction
+from flashsale.core.statements import fetch
+from flashsale.core.transactions import defer_to_commit, flush_deferred, retrying_transaction
 
 
 def place(
@@ -50,32 +51,40 @@ def place_batch(requests: Sequence[OrderRequest]) -> list[OrderView | Refusal]:
 
 
 def _place_new(requests: list[OrderRequest]) -> dict[UUID, OrderView | Refusal]:
-    reference_locks.lock_all(request.references for request in requests)
-    early_events = dict(zip((request.order_id for request in requests), lock_early_events(requests), strict=True))
-    locked = holds.lock_all(request.hold_id for request in requests)
-    proofs = proved_payments.find(request.payment_id for request in requests)
-    now = clock.now()
+    if not requests:
+        return {}
+    _, early, locked, proofs, now = fetch(
+        reference_locks.locking_query(request.references for request in requests),
+        early_events_query(requests),
+        holds.locking_query(request.hold_id for request in requests),
+        proved_payments.query(request.payment_id for request in requests),
+        clock.query(),
+    )
+    early_events = dict(zip((request.order_id for request in requests), early, strict=True))
     decided: dict[UUID, Order | Refusal] = {}
     for request in requests:
-        hold, early = locked.get(request.hold_id), early_events[request.order_id]
+        hold, event = locked.get(request.hold_id), early_events[request.order_id]
         # The hold is checked first: when it was ordered before, its own order already has the payment id.
-        refusal = holds.refusal_to_convert(hold, now=now) or (early if isinstance(early, Refusal) else None)
+        refusal = holds.refusal_to_convert(hold, now=now) or (event if isinstance(event, Refusal) else None)
         if refusal is None and request.payment_id in proofs:
             refusal = PaymentIdInUse()
         decided[request.order_id] = refusal or new_order(request, locked[request.hold_id], now=now)
     _store(requests, decided, locked, now=now)
+    if any(callable(apply) for apply in early):
+        # What applies an early event reads the new orders.
+        flush_deferred()
     return _with_early_events(requests, decided, early_events, now=now)
 
 
 def _store(
     requests: list[OrderRequest], decided: dict[UUID, Order | Refusal], locked: dict[UUID, Hold], *, now: datetime
 ) -> None:
-    """Store the orders with their proved payment ids, and convert the holds that they are made of."""
+    """Convert the holds, and store the orders that are made of them and their proved payment ids with the COMMIT."""
     orders = [order for order in decided.values() if isinstance(order, Order)]
     if not orders:
         return
     holds.convert([locked[order.hold_id] for order in orders], now=now)
-    Order.objects.bulk_create(orders)
+    defer_to_commit(rows.insertion(orders))
     proved_payments.prove_by_tokens(
         [
             (request.proved_payment_id, request.order_id)

@@ -9,6 +9,7 @@ from django.db import connection
 
 from checkout.models import Order
 from checkout.orders.refusals import StaleOrderError
+from flashsale.core.statements import array
 
 _PAY_ALL = """
 UPDATE checkout_order AS ours
@@ -28,7 +29,8 @@ def pay(order: Order, *, payment_id: str | None, now: datetime) -> None:
 def pay_all(payments: Sequence[tuple[Order, str | None]], *, now: datetime) -> None:
     """Do what `pay` does for pending orders and their payment ids, in one statement."""
     with connection.cursor() as cursor:
-        cursor.execute(_PAY_ALL, [now, [order.pk for order, _ in payments], [payment_id for _, payment_id in payments]])
+        order_ids = array(order.pk for order, _ in payments)
+        cursor.execute(_PAY_ALL, [now, order_ids, array(payment_id for _, payment_id in payments)])
         if cursor.rowcount != len(payments):
             raise StaleOrderError(f"{len(payments) - cursor.rowcount} of {len(payments)} orders were no longer pending")
     for order, payment_id in payments:

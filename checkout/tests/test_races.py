@@ -123,7 +123,7 @@ def test_twenty_orders_with_one_proved_payment_id_make_one_order():
 
 def test_control_without_the_lock_on_the_payment_id_a_second_proof_hits_the_unique_key(monkeypatch):
     without_advisory_locks(monkeypatch)
-    monkeypatch.setattr(proved_payments, "find", Meeting(2).after(proved_payments.find))
+    monkeypatch.setattr(proved_payments, "query", Meeting(2).after_query(proved_payments.query))
 
     assert counts(_orders_with_one_payment_id(2, is_proved=True)) == {"Order": 1, "IntegrityError": 1}
 
@@ -135,7 +135,7 @@ def test_any_number_of_orders_may_claim_one_payment_id():
 
 def _order_and_release(monkeypatch) -> list:
     hold = HoldFactory(quantity=2)
-    replace(monkeypatch, holds.lock, Meeting(2).after(holds.lock))
+    replace(monkeypatch, holds.locking_query, Meeting(2).after_query(holds.locking_query))
     return at_once(lambda: orders.place(hold_id=hold.pk), lambda: holds.release(hold.pk))
 
 

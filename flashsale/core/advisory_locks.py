@@ -3,12 +3,19 @@
 import hashlib
 from collections.abc import Iterable
 
-from django.db import connection
+from flashsale.core.statements import Query, Statement, array, fetch
 
 KEY_BYTES = 8
 
+_LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS key"
+
 
 def lock(names: Iterable[str]) -> None:
+    """Lock the names until the transaction ends: see `locking_query`."""
+    fetch(locking_query(names))
+
+
+def locking_query(names: Iterable[str]) -> Query[None]:
     """Lock the names until the transaction ends, in ascending order of their keys; waits at most `lock_timeout`.
 
     Two names may share a key by chance; then one waits for the other, which costs nothing but time.
@@ -16,10 +23,7 @@ def lock(names: Iterable[str]) -> None:
     Source: https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
     """
     keys = sorted({_key(name) for name in names})
-    if keys:
-        calls = ", ".join(["pg_advisory_xact_lock(%s)"] * len(keys))
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {calls}", keys)
+    return Query([Statement(_LOCK, [array(keys)])] if keys else [], lambda _: None)
 
 
 def _key(name: str) -> int:

@@ -6,6 +6,7 @@ from django.db import connection
 from django.db.models import DateTimeField, Func
 
 from flashsale.core import greenlets
+from flashsale.core.statements import Query, Statement
 
 
 class ClockTimestamp(Func):
@@ -28,3 +29,8 @@ def now() -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         moment: datetime = cursor.fetchone()[0]
     return moment
+
+
+def query() -> Query[datetime]:
+    """Read the time as `now` does. Fetch it after the queries that lock, with them."""
+    return Query([Statement("SELECT clock_timestamp() AS now")], lambda results: results[0][0]["now"])

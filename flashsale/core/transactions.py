@@ -5,21 +5,20 @@ import functools
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, ParamSpec, Protocol, Self, TypeVar
+from typing import ParamSpec, Protocol, Self, TypeVar
 
-from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
 from flashsale.core import events, greenlets
+from flashsale.core.statements import COMMIT, Row, Statement, send
 
 MAX_ATTEMPTS = 3
 RETRY_JITTER_SECONDS = 0.05
 DEADLOCK_DETECTED = "40P01"
 SERIALIZATION_FAILURE = "40001"
 LOCK_NOT_AVAILABLE = "55P03"
-ASSERT_FAILURE = "P0004"
 RETRYABLE = frozenset({DEADLOCK_DETECTED, SERIALIZATION_FAILURE})
 
 # A timeout ended the transaction, or the server is read-only; psycopg raises `InternalError` for their class, 25.
@@ -35,10 +34,6 @@ class Busy(Exception):
 
 class OutcomeUnknown(Exception):
     """The connection was lost while committing: the transaction may or may not have been committed."""
-
-
-class AssertionFailed(RuntimeError):
-    """An SQL assertion sent with other statements failed: a fault of this program, the transaction was undone."""
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -89,47 +84,6 @@ def retrying_transaction(verb: Callable[P, R]) -> Callable[P, R]:
         raise AssertionError("the last attempt returns or raises")
 
     return greenlets.offloaded(whole_transaction)
-
-
-# A row of a result, by column names.
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Statement:
-    """An SQL statement with its parameters."""
-
-    sql: str
-    params: Sequence[Any] = ()
-
-
-COMMIT = Statement("COMMIT")
-
-
-def send(statements: Sequence[Statement]) -> list[list[Row]]:
-    """Send statements to the server as one message; return the rows of each.
-
-    PostgreSQL runs them in order, up to the first error. Raises `AssertionFailed` when an ASSERT among them fails.
-
-    Source: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
-    """
-    params = [value for statement in statements for value in statement.params]
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute("; ".join(statement.sql for statement in statements), params)
-        except ProgrammingError as error:
-            if sqlstate_of(error) == ASSERT_FAILURE:
-                raise AssertionFailed(str(error)) from error
-            raise
-        # Counted from the end: django-pghistory puts a statement of its own before ours while staff act.
-        return [_rows_of(cursor.set_result(position)) for position in range(-len(statements), 0)]
-
-
-def _rows_of(cursor: Any) -> list[Row]:
-    if cursor.description is None:
-        return []
-    names = [column.name for column in cursor.description]
-    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 
 
 class RowChange(Protocol):

@@ -10,9 +10,10 @@ from django.db.models import ProtectedError
 from catalog import inventory
 from catalog.models import Product, Stock
 from checkout import holds
-from checkout.holds import placing
 from checkout.models import Hold, Order
 from checkout.tests.factories import OrderFactory
+from flashsale.core import rows
+from flashsale.core.statements import Statement
 from flashsale.core.submissions.models import Submission
 from flashsale.tests.support.constraints import ATTACKS
 from payments.models import Dispute, Payment, Refund, WebhookEvent
@@ -95,9 +96,14 @@ def test_referenced_rows_cannot_be_deleted_with_sql_either(books, table):
 
 @pytest.mark.django_db(transaction=True)
 def test_k4_an_insert_that_fails_takes_no_units(product, monkeypatch):
-    monkeypatch.setattr(
-        placing, "_INSERT", placing._INSERT.replace("%s::integer[]", "array_append(%s::integer[], NULL)")
-    )
+    insertion = rows.insertion
+
+    def insertion_without_quantity(new) -> Statement:
+        statement = insertion(new)
+        [document] = statement.params
+        return Statement(statement.sql, [document.replace('"quantity": 3', '"quantity": null')])
+
+    monkeypatch.setattr(rows, "insertion", insertion_without_quantity)
 
     with pytest.raises(IntegrityError):
         holds.place(product_id=product.pk, quantity=3)

@@ -1,6 +1,6 @@
 """The transactional inbox of webhook events: stored first, then processed, retried until they are done or dead."""
 
-from payments.inbox.early_events import lock_early_events
+from payments.inbox.early_events import early_events_query
 from payments.inbox.receiving import Receipt, SignatureInvalid, receive, verify_headers
 from payments.inbox.retrying import NotDead, process_due, retry
 from payments.inbox.review import accept, dismiss, refund
@@ -11,7 +11,7 @@ __all__ = [
     "SignatureInvalid",
     "accept",
     "dismiss",
-    "lock_early_events",
+    "early_events_query",
     "process_due",
     "receive",
     "refund",

@@ -4,14 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flashsale.core import advisory_locks, clock, events
-from flashsale.core.transactions import retrying_transaction
+from flashsale.core import advisory_locks, events, rows
+from flashsale.core.statements import Query, Row, Statement, array, fetch
+from flashsale.core.transactions import defer_to_commit, retrying_transaction
 from payments.inbox import rules
 from payments.models import WebhookEvent
 from payments.providers.base import Message
 
 # How long one attempt to process an event may take before another may begin: longer than all timeouts together.
 LEASE_SECONDS = 60
+
+_FINGERPRINTS = """
+SELECT provider, event_id, fingerprint FROM payments_webhookevent
+WHERE provider = ANY(%s::text[]) AND event_id = ANY(%s::text[])
+"""
+_NEW_IDS = """
+SELECT nextval('payments_webhookevent_id_seq') AS id, clock_timestamp() AS now FROM generate_series(1, %s)
+"""
 
 
 @dataclass(frozen=True)
@@ -39,25 +48,25 @@ def store_one(delivery: Delivery) -> tuple[WebhookEvent, bool]:
 @retrying_transaction
 def store(deliveries: Sequence[Delivery]) -> list[tuple[WebhookEvent, bool]]:
     """Commit events in one transaction; return each and whether it is new. No two may share a name."""
-    advisory_locks.lock(
-        f"event:{provider}:{event_id}" for provider, event_id in (delivery.name for delivery in deliveries)
+    names = [delivery.name for delivery in deliveries]
+    _, known, (new_ids, now) = fetch(
+        advisory_locks.locking_query(f"event:{provider}:{event_id}" for provider, event_id in names),
+        _fingerprints_query(names),
+        _new_ids_query(len(deliveries)),
     )
-    stored_before: dict[tuple[str, str], dict[str, WebhookEvent]] = {delivery.name: {} for delivery in deliveries}
-    providers, ids = zip(*stored_before, strict=True)
-    for event in WebhookEvent.objects.filter(provider__in=set(providers), event_id__in=ids).select_related("order"):
-        stored_before.get((event.provider, event.event_id), {})[event.fingerprint] = event
-    now = clock.now()
-    stored = []
-    for delivery in deliveries:
-        same_id = stored_before[delivery.name]
-        replay = same_id.get(delivery.message.fingerprint)
-        stored.append((replay or _new_event(delivery, is_id_reused=bool(same_id), now=now), replay is None))
-    WebhookEvent.objects.bulk_create([event for event, is_new in stored if is_new])
-    for event, is_new in stored:
-        if is_new and event.processed_at is not None:
+    new = {
+        delivery.name: _new_event(delivery, new_id, is_id_reused=delivery.name in known, now=now)
+        for delivery, new_id in zip(deliveries, new_ids, strict=True)
+        if delivery.message.fingerprint not in known.get(delivery.name, ())
+    }
+    if new:
+        defer_to_commit(rows.insertion(list(new.values())))
+    for event in new.values():
+        if event.processed_at is not None:
             with events.bound_to_request(event.request_id):
                 record_outcome(event)
-    return stored
+    earlier = _stored_earlier([delivery for delivery in deliveries if delivery.name not in new])
+    return [(new[name], True) if name in new else (earlier[name], False) for name in names]
 
 
 def record_outcome(event: WebhookEvent) -> None:
@@ -68,10 +77,42 @@ def record_outcome(event: WebhookEvent) -> None:
     )  # fmt: skip
 
 
-def _new_event(delivery: Delivery, *, is_id_reused: bool, now: datetime) -> WebhookEvent:
+def _fingerprints_query(names: Sequence[tuple[str, str]]) -> Query[dict[tuple[str, str], set[str]]]:
+    """Return the fingerprints of the stored events with these names, by name."""
+
+    def by_name(results: Sequence[list[Row]]) -> dict[tuple[str, str], set[str]]:
+        known: dict[tuple[str, str], set[str]] = {}
+        for row in results[0]:
+            known.setdefault((row["provider"], row["event_id"]), set()).add(row["fingerprint"])
+        return known
+
+    providers, ids = {provider for provider, _ in names}, (event_id for _, event_id in names)
+    return Query([Statement(_FINGERPRINTS, [array(providers), array(ids)])], by_name)
+
+
+def _new_ids_query(count: int) -> Query[tuple[list[int], datetime]]:
+    """Return primary keys for new events, which an INSERT that is sent with the COMMIT cannot return, and the time."""
+    return Query(
+        [Statement(_NEW_IDS, [count])], lambda results: ([row["id"] for row in results[0]], results[0][0]["now"])
+    )
+
+
+def _stored_earlier(deliveries: Sequence[Delivery]) -> dict[tuple[str, str], WebhookEvent]:
+    """Return the events that equal deliveries stored, by name."""
+    if not deliveries:
+        return {}
+    fingerprints = {delivery.name: delivery.message.fingerprint for delivery in deliveries}
+    providers, ids = zip(*fingerprints, strict=True)
+    found = WebhookEvent.objects.filter(provider__in=set(providers), event_id__in=ids).select_related("order")
+    by_name = {(event.provider, event.event_id, event.fingerprint): event for event in found}
+    return {name: by_name[*name, fingerprint] for name, fingerprint in fingerprints.items()}
+
+
+def _new_event(delivery: Delivery, new_id: int, *, is_id_reused: bool, now: datetime) -> WebhookEvent:
     message, verdict = delivery.message, rules.on_receipt(delivery.message, is_id_reused=is_id_reused)
     is_undecided = verdict.status == WebhookEvent.Status.RECEIVED
     return WebhookEvent(
+        pk=new_id,
         provider=delivery.provider,
         event_id=message.event_id,
         fingerprint=message.fingerprint,

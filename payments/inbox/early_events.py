@@ -1,43 +1,59 @@
 """Events that arrived before their order: applied in the transaction that creates the order."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
-from django.db.models import Q
 
 from checkout.models import Order
 from checkout.orders import ApplyEarlyEvents, OrderRequest, PaymentIdInUse
 from flashsale.core import events
 from flashsale.core.refusals import Refusal
+from flashsale.core.statements import Query, Statement, array, together
 from flashsale.core.transactions import is_transient
 from payments.inbox import processing
-from payments.models import Payment, WebhookEvent
+from payments.models import WebhookEvent
+
+_RECORDED = "SELECT payment_id FROM payments_payment WHERE payment_id = ANY(%s::text[])"
+_PARKED = """
+status = 'parked'
+AND (order_ref = ANY(%s::uuid[]) OR hold_ref = ANY(%s::uuid[]) OR payment_ref = ANY(%s::text[]))
+"""
 
 
-def lock_early_events(requests: Sequence[OrderRequest]) -> list[ApplyEarlyEvents | Refusal | None]:
+def early_events_query(requests: Sequence[OrderRequest]) -> Query[Sequence[ApplyEarlyEvents | Refusal | None]]:
     """Lock the parked events of these orders; return for each request a function that applies its events, or None.
 
     Instead it is `PaymentIdInUse` where the payment is recorded for another order. An event that names only a payment
-    is applied to the order for which this payment id is proved, never to one that claims it. Runs inside the
-    transaction that creates the orders, which holds the references' locks.
+    is applied to the order for which this payment id is proved, never to one that claims it. Sent inside the
+    transaction that creates the orders, after the references' locks.
     """
-    is_for_these_orders = Q(order_ref__in=[request.order_id for request in requests]) | Q(
-        hold_ref__in=[request.hold_id for request in requests]
-    )
-    proved = [request.proved_payment_id for request in requests if request.proved_payment_id is not None]
-    if proved:
-        is_for_these_orders |= Q(payment_ref__in=proved)
+
+    def appliers(recorded: set[str], parked: dict[int, WebhookEvent]) -> list[ApplyEarlyEvents | Refusal | None]:
+        return [
+            PaymentIdInUse() if request.payment_id in recorded else _applier_for(request, parked.values())
+            for request in requests
+        ]
+
+    return together(appliers, _recorded_query(requests), _parked_query(requests))
+
+
+def _recorded_query(requests: Sequence[OrderRequest]) -> Query[set[str]]:
+    """Return those of the requests' payment ids whose payments are recorded."""
     ids = [request.payment_id for request in requests if request.payment_id is not None]
-    recorded = set(Payment.objects.filter(payment_id__in=ids).values_list("payment_id", flat=True)) if ids else set()
-    waiting = WebhookEvent.objects.filter(is_for_these_orders, status=WebhookEvent.Status.PARKED)
-    parked = list(waiting.select_for_update(no_key=True, of=("self",)).order_by("pk"))
-    return [
-        PaymentIdInUse() if request.payment_id in recorded else _applier_for(request, parked) if parked else None
-        for request in requests
-    ]
+    return Query(
+        [Statement(_RECORDED, [array(ids)])] if ids else [],
+        lambda results: {row["payment_id"] for row in itertools.chain.from_iterable(results)},
+    )
 
 
-def _applier_for(request: OrderRequest, parked: list[WebhookEvent]) -> ApplyEarlyEvents | None:
+def _parked_query(requests: Sequence[OrderRequest]) -> Query[dict[int, WebhookEvent]]:
+    proved = [request.proved_payment_id for request in requests if request.proved_payment_id is not None]
+    order_ids, hold_ids = (request.order_id for request in requests), (request.hold_id for request in requests)
+    return processing.locking_query(_PARKED, [array(order_ids), array(hold_ids), array(proved)])
+
+
+def _applier_for(request: OrderRequest, parked: Collection[WebhookEvent]) -> ApplyEarlyEvents | None:
     """Return a function that applies those of the parked events that are for this order, or None without any."""
     own = [event for event in parked if _is_for(event, request)]
 

@@ -88,7 +88,7 @@ def _owner_of_payment(event: WebhookEvent) -> tuple[UUID | None, bool]:
     payments = Payment.objects.filter(provider=event.provider, payment_id=event.payment_ref, order__isnull=False)
     if order_id := payments.values_list("order_id", flat=True).first():
         return order_id, False
-    proof = proved_payments.find([event.payment_ref]).get(event.payment_ref)
+    proof = proved_payments.find(event.payment_ref)
     return (proof.order_id, proof.is_by_token) if proof else (None, False)
 
 

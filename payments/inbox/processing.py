@@ -5,17 +5,18 @@ The only writer of an event's status after its receipt.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import F, QuerySet
 
 from catalog import overdue
 from checkout import orders, reference_locks
 from checkout.models import Order
-from flashsale.core import backoff, clock, events
+from flashsale.core import backoff, clock, events, rows
 from flashsale.core.refusals import NotFound
-from flashsale.core.transactions import retrying_transaction
+from flashsale.core.statements import Query, Statement, array, fetch
+from flashsale.core.transactions import defer_to_commit, flush_deferred, retrying_transaction
 from payments.inbox import rules
 from payments.inbox.deliveries import LEASE_SECONDS, record_outcome
 from payments.inbox.rules import Verdict
@@ -27,9 +28,9 @@ BACKOFF_CAP_SECONDS = 3600
 ERROR_LENGTH = 500
 
 _PAID = """
-UPDATE payments_webhookevent AS event
-SET status = 'applied', reason = 'order_paid', processed_at = %s, next_attempt_at = NULL, order_id = each.order_id
-FROM unnest(%s::bigint[], %s::uuid[]) AS each (id, order_id) WHERE event.id = each.id
+UPDATE payments_webhookevent
+SET status = 'applied', reason = 'order_paid', processed_at = %s, next_attempt_at = NULL, order_id = order_ref
+WHERE id = ANY(%s::bigint[])
 """
 
 Status = WebhookEvent.Status
@@ -73,13 +74,24 @@ def lock_with_references(event_id: int) -> WebhookEvent:
     unlocked = WebhookEvent.objects.filter(pk=event_id).only(*names).first()
     if unlocked is None:
         raise NotFound("There is no such event.")
-    reference_locks.lock_all([_references_of(unlocked)])
+    fetch(reference_locks.locking_query([_references_of(unlocked)]))
     return lock(event_id)
 
 
 def lock(event_id: int) -> WebhookEvent:
     """Lock an event's row until the transaction ends; return it. Raises `WebhookEvent.DoesNotExist`."""
-    return _locking().get(pk=event_id)
+    [locked] = fetch(locking_query("id = %s", [event_id]))
+    if not locked:
+        raise WebhookEvent.DoesNotExist
+    return locked[event_id]
+
+
+def locking_query(condition: str, params: Sequence[Any]) -> Query[dict[int, WebhookEvent]]:
+    """Lock the events that meet an SQL condition, in ascending id, until the transaction ends; the result is by id.
+
+    Their references are locked before. Their bodies and headers are read when they are used.
+    """
+    return rows.locking_query(WebhookEvent, condition, params, deferred=("body", "headers"))
 
 
 def retryable(now: datetime) -> QuerySet[WebhookEvent]:
@@ -141,15 +153,20 @@ def schedule_retry(event: WebhookEvent, error: Exception) -> None:
 
 @retrying_transaction
 def _process(batch: Sequence[WebhookEvent], *, may_reclaim: bool) -> list[WebhookEvent]:
-    reference_locks.lock_all(_references_of(event) for event in batch)
-    locked = _lock_all([event.pk for event in batch])
+    _, locked, facts = fetch(
+        reference_locks.locking_query(_references_of(event) for event in batch),
+        locking_query("id = ANY(%s::bigint[])", [array(event.pk for event in batch)]),
+        rules.facts_query(batch),
+    )
     undecided = [event for event in locked.values() if event.is_undecided]
-    paid = rules.pay_plain(undecided)
-    _write_paid(paid)
+    if facts is not None:
+        _write_paid(rules.pay_plain(undecided, facts))
     others = [event for event in undecided if event.is_undecided]
     if others and len(undecided) > 1:
         # Late payments lock their stocks at once, in the order of the events: lock them in ascending id before.
         orders.lock_stocks(event.order_ref for event in undecided if event.order_ref)
+        # The rules for a single event read what the others have written.
+        flush_deferred()
     for event in others:
         with events.bound_to_request(event.request_id):
             process_locked(event, may_reclaim=may_reclaim)
@@ -169,22 +186,12 @@ def _references_of(event: WebhookEvent) -> tuple[UUID | None, UUID | None, str]:
     return event.order_ref, event.hold_ref, event.payment_id
 
 
-def _locking() -> QuerySet[WebhookEvent]:
-    return WebhookEvent.objects.select_for_update(no_key=True, of=("self",))
-
-
-def _lock_all(event_ids: list[int]) -> dict[int, WebhookEvent]:
-    """Lock and return events, in ascending id, until the transaction ends; the caller has locked their references."""
-    return {event.pk: event for event in _locking().filter(pk__in=event_ids).order_by("pk")}
-
-
 def _write_paid(paid: list[tuple[WebhookEvent, Order]]) -> None:
-    """Write, in one statement, that each of these locked events paid the order beside it."""
+    """Write, with the COMMIT, that each of these locked events paid the order beside it, which it names by its id."""
     if not paid:
         return
     paid_at = paid[0][1].paid_at
-    with connection.cursor() as cursor:
-        cursor.execute(_PAID, [paid_at, [event.pk for event, _ in paid], [order.pk for _, order in paid]])
+    defer_to_commit(Statement(_PAID, [paid_at, array(event.pk for event, _ in paid)]))
     for event, order in paid:
         event.status, event.reason, event.order = Status.APPLIED, "order_paid", order
         event.processed_at, event.next_attempt_at = paid_at, None

@@ -27,7 +27,7 @@ def broken(monkeypatch):
         return find(event)
 
     # No success is plain: the rules look at each by itself.
-    monkeypatch.setattr(rules, "pay_plain", lambda undecided: [])
+    monkeypatch.setattr(rules, "pay_plain", lambda undecided, facts: [])
     monkeypatch.setattr(matching, "find_order_id", find_or_fail)
     return lambda payment_id: state.update(payment=payment_id)
 

@@ -100,9 +100,11 @@ def _success_and(other, monkeypatch, *, is_overdue: bool = False) -> tuple[str, 
     if is_overdue:
         let_order_pass(order)
     meeting = Meeting(2)
-    # A plain payment locks its order with others; after the payment window it is not plain.
-    for verb in ["lock"] if is_overdue else ["lock", "lock_all"]:
-        replace(monkeypatch, getattr(orders, verb), meeting.after(getattr(orders, verb)))
+    if is_overdue:
+        # A payment that is not plain locks its order once more, alone.
+        replace(monkeypatch, orders.lock, meeting.after(orders.lock))
+    else:
+        replace(monkeypatch, orders.locking_query, meeting.after_query(orders.locking_query))
     replace(monkeypatch, transitions.expire_all, meeting.after(transitions.expire_all))
     receipt, result = at_once(lambda: receive(order_id=order.pk, payment_id="pay_1"), lambda: other(order))
     return receipt.event.status, result
@@ -175,7 +177,7 @@ def test_control_without_the_order_lock_one_of_them_meets_a_fault(monkeypatch, o
 def _one_event_processed_twice(monkeypatch) -> WebhookEvent:
     order = OrderFactory(quantity=2)
     event = stored(order_id=order.pk, payment_id="pay_1")
-    monkeypatch.setattr(processing, "_lock_all", Meeting(2).after(processing._lock_all))
+    monkeypatch.setattr(processing, "locking_query", Meeting(2).after_query(processing.locking_query))
     at_once(*times(2, lambda: processing.process([event])))
     event.refresh_from_db()
     return event
@@ -199,7 +201,8 @@ def _event_and_order_creation(monkeypatch) -> WebhookEvent:
     meeting = Meeting(2)
     # Both have looked for the other, and found nothing, before either commits.
     monkeypatch.setattr(matching, "find_order_id", meeting.after(matching.find_order_id))
-    monkeypatch.setattr(creation_hook._registration, "hook", meeting.after(early_events.lock_early_events))
+    hook = meeting.after_query(early_events.early_events_query)
+    monkeypatch.setattr(creation_hook._registration, "hook", hook)
     at_once(lambda: receive(hold_id=hold.pk, payment_id="pay_1"), lambda: orders.place(hold_id=hold.pk))
     return WebhookEvent.objects.get()
 

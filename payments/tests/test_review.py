@@ -10,7 +10,7 @@ from checkout import audit, orders
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.core.refusals import NotFound
-from flashsale.tests.support.racing import Meeting, at_once, counts, times, without_row_locks
+from flashsale.tests.support.racing import Meeting, at_once, counts, times, without_advisory_locks, without_row_locks
 from payments import inbox
 from payments.inbox import processing, review
 from payments.models import Payment, WebhookEvent
@@ -225,7 +225,7 @@ def test_of_two_members_of_staff_at_once_one_wins_and_the_other_is_told(monkeypa
 @pytest.mark.django_db(transaction=True)
 def test_control_without_the_events_locks_both_decisions_succeed(monkeypatch, admin_user):
     without_row_locks(monkeypatch, WebhookEvent)
-    monkeypatch.setattr("flashsale.core.advisory_locks.lock", lambda names: None)
+    without_advisory_locks(monkeypatch)
 
     assert _accepted_twice(monkeypatch, admin_user) == {"WebhookEvent": 2}
 

@@ -13,7 +13,8 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, orders
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.core.transactions import AssertionFailed, retrying_transaction
+from flashsale.core.statements import AssertionFailed
+from flashsale.core.transactions import retrying_transaction
 from flashsale.tests.support.racing import other_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,7 +14,8 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Model, QuerySet
 
-from flashsale.core import batching
+from flashsale.core import batching, rows
+from flashsale.core.statements import Query, Statement
 from flashsale.tests.support.processes import WAIT_SECONDS
 
 # As long as a Meeting waits for a thread that neither comes nor waits for a lock of the database.
@@ -126,6 +127,15 @@ class Meeting:
 
         return met
 
+    def after_query(self, function: Callable[..., Query]) -> Callable[..., Query]:
+        """Return the function with a meeting after the query that it returns was fetched."""
+
+        def query(*args: Any, **kwargs: Any) -> Query:
+            query = function(*args, **kwargs)
+            return Query(query.statements, self.after(query.parse))
+
+        return query
+
     def before(self, function: Callable) -> Callable:
         """Return the function with a meeting before it."""
 
@@ -137,18 +147,27 @@ class Meeting:
 
 
 def without_row_locks(monkeypatch: pytest.MonkeyPatch, *models: type[Model]) -> None:
-    """Let `select_for_update` on these models lock nothing."""
-    original = QuerySet.select_for_update
+    """Let `select_for_update` and `rows.locking_query` on these models lock nothing."""
+    original, original_query = QuerySet.select_for_update, rows.locking_query
 
     def select(self: QuerySet, *args: Any, **kwargs: Any) -> QuerySet:
         return self.all() if self.model in models else original(self, *args, **kwargs)
 
+    def query(model: type[Model], *args: Any, **kwargs: Any) -> Query:
+        query = original_query(model, *args, **kwargs)
+        if model not in models:
+            return query
+        [locking] = query.statements
+        assert locking.sql.endswith(rows.LOCK)
+        return Query([Statement(locking.sql.removesuffix(rows.LOCK), locking.params)], query.parse)
+
     monkeypatch.setattr(QuerySet, "select_for_update", select)
+    monkeypatch.setattr(rows, "locking_query", query)
 
 
 def without_advisory_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let locks on names lock nothing."""
-    monkeypatch.setattr("flashsale.core.advisory_locks.lock", lambda names: None)
+    monkeypatch.setattr("flashsale.core.advisory_locks.locking_query", lambda names: Query([], lambda _: None))
 
 
 def counts(results: list[Any]) -> dict[str, int]:

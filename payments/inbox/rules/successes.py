@@ -5,7 +5,9 @@ otherwise, the order's row lock.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 
@@ -14,8 +16,10 @@ from catalog.inventory import InsufficientStock
 from catalog.sales import LimitExceeded
 from checkout import orders, proved_payments
 from checkout.models import Order
+from checkout.proved_payments import Proof
 from flashsale.core import clock, events
 from flashsale.core.refusals import Refusal
+from flashsale.core.statements import Query, together
 from payments import payment_records
 from payments.inbox.rules.verdicts import Verdict, applied, ignore, review
 from payments.models import Payment, WebhookEvent
@@ -29,39 +33,46 @@ REFUND_REASONS: dict[type[Refusal], str] = {
 }
 
 
-def pay_plain(undecided: Iterable[WebhookEvent]) -> list[tuple[WebhookEvent, Order]]:
+@dataclass(frozen=True)
+class Facts:
+    """What `pay_plain` has to know, read at database time `now` after the orders were locked.
+
+    `orders` by their ids; of the events' payments those that are `recorded`, by provider and payment id, and the
+    `proofs` of their payment ids.
+    """
+
+    orders: dict[UUID, Order]
+    recorded: set[tuple[str, str]]
+    proofs: dict[str, Proof]
+    now: datetime
+
+
+def facts_query(batch: Iterable[WebhookEvent]) -> Query[Facts | None]:
+    """Lock the orders that successes name by their ids, and read what is known of their payments; None without any."""
+    successes = [event for event in batch if event.kind == WebhookEvent.Kind.SUCCESS and event.order_ref is not None]
+    if not successes:
+        return Query([], lambda _: None)
+    return together(
+        Facts,
+        orders.locking_query(event.order_ref for event in successes if event.order_ref),
+        payment_records.recorded_query(successes),
+        proved_payments.query(event.payment_ref for event in successes),
+        clock.query(),
+    )
+
+
+def pay_plain(undecided: Iterable[WebhookEvent], facts: Facts) -> list[tuple[WebhookEvent, Order]]:
     """Let plain successes pay their orders, with one statement for each table; return them with their orders.
 
-    A success is plain when it names its order by id and needs no decision beyond what is read here for all of them at
-    once (`_is_plain`). The other events are left as they are. Locks the orders that the events name.
+    A success is plain when it names its order by id and needs no decision beyond the facts. The other events are left
+    as they are.
     """
-    successes = [
-        event for event in undecided if event.kind == WebhookEvent.Kind.SUCCESS and event.order_ref is not None
-    ]
-    if not successes:
-        return []
-    locked = orders.lock_all(event.order_ref for event in successes if event.order_ref)
-    recorded = payment_records.recorded_keys(successes)
-    proofs = proved_payments.find(event.payment_ref for event in successes)
-    now = clock.now()
-    paid: list[tuple[WebhookEvent, Order]] = []
-    proved: dict[str, Order] = {}
-    for event in successes:
-        # At most one event for each order and each payment; a payment id is proved across all providers.
-        order = locked.pop(event.order_ref, None) if event.order_ref else None
-        proof = proofs.get(event.payment_ref or "")
-        is_new = event.payment_key not in recorded and event.payment_ref not in proved
-        is_of_another_order = order is None or (proof is not None and proof.order_id != order.pk)
-        if order is None or is_of_another_order or not is_new or not _is_plain(event, order, now=now):
-            continue
-        recorded.add(event.payment_key)
-        if event.payment_ref:
-            proved[event.payment_ref] = order
-        paid.append((event, order))
+    paid = _plain(undecided, facts)
     if paid:
-        proved_payments.prove_by_events([(payment_id, order.pk) for payment_id, order in proved.items()], now=now)
-        orders.mark_all_paid([(order, event.payment_ref) for event, order in paid], now=now)
-        payment_records.record_all(paid, now=now)
+        orders.mark_all_paid([(order, event.payment_ref) for event, order in paid], now=facts.now)
+        proved = {event.payment_ref: order.pk for event, order in paid if event.payment_ref}
+        proved_payments.prove_by_events(proved, now=facts.now)
+        payment_records.record_all(paid, now=facts.now)
         for event, order in paid:
             with events.bound_to_request(event.request_id):
                 orders.record_paid(order)
@@ -106,6 +117,28 @@ def apply_without_order(event: WebhookEvent) -> Verdict | None:
     """Return the verdict on a payment that staff recorded without an order; None for any other. Locks no order."""
     is_recorded = event.payment_ref is not None and payment_records.find(event) is not None
     return ignore("payment_already_known") if is_recorded else None
+
+
+def _plain(undecided: Iterable[WebhookEvent], facts: Facts) -> list[tuple[WebhookEvent, Order]]:
+    """Return the plain successes with their orders.
+
+    At most one for each order and each payment; a payment id is proved across all providers.
+    """
+    unpaid, recorded, proved = dict(facts.orders), set(facts.recorded), set[str]()
+    paid: list[tuple[WebhookEvent, Order]] = []
+    for event in undecided:
+        is_success = event.kind == WebhookEvent.Kind.SUCCESS
+        order = unpaid.pop(event.order_ref, None) if is_success and event.order_ref else None
+        proof = facts.proofs.get(event.payment_ref or "")
+        is_new = event.payment_key not in recorded and event.payment_ref not in proved
+        is_of_another_order = order is None or (proof is not None and proof.order_id != order.pk)
+        if order is None or is_of_another_order or not is_new or not _is_plain(event, order, now=facts.now):
+            continue
+        recorded.add(event.payment_key)
+        if event.payment_ref:
+            proved.add(event.payment_ref)
+        paid.append((event, order))
+    return paid
 
 
 def _is_plain(event: WebhookEvent, order: Order, *, now: datetime) -> bool:
