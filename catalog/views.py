@@ -20,6 +20,9 @@ from flashsale.core.rest.conditional import RenderedBody
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.views import AcyclicView
 
+# How much longer nginx may serve a page while it fetches a newer one.
+STALE_SECONDS = 2
+
 
 class ProductViewSet(AcyclicView, viewsets.GenericViewSet["availability.AnnotatedProduct"]):
     """Published products with the units that can be held."""
@@ -37,9 +40,10 @@ class ProductViewSet(AcyclicView, viewsets.GenericViewSet["availability.Annotate
             visibility = "private" if getattr(request, "auth", None) else "public"
             response.headers["Cache-Control"] = f"{visibility}, max-age=1"
             # nginx (deploy/nginx.conf) asks to keep the page until the end of this second of its own clock: it would
-            # keep one with max-age=1 for up to two seconds. Clients do not see the header.
+            # keep one with max-age=1 for up to two seconds. Clients see neither that nor `stale-while-revalidate`.
             keep_until = request.META.get("HTTP_X_KEEP_UNTIL", "")
             if visibility == "public" and keep_until.isdecimal():
+                response.headers["Cache-Control"] += f", stale-while-revalidate={STALE_SECONDS}"
                 response.headers["X-Accel-Expires"] = f"@{keep_until}"
         return super().finalize_response(request, response, *args, **kwargs)
 

@@ -63,7 +63,8 @@ def test_a_public_page_repeats_until_when_nginx_keeps_it(api, path):
     refused = api.get("/api/v1/products/999", headers={"X-Keep-Until": "1795686116"})
 
     assert asked.headers["X-Accel-Expires"] == "@1795686116"
-    assert asked.headers["Cache-Control"] == "public, max-age=1"
+    assert asked.headers["Cache-Control"] == "public, max-age=1, stale-while-revalidate=2"
+    assert private.headers["Cache-Control"] == "private, max-age=1"
     assert "X-Accel-Expires" not in private.headers
     assert "X-Accel-Expires" not in refused.headers
 

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from catalog.views import STALE_SECONDS
 from flashsale.core import webhook_signatures
 from flashsale.tests.support.deployed import Deployment, Proxy, deployment, nginx, refusal_of, stopping
 from flashsale.tests.support.processes import WAIT_SECONDS, free_port, stop, wait_until
@@ -120,6 +122,30 @@ def test_a_page_is_kept_until_the_end_of_the_second_in_which_it_was_fetched(shop
         return len(seconds) == 3
 
     wait_until(is_fetched_again, what="the page is fetched in three seconds")
+
+
+def test_after_a_quiet_time_no_client_gets_an_old_page(shop, client):
+    path = f"{shop.cached}?quiet"
+    old = client.get(path)
+    product_id = int(shop.cached.rpartition("/")[2])
+    client.post("/api/v1/holds", json={"product_id": product_id, "quantity": 1}).raise_for_status()
+
+    def is_quiet() -> bool:
+        """Say whether nginx's clock shows more seconds than a page may be served after its end."""
+        now = client.get("/livez").headers["Date"]
+        return seconds_between(old.headers["Date"], now) > STALE_SECONDS + 1
+
+    wait_until(is_quiet, what="the page is old")
+    with ThreadPoolExecutor(20) as pool:
+        crowd = list(pool.map(lambda _: client.get(path), range(100)))
+
+    assert old.headers["Cache-Control"] == crowd[0].headers["Cache-Control"] == "public, max-age=1"
+    available = old.json()["available_stock"]
+    assert {answer.json()["available_stock"] for answer in crowd} == {available - 1}
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    return (parsedate_to_datetime(later) - parsedate_to_datetime(earlier)).total_seconds()
 
 
 def test_each_page_of_the_list_is_cached(shop, client):
