@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -33,6 +32,7 @@ BURST = 200
 # Until the end of the second; the application's own page may be a second old when a cache write was lost.
 KEPT_SECONDS = 2
 WEBHOOK_BURST = 1000
+TRIES = 100
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,37 @@ def client(shop):
         yield client
 
 
-def test_a_product_is_cached_for_a_second_and_a_change_is_seen_soon(shop, client):
-    first, again = client.get(shop.cached), client.get(shop.cached)
+def within_a_second(
+    client: httpx.Client, path: str, ask: Callable[[str], list[httpx.Response]]
+) -> list[httpx.Response]:
+    """Return the answers to `ask` for a page that nginx does not have, all of one second, at whose end pages expire."""
+    for _ in range(TRIES):
+        # nginx's own clock, by which it keeps pages.
+        second = client.get("/livez").headers["Date"]
+        answers = ask(f"{path}{'&' if '?' in path else '?'}new={uuid4()}")
+        if {answer.headers["Date"] for answer in answers} == {second}:
+            return answers
+    pytest.fail("no answers within one second")
+
+
+def cache_statuses(answers: list[httpx.Response]) -> list[str]:
+    return [answer.headers["X-Cache-Status"] for answer in answers]
+
+
+def test_a_product_is_cached(shop, client):
+    first, again = within_a_second(client, shop.cached, lambda path: [client.get(path) for _ in range(2)])
+
+    assert cache_statuses([first, again]) == ["MISS", "HIT"]
+    assert again.json() == first.json()
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert (
+        client.get(shop.cached, headers={"If-None-Match": client.get(shop.cached).headers["ETag"]}).status_code == 304
+    )
+
+
+def test_a_change_is_seen_soon(shop, client):
     product_id = int(shop.cached.rpartition("/")[2])
+    available = client.get(shop.cached).json()["available_stock"]
     client.post("/api/v1/holds", json={"product_id": product_id, "quantity": 3}).raise_for_status()
     held_at = time.monotonic()
 
@@ -93,16 +121,9 @@ def test_a_product_is_cached_for_a_second_and_a_change_is_seen_soon(shop, client
         return is_new(answer)
 
     def is_new(answer: httpx.Response) -> bool:
-        return answer.json()["available_stock"] == 7
+        return answer.json()["available_stock"] == available - 3
 
     wait_until(is_seen, what="the hold is seen")
-
-    assert [answer.headers["X-Cache-Status"] for answer in (first, again)] == ["MISS", "HIT"]
-    assert again.json() == first.json()
-    assert again.headers["ETag"] == first.headers["ETag"]
-    assert (
-        client.get(shop.cached, headers={"If-None-Match": client.get(shop.cached).headers["ETag"]}).status_code == 304
-    )
 
 
 def test_a_page_is_kept_until_the_end_of_the_second_in_which_it_was_fetched(shop, client):
@@ -149,15 +170,17 @@ def seconds_between(earlier: str, later: str) -> float:
 
 
 def test_each_page_of_the_list_is_cached(shop, client):
-    paths = ["/api/v1/products", "/api/v1/products", "/api/v1/products?cursor=", "/api/products"]
+    def ask(path: str) -> list[httpx.Response]:
+        paths = (path, path, f"{path}&cursor=", path.replace("/v1", ""))
+        return [client.get(path) for path in paths]
 
-    statuses = [client.get(path).headers["X-Cache-Status"] for path in paths]
+    answers = within_a_second(client, "/api/v1/products", ask)
 
-    assert statuses == ["MISS", "HIT", "MISS", "MISS"]
+    assert cache_statuses(answers) == ["MISS", "HIT", "MISS", "MISS"]
 
 
 def test_a_cached_page_holds_nothing_of_the_first_client(shop, client):
-    first, again = (client.get(f"{shop.cached}?fresh") for _ in range(2))
+    first, again = within_a_second(client, shop.cached, lambda path: [client.get(path) for _ in range(2)])
 
     assert first.headers["RateLimit"].startswith('"reads";r=')
     assert not {"RateLimit", "RateLimit-Policy"} & set(again.headers)
@@ -165,14 +188,14 @@ def test_a_cached_page_holds_nothing_of_the_first_client(shop, client):
 
 
 def test_an_allowed_origin_may_read_a_page_cached_for_another_client(shop, client):
-    path = f"{shop.cached}?origin"
-    first = client.get(path)
+    def ask(path: str) -> list[httpx.Response]:
+        return [client.get(path, headers=headers) for headers in ({}, {"Origin": ORIGIN}, {"Origin": ORIGIN})]
 
-    of_origin, again = (client.get(path, headers={"Origin": ORIGIN}) for _ in range(2))
+    first, of_origin, again = within_a_second(client, shop.cached, ask)
 
     assert "Access-Control-Allow-Origin" not in first.headers
     assert {answer.headers["Access-Control-Allow-Origin"] for answer in (of_origin, again)} == {ORIGIN}
-    assert [answer.headers["X-Cache-Status"] for answer in (of_origin, again)] == ["MISS", "HIT"]
+    assert cache_statuses([of_origin, again]) == ["MISS", "HIT"]
 
 
 def test_a_request_with_a_token_bypasses_the_cache(shop, client):
@@ -350,11 +373,11 @@ def test_webhooks_are_limited_by_address_as_well(shop):
 
 @pytest.mark.parametrize("credentials", ["x", "Basic eA==", "bearerx", "Token Bearer x"])
 def test_a_request_without_a_token_gets_the_cached_page(shop, client, credentials):
-    path = f"{shop.cached}?{quote(credentials)}"
+    answers = within_a_second(
+        client, shop.cached, lambda path: [client.get(path, headers={"Authorization": credentials}) for _ in range(2)]
+    )
 
-    statuses = [client.get(path, headers={"Authorization": credentials}).headers["X-Cache-Status"] for _ in range(2)]
-
-    assert statuses == ["MISS", "HIT"]
+    assert cache_statuses(answers) == ["MISS", "HIT"]
 
 
 def test_behind_a_load_balancer_each_ipv6_network_has_a_limit_of_its_own(shop):
