@@ -24,7 +24,7 @@ def _name_of(code: CodeType) -> str | None:
 
 @contextlib.contextmanager
 def functions_entered() -> Iterator[list[str]]:
-    """Give, once it is over, the public functions that this thread and new ones entered, in the order of their first entries."""
+    """Give, once it is over, the public functions that this thread and new ones entered, in order of first entry."""
     entered: dict[str, None] = {}
     names: list[str] = []
 
