@@ -6,7 +6,7 @@ CHECK constraints guard every write: wrong counters raise `IntegrityError`; they
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -71,11 +71,11 @@ class LockedProduct:
 class _CounterChange:
     """Units that a transaction adds to the counters of one product; negative to subtract.
 
-    `is_locked`: the transaction has locked the row already.
+    `is_known`: the transaction has read the row.
     """
 
     product_id: int
-    is_locked: bool = False
+    is_known: bool = False
     total: int = 0
     reserved: int = 0
     sold: int = 0
@@ -87,7 +87,7 @@ class _CounterChange:
     def __add__(self, later: "_CounterChange") -> "_CounterChange":
         return _CounterChange(
             product_id=self.product_id,
-            is_locked=self.is_locked or later.is_locked,
+            is_known=self.is_known or later.is_known,
             total=self.total + later.total,
             reserved=self.reserved + later.reserved,
             sold=self.sold + later.sold,
@@ -95,8 +95,7 @@ class _CounterChange:
 
     def statements(self) -> list[Statement]:
         add = Statement(_ADD, [self.total, self.reserved, self.sold, self.product_id])
-        # A locked row exists.
-        return [add] if self.is_locked else [add, Statement(_ASSERT_EXISTS, [self.product_id, self.product_id])]
+        return [add] if self.is_known else [add, Statement(_ASSERT_EXISTS, [self.product_id, self.product_id])]
 
     def sent(self, results: list[list[Row]]) -> None:
         [counters] = results[0]
@@ -156,7 +155,7 @@ def lock_for_claims(product_id: int) -> LockedProduct:
 
 def reserve(stock: Stock, *, units: int) -> None:
     """Reserve units when the transaction commits. The caller has locked the row and decided that they are free."""
-    defer_to_commit(_CounterChange(product_id=stock.product_id, is_locked=True, reserved=units))
+    defer_to_commit(_CounterChange(product_id=stock.product_id, is_known=True, reserved=units))
 
 
 def release(product_id: int, *, units: int) -> None:
@@ -169,6 +168,12 @@ def sell(product_id: int, *, units: int) -> None:
     defer_to_commit(_CounterChange(product_id=product_id, reserved=-units, sold=units))
 
 
+def sell_all(units: Mapping[int, int]) -> None:
+    """Do what `sell` does for several products, by their ids. The caller has read that each has a stock row."""
+    for product_id, of_product in units.items():
+        defer_to_commit(_CounterChange(product_id=product_id, is_known=True, reserved=-of_product, sold=of_product))
+
+
 def sell_unreserved(stock: Stock, *, units: int) -> None:
     """Sell units that are not reserved, when the transaction commits. The caller has locked the row.
 
@@ -176,7 +181,7 @@ def sell_unreserved(stock: Stock, *, units: int) -> None:
     """
     if stock.free < units:
         raise InsufficientStock(available=stock.free)
-    defer_to_commit(_CounterChange(product_id=stock.product_id, is_locked=True, sold=units))
+    defer_to_commit(_CounterChange(product_id=stock.product_id, is_known=True, sold=units))
 
 
 @retrying_transaction_once
@@ -194,7 +199,7 @@ def adjust(*, product_id: int, delta: int, reason: str, made_by: User | None = N
             f" committed, and the most is {MAX_INTEGER}.",
             committed=committed,
         )
-    defer_to_commit(_CounterChange(product_id=product_id, is_locked=True, total=delta))
+    defer_to_commit(_CounterChange(product_id=product_id, is_known=True, total=delta))
     flush_deferred()
     stock.refresh_from_db()
     events.record_on_commit("stock_adjusted", product_id=product_id, delta=delta, total=stock.total)

@@ -3,6 +3,7 @@
 Decides; `transitions` writes.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -43,8 +44,10 @@ def mark_all_paid(payments: Sequence[tuple[Order, str | None]], *, now: datetime
     Each order then shows the payment id beside it, which the caller has proved. The caller also calls `record_paid`.
     """
     transitions.pay_all(payments, now=now)
+    units: Counter[int] = Counter()
     for order, _ in payments:
-        inventory.sell(order.product_id, units=order.quantity)
+        units[order.product_id] += order.quantity
+    inventory.sell_all(units)
 
 
 def record_paid(order: Order, *, late: bool = False) -> None:

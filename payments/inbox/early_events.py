@@ -15,7 +15,8 @@ from payments.inbox import processing
 from payments.models import WebhookEvent
 
 _RECORDED = "SELECT payment_id FROM payments_payment WHERE payment_id = ANY(%s::text[])"
-_PARKED = """
+_PARKED = "status = 'parked' AND (order_ref = ANY(%s::uuid[]) OR hold_ref = ANY(%s::uuid[]))"
+_PARKED_OR_PROVED = """
 status = 'parked'
 AND (order_ref = ANY(%s::uuid[]) OR hold_ref = ANY(%s::uuid[]) OR payment_ref = ANY(%s::text[]))
 """
@@ -49,8 +50,10 @@ def _recorded_query(requests: Sequence[OrderRequest]) -> Query[set[str]]:
 
 def _parked_query(requests: Sequence[OrderRequest]) -> Query[dict[int, WebhookEvent]]:
     proved = [request.proved_payment_id for request in requests if request.proved_payment_id is not None]
-    order_ids, hold_ids = (request.order_id for request in requests), (request.hold_id for request in requests)
-    return processing.locking_query(_PARKED, [array(order_ids), array(hold_ids), array(proved)])
+    ids = [array(request.order_id for request in requests), array(request.hold_id for request in requests)]
+    if not proved:
+        return processing.locking_query(_PARKED, ids)
+    return processing.locking_query(_PARKED_OR_PROVED, [*ids, array(proved)])
 
 
 def _applier_for(request: OrderRequest, parked: Collection[WebhookEvent]) -> ApplyEarlyEvents | None:
