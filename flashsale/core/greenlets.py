@@ -21,7 +21,7 @@ from typing import Generic, ParamSpec, Protocol, TypeVar
 from django.db import close_old_connections
 from greenlet import getcurrent, greenlet
 
-# Worker threads of a web process. Most of them wait: for PostgreSQL, for a connection of the pool, or for Valkey.
+# Worker threads of an event loop. Most of them wait: for PostgreSQL, for a connection of the pool, or for Valkey.
 WORKER_THREADS = 64
 
 P = ParamSpec("P")
@@ -41,10 +41,10 @@ class Event(Protocol):
 class EventLoop:
     """The event loop of a web process, on whose thread greenlets run, and its worker threads."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Prepare for `loop`, which runs in the calling thread, or will."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, threads: int = WORKER_THREADS) -> None:
+        """Prepare for `loop`, which runs in the calling thread, or will; at most `threads` calls block at once."""
         self._loop = loop
-        self._workers = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="worker")
+        self._workers = ThreadPoolExecutor(threads, thread_name_prefix="worker")
         self._main = getcurrent()
         self._set_events: deque[_GreenletEvent] = deque()
         self._is_resuming_soon = False
@@ -70,7 +70,11 @@ class EventLoop:
         event, task = _GreenletEvent(self), self._loop.create_task(_result_of(awaitable))
         task.add_done_callback(lambda _: event.set())
         event.wait()
-        return task.result()
+        try:
+            return task.result()
+        finally:
+            # An error's traceback refers to this frame: it would be a cycle.
+            del task
 
     def _suspend(self) -> None:
         """Suspend the present greenlet until another one switches to it."""
