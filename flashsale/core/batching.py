@@ -146,7 +146,7 @@ class Batcher(Generic[Key, Request, Result]):
         waiter: _Waiter[Request, Result] = _Waiter(request)
         queue = self._join(key, waiter)
         try:
-            if not waiter.leads:
+            if not waiter.leads or waiter.loop is not None:
                 self._wait(queue, waiter)
             if waiter.leads and waiter.loop is None:
                 self._lead(key, queue, waiter)
@@ -194,7 +194,8 @@ class Batcher(Generic[Key, Request, Result]):
         if waiter.wait(WAIT_SECONDS):
             return
         with self._mutex:
-            if not waiter.leads and waiter in queue.waiting:
+            # A leader whose own thread is to process it was just woken; no worker thread may have had time for one.
+            if waiter in queue.waiting and not (waiter.leads and waiter.loop is None):
                 queue.waiting.remove(waiter)
                 raise Busy("It was not this request's turn in time; nothing was done.")
         _wait_for_result(waiter)
