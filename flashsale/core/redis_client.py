@@ -48,10 +48,17 @@ class CircuitBreaker:
 
     def call(self, command: Callable[[], Answer]) -> Answer | None:
         """Return the command's answer, or None when Redis gave none or was not called."""
-        if time.monotonic() < self._open_until:
+        return None if self._is_open() else greenlets.offload(self._call, command)
+
+    def _is_open(self) -> bool:
+        return time.monotonic() < self._open_until
+
+    def _call(self, command: Callable[[], Answer]) -> Answer | None:
+        # The circuit may have been opened while many calls waited for worker threads.
+        if self._is_open():
             return None
         try:
-            return greenlets.offload(command)
+            return command()
         except redis.RedisError as error:
             self._open_until = time.monotonic() + PAUSE_AFTER_ERROR_SECONDS
             events.record("redis_silent", fallback=self._fallback, error=str(error))
