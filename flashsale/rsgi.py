@@ -14,6 +14,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
 
 from flashsale import wsgi
+from flashsale.core.capacity import shares
 from flashsale.core.greenlets import EventLoop
 from flashsale.web import bodies, responses
 from flashsale.web.environ import environ_of, headers_of
@@ -30,7 +31,7 @@ class Application:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Prepare for the process's event loop, before the first request."""
         self._loop = loop
-        self._events = EventLoop(loop)
+        self._events = EventLoop(loop, threads=shares.worker_threads())
         self._pages = ThreadPoolExecutor(PAGE_THREADS, thread_name_prefix="page")
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:

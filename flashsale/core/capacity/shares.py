@@ -7,6 +7,8 @@ product pages and polled orders. Clients' connections are spread unevenly over p
 
 from django.conf import settings
 
+from flashsale.core.greenlets import WORKER_THREADS
+
 LOCK_WAIT_SECONDS = 1.0
 # Longer than for stock: a payment that gets no turn in time is applied later, by the worker.
 PAYMENT_WAIT_SECONDS = 3.0
@@ -45,6 +47,11 @@ def stock_locks() -> int:
 def payment_locks() -> int:
     """Return how many connections may wait for locked rows to apply payments."""
     return _of_pool(3)
+
+
+def worker_threads() -> int:
+    """Return how many threads may block: besides all that may wait for locked stock, as many as other requests need."""
+    return WORKER_THREADS + stock_locks() + lock_waiters()
 
 
 def _of_pool(part: int) -> int:

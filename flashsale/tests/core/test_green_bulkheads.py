@@ -5,7 +5,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from flashsale import server
 from flashsale.core import greenlets
+from flashsale.core.capacity import shares
 from flashsale.core.capacity.bulkheads import Bulkhead
 from flashsale.core.transactions import Busy
 from flashsale.tests.support.greenlets import LoopThread
@@ -119,3 +121,47 @@ def test_greenlets_that_wait_for_a_place_occupy_no_worker_thread(loop, occupied)
     compartment.leave(*names)
     assert [end.result(WAIT_SECONDS) for end in ends] == names
     assert compartment.is_empty()
+
+
+@pytest.fixture
+def occupied(settings):
+    """A function that gives the loop as many batches as may wait for locked stock, each in a worker thread."""
+    settings.DATABASE_POOL_MAX = server.CONNECTIONS
+    may_leave = threading.Event()
+    stock = Bulkhead(shares.stock_locks, waiting=shares.lock_waiters, wait_seconds=WAIT_SECONDS)
+
+    def wait_for_stock() -> None:
+        with stock.entered():
+            may_leave.wait(WAIT_SECONDS)
+
+    def occupy(loop: LoopThread) -> None:
+        for _ in range(shares.stock_locks() + shares.lock_waiters()):
+            loop.call(loop.events.work, wait_for_stock).result(WAIT_SECONDS)
+
+    yield occupy, may_leave
+    may_leave.set()
+
+
+def test_while_all_batches_wait_for_locked_stock_other_requests_have_worker_threads(occupied):
+    occupy, may_leave = occupied
+    all_read = threading.Barrier(greenlets.WORKER_THREADS)
+    with LoopThread(threads=shares.worker_threads()) as loop:
+        occupy(loop)
+
+        reads = [loop.spawn(greenlets.offload, all_read.wait) for _ in range(greenlets.WORKER_THREADS)]
+
+        assert sorted(read.result(WAIT_SECONDS) for read in reads) == list(range(greenlets.WORKER_THREADS))
+        may_leave.set()
+
+
+def test_control_with_fewer_threads_they_wait(occupied):
+    occupy, may_leave = occupied
+    with LoopThread(threads=greenlets.WORKER_THREADS) as loop:
+        occupy(loop)
+
+        read = loop.spawn(greenlets.offload, str)
+
+        wait_until(lambda: loop.events._workers._work_queue.qsize() > 0)
+        assert not read.done()
+        may_leave.set()
+        assert read.result(WAIT_SECONDS) == ""
