@@ -4,6 +4,7 @@ Source: https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.m
 """
 
 import asyncio
+import contextlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -12,15 +13,21 @@ from typing import Any
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
+from granian.rsgi import ProtocolClosed
 
 from flashsale import wsgi
 from flashsale.core.capacity import shares
 from flashsale.core.greenlets import EventLoop
+from flashsale.observability.health import HealthMiddleware
 from flashsale.web import bodies, responses
 from flashsale.web.environ import environ_of, headers_of
 
-# The most pages (of the admin, of the documentation), files and probes that are served at once.
+# The most pages (of the admin, of the documentation) and files that are served at once.
 PAGE_THREADS = 64
+# The most probes and scrapes that are answered at once, also while all other threads are occupied.
+PROBE_THREADS = 4
+# Needs no thread: this one is answered while PostgreSQL does not answer, too.
+LIVENESS_PATH = "/livez"
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +40,30 @@ class Application:
         self._loop = loop
         self._events = EventLoop(loop, threads=shares.worker_threads())
         self._pages = ThreadPoolExecutor(PAGE_THREADS, thread_name_prefix="page")
+        self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """End the threads, after the last request."""
         self._pages.shutdown()
+        self._probes.shutdown()
         self._events.close()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
         headers = headers_of(scope)
         limit = settings.MAX_BODY_BYTES + 1
-        body, length = await bodies.receive(protocol, headers, self._events, chunked_limit=limit)
+        try:
+            body, length = await bodies.receive(protocol, headers, self._events, chunked_limit=limit)
+        except ProtocolClosed:
+            return
         environ = environ_of(scope, headers) | {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
         exchange = _Exchange(environ, protocol, self._events)
-        if wsgi.application.is_api(scope.path):
+        if wsgi.application.is_api(scope.path) or scope.path == LIVENESS_PATH:
             self._events.spawn(exchange.answer_in_greenlet)
             await exchange.is_over()
         else:
-            await self._loop.run_in_executor(self._pages, exchange.answer_page)
+            threads = self._probes if scope.path in HealthMiddleware.views else self._pages
+            await self._loop.run_in_executor(threads, exchange.answer_page)
 
 
 class _Exchange:
@@ -70,11 +83,11 @@ class _Exchange:
             await self._end
 
     def answer_in_greenlet(self) -> None:
-        """Answer a request of the API."""
+        """Answer a request that needs no thread of its own."""
         try:
             self._send(wsgi.application.get_response(WSGIRequest(self._environ)))
-        except Exception:
-            self._fail()
+        except Exception as error:
+            self._fail(error)
         self._is_over = True
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
@@ -87,16 +100,21 @@ class _Exchange:
                 self._send(response)
             finally:
                 response.close()
-        except Exception:
-            self._fail()
+        except Exception as error:
+            self._fail(error)
 
     def _send(self, response: HttpResponse) -> None:
         responses.send(response, self._protocol, self._environ["wsgi.input"], self._events)
 
-    def _fail(self) -> None:
+    def _fail(self, error: Exception) -> None:
         """Report an error outside Django's handler, which reports those of views and middleware."""
-        log.exception("A request was not answered")
-        self._protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [])
+        if isinstance(error, ProtocolClosed):
+            # The client is gone.
+            return
+        log.error("A request was not answered", exc_info=error)
+        # The response may have begun.
+        with contextlib.suppress(RuntimeError):
+            self._protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [])
 
 
 application = Application()
