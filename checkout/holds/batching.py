@@ -1,9 +1,20 @@
-"""Concurrent requests for one product share a transaction (group commit, see `flashsale.core.batching`)."""
+"""Concurrent requests share a transaction (group commit, see `flashsale.core.batching`).
 
-from collections.abc import Sequence
+Usually those for one product. While requests for many products are in progress, each product has few, and products
+share transactions too. Such a transaction only grants; the batch of the product waits for its stock, and refuses.
+"""
+
+import contextlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from django.db import OperationalError
 
 from checkout.bulkheads import stock_locks
 from checkout.holds import placing
+from checkout.holds.placing import NotGranted, StockLocked
 from checkout.holds.reading import HoldView
 from checkout.holds.requests import HoldRequest
 from checkout.idempotency import IdempotencyKey
@@ -11,6 +22,16 @@ from flashsale.core import metrics
 from flashsale.core.batching import Admit, Batcher, is_fault
 from flashsale.core.capacity import shares
 from flashsale.core.refusals import Refusal
+from flashsale.core.transactions import is_lock_timeout
+
+# From so many products on, each has so few requests that their transactions cost more than those share.
+SHARING_PRODUCTS = 4
+# How often a request joins a shared transaction before it joins the batch of its product: another process's shared
+# transaction may have locked its stock, for a few milliseconds.
+SHARED_TRIES = 3
+# For how long a product has batches of its own after its stock was locked for long.
+APART_SECONDS = 10.0
+MAX_APART = 1_000
 
 
 def submit(
@@ -26,12 +47,83 @@ def submit(
     Raises what `placing.place` raises, `Busy` when there are too many requests or no time, and `OutcomeUnknown`.
     """
     request = HoldRequest(quantity=quantity, ttl_seconds=ttl_seconds, customer_id=customer_id, key=key)
-    return hold_batcher.submit(product_id, request)
+    with products.requested(product_id):
+        view = _submit_shared(product_id, request) if key is None else None
+        return view or hold_batcher.submit(product_id, request)
+
+
+def _submit_shared(product_id: int, request: HoldRequest) -> HoldView | None:
+    """Return the hold that a transaction for many products placed; None where there was none, or it placed none."""
+    for _ in range(SHARED_TRIES):
+        if not products.share_transactions(product_id):
+            break
+        try:
+            return shared_batcher.submit(None, (product_id, request))
+        except StockLocked:
+            continue
+        except NotGranted:
+            break
+    return None
+
+
+class ProductsInProgress:
+    """The products that requests of this process are in progress for."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._requests: Counter[int] = Counter()
+        # Monotonic seconds.
+        self._apart_until: dict[int, float] = {}
+
+    @contextlib.contextmanager
+    def requested(self, product_id: int) -> Iterator[None]:
+        """Count a request for the product as long as it is in progress."""
+        with self._mutex:
+            self._requests[product_id] += 1
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._requests[product_id] -= 1
+                if not self._requests[product_id]:
+                    del self._requests[product_id]
+
+    def share_transactions(self, product_id: int) -> bool:
+        """Say whether many products are in progress, and this one was not kept apart lately."""
+        many = len(self._requests) >= SHARING_PRODUCTS
+        return many and self._apart_until.get(product_id, 0.0) < time.monotonic()
+
+    def keep_apart(self, product_id: int) -> None:
+        """Let the product have its own batches for `APART_SECONDS`: its stock was locked for long."""
+        with self._mutex:
+            if len(self._apart_until) >= MAX_APART:
+                self._apart_until.clear()
+            self._apart_until[product_id] = time.monotonic() + APART_SECONDS
+
+    def reset(self) -> None:
+        """Forget which products are kept apart."""
+        with self._mutex:
+            self._apart_until.clear()
 
 
 def _process(product_id: int, requests: list[HoldRequest], admit: Admit[HoldRequest]) -> Sequence[HoldView | Refusal]:
     with stock_locks.entered():
         results = placing.place_batch(product_id=product_id, requests=requests, admit=admit)
+    metrics.BATCH_REQUESTS.observe(len(results))
+    return results
+
+
+def _process_shared(
+    _: None, requests: list[tuple[int, HoldRequest]], admit: Admit[tuple[int, HoldRequest]]
+) -> Sequence[HoldView | StockLocked | NotGranted]:
+    try:
+        with stock_locks.entered():
+            results = placing.place_shared(requests)
+    except OperationalError as error:
+        if not is_lock_timeout(error):
+            raise
+        products.keep_apart(requests[0][0])
+        return [StockLocked() for _ in requests]
     metrics.BATCH_REQUESTS.observe(len(results))
     return results
 
@@ -50,3 +142,7 @@ def _has_no_key(request: HoldRequest) -> bool:
 hold_batcher: Batcher[int, HoldRequest, HoldView] = Batcher(
     _process, compatible=_has_another_key, admissible=_has_no_key, isolates=is_fault, max_in_flight=shares.holds
 )
+shared_batcher: Batcher[None, tuple[int, HoldRequest], HoldView] = Batcher(
+    _process_shared, isolates=is_fault, max_in_flight=shares.holds
+)
+products = ProductsInProgress()

@@ -1,6 +1,7 @@
 """Places holds: lock the keys, lock the stock, decide, write with the commit."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from catalog import inventory, overdue
 from catalog.inventory import InsufficientStock, LockedProduct
@@ -16,6 +17,17 @@ from flashsale.core import rows
 from flashsale.core.batching import Admit
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.transactions import defer_to_commit, retrying_transaction
+
+# How long requests for other products may wait for the stock of one.
+SHARED_LOCK_WAIT_MS = 50
+
+
+class StockLocked(Exception):
+    """Nothing was done for a request: another transaction has locked the product's stock."""
+
+
+class NotGranted(Exception):
+    """Nothing was done for a request: not all requests for its product can be granted, or there is no such product."""
 
 
 def place(
@@ -50,6 +62,40 @@ def place_batch(
     is rolled back, the overdue units are reclaimed in transactions of their own, and the batch is decided once more.
     """
     return overdue.reclaiming(lambda may_reclaim: _place_batch(product_id, requests, admit, may_reclaim=may_reclaim))
+
+
+@retrying_transaction
+def place_shared(requests: Sequence[tuple[int, HoldRequest]]) -> list[HoldView | StockLocked | NotGranted]:
+    """Grant requests for several products, each given with its product's id and without a key, in one transaction.
+
+    It refuses nothing: the requests for a product are all granted, or none of them is. Waits for the stock of the first
+    request's product alone, for `SHARED_LOCK_WAIT_MS`. Raises `OperationalError` (a lock timeout).
+    """
+    by_product: dict[int, list[HoldRequest]] = {}
+    for product_id, request in requests:
+        by_product.setdefault(product_id, []).append(request)
+    first, *others = by_product
+    locked = inventory.lock_free_for_claims(first, others, wait_ms=SHARED_LOCK_WAIT_MS)
+    views: dict[UUID, HoldView] = {}
+    for product_id, product in locked.items():
+        if product is not None:
+            views |= _grant_all(product, by_product[product_id])
+    if views:
+        defer_to_commit(rows.insertion([view.hold for view in views.values()]))
+    busy = {product_id for product_id, product in locked.items() if product is None}
+    return [
+        views.get(request.hold_id) or (StockLocked() if product_id in busy else NotGranted())
+        for product_id, request in requests
+    ]
+
+
+def _grant_all(locked: LockedProduct, requests: Sequence[HoldRequest]) -> dict[UUID, HoldView]:
+    """Reserve the units of all requests, and return their holds by id; none where one would be refused."""
+    granted = [result for result in decide(locked, requests) if isinstance(result, Hold)]
+    if len(granted) < len(requests):
+        return {}
+    inventory.reserve(locked.stock, units=sum(hold.quantity for hold in granted))
+    return {hold.pk: HoldView(hold=hold, read_at=locked.read_at) for hold in granted}
 
 
 @retrying_transaction

@@ -16,16 +16,24 @@ from flashsale.core.statements import Query, Row, Statement
 Instance = TypeVar("Instance", bound=Model)
 
 LOCK = "FOR NO KEY UPDATE"
+SKIP_LOCKED = " SKIP LOCKED"
 
 
 def locking_query(
-    model: type[Instance], condition: str, params: Sequence[Any], *, deferred: tuple[str, ...] = ()
+    model: type[Instance],
+    condition: str,
+    params: Sequence[Any],
+    *,
+    deferred: tuple[str, ...] = (),
+    skips_locked: bool = False,
 ) -> Query[dict[Any, Instance]]:
     """Lock the rows that meet an SQL condition, in ascending id, until the transaction ends; the result is by id.
 
-    `deferred` names fields that are read only when they are used, as by `QuerySet.defer`.
+    `deferred` names fields that are read only when they are used, as by `QuerySet.defer`. With `skips_locked`, rows
+    that another transaction has locked are left out, and the query does not wait.
     """
-    sql = f"{_selection(model, deferred)} WHERE {condition} ORDER BY {_key(model)} {LOCK}"
+    lock = LOCK + SKIP_LOCKED if skips_locked else LOCK
+    sql = f"{_selection(model, deferred)} WHERE {condition} ORDER BY {_key(model)} {lock}"
     return Query(
         [Statement(sql, params)], lambda results: {instance.pk: instance for instance in instances(model, results[0])}
     )

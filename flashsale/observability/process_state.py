@@ -11,6 +11,7 @@ from typing import Any
 IN_FLIGHT = {
     "catalog.snapshot_refresh.product_single_flight": "concurrent reads of one product from Valkey or PostgreSQL",
     "checkout.holds.batching.hold_batcher": "requests for holds of one product",
+    "checkout.holds.batching.shared_batcher": "requests for holds of many products",
     "checkout.orders.batching.order_batcher": "requests for orders",
     "checkout.bulkheads.stock_locks": "threads that may wait for locked stock",
     "checkout.idempotency.key_lookup_batcher": "look-ups of Idempotency-Keys",
@@ -39,6 +40,7 @@ REMEMBERED = {
     "catalog.snapshots.pushes.subscription": "the thread that applies pushes to the copies, and whether it may start",
     "catalog.snapshots.local.copies": "copies of answers, and the newest versions known, for seconds",
     # Limits and short-lived knowledge of this process alone.
+    "checkout.holds.batching.products": "products in progress, and those whose stock was locked for long",
     "checkout.sold_out.shortages": "products whose units were short, and when their snapshots were refreshed",
     "flashsale.api.failure_limits._penalties": "addresses over a limit of failures",
     "flashsale.api.failure_limits._accepted_tokens": "API tokens that were accepted",

@@ -158,8 +158,9 @@ def without_row_locks(monkeypatch: pytest.MonkeyPatch, *models: type[Model]) -> 
         if model not in models:
             return query
         [locking] = query.statements
-        assert locking.sql.endswith(rows.LOCK)
-        return Query([Statement(locking.sql.removesuffix(rows.LOCK), locking.params)], query.parse)
+        sql = locking.sql.removesuffix(rows.SKIP_LOCKED)
+        assert sql.endswith(rows.LOCK)
+        return Query([Statement(sql.removesuffix(rows.LOCK), locking.params)], query.parse)
 
     monkeypatch.setattr(QuerySet, "select_for_update", select)
     monkeypatch.setattr(rows, "locking_query", query)
