@@ -101,10 +101,17 @@ def test_a_product_that_is_not_there_or_not_published_gets_nothing(product_ids):
 def _deadlocks_with_the_opposite_order(product_ids: list[int]) -> bool:
     """Share a transaction while another one has the last product, then locks the first; say whether they deadlock."""
     first, *_, last = product_ids
+
+    def share() -> None:
+        try:
+            ask(*product_ids)
+        finally:
+            connection.close()
+
     lock = "SELECT FROM catalog_stock WHERE product_id = %s FOR UPDATE"
     with ThreadPoolExecutor(1) as pool, patient(), other_connection() as other:
         other.execute(lock, [last])
-        shared = pool.submit(lambda: (ask(*product_ids), connection.close()))
+        shared = pool.submit(share)
         wait_until(lambda: shared.done() or blocked(), what="it has its locks, or waits for one")
         try:
             other.execute(lock, [first])
