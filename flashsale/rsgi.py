@@ -52,10 +52,7 @@ class Application:
         """Answer one request."""
         headers = headers_of(scope)
         limit = settings.MAX_BODY_BYTES + 1
-        try:
-            body, length = await bodies.receive(protocol, headers, self._events, chunked_limit=limit)
-        except ProtocolClosed:
-            return
+        body, length = await bodies.receive(protocol, headers, self._events, chunked_limit=limit)
         environ = environ_of(scope, headers) | {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
         exchange = _Exchange(environ, protocol, self._events)
         if wsgi.application.is_api(scope.path) or scope.path == LIVENESS_PATH:

@@ -8,9 +8,13 @@ is read; what an answer leaves unread is drained, or the connection is closed.
 Source: RFC 9112, section 9.3 (a server reads the whole body or closes the connection); RFC 9110, section 10.1.1.
 """
 
+import contextlib
 import io
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
+
+from django.core.exceptions import BadRequest
+from granian.rsgi import ProtocolClosed
 
 from flashsale.core.greenlets import EventLoop
 
@@ -20,6 +24,10 @@ DRAIN_BYTES = 256 * 1024
 # closing with unread data resets the connection, and the client may lose the answer. Larger than any accepted body.
 LINGER_BYTES = 4 * 1024 * 1024
 PART_BYTES = 64 * 1024
+
+
+class IncompleteBody(BadRequest):
+    """The client ended its side of the connection before the announced end of the body (RFC 9112, section 8)."""
 
 
 class Source(Protocol):
@@ -40,7 +48,7 @@ class Body(io.IOBase):
         """
         self._parts = aiter(source)
         self._events = events
-        self._unread = length
+        self._unread = self._unreceived = length
         self._received = b""
         self._has_ended = False
         self.is_withheld = is_withheld
@@ -50,13 +58,22 @@ class Body(io.IOBase):
         self.is_withheld = False
         while len(self._received) < size and not self._has_ended:
             try:
-                self._received += await anext(self._parts)
-            except StopAsyncIteration:
+                part = await anext(self._parts)
+            except (StopAsyncIteration, ProtocolClosed):
                 self._has_ended = True
+                if self._unreceived:
+                    raise IncompleteBody from None
+            else:
+                self._received += part
+                if self._unreceived is not None:
+                    self._unreceived -= len(part)
         return len(self._received)
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next `size` bytes, fewer at the end; a negative size stands for `LINGER_BYTES`."""
+        """Return the next `size` bytes, fewer at the end; a negative size stands for `LINGER_BYTES`.
+
+        Raises `IncompleteBody`.
+        """
         size = LINGER_BYTES if size < 0 else size
         if len(self._received) < size and not self._has_ended:
             self._events.complete(self.receive(size))
@@ -72,10 +89,19 @@ class Body(io.IOBase):
         """
         if self._unread is not None and self._unread > limit:
             return False
-        while limit > 0 and (part := self.read(min(PART_BYTES, limit))):
-            limit -= len(part)
-        # The body may end exactly at the limit: try to read one more byte.
-        return not self.read(1)
+        with contextlib.suppress(IncompleteBody):
+            while limit > 0 and (part := self.read(min(PART_BYTES, limit))):
+                limit -= len(part)
+            # The body may end exactly at the limit: try to read one more byte.
+            return not self.read(1)
+        return True
+
+
+class _IncompleteStream(io.IOBase):
+    """What was received of an incomplete body: nothing that may be used."""
+
+    def read(self, size: int = -1) -> bytes:
+        raise IncompleteBody
 
 
 async def receive(
@@ -94,4 +120,7 @@ async def receive(
     is_withheld = headers.get("expect", "").lower() == "100-continue"
     if length > DRAIN_BYTES or (length and is_withheld):
         return Body(source, events, length=length, is_withheld=is_withheld), length
-    return io.BytesIO(await source() if length else b""), length
+    try:
+        return io.BytesIO(await source() if length else b""), length
+    except ProtocolClosed:
+        return _IncompleteStream(), length

@@ -62,6 +62,39 @@ def hold_request(product: Product) -> bytes:
     return head_of("POST /api/v1/holds", JSON, f"Content-Length: {len(body)}") + body
 
 
+@pytest.mark.parametrize("announced", [["Content-Length: 100"], ["Content-Length: 100", "Expect: 100-continue"], LONG])
+def test_a_body_that_ends_before_its_announced_end_is_refused(port, announced):
+    headers = [f"Content-Length: {LONG}"] if announced == LONG else announced
+    product = ProductFactory()
+    with Line(port) as line:
+        line.send(head_of("POST /api/v1/holds", JSON, *headers))
+        if len(headers) > 1:
+            assert line.answer()[0] == 100
+        line.send(json.dumps({"product_id": product.pk, "quantity": 1}).encode())
+        line.end()
+
+        status, received, body = line.answer()
+
+    assert (status, received["content-type"]) == (400, "application/problem+json")
+    assert json.loads(body)["code"] == "invalid"
+    assert not Hold.objects.exists()
+
+
+@pytest.mark.parametrize("length", [100, LONG])
+def test_an_incomplete_form_is_refused(port, length):
+    with Line(port) as line:
+        line.send(
+            head_of(
+                "POST /admin/login/", "Content-Type: application/x-www-form-urlencoded", f"Content-Length: {length}"
+            )
+        )
+        line.send(b"username=x")
+        line.end()
+
+        # Its token may have been missed before the body was read.
+        assert line.answer()[0] in (400, 403)
+
+
 def waiting_for_locks(session: psycopg.Connection) -> int:
     return session.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchone()[0]
 

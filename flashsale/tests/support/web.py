@@ -69,6 +69,10 @@ class Line:
         for part in parts:
             self._socket.sendall(part)
 
+    def end(self) -> None:
+        """Send nothing more, as a client that breaks off in the middle of a body."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def answer(self, *, has_body: bool = True) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body of the next answer. Raises `ConnectionError` when the connection is gone."""
         while b"\r\n\r\n" not in self._received:
