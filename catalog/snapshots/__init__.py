@@ -1,6 +1,6 @@
 """Snapshots: each product's answer as of the last commit, in this process's memory and in Valkey/Redis.
 
-PostgreSQL is authoritative: whatever is missing, outdated or unreadable here is read from there. Three places are asked
+PostgreSQL is authoritative: what is missing, outdated or unreadable here is read from there. Three places are asked
 in turn:
 
 1. `local`: copies in the memory of each web process. Commits of this process update them before they are answered,

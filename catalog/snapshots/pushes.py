@@ -3,7 +3,7 @@
 The thread starts with the first read of a product in a web process, blocks in its socket, and ends when no product has
 been read for a while. Whether the subscription is live is judged by its own PINGs: Valkey answers them in the order of
 its pushes, and each carries the time when it was sent. A thread, a connection or a Valkey that lags behind is therefore
-not taken for a live one, whatever still arrives.
+not taken for a live one, even while pushes still arrive.
 """
 
 import contextlib

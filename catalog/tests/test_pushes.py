@@ -202,7 +202,7 @@ def test_a_copy_from_valkey_ends_no_later_than_the_copy_of_the_read_itself(kept)
 
 
 def test_a_lost_push_costs_a_second_at_most(kept, monkeypatch):
-    """The copy ends one second after its read from PostgreSQL began, whatever arrives."""
+    """The copy ends one second after its read from PostgreSQL began, even while pushes arrive."""
     monkeypatch.setattr(answers, "MAX_AGE_MS", 1_000)
     snapshots.invalidate(kept.pk)
     redis_client.client().delete(*stored._keys(kept.pk))

@@ -48,7 +48,8 @@ class Body(io.IOBase):
         """
         self._parts = aiter(source)
         self._events = events
-        self._unread = self._unreceived = length
+        # None: not announced.
+        self._unreceived = length
         self._received = b""
         self._has_ended = False
         self.is_withheld = is_withheld
@@ -78,8 +79,6 @@ class Body(io.IOBase):
         if len(self._received) < size and not self._has_ended:
             self._events.complete(self.receive(size))
         part, self._received = self._received[:size], self._received[size:]
-        if self._unread is not None:
-            self._unread -= len(part)
         return part
 
     def drain(self, limit: int) -> bool:
@@ -87,7 +86,7 @@ class Body(io.IOBase):
 
         It waits for a client that sends slowly, as every reader of a body does; nginx, in front, sends whole bodies.
         """
-        if self._unread is not None and self._unread > limit:
+        if self._unreceived is not None and self._unreceived + len(self._received) > limit:
             return False
         with contextlib.suppress(IncompleteBody):
             while limit > 0 and (part := self.read(min(PART_BYTES, limit))):
