@@ -3,7 +3,7 @@
 import itertools
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import pytest
 from django.db import connection
@@ -69,18 +69,6 @@ def desk(monkeypatch):
     for name in ("LEAD_SECONDS", "WAIT_SECONDS", "BATCH_SECONDS"):
         monkeypatch.setattr(batching, name, WAIT_SECONDS)
     return Desk()
-
-
-@pytest.fixture
-def loop():
-    with LoopThread() as loop:
-        yield loop
-
-
-@pytest.fixture
-def threads():
-    with ThreadPoolExecutor() as threads:
-        yield threads
 
 
 def results(futures: Sequence[Future]) -> list:

@@ -1,7 +1,7 @@
 """Bulkheads entered by greenlets, alone and beside threads."""
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import pytest
 
@@ -45,18 +45,6 @@ class Compartment:
 
     def is_empty(self) -> bool:
         return self.bulkhead._inside == 0 and not self.bulkhead._queue
-
-
-@pytest.fixture
-def loop():
-    with LoopThread() as loop:
-        yield loop
-
-
-@pytest.fixture
-def threads():
-    with ThreadPoolExecutor() as threads:
-        yield threads
 
 
 def test_places_are_handed_over_in_order_among_greenlets_and_threads(loop, threads):

@@ -22,12 +22,6 @@ class Fault(Exception):
     """An error that only this module raises; without slots, so that it can be referred to weakly."""
 
 
-@pytest.fixture
-def loop():
-    with LoopThread() as loop:
-        yield loop
-
-
 @pytest.fixture(params=["greenlet", "thread"])
 def run(request, loop):
     """A function that calls another one in a greenlet, or in a thread without a loop; returns its future result."""
