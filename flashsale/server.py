@@ -33,7 +33,7 @@ def argv(*, host: str, port: int, workers: int = WORKERS, requests: int = REQUES
     """Return the command line of the server: `workers` processes, each with at most `requests` in progress."""
     return [
         sys.executable, "-m", "flashsale.web.granian", "flashsale.rsgi:application", "--interface", "rsgi",
-        "--http", "1", "--no-ws", "--host", host, "--port", str(port),
+        "--http", "1", "--loop", "uvloop", "--no-ws", "--host", host, "--port", str(port),
         "--workers", str(workers),
         # Idle connections count: with fewer, they would block an idle worker.
         "--backpressure", str(max(requests, 1024 // workers)),

@@ -16,6 +16,22 @@ from flashsale.tests.support.web import database_url
 
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
 KILLS = 4
+# A process that asks its event loop to wake more often than a socket has room for, and is then told to stop.
+STOPPED_WHILE_WOKEN = """
+import os, signal, sys
+from granian._loops import loops
+loop = loops.get(sys.argv[1])
+loop.add_signal_handler(signal.SIGTERM, lambda: (print("told to stop"), loop.stop()))
+
+def stop_while_woken():
+    for _ in range(5_000):
+        loop.call_soon_threadsafe(lambda: None)
+    os.kill(os.getpid(), signal.SIGTERM)
+    loop.call_soon(loop.call_soon, loop.call_later, 0.5, loop.stop)
+
+loop.call_soon(stop_while_woken)
+loop.run_forever()
+"""
 
 
 def environment_of(port: int, **variables: str) -> dict[str, str]:
@@ -147,3 +163,20 @@ def test_a_connection_that_was_just_closed_does_not_keep_a_port(web):
     web("-m", "flashsale.server", environment=environment_of(port))
 
     wait_until(lambda: answers(port), what="the server answers")
+
+
+def told_to_stop(loop: str) -> bool:
+    """Say whether this kind of event loop hears the signal to stop while many threads wake it."""
+    argv = [sys.executable, "-c", STOPPED_WHILE_WOKEN, loop]
+    answer = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_SECONDS, check=True)
+    return "told to stop" in answer.stdout
+
+
+def test_a_process_that_many_threads_wake_hears_the_signal_to_stop():
+    argv = server.argv(host="127.0.0.1", port=free_port())
+
+    assert told_to_stop(argv[argv.index("--loop") + 1])
+
+
+def test_control_the_loop_of_asyncio_loses_the_signal():
+    assert not told_to_stop("asyncio")
