@@ -18,7 +18,7 @@ from catalog.imports.page import ProductImportMixin
 from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.staff.columns import money_column
-from flashsale.core.staff.confirmed_actions import ConfirmedActionsAdmin, NoteForm, ReadOnlyAdmin
+from flashsale.core.staff.confirmed_actions import ConfirmedActionsAdmin, NoteForm, OptionalNoteForm, ReadOnlyAdmin
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.model_admin import staff_of
 from flashsale.core.staff.theme import ModelForm
@@ -104,6 +104,7 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin):
     search_fields = ("name",)
     readonly_fields = ("is_published", "paused_at", "created_at", "updated_at")
     actions = ("publish", "withdraw", "pause", "resume", "adjust_stock", "export_csv")
+    page_actions = ("publish", "pause", "resume", "adjust_stock", "withdraw")
     export = Export(
         {
             "id": "id", "name": "name", "price": "price", "currency": "currency", "published": "is_published",
@@ -113,6 +114,13 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin):
             "created_at": "created_at", "updated_at": "updated_at",
         }
     )  # fmt: skip
+
+    def is_offered(self, action: str, row: Product) -> bool:
+        offered = {
+            "publish": not row.is_published, "withdraw": row.is_published,
+            "pause": row.paused_at is None, "resume": row.paused_at is not None,
+        }  # fmt: skip
+        return offered.get(action, True)
 
     @admin.action(description="Publish", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Product]) -> TemplateResponse | None:
@@ -141,8 +149,11 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin):
         def edit(product: Product, *, note: str) -> Product:
             return verb(product.pk)
 
+        def describe(_: Product, result: Product) -> str:
+            return f"{result} {outcome}."
+
         return self.confirm_and_run(
-            request, queryset, action=action, verb=edit, describe=lambda _, result: f"{result} {outcome}."
+            request, queryset, action=action, verb=edit, describe=describe, form_class=OptionalNoteForm
         )
 
     def change_view(
@@ -188,6 +199,7 @@ class StockAdmin(AdjustingAdmin, ReadOnlyAdmin):
     list_select_related = ("product",)
     search_fields = ("product__name",)
     actions = ("adjust_stock", "export_csv")
+    page_actions = ("adjust_stock",)
     export = Export(
         {
             "product_id": "product_id", "product": "product.name", "total": "total", "free": "free",

@@ -25,6 +25,7 @@ class HoldAdmin(BigTableAdmin):
     search_fields = ("id", "customer_id")
     ordering = ("-created_at",)
     actions = ("release", "export_csv")
+    page_actions = ("release",)
     export = Export(
         {
             "id": "id", "created_at": "created_at", "product_id": "product_id", "product": "product.name",
@@ -34,13 +35,16 @@ class HoldAdmin(BigTableAdmin):
         order="created_at",
     )  # fmt: skip
 
-    @admin.action(description="Release holds", permissions=["decide"])
+    def is_offered(self, action: str, row: Hold) -> bool:
+        return row.status == Hold.Status.ACTIVE
+
+    @admin.action(description="Release", permissions=["decide"])
     def release(self, request: HttpRequest, queryset: QuerySet[Hold]) -> TemplateResponse | None:
         def release(hold: Hold, *, note: str) -> Hold:
             return holds.revoke(hold.pk)
 
         def describe(_: Hold, result: Hold) -> str:
-            return f"Hold {result.pk}: {result}."
+            return f"Hold {result}: {result.get_status_display()}."
 
         warning = "Their buyers lose these units; they are available to all buyers at once."
         return self.confirm_and_run(
@@ -57,6 +61,7 @@ class OrderAdmin(BigTableAdmin):
     search_fields = ("id", "customer_id", "payment_id")
     ordering = ("-created_at",)
     actions = ("cancel", "export_csv")
+    page_actions = ("cancel",)
     export = Export(
         {
             "id": "id", "created_at": "created_at", "product_id": "product_id", "product": "product.name",
@@ -79,13 +84,16 @@ class OrderAdmin(BigTableAdmin):
             story = {"moments": order_story.moments_of(order), "documents": order_story.documents_of(order)}
         return super().change_view(request, object_id, form_url, (extra_context or {}) | story)
 
-    @admin.action(description="Cancel orders", permissions=["decide"])
+    def is_offered(self, action: str, row: Order) -> bool:
+        return row.status == Order.Status.PENDING_PAYMENT
+
+    @admin.action(description="Cancel", permissions=["decide"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:
         def cancel(order: Order, *, note: str) -> Order:
             return orders.revoke(order.pk)
 
         def describe(_: Order, result: Order) -> str:
-            return f"Order {result.pk}: {result}."
+            return f"Order {result}: {result.get_status_display()}."
 
         warning = "Their units are available to all buyers at once. A payment that comes later is due for refund."
         return self.confirm_and_run(request, queryset, action="cancel", verb=cancel, describe=describe, warning=warning)

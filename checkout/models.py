@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from catalog.models import Product
 from catalog.overdue import Time
-from flashsale.core import money
+from flashsale.core import identifiers, money
 
 CUSTOMER_ID_LENGTH = 64
 PAYMENT_ID_LENGTH = 255
@@ -36,6 +36,12 @@ class IdempotentCreation(models.Model):
 
     class Meta:
         abstract = True
+
+
+def _name_of(claim: "Hold | Order") -> str:
+    """Return what people call a hold or an order: short id, units, product and customer."""
+    parts = [identifiers.short(claim.pk), f"{claim.quantity} x {claim.product.name}", claim.customer_id]
+    return ", ".join(part for part in parts if part)
 
 
 class HoldQuerySet(models.QuerySet["Hold"]):
@@ -115,7 +121,7 @@ class Hold(IdempotentCreation):
         ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} of product {self.product_id}, {self.status}"
+        return _name_of(self)
 
     def status_at(self, now: datetime) -> "Hold.Status":
         """Return the status that answers show at `now`: an overdue hold is expired, swept or not."""
@@ -237,7 +243,7 @@ class Order(IdempotentCreation):
         ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} of product {self.product_id}, {self.status}"
+        return _name_of(self)
 
     def status_at(self, now: datetime) -> "Order.Status":
         """Return the status that answers show at `now`: an overdue order is expired, swept or not."""

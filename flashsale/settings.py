@@ -342,6 +342,7 @@ if STRIPE_AUTO_REFUND and (not STRIPE_API_KEY or ("_live_" in STRIPE_API_KEY) is
 # --- Pages, languages, files ------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_I18N = True
+FORMAT_MODULE_PATH = ["flashsale.formats"]
 USE_TZ = True
 TIME_ZONE = env.time_zone("TIME_ZONE", default="UTC")
 STATIC_URL = "static/"

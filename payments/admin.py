@@ -80,6 +80,7 @@ class WebhookEventAdmin(BigTableAdmin):
     exclude = ("body",)
     readonly_fields = ("raw_body", "orders_with_its_payment_id")
     actions = ("retry", "accept", "refund", "dismiss", "export_csv")
+    page_actions = ("accept", "refund", "dismiss", "retry")
     export = Export(
         {
             "event_id": "event_id", "provider": "provider", "received_at": "received_at", "type": "type",
@@ -90,7 +91,11 @@ class WebhookEventAdmin(BigTableAdmin):
         }
     )  # fmt: skip
 
-    @admin.action(description="Retry dead events", permissions=["decide"])
+    def is_offered(self, action: str, row: WebhookEvent) -> bool:
+        is_dead = row.status == WebhookEvent.Status.DEAD
+        return is_dead if action == "retry" else is_dead or row.status == WebhookEvent.Status.NEEDS_REVIEW
+
+    @admin.action(description="Retry", permissions=["decide"])
     def retry(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> TemplateResponse | None:
         def retry(event: WebhookEvent, *, note: str) -> WebhookEvent:
             return inbox.retry(event.pk)
@@ -155,6 +160,7 @@ class PaymentAdmin(BigTableAdmin):
     search_fields = ("payment_id", "order__id")
     ordering = ("-created_at",)
     actions = ("mark_refunded", "export_csv")
+    page_actions = ("mark_refunded",)
     export = Export(
         {
             "payment_id": "payment_id", "provider": "provider", "created_at": "created_at", "amount": "amount",
@@ -164,13 +170,22 @@ class PaymentAdmin(BigTableAdmin):
         }
     )  # fmt: skip
 
+    def is_offered(self, action: str, row: Payment) -> bool:
+        return row.status != Payment.Status.REFUNDED
+
     @admin.action(description="Mark as refunded by other means", permissions=["decide"])
     def mark_refunded(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
         def mark(payment: Payment, *, note: str) -> Payment:
             return refunds.mark_refunded(payment, staff=request.user, note=note)
 
         warning = "What was not refunded yet of these payments is recorded as given back to the customers."
-        return self.confirm_and_run(request, queryset, action="mark_refunded", verb=mark, warning=warning)
+
+        def describe(_: Payment, result: Payment) -> str:
+            return f"{result}: {result.get_status_display()}."
+
+        return self.confirm_and_run(
+            request, queryset, action="mark_refunded", verb=mark, describe=describe, warning=warning
+        )
 
 
 @admin.register(Refund)

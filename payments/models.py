@@ -234,7 +234,7 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.payment_id}: {money.render(self.amount, self.currency)} {self.currency}, {self.status}"
+        return f"{self.payment_id}: {money.render(self.amount, self.currency)} {self.currency}"
 
 
 class Refund(models.Model):
@@ -296,7 +296,8 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} of {self.payment_id}: {self.status}"
+        currency = self.payment.currency
+        return f"{money.render(self.amount, currency)} {currency} of {self.payment.payment_id}"
 
 
 class Dispute(models.Model):

@@ -18,3 +18,8 @@ def parse_id(text: str) -> int | None:
     """Return the positive integer id written in plain decimal digits, or None for anything else."""
     value = int(text) if _ID.fullmatch(text) else MAX_ID + 1
     return value if value <= MAX_ID else None
+
+
+def short(identifier: uuid.UUID) -> str:
+    """Return the first eight digits of a UUID, by which people call it on pages that have the whole one too."""
+    return identifier.hex[:8]

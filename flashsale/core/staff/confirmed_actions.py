@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from flashsale.core.refusals import Refusal
 from flashsale.core.staff.export_pages import CsvExportMixin
 from flashsale.core.staff.model_admin import BaseAdmin, ViewOnlyAdmin
+from flashsale.core.staff.page_actions import PageActionsMixin
 from flashsale.core.submissions import once
 from flashsale.core.transactions import OutcomeUnknown
 
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class NoteForm(forms.Form):
-    """The note that every confirmed action needs."""
+    """The note of an action that moves money or units."""
 
     note = forms.CharField(
         max_length=NOTE_LENGTH,
@@ -38,8 +39,24 @@ class NoteForm(forms.Form):
     )
 
 
-class ConfirmedActionsAdmin(CsvExportMixin, BaseAdmin):
-    """Rows with actions that show what was chosen, ask for the reason, and make one domain call a row."""
+class OptionalNoteForm(NoteForm):
+    """The note of any other action."""
+
+    note = forms.CharField(
+        max_length=NOTE_LENGTH,
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="It is recorded.",
+    )
+
+
+def no_effect(row: Any) -> str:
+    """Say nothing about what an action will do to the row."""
+    return ""
+
+
+class ConfirmedActionsAdmin(PageActionsMixin, CsvExportMixin, BaseAdmin):
+    """Rows with actions that show what was chosen and what will happen, and make one domain call a row."""
 
     def confirm_and_run(
         self,
@@ -49,36 +66,53 @@ class ConfirmedActionsAdmin(CsvExportMixin, BaseAdmin):
         action: str,
         verb: Callable[..., Any],
         describe: Callable[[Any, Any], str] = lambda _row, result: str(result),
-        form_class: type[forms.Form] = NoteForm,
+        form_class: type[NoteForm] = NoteForm,
+        initial: dict[str, Any] | None = None,
+        effect: Callable[[Any], str] = no_effect,
         warning: str = "",
     ) -> TemplateResponse | None:
         """Ask for confirmation, or, confirmed, call `verb(row, **form_data)` for each row and show its outcome.
 
-        `verb` is `retrying_transaction_once`, and `describe(row, result)` says what it did; sent a second time the form
-        does nothing and repeats that. At most `MAX_ROWS_AT_ONCE` rows. A refusal of one row, by its verb or by the
-        database, does not stop the others.
+        The page has a sentence `effect(row)` on what will happen to each row, `warning` on all of them, and a form that
+        begins with `initial`. `verb` is `retrying_transaction_once`, and `describe(row, result)` says what it did; sent
+        a second time the form does nothing and repeats that. At most `MAX_ROWS_AT_ONCE` rows. A refusal of one row, by
+        its verb or by the database, does not stop the others.
         """
-        form = form_class(request.POST if "confirmed" in request.POST else None)
+        form = form_class(request.POST if "confirmed" in request.POST else None, initial=initial)
         if "confirmed" not in request.POST or not form.is_valid():
-            rows = list(queryset[:MAX_ROWS_AT_ONCE])
-            return self._confirmation_page(request, rows, form, action=action, warning=warning)
+            rows = list(self._with_related(queryset)[:MAX_ROWS_AT_ONCE])
+            return self._confirmation_page(request, rows, form, action=action, effect=effect, warning=warning)
         # The rows that were shown, also those that have left the list's filter since.
         chosen = self.get_queryset(request).filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME))
         token = once.token_of(request.POST)
-        for row in chosen[:MAX_ROWS_AT_ONCE]:
+        for row in self._with_related(chosen)[:MAX_ROWS_AT_ONCE]:
             name = f"{self.opts.label_lower}.{action}/{row.pk}"
             step = once.Step(token, name, functools.partial(describe, row))
             if not self._run_for_row(request, row, verb, form.cleaned_data, step=step, action=action):
                 break
         return None
 
+    def _with_related(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Read with the rows what their names are made of."""
+        related = self.list_select_related
+        return rows.select_related(*related) if isinstance(related, tuple | list) else rows
+
     def _confirmation_page(
-        self, request: HttpRequest, rows: list[Model], form: forms.Form, *, action: str, warning: str
+        self,
+        request: HttpRequest,
+        rows: list[Model],
+        form: NoteForm,
+        *,
+        action: str,
+        effect: Callable[[Any], str],
+        warning: str,
     ) -> TemplateResponse:
-        title = self._title_of(action)
+        title = self.title_of(action)
+        chosen = str(rows[0]) if len(rows) == 1 else f"{len(rows)} {self.opts.verbose_name_plural}"
         context = self.admin_site.each_context(request) | {
-            "title": title, "content_title": title, "opts": self.opts, "rows": rows, "form": form, "action": action,
-            "warning": warning, "checkbox": ACTION_CHECKBOX_NAME, "most": MAX_ROWS_AT_ONCE,
+            "title": f"{title}: {chosen}", "content_title": f"{title}: {chosen}", "button": title, "opts": self.opts,
+            "rows": [(row, effect(row)) for row in rows], "form": form, "action": action, "warning": warning,
+            "back": self.page_after(request), "checkbox": ACTION_CHECKBOX_NAME, "most": MAX_ROWS_AT_ONCE,
             once.FIELD: once.token_of(request.POST),
         }  # fmt: skip
         return TemplateResponse(request, "flashsale/decide.html", context)
@@ -111,16 +145,10 @@ class ConfirmedActionsAdmin(CsvExportMixin, BaseAdmin):
             logger.exception("the database refused %s of %s %s", action, self.opts.label, row.pk)
             self.message_user(request, f"{row}: {CONFLICT}", messages.ERROR)
             return True
-        self.message_user(request, step.describe(result), messages.SUCCESS)
-        self.log_change(request, row, f"{self._title_of(action)}: {form_data['note']}")
+        outcome, note = step.describe(result), form_data["note"]
+        self.message_user(request, outcome, messages.SUCCESS)
+        self.log_change(request, row, f"{self.title_of(action)}. {outcome}" + (f" Note: {note}" if note else ""))
         return True
-
-    def _title_of(self, action: str) -> str:
-        registered = self.get_action(action)
-        if registered is None:
-            raise LookupError(f"{self.opts.label} has no action {action}")
-        _function, _name, title = registered
-        return str(title)
 
 
 class ReadOnlyAdmin(ViewOnlyAdmin, ConfirmedActionsAdmin):
