@@ -23,7 +23,7 @@ from checkout.models import Order
 from checkout.tests.factories import HoldFactory
 from flashsale.core.staff.confirmed_actions import ConfirmedActionsAdmin
 from flashsale.core.submissions.once import retrying_transaction_once
-from payments.admin import RefundForm
+from payments.admin.forms import RefundForm
 from payments.models import Payment, Refund
 from payments.tests.factories import receive, undone
 
