@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from django.db import connections
@@ -15,7 +16,7 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
 def tool(name: str) -> str:
@@ -27,8 +28,10 @@ def tool(name: str) -> str:
 
 
 @contextlib.contextmanager
-def open_page(base_url: str, *, viewport: dict[str, int] = DESKTOP) -> Iterator[Page]:
-    """Open an empty page; fails at the end if any page had an error."""
+def open_page(
+    base_url: str, *, viewport: dict[str, int] = DESKTOP, colors: Literal["light", "dark"] = "light", zone: str = "UTC"
+) -> Iterator[Page]:
+    """Open an empty page of a browser in the time zone `zone`; fails at the end if any page had an error."""
     chromium = tool("chromium")
     wrong: list[str] = []
 
@@ -40,7 +43,7 @@ def open_page(base_url: str, *, viewport: dict[str, int] = DESKTOP) -> Iterator[
     with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page(viewport=viewport, base_url=base_url)
+        page = browser.new_page(viewport=viewport, base_url=base_url, color_scheme=colors, timezone_id=zone)
         page.set_default_timeout(1000 * WAIT_SECONDS)
         page.on("request", look_at)
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
@@ -54,3 +57,9 @@ def open_page(base_url: str, *, viewport: dict[str, int] = DESKTOP) -> Iterator[
         page.goto("about:blank")
         browser.close()
     assert wrong == [], wrong
+
+
+def assert_fits(page: Page) -> None:
+    """Fail where the page is wider than its window."""
+    width, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert width <= window, f"{page.url} is {width} px wide in a window of {window} px"
