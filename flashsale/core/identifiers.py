@@ -6,6 +6,8 @@ import uuid
 from flashsale.core.limits import MAX_ID
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_UUID_START = re.compile(r"[0-9a-f]{8,32}", re.ASCII | re.IGNORECASE)
+_UUID_DIGITS = 32
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
 
@@ -23,3 +25,14 @@ def parse_id(text: str) -> int | None:
 def short(identifier: uuid.UUID) -> str:
     """Return the first eight digits of a UUID, by which people call it on pages that have the whole one too."""
     return identifier.hex[:8]
+
+
+def uuid_range(text: str) -> tuple[uuid.UUID, uuid.UUID] | None:
+    """Return the smallest and the largest UUID that begin with these digits, at least eight; None for other text.
+
+    Hyphens do not count.
+    """
+    digits = text.replace("-", "")
+    if not _UUID_START.fullmatch(digits):
+        return None
+    return uuid.UUID(digits.ljust(_UUID_DIGITS, "0")), uuid.UUID(digits.ljust(_UUID_DIGITS, "f"))
