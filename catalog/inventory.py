@@ -49,6 +49,7 @@ class InsufficientStock(Refusal):
 
     code = "insufficient_stock"
     title = "Sold out"
+    is_refused_claim = True
 
     def __init__(self, *, available: int) -> None:
         super().__init__(f"Only {available} left." if available else "Sold out", available=available)

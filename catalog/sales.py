@@ -22,17 +22,20 @@ class SaleStatus(models.TextChoices):
 class SaleNotStarted(Refusal):
     code = "sale_not_started"
     title = "The sale has not started"
+    is_refused_claim = True
     retry_after_seconds: int = 1
 
 
 class SaleEnded(Refusal):
     code = "sale_ended"
     title = "The sale has ended"
+    is_refused_claim = True
 
 
 class SalePaused(Refusal):
     code = "sale_paused"
     title = "The sale is paused"
+    is_refused_claim = True
 
 
 class LimitExceeded(Refusal):
@@ -43,6 +46,7 @@ class LimitExceeded(Refusal):
 
     code = "limit_exceeded"
     title = "Limit exceeded"
+    is_refused_claim = True
     may_pass_after_reclaim = False
 
 

@@ -1,4 +1,4 @@
-"""Holds, orders, and the payment ids that are proved to belong to orders."""
+"""Holds, orders, the payment ids that are proved to belong to orders, and the numbers of refused claims."""
 
 import uuid
 from datetime import datetime
@@ -16,6 +16,7 @@ PAYMENT_ID_LENGTH = 255
 CLIENT_LENGTH = 32
 IDEMPOTENCY_KEY_LENGTH = 255
 BODY_HASH_LENGTH = 64
+REFUSAL_CODE_LENGTH = 64
 
 
 class IdempotentCreation(models.Model):
@@ -281,3 +282,36 @@ class ProvedPaymentId(models.Model):
 
     def __str__(self) -> str:
         return f"{self.payment_id}, proved by {self.proved_by}"
+
+
+class RefusalCount(models.Model):
+    """How many claims for a product were refused with a code, in a period that begins at `began_at`.
+
+    Periods are seconds; old ones are merged into minutes. `checkout.refusal_counts` is the only writer.
+    """
+
+    SECOND, MINUTE = 1, 60
+
+    # Not a constraint: it would lock the product's row, and a product's deletion must not stop the counting.
+    product = models.ForeignKey(
+        Product, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    code = models.CharField(max_length=REFUSAL_CODE_LENGTH)
+    began_at = models.DateTimeField()
+    seconds = models.PositiveSmallIntegerField(help_text="The length of the period.")
+    claims = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            # Its index is read by the statistics of a product, too.
+            models.UniqueConstraint(name="refusal_count_is_one", fields=["product", "seconds", "began_at", "code"]),
+            models.CheckConstraint(name="refusal_count_period_is_known", condition=Q(seconds__in=[1, 60])),
+        ]
+        indexes = [
+            # Read by: staff (refusals by second and by minute), and the task that merges and deletes old rows.
+            models.Index(name="refusal_count_by_time", fields=["seconds", "began_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.claims} of product {self.product_id}, {self.code}"

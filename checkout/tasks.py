@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from celery import shared_task
 
-from checkout import audit, holds, orders, retention
+from checkout import audit, holds, orders, refusal_counts, retention
 from checkout.expiry import EXPIRY_BATCH_ROWS
 from flashsale.core import events
 
@@ -37,6 +37,13 @@ def audit_stock() -> None:
 def purge_holds() -> None:
     """Delete old holds that never became orders, batch after batch."""
     _run_batches(retention.purge_holds, batch_rows=retention.PURGE_BATCH_ROWS)
+
+
+@shared_task
+def compact_refusal_counts() -> None:
+    """Merge the refusals of old seconds into minutes and delete those of old minutes, batch after batch."""
+    _run_batches(refusal_counts.compact, batch_rows=refusal_counts.COMPACTION_BATCH_ROWS)
+    _run_batches(refusal_counts.purge, batch_rows=refusal_counts.COMPACTION_BATCH_ROWS)
 
 
 def _run_batches(run: Callable[[], int], *, batch_rows: int) -> None:

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.inventory import InsufficientStock
-from checkout import holds, idempotency, orders, sold_out
+from checkout import holds, idempotency, orders, refusal_counts, sold_out
 from checkout.bulkheads import stock_locks
 from checkout.holds import HoldView
 from checkout.idempotency import IdempotencyKey
@@ -100,6 +100,8 @@ def _record_refusal(refusal: Refusal, *, product_id: int) -> None:
     # Ids of products that do not exist would make an unlimited number of metric labels.
     product = {} if isinstance(refusal, NotFound) else {"product_id": product_id}
     _refusals.record(code=refusal.code, **product)
+    if refusal.is_refused_claim:
+        refusal_counts.counter.add(refusal.code, product_id=product_id)
 
 
 def _may_prove_payments(request: Request) -> bool:

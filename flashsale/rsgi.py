@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
+from django.utils.module_loading import import_string
 from granian.rsgi import ProtocolClosed
 
 from flashsale import wsgi
@@ -41,12 +42,15 @@ class Application:
         self._events = EventLoop(loop, threads=shares.worker_threads())
         self._pages = ThreadPoolExecutor(PAGE_THREADS, thread_name_prefix="page")
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
+        self._refusal_writer = import_string("checkout.refusal_counts.writer")
+        self._refusal_writer.start()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End the threads, after the last request."""
+        """End the threads, after the last request; the refusals counted until now are stored."""
         self._pages.shutdown()
         self._probes.shutdown()
         self._events.close()
+        self._refusal_writer.stop()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""

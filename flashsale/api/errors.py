@@ -22,7 +22,6 @@ from flashsale.core import events, refusals
 from flashsale.core.rest.parsing import PayloadTooLarge
 from flashsale.core.rest.views import json_response
 from flashsale.core.transactions import Busy, OutcomeUnknown, is_transient
-from flashsale.staff import refusal_counts
 
 PROBLEM_JSON = "application/problem+json"
 BUSY_RETRY_AFTER_SECONDS = 1
@@ -84,8 +83,6 @@ def _translate(error: Exception) -> Answer | None:
 
 def _of_refusal(refusal: refusals.Refusal) -> Answer:
     problem = problem_codes.BY_REFUSAL[type(refusal)]
-    if problem.is_refused_claim:
-        refusal_counts.counter.add()
     wait_seconds = refusal.retry_after_seconds
     headers = {"Retry-After": str(wait_seconds)} if wait_seconds else {}
     return Answer(problem=problem, detail=refusal.detail, members=refusal.extra, headers=headers)

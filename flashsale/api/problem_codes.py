@@ -35,7 +35,6 @@ class Problem:
     """What one code means.
 
     `refusal` is the class that raises it, None where the framework, the web server or the database does.
-    `is_refused_claim`: a buyer wanted units and did not get them; the dashboard counts these.
     """
 
     code: str
@@ -45,7 +44,6 @@ class Problem:
     advice: str
     members: tuple[Member, ...] = ()
     refusal: type[refusals.Refusal] | None = None
-    is_refused_claim: bool = False
 
 
 class Fault(serializers.Serializer):
@@ -148,7 +146,6 @@ SPECIFIC = (
         "With `available` above 0, ask for fewer. At 0 it is sold out for now: units come back when holds and orders"
         " end unpaid, so look at the product from time to time instead of repeating the request.",
         members=_member("available", serializers.IntegerField, "units left.", 1),
-        is_refused_claim=True,
     ),
     _of(
         sales.SaleNotStarted, HTTPStatus.CONFLICT,
@@ -157,7 +154,6 @@ SPECIFIC = (
         members=_member(
             "sale_starts_at", serializers.DateTimeField, "when it begins.", "2026-11-20T12:30:00.000000Z",
         ),
-        is_refused_claim=True,
     ),
     _of(
         sales.SaleEnded, HTTPStatus.CONFLICT,
@@ -165,7 +161,6 @@ SPECIFIC = (
         members=_member(
             "sale_ends_at", serializers.DateTimeField, "when it ended.", "2026-11-20T11:30:00.000000Z",
         ),
-        is_refused_claim=True,
     ),
     _of(
         sales.SalePaused, HTTPStatus.CONFLICT,
@@ -174,14 +169,12 @@ SPECIFIC = (
         members=_member(
             "paused_at", serializers.DateTimeField, "since when.", "2026-11-20T11:59:00.000000Z",
         ),
-        is_refused_claim=True,
     ),
     _of(
         sales.LimitExceeded, HTTPStatus.CONFLICT,
         "More units than one hold, or one customer, may have; `limit` says how many are allowed.",
         "Ask for fewer. Units of holds that were released or expired do not count any more.",
         members=_member("limit", serializers.IntegerField, "units allowed.", 10),
-        is_refused_claim=True,
     ),
     _of(
         holds.HoldExpired, HTTPStatus.CONFLICT,

@@ -45,6 +45,9 @@ def _kind(name: str, help_text: str, *labels: str, level: int = logging.INFO) ->
 EVENTS: dict[str, _Kind] = {
     "hold_placed": _kind("holds_placed", "Holds that were placed"),
     "hold_refused": _kind("holds_refused", "Requests for holds that were refused, by problem code", "code"),
+    "refusals_uncounted": _kind(
+        "refusals_uncounted", "Refusals missing in the statistics: PostgreSQL did not answer", level=logging.WARNING
+    ),
     "hold_released": _kind("holds_released", "Holds released by their buyers or by staff"),
     "holds_expired": _kind("holds_expired", "Holds that expired"),
     "order_placed": _kind("orders_placed", "Orders placed with holds"),

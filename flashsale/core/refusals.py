@@ -8,11 +8,13 @@ class Refusal(Exception):
 
     `code` is the stable name that callers compare, `title` its short text for people, `detail` what happened in this
     case, and `extra` the facts a client may act on (such as the units still available). `retry_after_seconds` is set
-    where asking again may help. `flashsale.api.problem_codes` is the table of their HTTP answers.
+    where asking again may help. `is_refused_claim`: a buyer wanted units of a product and did not get them, which is
+    counted for staff. `flashsale.api.problem_codes` is the table of their HTTP answers.
     """
 
     code: ClassVar[str]
     title: ClassVar[str]
+    is_refused_claim: ClassVar[bool] = False
     retry_after_seconds: int | None = None
 
     def __init__(self, detail: str = "", **extra: Any) -> None:

@@ -35,7 +35,6 @@ REMEMBERED = {
     "flashsale.api.rate_limits._breaker": "circuit breaker",
     "flashsale.observability.heartbeat._breaker": "circuit breaker",
     "flashsale.staff.logins.limits._breaker": "circuit breaker",
-    "flashsale.staff.refusal_counts._breaker": "circuit breaker",
     # Copies of the products' answers.
     "catalog.snapshots.pushes.subscription": "the thread that applies pushes to the copies, and whether it may start",
     "catalog.snapshots.local.copies": "copies of answers, and the newest versions known, for seconds",
@@ -46,13 +45,14 @@ REMEMBERED = {
     "flashsale.api.failure_limits._accepted_tokens": "API tokens that were accepted",
     "flashsale.staff.logins.limits._process_limiter": "log-ins counted here while Redis does not answer",
     "flashsale.observability.health.migrations": "whether all migrations are applied",
-    # Counts on their way to the log or to Redis.
+    # Counts on their way to the log or to PostgreSQL.
     "checkout.views._refusals": "sampled event `hold_refused`",
     "flashsale.api.errors._busy": "sampled event `request_busy`",
     "flashsale.staff.logins.attempts._failed": "sampled event `login_failed`",
     "flashsale.staff.refusals._refused": "sampled event `login_refused`",
     "payments.inbox.receiving._refused": "sampled event `webhook_refused`",
-    "flashsale.staff.refusal_counts.counter": "refusals that are not counted in Redis yet",
+    "checkout.refusal_counts.writing.writer": "the thread that stores the refusals",
+    "checkout.refusal_counts.counting.counter": "refusals that are not stored yet",
     # Rendered once, as long as code and settings stay.
     "checkout.views._path_of": "paths of API views",
     "flashsale.api.errors._path_of_page": "paths of problem pages",

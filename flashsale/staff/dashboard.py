@@ -10,7 +10,7 @@ from typing import Any
 import redis
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet, Sum
 from django.db.models.functions import Now, TruncMinute
 from django.http import HttpRequest
 from django.urls import reverse
@@ -20,9 +20,8 @@ from catalog import availability
 from catalog.availability import ProductView
 from catalog.models import Product
 from checkout import audit
-from checkout.models import Hold, Order
+from checkout.models import Hold, Order, RefusalCount
 from flashsale.observability import heartbeat
-from flashsale.staff import refusal_counts
 from payments.models import Dispute, Payment, WebhookEvent
 
 CACHE_SECONDS = 2
@@ -77,7 +76,7 @@ def _figures() -> dict[str, Any]:
             "labels": [timezone.localtime(_moment(minute)).strftime("%H:%M") for minute in minutes],
             "holds": holds,
             "orders": orders,
-            "refusals": refusal_counts.per_minute(minutes),
+            "refusals": _refusals_per_minute(minutes),
         },
     }
 
@@ -96,6 +95,13 @@ def _per_minute(rows: QuerySet[Model], minutes: list[int]) -> list[int]:
     recent = rows.filter(created_at__gte=_moment(minutes[0]))
     counts = recent.annotate(minute=TruncMinute("created_at")).values("minute").annotate(n=Count("pk")).order_by()
     count_of = {int(row["minute"].timestamp()) // 60: row["n"] for row in counts}
+    return [count_of.get(minute, 0) for minute in minutes]
+
+
+def _refusals_per_minute(minutes: list[int]) -> list[int]:
+    recent = RefusalCount.objects.filter(seconds=RefusalCount.SECOND, began_at__gte=_moment(minutes[0]))
+    sums = recent.annotate(minute=TruncMinute("began_at")).values("minute").annotate(n=Sum("claims")).order_by()
+    count_of = {int(row["minute"].timestamp()) // 60: row["n"] for row in sums}
     return [count_of.get(minute, 0) for minute in minutes]
 
 

@@ -10,7 +10,7 @@ from django.db.models import ProtectedError
 from catalog import inventory
 from catalog.models import Product, Stock
 from checkout import holds
-from checkout.models import Hold, Order
+from checkout.models import Hold, Order, RefusalCount
 from checkout.tests.factories import OrderFactory
 from flashsale.core import rows
 from flashsale.core.statements import Statement
@@ -31,10 +31,13 @@ UNIQUE_COLUMNS = {
 
 @pytest.fixture
 def books(order, admin_user):
-    """Rows in every table: a paid order with its hold, event, payment and dispute, two refunds of it, another order."""
+    """Rows in every table: a paid order with its hold, event, payment, dispute and two refunds; an order; refusals."""
     OrderFactory(product=order.product)
     Submission.objects.create(token=uuid4(), step="catalog.product.add", outcome="Added.")
     receive(order_id=order.pk, payment_id="pay_1")
+    RefusalCount.objects.create(
+        product=order.product, code="sale_paused", began_at=order.created_at, seconds=1, claims=2
+    )
     for attempt in (1, 2):
         Refund.objects.create(
             payment=Payment.objects.get(), attempt=attempt, amount=1, status="refused", created_at=order.created_at

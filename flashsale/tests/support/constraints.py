@@ -34,6 +34,11 @@ ATTACKS = {
     "order_refunds_are_not_negative": "UPDATE checkout_order SET refunded_amount = -1",
     "order_refund_is_known": "UPDATE checkout_order SET refund = 'half'",
     "order_payment_id_is_not_empty": "UPDATE checkout_order SET payment_id = ''",
+    "refusal_count_is_one": (
+        "INSERT INTO checkout_refusalcount (product_id, code, began_at, seconds, claims)"
+        " SELECT product_id, code, began_at, seconds, 1 FROM checkout_refusalcount"
+    ),
+    "refusal_count_period_is_known": "UPDATE checkout_refusalcount SET seconds = 3600",
     "event_is_stored_once": (
         "INSERT INTO payments_webhookevent (provider, event_id, fingerprint, headers, type, kind, currency,"
         " amount_is_total, malformed, status, reason, attempts, last_error, received_at)"
