@@ -14,9 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from flashsale.core import moments
 from flashsale.core.staff.add_forms import IdempotentAddMixin
 from flashsale.core.staff.theme import ChangeList, ModelAdmin
-
-ISO_DATE = "%Y-%m-%d"
-NOT_ISO = "Write a date as 2030-01-31."
+from flashsale.core.staff.zoned_times import ZonedTimeField, ZonedTimeWidget
 
 
 def staff_of(request: HttpRequest) -> User:
@@ -72,12 +70,12 @@ class BaseAdmin(IdempotentAddMixin, ModelAdmin):
     def formfield_for_dbfield(
         self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any
     ) -> forms.Field | None:
+        if isinstance(db_field, DateTimeField):
+            kwargs.setdefault("form_class", ZonedTimeField)
+            kwargs.setdefault("widget", ZonedTimeWidget)
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and isinstance(db_field, DateTimeField) and moments.validate not in field.validators:
             field.validators.append(moments.validate)
-        if isinstance(field, forms.SplitDateTimeField) and isinstance(date := field.fields[0], forms.DateField):
-            # ISO dates only: 01/02/2030 is in January in one country and in February in another.
-            date.input_formats, date.error_messages = [ISO_DATE], date.error_messages | {"invalid": NOT_ISO}
         return field
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
-from django.forms import DateField, DateTimeField
+from django.forms import DateField, DateTimeField, SplitDateTimeField
 from django.test import RequestFactory
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
@@ -163,7 +163,7 @@ def test_every_form_of_the_admin_validates_moments(admin_user):
         for row in (None, model()):
             for name, field in admin.get_form(request, row, change=row is not None)().fields.items():
                 assert not isinstance(field, DateField) or isinstance(field, DateTimeField), (model, name)
-                if isinstance(field, DateTimeField) or type(field).__name__ == "SplitDateTimeField":
+                if isinstance(field, (DateTimeField, SplitDateTimeField)):
                     checked.append(f"{model.__name__}.{name}")
                     assert moments.validate in field.validators, checked[-1]
 
