@@ -134,7 +134,7 @@ def test_staff_mark_a_payment_as_refunded_once(admin_client, admin_user, order):
 
     payment.refresh_from_db()
     assert (payment.status, payment.refunded_by, payment.refunded_note) == ("refunded", admin_user, "in cash")
-    assert "refunded" in messages_of(first)[0]
+    assert "Refunded" in messages_of(first)[0]
     assert "already refunded" in messages_of(second)[0]
 
 
