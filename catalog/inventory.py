@@ -211,6 +211,11 @@ def sell_unreserved(stock: Stock, *, units: int) -> None:
     defer_to_commit(_CounterChange(product_id=stock.product_id, is_known=True, sold=units))
 
 
+def restock(product_id: int, *, units: int) -> None:
+    """Make sold units free again when the transaction commits. Raises `AssertionFailed` as `release` does."""
+    defer_to_commit(_CounterChange(product_id=product_id, sold=-units))
+
+
 @retrying_transaction_once
 def adjust(*, product_id: int, delta: int, reason: str, made_by: User | None = None) -> StockAdjustment:
     """Change a product's total by `delta` units and record why and by whom.

@@ -114,7 +114,8 @@ class Stock(models.Model):
     """The counters of one product, in units; only `catalog.inventory` writes them.
 
     No foreign key references this table: PostgreSQL would lock the hot row (FOR KEY SHARE) on every insert that does.
-    `reserved` = units of active holds and of orders pending payment; `sold` = units of paid orders.
+    `reserved` = units of active holds and of orders pending payment; `sold` = units of paid orders,
+    less those put back after a refund.
     """
 
     product = models.OneToOneField(Product, on_delete=models.PROTECT, primary_key=True, related_name="stock")

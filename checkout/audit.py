@@ -24,7 +24,7 @@ WITH committed AS (
         SELECT product_id, sum(quantity), 0
         FROM checkout_order WHERE status = 'pending_payment' GROUP BY product_id
         UNION ALL
-        SELECT product_id, 0, sum(quantity)
+        SELECT product_id, 0, sum(quantity - restocked_units)
         FROM checkout_order WHERE status = 'paid' GROUP BY product_id
     ) AS claims
     GROUP BY product_id
@@ -53,7 +53,7 @@ class Drift:
     def __str__(self) -> str:
         return (
             f"product {self.product_id}: total {self.total}, reserved {self.reserved} (holds and orders say"
-            f" {self.reserved_expected}), sold {self.sold} (paid orders say {self.sold_expected})"
+            f" {self.reserved_expected}), sold {self.sold} (paid orders, less units put back, say {self.sold_expected})"
         )
 
 

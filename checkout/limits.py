@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum, Value
+from django.db.models import F, Q, QuerySet, Sum, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
 from catalog.models import Product
@@ -17,6 +18,8 @@ from checkout.models import Hold, Order
 @dataclass(frozen=True)
 class CustomerUnits:
     """Units by customer: of active holds, pending and paid orders; `overdue` are those of them past their deadline.
+
+    Units of a paid order that were put back on sale do not count.
 
     Overdue units count until they are reclaimed: a concurrent transaction that read the clock before the deadline may
     still be turning them into an order, or into a paid one. Reclaiming waits for its row locks.
@@ -39,7 +42,7 @@ def units_of(product_id: int, *, customer_ids: Collection[str], now: datetime) -
     sums = [
         _sums(holds, overdue=Q(expires_at__lte=now)),
         _sums(pending, overdue=Q(payment_due_at__lte=now)),
-        _sums(paid, overdue=Q(pk__in=[])),
+        _sums(paid, overdue=Q(pk__in=[]), units=F("quantity") - F("restocked_units")),
     ]
     claimed = CustomerUnits()
     for customer_id, quantity, overdue in sums[0].union(*sums[1:], all=True):
@@ -57,6 +60,8 @@ def check(product: Product, claimed: CustomerUnits, *, customer_id: str, quantit
         raise refusal
 
 
-def _sums(rows: QuerySet[Hold] | QuerySet[Order], *, overdue: Q) -> QuerySet[Any, tuple[str, int, int]]:
-    overdue_units = Coalesce(Sum("quantity", filter=overdue), Value(0))
-    return rows.order_by().values_list("customer_id").annotate(units=Sum("quantity"), overdue=overdue_units)
+def _sums(
+    rows: QuerySet[Hold] | QuerySet[Order], *, overdue: Q, units: Combinable | str = "quantity"
+) -> QuerySet[Any, tuple[str, int, int]]:
+    overdue_units = Coalesce(Sum(units, filter=overdue), Value(0))
+    return rows.order_by().values_list("customer_id").annotate(units=Sum(units), overdue=overdue_units)

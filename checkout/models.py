@@ -144,8 +144,8 @@ class Order(IdempotentCreation):
                     -> expired     the payment window is over                     reserved -> available
     expired         -> paid        a late success, units and limit allow it       available -> sold
 
-    Paid and cancelled are final. `checkout.orders.transitions` is the only writer of `status`, `refund` and
-    `refunded_amount`.
+    Paid and cancelled are final. Of a paid order's units, staff may put `restocked_units` back on sale. Only
+    `checkout.orders.transitions` writes `status`, `refund`, `refunded_amount` and `restocked_units`.
     """
 
     class Status(models.TextChoices):
@@ -174,6 +174,9 @@ class Order(IdempotentCreation):
     refund = models.CharField(max_length=4, choices=Refund.choices, default=Refund.NONE, blank=True)
     refunded_amount = models.DecimalField(
         max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=Decimal(0)
+    )
+    restocked_units = models.IntegerField(
+        default=0, db_default=0, help_text="How many of its units staff put back on sale."
     )
     created_at = models.DateTimeField()
     payment_due_at = models.DateTimeField()
@@ -214,6 +217,11 @@ class Order(IdempotentCreation):
             models.CheckConstraint(name="order_refunds_are_not_negative", condition=Q(refunded_amount__gte=0)),
             models.CheckConstraint(name="order_refund_is_known", condition=Q(refund__in=["", "due", "done"])),
             models.CheckConstraint(name="order_payment_id_is_not_empty", condition=~Q(payment_id="")),
+            models.CheckConstraint(
+                name="order_restocks_units_that_it_sold",
+                condition=Q(restocked_units=0)
+                | Q(status="paid", restocked_units__gte=0, restocked_units__lte=F("quantity")),
+            ),
         ]
         indexes = [
             # Read by: the sweeper (which orders are overdue, oldest first).
@@ -233,7 +241,10 @@ class Order(IdempotentCreation):
             models.Index(name="order_by_payment_id", fields=["payment_id"], condition=Q(payment_id__isnull=False)),
             # Read by: the audit (units sold).
             models.Index(
-                name="order_paid_by_product", fields=["product"], include=["quantity"], condition=Q(status="paid")
+                name="order_sold_by_product",
+                fields=["product"],
+                include=["quantity", "restocked_units"],
+                condition=Q(status="paid"),
             ),
             # Read by: the limit per customer.
             models.Index(

@@ -7,16 +7,26 @@ from checkout.orders.locking import lock, lock_stocks, locking_query
 from checkout.orders.paying import mark_all_paid, mark_paid, prove_payment, record_paid, set_refund_state
 from checkout.orders.placing import place, place_batch
 from checkout.orders.reading import OrderView, get
-from checkout.orders.refusals import OrderAlreadyPaid, OrderNotPending, PaymentIdInUse, StaleOrderError
+from checkout.orders.refusals import (
+    OrderAlreadyPaid,
+    OrderNotPaid,
+    OrderNotPending,
+    PaymentIdInUse,
+    RestockTooLarge,
+    StaleOrderError,
+)
 from checkout.orders.requests import OrderRequest
+from checkout.orders.restocking import restock
 
 __all__ = [
     "ApplyEarlyEvents",
     "OrderAlreadyPaid",
+    "OrderNotPaid",
     "OrderNotPending",
     "OrderRequest",
     "OrderView",
     "PaymentIdInUse",
+    "RestockTooLarge",
     "StaleOrderError",
     "cancel",
     "expire_due",
@@ -33,6 +43,7 @@ __all__ = [
     "reclaim",
     "record_paid",
     "register_creation_hook",
+    "restock",
     "revoke",
     "set_refund_state",
     "submit",

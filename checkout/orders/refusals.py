@@ -22,5 +22,25 @@ class OrderNotPending(Refusal):
     title = "Order is not pending"
 
 
+class OrderNotPaid(Refusal):
+    code = "order_not_paid"
+    title = "Order is not paid"
+
+
+class RestockTooLarge(Refusal):
+    """Carries `quantity`, and `restocked`: the units that were put back before."""
+
+    code = "restock_too_large"
+    title = "More units than the order still has"
+
+    def __init__(self, *, quantity: int, restocked: int) -> None:
+        left = quantity - restocked
+        super().__init__(
+            f"Only {left} of the order's {quantity} units can still be put back.",
+            quantity=quantity,
+            restocked=restocked,
+        )
+
+
 class StaleOrderError(RuntimeError):
     """A locked order did not have the status it was read with: a fault of this program, everything was undone."""

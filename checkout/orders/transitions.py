@@ -79,6 +79,12 @@ def set_refund(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -
     order.save(update_fields=["refund", "refunded_amount"])
 
 
+def set_restocked(order: Order, *, units: int) -> None:
+    """Set how many units of a locked order were put back on sale."""
+    order.restocked_units = units
+    order.save(update_fields=["restocked_units"])
+
+
 def _store(order: Order, old_status: str, *columns: str) -> None:
     """Store the status and these columns, if the row still has the status `old_status`."""
     unchanged = Order.objects.filter(pk=order.pk, status=old_status)

@@ -56,6 +56,8 @@ EVENTS: dict[str, _Kind] = {
     "orders_expired": _kind("orders_expired", "Orders whose payment window ended"),
     "refund_due": _kind("refunds_due", "Payments that have to be refunded, by reason", "reason", level=logging.WARNING),
     "payment_refunded": _kind("payments_refunded", "Payments refunded in full"),
+    "payment_partly_refunded": _kind("payments_partly_refunded", "Refunds of a part of a payment that were recorded"),
+    "units_restocked": _kind("restocks", "Refunds that put units of a paid order back on sale"),
     "webhook_processed": _kind("webhooks_processed", "Webhook events processed", "provider", "status"),
     "webhook_duplicate": _kind("webhooks_duplicate", "Webhook events that were redelivered", "provider"),
     "webhook_refused": _kind(

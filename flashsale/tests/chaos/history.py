@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 
 from catalog.models import Product, Stock
 from checkout import audit
@@ -153,8 +153,9 @@ def _limits(product: Product) -> list[str]:
         return []
     units: Counter[str] = Counter()
     counted = Q(status__in=[Order.Status.PENDING_PAYMENT, Order.Status.PAID])
-    for rows in (product.holds.filter(status=Hold.Status.ACTIVE), product.orders.filter(counted)):
-        units.update(dict(rows.values_list("customer_id").annotate(Sum("quantity")).order_by()))
+    holds, orders = product.holds.filter(status=Hold.Status.ACTIVE), product.orders.filter(counted)
+    for rows, kept in ((holds, Sum("quantity")), (orders, Sum(F("quantity") - F("restocked_units")))):
+        units.update(dict(rows.values_list("customer_id").annotate(kept).order_by()))
     return [
         f"{customer} has {count} units, allowed are {product.max_per_customer}"
         for customer, count in units.items()
