@@ -170,6 +170,16 @@ class WebhookEvent(models.Model):
         return "(purged)" if self.body is None else bytes(self.body).decode(errors="replace")
 
 
+# A payment of which something has to be given back: all the rest, or what was asked for and is not given back yet.
+REFUND_IS_DUE = Q(status="refund_due") | Q(refund_target__gt=F("refunded_amount"))
+
+
+class PaymentQuerySet(models.QuerySet["Payment"]):
+    def refund_due(self) -> "PaymentQuerySet":
+        """Payments of which something has to be given back."""
+        return self.filter(REFUND_IS_DUE)
+
+
 class Payment(models.Model):
     """Money that a provider reports as taken.
 
@@ -177,8 +187,9 @@ class Payment(models.Model):
     refund_due -> refunded     the same, for money that no units could be given for
     refunded   -> refund_due   a refund failed after the provider had taken it
 
-    It has no order when staff decided that the money belongs to none.
-    `payments.payment_records` is the only writer of `status` and `refunded_amount`.
+    Of an applied payment, `refund_target` has to be given back in all; of one that is `refund_due`, its whole amount.
+    It has no order when staff decided that the money belongs to none. `payments.payment_records` is the only writer of
+    `status`, `refund_target` and `refunded_amount`.
     """
 
     class Status(models.TextChoices):
@@ -199,6 +210,23 @@ class Payment(models.Model):
     refunded_amount = models.DecimalField(
         max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=Decimal(0)
     )
+    refund_target = models.DecimalField(
+        max_digits=money.MAX_DIGITS,
+        decimal_places=money.DECIMAL_PLACES,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        help_text="How much has to be given back in all, while it is applied.",
+    )
+    refunded_by_other_means = models.DecimalField(
+        max_digits=money.MAX_DIGITS,
+        decimal_places=money.DECIMAL_PLACES,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        help_text="The part of the refunded amount that its provider does not know of.",
+    )
+    due_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when money is due back; empty: since it was taken."
+    )
     created_at = models.DateTimeField()
     refunded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="+"
@@ -206,6 +234,8 @@ class Payment(models.Model):
     refunded_note = models.CharField(
         max_length=NOTE_LENGTH, blank=True, default="", db_default="", help_text="How staff gave it back."
     )
+
+    objects = PaymentQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -227,14 +257,85 @@ class Payment(models.Model):
                 name="payment_refunded_by_staff_with_a_note",
                 condition=Q(refunded_by__isnull=True) | ~Q(refunded_note=""),
             ),
+            models.CheckConstraint(
+                name="payment_refund_target_within_amount",
+                condition=Q(refund_target__gte=0, refund_target__lte=F("amount")),
+            ),
+            models.CheckConstraint(
+                name="payment_refunds_without_provider",
+                condition=Q(refunded_by_other_means__gte=0, refunded_by_other_means__lte=F("refunded_amount")),
+            ),
         ]
         indexes = [
-            # Read by: staff and `payments_due` (what must be refunded, longest waiting first).
-            models.Index(name="payment_refund_due", fields=["created_at"], condition=Q(status="refund_due")),
+            # Read by: staff, `refunds_due`, the metrics and automatic refunds (what must be refunded).
+            models.Index(name="payment_with_refund_due", fields=["created_at"], condition=REFUND_IS_DUE),
         ]
 
     def __str__(self) -> str:
         return f"{self.payment_id}: {money.render(self.amount, self.currency)} {self.currency}"
+
+    @property
+    def amount_due(self) -> Decimal:
+        """What has to be given back at present, in units of its currency."""
+        target = self.amount if self.status == self.Status.REFUND_DUE else self.refund_target
+        return max(target - self.refunded_amount, Decimal(0))
+
+    @property
+    def amount_left(self) -> Decimal:
+        """What was not given back and is not due for it, in units of its currency."""
+        return self.amount - self.refunded_amount - self.amount_due
+
+    @property
+    def is_refund_done(self) -> bool:
+        """Whether all that had to be given back was, if anything had."""
+        was_due = self.status != self.Status.APPLIED or self.refund_target > 0
+        return was_due and not self.amount_due
+
+    @property
+    def amount_refunded_by_provider(self) -> Decimal:
+        """What its provider gave back, in units of its currency."""
+        return self.refunded_amount - self.refunded_by_other_means
+
+    @property
+    def refund_due_since(self) -> datetime:
+        """Since when money is due back, if any is."""
+        return self.due_since or self.created_at
+
+
+class RefundRequest(models.Model):
+    """A decision to refund a payment, whole or in part, to put units of its order back on sale, or both.
+
+    `by_other_means`: the money had been given back, and the provider was not asked. `payments.refunds` makes it and
+    nothing changes it.
+    """
+
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refund_requests")
+    amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES)
+    restocked_units = models.PositiveIntegerField(default=0)
+    by_other_means = models.BooleanField(default=False)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="+"
+    )
+    note = models.CharField(max_length=NOTE_LENGTH)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="refund_request_amount_is_not_negative", condition=Q(amount__gte=0)),
+            models.CheckConstraint(
+                name="refund_request_asks_for_something", condition=Q(amount__gt=0) | Q(restocked_units__gt=0)
+            ),
+            models.CheckConstraint(name="refund_request_has_a_note", condition=~Q(note="")),
+        ]
+
+    def __str__(self) -> str:
+        amount = f"{money.render(self.amount, self.payment.currency)} {self.payment.currency}"
+        parts = [f"{amount} recorded as given back" if self.by_other_means else f"refund of {amount} requested"]
+        parts = parts if self.amount else []
+        if self.restocked_units:
+            units = "1 unit" if self.restocked_units == 1 else f"{self.restocked_units} units"
+            parts.append(f"{units} put back on sale")
+        return ", ".join(parts)
 
 
 class Refund(models.Model):
@@ -261,6 +362,13 @@ class Refund(models.Model):
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     attempt = models.PositiveSmallIntegerField(null=True, blank=True)
     amount = models.DecimalField(max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES)
+    refunded_before = models.DecimalField(
+        max_digits=money.MAX_DIGITS,
+        decimal_places=money.DECIMAL_PLACES,
+        null=True,
+        blank=True,
+        help_text="What the provider had given back when the attempt began; empty: all but its amount.",
+    )
     status = models.CharField(max_length=8, choices=Status.choices)
     refund_id = models.CharField(max_length=REFUND_ID_LENGTH, null=True, blank=True, help_text="The provider's id.")
     tries = models.PositiveSmallIntegerField(default=0, help_text="How often this attempt was sent.")

@@ -6,26 +6,52 @@ A payment is changed under its order's row lock, where it has an order, and its 
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-
-from django.db.models import F, Sum
+from typing import Any
 
 from checkout import orders
 from checkout.models import Order
-from flashsale.core import events, rows
-from flashsale.core.refusals import NotFound
+from flashsale.core import clock, events, money, rows
+from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.statements import Query, Statement, array
 from flashsale.core.transactions import defer_to_commit
-from payments.models import Payment, WebhookEvent
+from payments.models import Payment, PaymentQuerySet, WebhookEvent
 
 REFUND_FAILED = "refund_failed"
+REQUESTED = "requested"
 
 _RECORDED = """
 SELECT provider, payment_id FROM payments_payment WHERE provider = ANY(%s::text[]) AND payment_id = ANY(%s::text[])
 """
 
 
-class RefundTooLarge(Exception):
-    """The refunds of a payment would exceed its amount."""
+class RefundTooLarge(Refusal):
+    """The refunds of a payment would exceed its amount.
+
+    Carries `paid`, `refunded` and `due` (for refund already): decimal strings in units of `currency`.
+    """
+
+    code = "refund_too_large"
+    title = "More than is left of the payment"
+
+    def __init__(self, payment: Payment) -> None:
+        currency = payment.currency
+        paid, refunded, due, left = (
+            money.render(amount, currency)
+            for amount in (payment.amount, payment.refunded_amount, payment.amount_due, payment.amount_left)
+        )
+        super().__init__(
+            f"At most {left} {currency} can be refunded: {paid} were paid, {refunded} were given back, and {due} are"
+            " due for refund already.",
+            paid=paid,
+            refunded=refunded,
+            due=due,
+            currency=currency,
+        )
+
+
+def due() -> PaymentQuerySet:
+    """Return the payments of which something has to be given back (`amount_due`), in whole or in part."""
+    return Payment.objects.refund_due()
 
 
 def find(event: WebhookEvent) -> Payment | None:
@@ -109,52 +135,82 @@ def record_all(paid: Iterable[tuple[WebhookEvent, Order]], *, now: datetime) -> 
     defer_to_commit(rows.insertion(payments))
 
 
+def request_refund(payment: Payment, *, amount: Decimal) -> None:
+    """Make `amount` of a locked payment, in units of its currency, due for refund, beside what is due already.
+
+    Raises `RefundTooLarge`.
+    """
+    if amount > payment.amount_left:
+        raise RefundTooLarge(payment)
+    if not payment.amount_due:
+        payment.due_since = clock.now()
+    payment.refund_target = max(payment.refund_target, payment.refunded_amount) + amount
+    _record_event("refund_due", payment, amount=amount, reason=REQUESTED)
+    payment.save(update_fields=["refund_target", "due_since"])
+    _update_order_refund(payment)
+
+
 def record_refund(payment: Payment, *, amount: Decimal) -> None:
     """Record that `amount` of a locked payment, in units of its currency, was refunded. Raises `RefundTooLarge`."""
-    refunded = payment.refunded_amount + amount
-    if refunded > payment.amount:
-        raise RefundTooLarge
-    payment.refunded_amount = refunded
-    if refunded == payment.amount:
+    if payment.refunded_amount + amount > payment.amount:
+        raise RefundTooLarge(payment)
+    payment.refunded_amount += amount
+    if payment.refunded_amount == payment.amount:
         payment.status = Payment.Status.REFUNDED
         _record_event("payment_refunded", payment)
-    payment.save(update_fields=["refunded_amount", "status", "refunded_by", "refunded_note"])
+    else:
+        _record_event("payment_partly_refunded", payment, amount=amount)
+    if payment.status == Payment.Status.APPLIED and not payment.amount_due:
+        # What failed was given back after all: the next refund may be sent through the provider.
+        payment.reason = ""
+    columns = ("refunded_amount", "refunded_by_other_means", "status", "reason", "refunded_by", "refunded_note")
+    payment.save(update_fields=columns)
     _update_order_refund(payment)
+
+
+def record_refund_by_other_means(payment: Payment, *, amount: Decimal, staff: Any, note: str) -> None:
+    """Record, as `record_refund` does, what staff gave back without the provider; `note` says how."""
+    payment.refunded_by, payment.refunded_note = staff, note
+    payment.refunded_by_other_means += amount
+    record_refund(payment, amount=amount)
 
 
 def reverse_refund(payment: Payment, *, amount: Decimal) -> None:
-    """Record that a refund of `amount`, in units of the payment's currency, failed after it was sent.
+    """Record that a refund failed after it was sent; `amount` of it, in units of the currency, was recorded.
 
-    A locked payment that was refunded is then due for refund again. An amount that was never counted as refunded is not
-    subtracted.
+    What a locked payment was refunded, or was to be, is then due for refund again. An amount that its provider never
+    gave back is not subtracted.
     """
-    if amount <= payment.refunded_amount:
+    if amount <= payment.amount_refunded_by_provider:
         payment.refunded_amount -= amount
     if payment.status != Payment.Status.APPLIED and payment.refunded_amount < payment.amount:
-        payment.status, payment.reason = Payment.Status.REFUND_DUE, REFUND_FAILED
-        _record_event("refund_due", payment)
-    payment.save(update_fields=["refunded_amount", "status", "reason"])
+        payment.status = Payment.Status.REFUND_DUE
+    if payment.amount_due:
+        payment.reason, payment.due_since = REFUND_FAILED, clock.now()
+        _record_event("refund_due", payment, amount=payment.amount_due)
+    payment.save(update_fields=["refunded_amount", "status", "reason", "due_since"])
     _update_order_refund(payment)
 
 
-def _record_event(event: str, payment: Payment) -> None:
+def _record_event(event: str, payment: Payment, *, amount: Decimal | None = None, reason: str | None = None) -> None:
+    """Log and count, on commit, what happened to `amount` (by default all) of a payment."""
     events.record_on_commit(
         event, order_id=payment.order_id, payment_id=payment.payment_id, provider=payment.provider,
-        amount=str(payment.amount), currency=payment.currency, reason=payment.reason,
+        amount=str(payment.amount if amount is None else amount), currency=payment.currency,
+        reason=payment.reason if reason is None else reason,
     )  # fmt: skip
 
 
 def _update_order_refund(payment: Payment) -> None:
+    """Set the refund columns of a payment's order: `due` while anything is, then `done`, and what was given back."""
     order = payment.order
     if order is None:
         return
-    of_order = Payment.objects.filter(order=order)
-    statuses = set(of_order.values_list("status", flat=True))
+    of_order = list(Payment.objects.filter(order=order))
     state = Order.Refund.NONE
-    if Payment.Status.REFUND_DUE in statuses:
+    if any(of_it.amount_due for of_it in of_order):
         state = Order.Refund.DUE
-    elif Payment.Status.REFUNDED in statuses:
+    elif any(of_it.is_refund_done for of_it in of_order):
         state = Order.Refund.DONE
-    in_its_currency = of_order.filter(currency=F("order__currency"))
-    refunded = in_its_currency.aggregate(total=Sum("refunded_amount"))["total"] or Decimal(0)
+    refunded = sum((of_it.refunded_amount for of_it in of_order if of_it.currency == order.currency), Decimal(0))
     orders.set_refund_state(order, state=state, refunded_amount=refunded)

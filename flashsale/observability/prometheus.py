@@ -48,11 +48,11 @@ _QUERIES = {
         UNION ALL SELECT 'dead', count(*) FROM payments_webhookevent WHERE status = 'dead'
     """,
     ("flashsale_refunds_waiting", "Payments that are due for refund", ()): """
-        SELECT count(*) FROM payments_payment WHERE status = 'refund_due'
+        SELECT count(*) FROM payments_payment WHERE status = 'refund_due' OR refund_target > refunded_amount
     """,
     ("flashsale_refund_waiting_seconds", "How long the oldest payment has been due for refund", ()): """
-        SELECT greatest(0, extract(epoch FROM clock_timestamp() - min(created_at)))
-        FROM payments_payment WHERE status = 'refund_due'
+        SELECT greatest(0, extract(epoch FROM clock_timestamp() - min(coalesce(due_since, created_at))))
+        FROM payments_payment WHERE status = 'refund_due' OR refund_target > refunded_amount
     """,
     (
         "flashsale_stock_units",

@@ -9,6 +9,7 @@ from catalog.models import Product
 from checkout import audit
 from checkout.models import Hold, Order
 from flashsale.simulation.client import Journal
+from payments import payment_records
 from payments.models import Payment, WebhookEvent
 
 VISIBLE_TO_STAFF = [WebhookEvent.Status.NEEDS_REVIEW, WebhookEvent.Status.DEAD, WebhookEvent.Status.PARKED]
@@ -32,12 +33,13 @@ def read_books(product_id: int) -> Books:
     product = Product.objects.select_related("stock").get(pk=product_id)
     active = product.holds.filter(status=Hold.Status.ACTIVE)
     pending = product.orders.filter(status=Order.Status.PENDING_PAYMENT)
+    paid = product.orders.filter(status=Order.Status.PAID)
     return Books(
         total=product.stock.total,
-        sold=_units_in(product.orders.filter(status=Order.Status.PAID)),
+        sold=_units_in(paid) - _restocked_in(paid),
         reserved=_units_in(active) + _units_in(pending),
         free=product.stock.free,
-        refunds_due=Payment.objects.filter(status=Payment.Status.REFUND_DUE, order__product=product).count(),
+        refunds_due=payment_records.due().filter(order__product=product).count(),
         needs_review=WebhookEvent.objects.filter(status__in=VISIBLE_TO_STAFF, order__product=product).count(),
     )
 
@@ -72,6 +74,10 @@ def _units(product_id: int) -> list[str]:
 
 def _units_in(rows: QuerySet) -> int:
     return rows.aggregate(units=Sum("quantity"))["units"] or 0
+
+
+def _restocked_in(orders: QuerySet[Order]) -> int:
+    return orders.aggregate(units=Sum("restocked_units"))["units"] or 0
 
 
 def _answers(journal: Journal) -> list[str]:

@@ -22,7 +22,8 @@ from catalog.models import Product
 from checkout import audit
 from checkout.models import Hold, Order, RefusalCount
 from flashsale.observability import heartbeat
-from payments.models import Dispute, Payment, WebhookEvent
+from payments import payment_records
+from payments.models import Dispute, WebhookEvent
 
 CACHE_SECONDS = 2
 SALES_SHOWN = 12
@@ -152,7 +153,7 @@ def attention_items() -> list[dict[str, Any]]:
     payments = reverse("admin:payments_payment_changelist")
     disputes = reverse("admin:payments_dispute_changelist")
     schedule_page = reverse("admin:django_celery_beat_periodictask_changelist")
-    due = Payment.objects.filter(status=Payment.Status.REFUND_DUE).count()
+    due = payment_records.due().count()
     drift = audit.last_result()
     return [
         _item("Refunds due", VIEW_PAYMENT, due, f"{payments}?status__exact=refund_due"),

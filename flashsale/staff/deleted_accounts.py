@@ -15,7 +15,7 @@ from django.db.models.expressions import RawSQL
 from pghistory.models import Context
 
 from catalog.models import StockAdjustment
-from payments.models import Payment, WebhookEvent
+from payments.models import Payment, RefundRequest, WebhookEvent
 
 # History: reassigned to the placeholder.
 REASSIGNED = (
@@ -23,6 +23,7 @@ REASSIGNED = (
     (StockAdjustment, "made_by"),
     (WebhookEvent, "settled_by"),
     (Payment, "refunded_by"),
+    (RefundRequest, "requested_by"),
 )
 # Rows that belong to the account: deleted with it.
 DELETED_WITH_ACCOUNT = frozenset(

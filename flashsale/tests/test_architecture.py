@@ -15,7 +15,7 @@ MAX_LINES = 300
 LONGER = {
     "flashsale/settings.py": 400,
     "checkout/models.py": 350,
-    "payments/models.py": 350,
+    "payments/models.py": 460,
 }
 
 # Columns and the one module that may assign them.
@@ -30,6 +30,8 @@ WRITERS = {
     "next_attempt_at": ("payments/inbox/deliveries.py", "payments/inbox/processing.py"),
     "processed_at": ("payments/inbox/deliveries.py", "payments/inbox/processing.py"),
     "refunded_amount": ("payments/payment_records.py", "checkout/orders/transitions.py"),
+    "refund_target": ("payments/payment_records.py",),
+    "refunded_by_other_means": ("payments/payment_records.py",),
     "next_try_at": ("payments/refunds/attempts.py", "payments/refunds/recording.py"),
 }
 WRITING_CALLS = {"update", "create", "bulk_create", "Stock", "Hold", "Order", "WebhookEvent"}
@@ -109,6 +111,7 @@ def test_every_refusal_has_an_http_status():
         "stock_below_commitments", "event_not_dead", "event_not_settleable", "event_is_not_money",
         "event_cannot_be_accepted", "order_needed", "amount_needed", "payment_already_known",
         "payment_already_refunded", "already_done", "refund_under_way", "nothing_to_do", "unreadable_file",
+        "order_not_paid", "restock_too_large", "refund_too_large", "nothing_to_refund", "refund_changed",
     }  # fmt: skip
 
     def below(kind):

@@ -1,5 +1,6 @@
 """The database enforces the invariants: raw SQL violates each CHECK and UNIQUE constraint and is refused."""
 
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from flashsale.core import rows
 from flashsale.core.statements import Statement
 from flashsale.core.submissions.models import Submission
 from flashsale.tests.support.constraints import ATTACKS
+from payments import refunds
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
 
@@ -31,7 +33,7 @@ UNIQUE_COLUMNS = {
 
 @pytest.fixture
 def books(order, admin_user):
-    """Rows in every table: a paid order with its hold, event, payment, dispute and two refunds; an order; refusals."""
+    """Rows in every table: a paid order with hold, event, payment, dispute, refunds; another order; refusals."""
     OrderFactory(product=order.product)
     Submission.objects.create(token=uuid4(), step="catalog.product.add", outcome="Added.")
     receive(order_id=order.pk, payment_id="pay_1")
@@ -42,6 +44,7 @@ def books(order, admin_user):
         Refund.objects.create(
             payment=Payment.objects.get(), attempt=attempt, amount=1, status="refused", created_at=order.created_at
         )
+    refunds.request(order.pk, restock_units=1, amount=Decimal(0), staff=admin_user, note="Ticket 17")
     Dispute.objects.create(
         payment=Payment.objects.get(), dispute_id="dp_1", status="open", created_at=order.created_at,
         as_of=order.created_at,

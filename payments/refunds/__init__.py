@@ -1,6 +1,30 @@
-"""Money on its way back: sent through a provider's API, recorded by staff, or reversed when a refund failed later."""
+"""Money on its way back: asked for, sent through a provider's API, recorded by staff, or reversed when that failed."""
 
-from payments.refunds.recording import AlreadyFailed, AlreadyRefunded, RefundUnderWay, mark_refunded, record_failure
+from payments.payment_records import RefundTooLarge
+from payments.refunds.attempts import is_automatic
+from payments.refunds.recording import (
+    AlreadyFailed,
+    AlreadyRefunded,
+    RefundUnderWay,
+    find_own,
+    mark_refunded,
+    record_failure,
+)
+from payments.refunds.requests import NothingToRefund, RefundChanged, bought_with, request
 from payments.refunds.sending import send_due
 
-__all__ = ["AlreadyFailed", "AlreadyRefunded", "RefundUnderWay", "mark_refunded", "record_failure", "send_due"]
+__all__ = [
+    "AlreadyFailed",
+    "AlreadyRefunded",
+    "NothingToRefund",
+    "RefundChanged",
+    "RefundTooLarge",
+    "RefundUnderWay",
+    "bought_with",
+    "find_own",
+    "is_automatic",
+    "mark_refunded",
+    "record_failure",
+    "request",
+    "send_due",
+]

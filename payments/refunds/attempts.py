@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from flashsale.core import advisory_locks, backoff, clock
 from flashsale.core.transactions import retrying_transaction
@@ -17,6 +18,7 @@ from payments import payment_records
 from payments.models import NOTE_LENGTH, Payment, Refund
 from payments.providers import REFUND_CLIENTS
 from payments.providers.base import ListedRefund, RefundAnswer, RefundOutcome
+from payments.refunds.recording import refunded_after
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +42,23 @@ class LimitReached(Exception):
 
 
 def due(now: datetime) -> QuerySet[Payment]:
-    """Return the payments whose refund may be begun or sent again at `now`.
+    """Return the payments whose refund may be begun or sent again at `now`, the longest waiting first.
 
     Excludes payments whose refund failed, and payments without a provider's payment id: staff handle these.
     """
     own = Refund.objects.filter(payment=OuterRef("pk"), attempt__isnull=False)
     waiting = own.filter(Q(next_try_at__gt=now) | Q(status=Status.SENT, next_try_at=None))
-    given_up = own.filter(status=Status.REFUSED, attempt__gte=MAX_ATTEMPTS)
-    enabled = [name for name, client in REFUND_CLIENTS.items() if client.is_enabled()]
-    refund_due = Payment.objects.filter(
-        status=Payment.Status.REFUND_DUE, provider__in=enabled, event__payment_ref__isnull=False
-    )
-    return refund_due.exclude(reason=payment_records.REFUND_FAILED).exclude(Exists(waiting)).exclude(Exists(given_up))
+    accepted = Coalesce(Subquery(_last_accepted(OuterRef("payment"))), 0)
+    given_up = own.filter(status=Status.REFUSED, attempt__gte=MAX_ATTEMPTS + accepted)
+    refundable = payment_records.due().filter(provider__in=_enabled(), event__payment_ref__isnull=False)
+    refundable = refundable.exclude(reason=payment_records.REFUND_FAILED)
+    return refundable.exclude(Exists(waiting)).exclude(Exists(given_up)).order_by(Coalesce("due_since", "created_at"))
+
+
+def is_automatic(payment: Payment) -> bool:
+    """Say whether what becomes due of this payment is refunded through its provider, and not left to staff."""
+    is_known_to_provider = payment.provider in _enabled() and payment.event.payment_ref is not None
+    return is_known_to_provider and not (payment.amount_due and payment.reason == payment_records.REFUND_FAILED)
 
 
 @retrying_transaction
@@ -73,7 +80,8 @@ def begin(payment: Payment) -> Refund | None:
         refund = Refund(
             payment=locked,
             attempt=1 + locked.refunds.filter(attempt__isnull=False).count(),
-            amount=locked.amount - locked.refunded_amount,
+            amount=locked.amount_due,
+            refunded_before=locked.amount_refunded_by_provider,
             status=Status.SENT,
             created_at=now,
             key_used_at=now,
@@ -99,19 +107,15 @@ def idempotency_key_of(payment: Payment, refund: Refund) -> str:
 def prepare_resend(payment: Payment, sent: Refund, listed: list[ListedRefund]) -> bool:
     """Commit the key of an attempt that the provider's list does not show; say whether to send it again.
 
-    False when another worker has taken the attempt over. Also when the list shows refunds that are not recorded here:
-    then the attempt is left to staff. `sent` gets the key that was committed.
+    False when another worker has taken the attempt over. Also when the list shows refunds that are not recorded here,
+    or less is due than the attempt is for: then it is left to staff. `sent` gets the key that was committed.
     """
     locked = payment_records.lock(payment)
     refund = Refund.objects.get(pk=sent.pk)
     if refund.status != Status.SENT or refund.tries != sent.tries:
         return False
-    if unrecorded := _unrecorded(listed, locked):
-        refund.next_try_at = None
-        detail = (
-            f"The provider lists refunds that are not known here: {', '.join(unrecorded)}. Please compare and decide."
-        )
-        refund.last_error = detail[:NOTE_LENGTH]
+    if detail := _doubt_about(refund, locked, listed):
+        refund.next_try_at, refund.last_error = None, detail[:NOTE_LENGTH]
         refund.save()
         log.warning("refund of payment %s is left to staff: %s", payment.payment_id, detail)
         return False
@@ -143,14 +147,40 @@ def store_answer(payment: Payment, sent: Refund, answer: RefundAnswer) -> None:
     refund.refund_id, refund.answered_at = answer.refund_id, now
     if answer.outcome == RefundOutcome.REFUSED:
         refund.status = Status.REFUSED
-        refund.next_try_at = now + _backoff(refund.attempt or 1, REFUSED_BASE_SECONDS, REFUSED_CAP_SECONDS)
+        refused = (refund.attempt or 1) - (_last_accepted(locked).first() or 0)
+        refund.next_try_at = now + _backoff(refused, REFUSED_BASE_SECONDS, REFUSED_CAP_SECONDS)
         refund.save()
         return
     refund.status, refund.next_try_at = Status.ACCEPTED, None
     refund.save()
-    if locked.status == Payment.Status.REFUND_DUE:
-        # Each attempt is for all that was not refunded before.
-        payment_records.record_refund(locked, amount=locked.amount - locked.refunded_amount)
+    # An event may have reported the refund before this answer came.
+    unrecorded = refunded_after(refund, locked) - locked.amount_refunded_by_provider
+    if unrecorded > 0 and locked.status != Payment.Status.REFUNDED:
+        payment_records.record_refund(locked, amount=min(unrecorded, locked.amount - locked.refunded_amount))
+
+
+def _enabled() -> list[str]:
+    """Return the providers that are set up for refunds through their APIs."""
+    return [name for name, client in REFUND_CLIENTS.items() if client.is_enabled()]
+
+
+def _last_accepted(payment: OuterRef | Payment) -> QuerySet[Refund, int | None]:
+    """Return the number of a payment's last attempt that was accepted, also if it failed later; no row without one."""
+    accepted = Refund.objects.filter(
+        payment=payment, status__in=[Status.ACCEPTED, Status.FAILED], attempt__isnull=False
+    )
+    return accepted.order_by("-attempt").values_list("attempt", flat=True)[:1]
+
+
+def _doubt_about(refund: Refund, payment: Payment, listed: list[ListedRefund]) -> str:
+    """Return why an attempt that the provider's list does not show must not be sent again; empty when it may."""
+    if unrecorded := _unrecorded(listed, payment):
+        return (
+            f"The provider lists refunds that are not known here: {', '.join(unrecorded)}. Please compare and decide."
+        )
+    if refund.amount > payment.amount_due:
+        return "Less is due for refund than this attempt was for. Please compare and decide."
+    return ""
 
 
 def _unrecorded(listed: list[ListedRefund], payment: Payment) -> list[str]:
@@ -162,7 +192,7 @@ def _unrecorded(listed: list[ListedRefund], payment: Payment) -> list[str]:
     own_ids = set(own.values_list("refund_id", flat=True))
     own_amount = own.filter(status=Status.ACCEPTED).aggregate(sum=Sum("amount", default=Decimal(0)))["sum"]
     others = [listing for listing in listed if listing.is_in_effect and listing.refund_id not in own_ids]
-    recorded = max(payment.refunded_amount - own_amount, Decimal(0))
+    recorded = max(payment.amount_refunded_by_provider - own_amount, Decimal(0))
     if sum((listing.amount for listing in others), Decimal(0)) <= recorded:
         return []
     return [listing.refund_id for listing in others]

@@ -26,7 +26,7 @@ def send_due(*, limit: int = BATCH_ROWS) -> int:
     Ends early after `RUN_SECONDS`, and at the limit of refunds in an hour.
     """
     sent, started = 0, time.monotonic()
-    for payment in attempts.due(clock.now()).order_by("created_at")[:limit]:
+    for payment in attempts.due(clock.now())[:limit]:
         if time.monotonic() - started > RUN_SECONDS:
             break
         try:

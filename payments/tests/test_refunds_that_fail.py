@@ -6,31 +6,16 @@ from payments import refunds, tasks
 from payments.models import Payment
 from payments.providers.stripe import refunds as stripe_refunds
 from payments.tests.support.refunding import attempts_made, run_after_the_wait, state
-from payments.tests.support.stripe_events import INTENT, charge, event, intent, outcome, send
+from payments.tests.support.stripe_events import charge, event, failed_refund, intent, outcome, send
 
 pytestmark = pytest.mark.usefixtures("live")
-
-
-def failed(kind: str = "refund.failed", *, refund_id: str = "re_1", amount: int = 5998, status: str = "failed") -> dict:
-    thing = {
-        "id": refund_id,
-        "object": "refund",
-        "amount": amount,
-        "charge": "ch_1",
-        "currency": "usd",
-        "failure_reason": "expired_or_canceled_card",
-        "metadata": {},
-        "payment_intent": INTENT,
-        "status": status,
-    }
-    return event(kind, thing)
 
 
 @pytest.mark.parametrize("kind", ["refund.failed", "refund.updated", "charge.refund.updated"])
 def test_a_refund_that_fails_later_is_due_again_and_left_to_staff(api, stripe, due, kind):
     tasks.refund_payments()
 
-    told = [outcome(send(api, failed(kind))), outcome(send(api, failed("refund.failed")))]
+    told = [outcome(send(api, failed_refund(kind))), outcome(send(api, failed_refund("refund.failed")))]
     run_after_the_wait()
 
     assert told == ["applied", "ignored"]
@@ -43,7 +28,7 @@ def test_a_failure_that_comes_before_the_answer_is_not_overwritten_by_it(api, st
     stripe.faults = ["reset"]
     tasks.refund_payments()
 
-    told = outcome(send(api, failed()))
+    told = outcome(send(api, failed_refund()))
     run_after_the_wait()
 
     assert told == "applied"
@@ -55,14 +40,14 @@ def test_a_failure_that_comes_before_the_answer_is_not_overwritten_by_it(api, st
 def test_a_refund_that_goes_on_well_is_stored_and_ignored(api, stripe, due, status):
     tasks.refund_payments()
 
-    assert outcome(send(api, failed("refund.updated", status=status))) == "ignored"
+    assert outcome(send(api, failed_refund("refund.updated", status=status))) == "ignored"
     assert state(due) == ("refunded", "done", "59.98")
 
 
 def test_a_refund_begun_elsewhere_that_fails_is_due_again(api, stripe, due):
     send(api, event("charge.refunded", charge(5998)))
 
-    told = outcome(send(api, failed(refund_id="re_elsewhere")))
+    told = outcome(send(api, failed_refund(refund_id="re_elsewhere")))
 
     assert told == "applied"
     assert state(due) == ("refund_due", "due", "0")
@@ -71,7 +56,7 @@ def test_a_refund_begun_elsewhere_that_fails_is_due_again(api, stripe, due):
 
 def test_a_running_total_that_arrives_after_the_failure_is_ignored(api, stripe, due):
     send(api, event("charge.refunded", charge(5998)))
-    send(api, failed(refund_id="re_elsewhere"))
+    send(api, failed_refund(refund_id="re_elsewhere"))
 
     late = outcome(send(api, event("charge.refunded", charge(5998))))
 
@@ -83,7 +68,7 @@ def test_part_of_a_good_orders_price_that_does_not_arrive_is_for_staff_to_judge(
     send(api, event("payment_intent.succeeded", intent(order)))
     send(api, event("charge.refunded", charge(1000)))
 
-    told = outcome(send(api, failed(amount=1000)))
+    told = outcome(send(api, failed_refund(amount=1000)))
     tasks.refund_payments()
 
     assert told == "needs_review"
@@ -92,7 +77,7 @@ def test_part_of_a_good_orders_price_that_does_not_arrive_is_for_staff_to_judge(
 
 
 def test_a_failed_refund_of_an_unknown_payment_waits_for_it(api, stripe, order):
-    response = send(api, failed())
+    response = send(api, failed_refund())
 
     assert (response.status_code, response.json()["outcome"]) == (202, "parked")
 

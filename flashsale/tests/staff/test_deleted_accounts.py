@@ -14,7 +14,7 @@ from checkout.tests.factories import OrderFactory
 from flashsale.staff import deleted_accounts
 from flashsale.tests.support.admin import admin_url, decide
 from flashsale.tests.support.racing import at_once, other_connection
-from payments.models import Payment, WebhookEvent
+from payments.models import Payment, RefundRequest, WebhookEvent
 from payments.tests.factories import receive
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,6 +94,7 @@ def test_a_deleted_accounts_history_keeps_its_name(ann, admin_client, delete):
     assert f"{name}: paused_at - &rarr; " in page
     assert StockAdjustment.objects.get(reason="Ticket 21").made_by.username == name
     assert Payment.objects.get(payment_id="pay_1").refunded_by.username == name
+    assert RefundRequest.objects.get().requested_by.username == name
     assert WebhookEvent.objects.get(payment_ref="pay_2").settled_by.username == name
     for model in (StockAdjustment, Payment, WebhookEvent, User):
         assert admin_client.get(admin_url(model, "changelist")).status_code == 200

@@ -34,6 +34,7 @@ ATTACKS = {
     "order_refunds_are_not_negative": "UPDATE checkout_order SET refunded_amount = -1",
     "order_refund_is_known": "UPDATE checkout_order SET refund = 'half'",
     "order_payment_id_is_not_empty": "UPDATE checkout_order SET payment_id = ''",
+    "order_restocks_units_that_it_sold": "UPDATE checkout_order SET restocked_units = quantity + 1",
     "refusal_count_is_one": (
         "INSERT INTO checkout_refusalcount (product_id, code, began_at, seconds, claims)"
         " SELECT product_id, code, began_at, seconds, 1 FROM checkout_refusalcount"
@@ -58,6 +59,11 @@ ATTACKS = {
     "payment_refunded_when_all_is_back": "UPDATE payments_payment SET status = 'refunded'",
     "event_settled_with_a_note": "UPDATE payments_webhookevent SET settled_by_id = (SELECT id FROM auth_user)",
     "payment_refunded_by_staff_with_a_note": "UPDATE payments_payment SET refunded_by_id = (SELECT id FROM auth_user)",
+    "payment_refund_target_within_amount": "UPDATE payments_payment SET refund_target = amount + 1",
+    "payment_refunds_without_provider": "UPDATE payments_payment SET refunded_by_other_means = refunded_amount + 1",
+    "refund_request_amount_is_not_negative": "UPDATE payments_refundrequest SET amount = -1, restocked_units = 1",
+    "refund_request_asks_for_something": "UPDATE payments_refundrequest SET amount = 0, restocked_units = 0",
+    "refund_request_has_a_note": "UPDATE payments_refundrequest SET note = ''",
     "proved_payment_id_is_not_empty": "UPDATE checkout_provedpaymentid SET payment_id = ''",
     "proved_by_is_known": "UPDATE checkout_provedpaymentid SET proved_by = 'buyer'",
     "dispute_is_known_once": (

@@ -30,8 +30,9 @@ def doubt_about(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict | N
     if event.currency and event.currency != payment.currency:
         return review("currency_differs")
     if event.kind == WebhookEvent.Kind.REFUND_FAILED:
-        # A partial refund of a paid order failed: only staff know whether the money is still owed.
-        return review("refund_failed") if payment.status == Payment.Status.APPLIED else None
+        # A partial refund that was not asked for here: only staff know whether the money is still owed.
+        is_doubtful = payment.status == Payment.Status.APPLIED and not _is_own(event, payment)
+        return review("refund_failed") if is_doubtful else None
     # A running total may have been computed before a refund failed, and arrive after the news of that.
     may_be_outdated = event.amount_is_total and payment.refunds.filter(status=Refund.Status.FAILED).exists()
     if not may_be_outdated or not _newly_refunded(event, payment) > 0:
@@ -75,7 +76,19 @@ def _apply_refund(event: WebhookEvent, payment: Payment) -> Verdict:
 
 
 def _newly_refunded(event: WebhookEvent, payment: Payment) -> Decimal:
-    """Return by how much this event raises the refunded amount; without an amount of its own, by the rest."""
+    """Return by how much this event raises the refunded amount.
+
+    Without an amount of its own it speaks of what is due, and where nothing is due, of the rest. A running total does
+    not include what staff gave back by other means.
+    """
     if event.amount is None:
-        return payment.amount - payment.refunded_amount
-    return event.amount - payment.refunded_amount if event.amount_is_total else event.amount
+        return payment.amount_due or payment.amount - payment.refunded_amount
+    return event.amount - payment.amount_refunded_by_provider if event.amount_is_total else event.amount
+
+
+def _is_own(event: WebhookEvent, payment: Payment) -> bool:
+    """Say whether a refund that failed was an attempt of this shop."""
+    if event.refund_ref is None:
+        return False
+    amount = payment.amount if event.amount is None else event.amount
+    return refunds.find_own(payment, refund_id=event.refund_ref, amount=amount) is not None

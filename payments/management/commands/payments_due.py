@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db.models.functions import Coalesce
 
 from flashsale.core import money
-from payments.models import Payment
+from payments import payment_records
 
 
 class Command(BaseCommand):
@@ -13,10 +14,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write("\t".join(("payment_id", "order_id", "amount", "currency", "since")))
-        due = Payment.objects.filter(status=Payment.Status.REFUND_DUE).order_by("created_at")
+        due = payment_records.due().order_by(Coalesce("due_since", "created_at"))
         for payment in due.iterator():
-            rest = money.render(payment.amount - payment.refunded_amount, payment.currency)
-            since = payment.created_at.isoformat(timespec="seconds")
+            amount = money.render(payment.amount_due, payment.currency)
+            since = payment.refund_due_since.isoformat(timespec="seconds")
             self.stdout.write(
-                "\t".join((payment.payment_id, str(payment.order_id or "-"), rest, payment.currency, since))
+                "\t".join((payment.payment_id, str(payment.order_id or "-"), amount, payment.currency, since))
             )

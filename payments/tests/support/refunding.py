@@ -16,7 +16,7 @@ def run_after_the_wait(*, seconds: float = 100_000) -> None:
 def state(payment: Payment) -> tuple[str, str, str]:
     payment.refresh_from_db()
     order = Order.objects.get(pk=payment.order_id)
-    return payment.status, order.refund, str(order.refunded_amount.normalize())
+    return payment.status, order.refund, f"{order.refunded_amount.normalize():f}"
 
 
 def attempts_made() -> list[tuple]:

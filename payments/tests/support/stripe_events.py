@@ -67,6 +67,23 @@ def charge(refunded: int, **members) -> dict:
     } | members
 
 
+def failed_refund(
+    kind: str = "refund.failed", *, refund_id: str = "re_1", amount: int = 5998, status: str = "failed"
+) -> dict:
+    refund = {
+        "id": refund_id,
+        "object": "refund",
+        "amount": amount,
+        "charge": "ch_1",
+        "currency": "usd",
+        "failure_reason": "expired_or_canceled_card",
+        "metadata": {},
+        "payment_intent": INTENT,
+        "status": status,
+    }
+    return event(kind, refund)
+
+
 def send(api, body: dict | bytes, *, secret: str = NEW, age: int = 0, header: str | None = None):
     raw = body if isinstance(body, bytes) else json.dumps(body, indent=2).encode()
     if header is None:
