@@ -50,6 +50,13 @@ class HoldQuerySet(models.QuerySet["Hold"]):
         """Active holds past their deadline at `at`."""
         return self.filter(status=Hold.Status.ACTIVE, expires_at__lte=at)
 
+    def shown_as(self, status: str, at: Time) -> "HoldQuerySet":
+        """Holds that answers show with this status at `at`; see `Hold.status_at`."""
+        if status == Hold.Status.EXPIRED:
+            return self.filter(Q(status=status) | Q(status=Hold.Status.ACTIVE, expires_at__lte=at))
+        is_active = status == Hold.Status.ACTIVE
+        return self.filter(status=status, expires_at__gt=at) if is_active else self.filter(status=status)
+
 
 class Hold(IdempotentCreation):
     """Units set aside for one buyer until `expires_at`.
@@ -115,6 +122,9 @@ class Hold(IdempotentCreation):
             ),
             # Read by: staff (holds a minute, newest first).
             models.Index(name="hold_by_creation", fields=["created_at"]),
+            # Read by: staff (the holds of a customer, newest first). Holds of a product have none: it would be written
+            # when a hold is placed and when it ends.
+            models.Index(name="hold_by_customer", fields=["customer_id", "created_at"], condition=~Q(customer_id="")),
             # Read by: the purge of old holds that never became orders.
             models.Index(
                 name="hold_ended_without_order", fields=["ended_at"], condition=Q(status__in=["released", "expired"])
@@ -134,6 +144,13 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def overdue(self, at: Time) -> "OrderQuerySet":
         """Orders that are pending past their payment window at `at`."""
         return self.filter(status=Order.Status.PENDING_PAYMENT, payment_due_at__lte=at)
+
+    def shown_as(self, status: str, at: Time) -> "OrderQuerySet":
+        """Orders that answers show with this status at `at`; see `Order.status_at`."""
+        if status == Order.Status.EXPIRED:
+            return self.filter(Q(status=status) | Q(status=Order.Status.PENDING_PAYMENT, payment_due_at__lte=at))
+        is_pending = status == Order.Status.PENDING_PAYMENT
+        return self.filter(status=status, payment_due_at__gt=at) if is_pending else self.filter(status=status)
 
 
 class Order(IdempotentCreation):
@@ -237,6 +254,9 @@ class Order(IdempotentCreation):
             ),
             # Read by: staff (orders a minute, newest first).
             models.Index(name="order_by_creation", fields=["created_at"]),
+            # Read by: staff (the orders of a customer and of a product, newest first).
+            models.Index(name="order_by_customer", fields=["customer_id", "created_at"], condition=~Q(customer_id="")),
+            models.Index(name="order_by_product", fields=["product", "created_at"]),
             # Read by: staff (search, and which orders claim the payment of an event).
             models.Index(name="order_by_payment_id", fields=["payment_id"], condition=Q(payment_id__isnull=False)),
             # Read by: the audit (units sold).

@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from flashsale.core.staff.confirmed_actions import ReadOnlyAdmin
@@ -43,6 +44,15 @@ class CappedPaginator(InfinitePaginator):
 
 
 class BigTableAdmin(ReadOnlyAdmin):
-    """Rows of which there may be a million."""
+    """Rows of which there may be a million; they are sorted by the columns of `ordering` only, which have an index."""
 
     paginator = CappedPaginator
+
+    def get_sortable_by(self, request: HttpRequest) -> list[Any]:
+        indexed = {str(column).removeprefix("-") for column in self.ordering or ()}
+        return [column for column in self.get_list_display(request) if self._sorts_by(column) in indexed]
+
+    def _sorts_by(self, column: Any) -> str | None:
+        """Return the database's column by which a column of the list sorts."""
+        shown = column if callable(column) else getattr(self, column, None)
+        return column if shown is None else getattr(shown, "admin_order_field", None)

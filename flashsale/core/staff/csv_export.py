@@ -2,7 +2,7 @@
 
 import csv
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +23,10 @@ CONTROL_STARTS = ("\t", "\r", "\n")
 SKIPPED = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 
+# The dotted path of a value from its row, or what returns the value.
+Path = str | Callable[[Any], Any]
+
+
 class _Echo:
     """A file whose `write` returns what it is given, for `csv.writer`."""
 
@@ -32,28 +36,33 @@ class _Echo:
 
 @dataclass(frozen=True)
 class Export:
-    """The columns of an exported list: headers, each with the dotted path of its values.
+    """The columns of an exported list: headers, each with the dotted path of its values, or a function of the row.
 
-    `currency` is the path of the currency of a row's amounts; rows are ordered by `order`, then by primary key.
+    A header such as `payment_id` is written as words, "Payment id". `currency` is the path of the currency of a row's
+    amounts; rows are ordered by `order`, then by primary key.
     """
 
-    columns: Mapping[str, str]
+    columns: Mapping[str, Path]
     currency: str = "currency"
     order: str = "pk"
+
+    @property
+    def headers(self) -> list[str]:
+        """The columns' names in words, as the file has them."""
+        return [f"{name[:1].upper()}{name[1:]}".replace("_", " ") for name in self.columns]
 
     def lines(self, queryset: QuerySet[Any]) -> Iterator[str]:
         """Yield the byte order mark with the header, and a line for each row."""
         writer = csv.writer(_Echo())
-        yield MARK + writer.writerow(self.columns)
+        yield MARK + writer.writerow(self.headers)
         for row in _in_chunks(self._with_related(queryset), self.order):
             currency = _value(row, self.currency) or ""
             yield writer.writerow([_cell(_value(row, path), currency) for path in self.columns.values()])
 
     def _with_related(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the rows in order, with the related rows of the paths, without columns of raw bytes."""
-        related = {path.rpartition(".")[0].replace(".", "__") for path in [*self.columns.values(), self.currency]} - {
-            ""
-        }
+        paths = [path for path in [*self.columns.values(), self.currency] if isinstance(path, str)]
+        related = {path.rpartition(".")[0].replace(".", "__") for path in paths} - {""}
         raw = [field.name for field in queryset.model._meta.fields if isinstance(field, BinaryField)]
         rows = queryset.select_related(None).defer(None).defer(*raw)
         return (rows.select_related(*sorted(related)) if related else rows).order_by(self.order, "pk")
@@ -70,8 +79,10 @@ def _in_chunks(rows: QuerySet[Any], order: str) -> Iterator[Model]:
         chunk = list(rows.filter(beyond, **{f"{order}__gte": at})[:CHUNK_ROWS])
 
 
-def _value(row: Model, path: str) -> Any:
-    """Return the value at the end of a dotted path; None where a row on the way is missing."""
+def _value(row: Model, path: Path) -> Any:
+    """Return the value at the end of a dotted path, None where a row on the way is missing; or what a function says."""
+    if not isinstance(path, str):
+        return path(row)
     value: Any = row
     for name in path.split("."):
         value = getattr(value, name, None) if isinstance(value, Model) else None

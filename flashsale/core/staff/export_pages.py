@@ -1,5 +1,6 @@
 """CSV exports of the admin's lists: the chosen rows, or all that match."""
 
+import re
 from typing import Any
 
 from django.contrib import admin
@@ -16,6 +17,14 @@ from django.utils.text import slugify
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.theme import ModelAdminMixin
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _days_of(request: HttpRequest) -> list[str]:
+    """Return the days between which the list is filtered, for a file's name: ["from-2030-01-01", "to-2030-01-31"]."""
+    days = ((name, request.GET[name]) for name in request.GET if name.endswith(("_from_0", "_to_0")))
+    return [f"{name.removesuffix('_0').rpartition('_')[2]}-{day}" for name, day in days if _DAY.fullmatch(day)]
+
 
 class CsvExportMixin(ModelAdminMixin):
     """A list that can be exported; `export` declares the columns of the file."""
@@ -27,8 +36,8 @@ class CsvExportMixin(ModelAdminMixin):
     def export_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
         """Stream the chosen rows, however many they are, as a file named after the list and the date."""
         response = StreamingHttpResponse(self.export.lines(queryset), content_type="text/csv; charset=utf-8")
-        name = f"{slugify(str(self.opts.verbose_name_plural))}-{timezone.localdate().isoformat()}.csv"
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        parts = [slugify(str(self.opts.verbose_name_plural)), *_days_of(request), timezone.localdate().isoformat()]
+        response.headers["Content-Disposition"] = f'attachment; filename="{"-".join(parts)}.csv"'
         return response
 
     def export_all(self, request: HttpRequest) -> HttpResponseBase:

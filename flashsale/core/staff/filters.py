@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from flashsale.core.staff.theme import RangeDateTimeFilter
+from flashsale.core.staff.theme import AutocompleteSelectFilter, RangeDateTimeFilter
 
 
 class TimeRange(RangeDateTimeFilter):
@@ -28,3 +28,7 @@ class TimeRange(RangeDateTimeFilter):
         except ValueError:
             return None
         return timezone.make_aware(moment) if moment and timezone.is_naive(moment) else moment
+
+
+class SearchedFilter(AutocompleteSelectFilter):
+    """Rows of one related row, which is found by typing: a page never lists all of them."""

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.auth.models import User
 from django.core.exceptions import EmptyResultSet, PermissionDenied, ValidationError
 from django.db.models import DateTimeField, Field, Model, QuerySet
@@ -38,9 +39,38 @@ class ValidatingChangeList(ChangeList):
             raise IncorrectLookupParameters(error) from error
         return rows
 
+    @property
+    def first_number(self) -> int:
+        """The number of the page's first row among all that match, from 1."""
+        return (self.page_num - 1) * self.list_per_page + 1
+
+    @property
+    def last_number(self) -> int:
+        """The number of the page's last row."""
+        return self.first_number + len(self.result_list) - 1
+
+    @property
+    def previous_query(self) -> str:
+        """The query string of the page before, "" for none."""
+        return self.get_query_string({PAGE_VAR: self.page_num - 1}) if self.page_num > 1 else ""
+
+    @property
+    def next_query(self) -> str:
+        """The query string of the page behind, "" for none."""
+        has_next = self.paginator.page(self.page_num).has_next() if self.result_list else False
+        return self.get_query_string({PAGE_VAR: self.page_num + 1}) if has_next else ""
+
 
 class BaseAdmin(IdempotentAddMixin, ModelAdmin):
-    """The theme's admin: lists take any value; forms add once and take only times that can be shown."""
+    """The theme's admin: lists take any value; forms add once and take only times that can be shown.
+
+    `when_empty` says when a row appears in a list that has none.
+    """
+
+    change_list_template = "flashsale/change_list.html"
+    list_per_page = 25
+    list_max_show_all = 0
+    when_empty = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ValidatingChangeList

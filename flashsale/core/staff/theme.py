@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     class RangeDateTimeFilter(admin.FieldListFilter):
         parameter_name: str
 
+    RadioFilter = admin.SimpleListFilter
+    AutocompleteSelectFilter = admin.RelatedFieldListFilter
+
     def page_action(*, description: str, url_path: str, permissions: Sequence[str]) -> Callable[[Page], Page]: ...
 else:
     from unfold.admin import ModelAdmin
-    from unfold.contrib.filters.admin import RangeDateTimeFilter
+    from unfold.contrib.filters.admin import AutocompleteSelectFilter, RadioFilter, RangeDateTimeFilter
     from unfold.decorators import action as page_action
     from unfold.paginator import InfinitePaginator
     from unfold.views import ChangeList
@@ -37,11 +40,13 @@ else:
     ModelForm = forms.ModelForm
 
 __all__ = [
+    "AutocompleteSelectFilter",
     "ChangeList",
     "InfinitePaginator",
     "ModelAdmin",
     "ModelAdminMixin",
     "ModelForm",
+    "RadioFilter",
     "RangeDateTimeFilter",
     "page_action",
 ]

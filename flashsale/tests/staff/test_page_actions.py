@@ -77,7 +77,7 @@ def test_the_history_says_what_was_done_with_its_numbers_and_note(admin_client):
     ]
 
 
-def test_somebody_else_was_faster(admin_client):
+def test_another_member_of_staff_was_faster(admin_client):
     product = ProductFactory()
     products.pause(product.pk)
 
@@ -117,7 +117,9 @@ def test_a_hold_is_released_on_its_page(admin_client):
 
     hold.refresh_from_db()
     assert hold.status == Hold.Status.RELEASED
-    assert messages_of(answered) == [f"Hold {hold.pk.hex[:8]}, 2 x Widget, ann: Released."]
+    assert messages_of(answered) == [
+        f"Hold {hold.pk.hex[:8]}, 2 x Widget, ann is released; its 2 units are available again."
+    ]
 
 
 def test_each_action_of_a_page_is_one_of_its_list():

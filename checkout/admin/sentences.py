@@ -1,0 +1,101 @@
+"""What the admin says about holds and orders: their state, what an action will do to them, and what it did.
+
+The web server's clock says how much time is left; what an action may do is decided by the database's.
+"""
+
+from django.utils import timezone
+
+from checkout.models import Hold, Order
+from flashsale.core import identifiers
+from flashsale.core.staff.columns import amount_text, moment_text, time_left
+
+UNITS_ARE_FREE = "available to all buyers at once"
+
+
+def units(count: int) -> str:
+    """Return a number of units in words: "1 unit", "2 units"."""
+    return "1 unit" if count == 1 else f"{count} units"
+
+
+def shown_status(claim: Hold | Order) -> str:
+    """Return the status of a hold or an order as pages show it: an overdue one is expired."""
+    return claim.status_at(timezone.now()).label.lower()
+
+
+def state_of_hold(hold: Hold) -> str:
+    """Return a sentence on the state of a hold."""
+    now = timezone.now()
+    status = hold.status_at(now)
+    if status == Hold.Status.ACTIVE:
+        left = time_left((hold.expires_at - now).total_seconds())
+        return f"Keeps {units(hold.quantity)} until {moment_text(hold.expires_at)}, {left} left."
+    ended_at = moment_text(hold.ended_at or hold.expires_at)
+    if status == Hold.Status.CONVERTED:
+        return f"Became order {identifiers.short(hold.order.pk)} at {ended_at}."
+    how = "Expired" if status == Hold.Status.EXPIRED else "Released"
+    return f"{how} at {ended_at}: it keeps no units."
+
+
+def state_of_order(order: Order) -> str:
+    """Return a sentence on the state of an order and of its money."""
+    now = timezone.now()
+    status = order.status_at(now)
+    if status == Order.Status.PENDING_PAYMENT:
+        left = time_left((order.payment_due_at - now).total_seconds())
+        total = amount_text(order.total_amount, order.currency)
+        return f"Waits for payment of {total} until {moment_text(order.payment_due_at)}, {left} left."
+    if order.paid_at:
+        total = amount_text(order.total_amount, order.currency)
+        return f"Paid {total} at {moment_text(order.paid_at)}; {_money_back(order)}."
+    how = "Cancelled" if status == Order.Status.CANCELLED else "Expired without payment"
+    ended = f"{how} at {moment_text(order.closed_at or order.payment_due_at)}"
+    return f"{ended}; {_money_back(order)}." if order.refund or order.refunded_amount else f"{ended}."
+
+
+def _money_back(order: Order) -> str:
+    given_back = f"{amount_text(order.refunded_amount, order.currency)} was given back"
+    if order.refund == Order.Refund.DUE:
+        return f"money is due for refund, {given_back}" if order.refunded_amount else "its money is due for refund"
+    return given_back if order.refunded_amount else "nothing was given back"
+
+
+def refund_of(order: Order) -> tuple[str, str] | None:
+    """Return the state of an order's refund and its words, None when there is none."""
+    if order.refund == Order.Refund.DUE:
+        return "due", "refund due"
+    if order.refund == Order.Refund.DONE:
+        return "done", "refunded"
+    return ("done", "partly refunded") if order.refunded_amount else None
+
+
+def effect_of_release(hold: Hold) -> str:
+    """Say what releasing a hold will do to it and to its units."""
+    status = shown_status(hold)
+    if status != Hold.Status.ACTIVE.label.lower():
+        return f"Nothing: the hold is {status}."
+    return f"The buyer loses the hold; its {units(hold.quantity)} {_are(hold.quantity)} {UNITS_ARE_FREE}."
+
+
+def effect_of_cancellation(order: Order) -> str:
+    """Say what cancelling an order will do to it, to its units and to money."""
+    status = shown_status(order)
+    if status != Order.Status.PENDING_PAYMENT.label.lower():
+        return f"Nothing: the order is {status}."
+    return (
+        f"The order is cancelled; its {units(order.quantity)} {_are(order.quantity)} {UNITS_ARE_FREE}."
+        " A payment that comes later is due for refund."
+    )
+
+
+def released(hold: Hold) -> str:
+    """Say that a hold was released."""
+    return f"Hold {hold} is released; its {units(hold.quantity)} {_are(hold.quantity)} available again."
+
+
+def cancelled(order: Order) -> str:
+    """Say that an order was cancelled."""
+    return f"Order {order} is cancelled; its {units(order.quantity)} {_are(order.quantity)} available again."
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

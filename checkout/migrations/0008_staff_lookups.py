@@ -1,0 +1,23 @@
+"""Indexes for the lists of staff: holds and orders of a customer, orders of a product, built concurrently."""
+
+from django.db import migrations, models
+
+from flashsale.core.migrations import AddIndexConcurrently
+
+NAMED = ~models.Q(customer_id="")
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("checkout", "0007_refusal_counts")]
+    operations = [
+        AddIndexConcurrently(
+            "hold",
+            models.Index(name="hold_by_customer", fields=["customer_id", "created_at"], condition=NAMED),
+        ),
+        AddIndexConcurrently(
+            "order",
+            models.Index(name="order_by_customer", fields=["customer_id", "created_at"], condition=NAMED),
+        ),
+        AddIndexConcurrently("order", models.Index(name="order_by_product", fields=["product", "created_at"])),
+    ]
