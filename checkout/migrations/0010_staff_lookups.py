@@ -9,7 +9,7 @@ NAMED = ~models.Q(customer_id="")
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("checkout", "0007_refusal_counts")]
+    dependencies = [("checkout", "0009_order_sold_by_product")]
     operations = [
         AddIndexConcurrently(
             "hold",
