@@ -1,6 +1,7 @@
 """Random interleavings of everything that changes holds, orders and payments: the promises hold after each step."""
 
 import contextlib
+from collections import Counter
 from decimal import Decimal
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ from checkout.tests.factories import let_hold_pass, let_order_pass
 from flashsale.core.refusals import Refusal
 from payments import inbox, payment_records, refunds
 from payments import tasks as payment_tasks
-from payments.models import Payment, WebhookEvent
+from payments.models import Payment, RefundRequest, WebhookEvent
 from payments.tests.factories import let_event_pass, receive, undone
 
 LIMIT = 3
@@ -30,6 +31,12 @@ CUSTOMERS = ["ann", "bob"]
 UNITS_OF_CUSTOMERS = {"pending_payment", "paid"}
 FINAL = {Order.Status.PAID, Order.Status.CANCELLED}
 SEEN_BY_STAFF = {"needs_review", "parked", "dead"}
+
+
+def _is_due(payment: Payment) -> bool:
+    """Say, without the code under test, whether something of a payment has to be given back."""
+    target = payment.amount if payment.status == "refund_due" else payment.refund_target
+    return payment.refunded_amount < target
 
 
 class Sale(RuleBasedStateMachine):
@@ -137,8 +144,21 @@ class Sale(RuleBasedStateMachine):
 
     @rule(order=ordered)
     def staff_give_money_back(self, order):
-        for payment in Payment.objects.filter(order=order, status="refund_due"):
-            refunds.mark_refunded(payment, staff=self.staff, note="by bank transfer")
+        for payment in Payment.objects.filter(order=order):
+            if _is_due(payment):
+                refunds.mark_refunded(payment, staff=self.staff, note="by bank transfer")
+
+    @rule(
+        order=ordered,
+        part=st.sampled_from([None, Decimal(0), Decimal("0.01"), Decimal(10), Decimal("29.99")]),
+        units=st.integers(0, LIMIT),
+        already_done=st.booleans(),
+    )
+    def staff_refund_an_order(self, order, part, units, already_done):
+        if order is None:
+            return
+        wanted = {"amount": part, "restock_units": units, "already_done": already_done}
+        self._try(lambda: refunds.request(order, staff=self.staff, note="Ticket 17", **wanted))
 
     @rule(order=ordered, refund=st.integers(1, 3))
     def a_refund_fails_later(self, order, refund):
@@ -161,10 +181,18 @@ class Sale(RuleBasedStateMachine):
     def no_customer_has_more_than_allowed(self):
         """Counted here, row by row: what is set aside, waits for its payment, or was bought."""
         product = self.products[0]
-        rows = [hold for hold in Hold.objects.filter(product=product) if hold.status == "active"]
-        rows += [order for order in Order.objects.filter(product=product) if order.status in UNITS_OF_CUSTOMERS]
-        for customer in CUSTOMERS:
-            assert sum(row.quantity for row in rows if row.customer_id == customer) <= LIMIT
+        units = Counter()
+        for hold in Hold.objects.filter(product=product, status="active"):
+            units[hold.customer_id] += hold.quantity
+        for order in Order.objects.filter(product=product, status__in=UNITS_OF_CUSTOMERS):
+            units[order.customer_id] += order.quantity - order.restocked_units
+        assert all(units[customer] <= LIMIT for customer in CUSTOMERS)
+
+    @invariant()
+    def what_was_put_back_was_asked_for(self):
+        for order in Order.objects.all():
+            asked = RefundRequest.objects.filter(payment__order=order).aggregate(units=Sum("restocked_units"))
+            assert order.restocked_units == (asked["units"] or 0)
 
     @invariant()
     def every_success_has_a_place(self):
@@ -188,7 +216,7 @@ class Sale(RuleBasedStateMachine):
     def orders_show_what_their_payments_say(self):
         for order in Order.objects.all():
             sums = order.payments.aggregate(back=Sum("refunded_amount"))
-            is_due = order.payments.filter(status="refund_due").exists()
+            is_due = any(_is_due(payment) for payment in order.payments.all())
             assert order.refunded_amount == (sums["back"] or 0)
             assert (order.refund == "due") == is_due
 
