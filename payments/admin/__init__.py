@@ -2,7 +2,8 @@
 
 from payments.admin.disputes import DisputeAdmin
 from payments.admin.events import WebhookEventAdmin
+from payments.admin.orders import RefundableOrderAdmin
 from payments.admin.payments import PaymentAdmin
 from payments.admin.refunds import RefundAdmin
 
-__all__ = ["DisputeAdmin", "PaymentAdmin", "RefundAdmin", "WebhookEventAdmin"]
+__all__ = ["DisputeAdmin", "PaymentAdmin", "RefundAdmin", "RefundableOrderAdmin", "WebhookEventAdmin"]

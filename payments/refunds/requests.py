@@ -77,7 +77,7 @@ def request(
 
 def bought_with(order: Order) -> Payment | None:
     """Return the payment that bought an order; None for an order that was never paid."""
-    return Payment.objects.filter(order=order, event__reason=BOUGHT).first()
+    return next((payment for payment in order.payments.all() if payment.event.reason == BOUGHT), None)
 
 
 def _payment_of(order: Order, payment: Payment | None) -> Payment:

@@ -29,12 +29,14 @@ OFFERED = {
     },
     "catalog/stock/": {"viewer": set(), "operator": set(), "manager": {"adjust_stock"}},
     "checkout/hold/": {"viewer": set(), "operator": {"release"}, "manager": {"release"}},
-    "checkout/order/": {"viewer": set(), "operator": {"cancel"}, "manager": {"cancel"}},
+    "checkout/order/": {"viewer": set(), "operator": {"cancel", "refund"}, "manager": {"cancel", "refund"}},
     "payments/webhookevent/": {
         "viewer": set(), "operator": {"retry", "accept", "refund", "dismiss"},
         "manager": {"retry", "accept", "refund", "dismiss"},
     },
-    "payments/payment/": {"viewer": set(), "operator": {"mark_refunded"}, "manager": {"mark_refunded"}},
+    "payments/payment/": {
+        "viewer": set(), "operator": {"refund", "mark_refunded"}, "manager": {"refund", "mark_refunded"},
+    },
 }  # fmt: skip
 
 

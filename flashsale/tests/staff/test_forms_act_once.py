@@ -82,11 +82,13 @@ ACTIONS = {
     "catalog.stock.adjust_stock": lambda: ProductFactory(name="Widget").stock,
     "checkout.hold.release": HoldFactory,
     "checkout.order.cancel": OrderFactory,
+    "checkout.order.refund": lambda: payment().order,
     "payments.webhookevent.retry": dead,
     "payments.webhookevent.accept": doubtful,
     "payments.webhookevent.refund": doubtful,
     "payments.webhookevent.dismiss": doubtful,
     "payments.payment.mark_refunded": payment,
+    "payments.payment.refund": payment,
 }
 
 

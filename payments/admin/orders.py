@@ -1,0 +1,34 @@
+"""Orders for staff, who also refund them: checkout's page of orders with what only payments know of."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+from checkout.admin import OrderAdmin
+from checkout.models import Order
+from payments import refunds
+from payments.admin import refunding
+
+# Checkout registers its own page first, when it is imported above.
+admin.site.unregister(Order)
+
+
+@admin.register(Order)
+class RefundableOrderAdmin(OrderAdmin):
+    actions: Any = (*OrderAdmin.actions, "refund")
+    page_actions: Any = (*OrderAdmin.page_actions, "refund")
+
+    def has_refund_permission(self, request: HttpRequest) -> bool:
+        """Say whether this member of staff may refund orders: it takes the permission to change payments."""
+        return request.user.has_perm("payments.change_payment")
+
+    def is_offered(self, action: str, row: Order) -> bool:
+        return row.status == Order.Status.PAID if action == "refund" else super().is_offered(action, row)
+
+    @admin.action(description="Refund", permissions=["refund"])
+    def refund(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:
+        orders = queryset.prefetch_related(refunding.WITH_PAYMENTS)
+        return refunding.ask_and_refund(self, request, orders, payment_of=refunds.bought_with)
