@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
@@ -36,5 +36,5 @@ class RefundState(RadioFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         state = self.value()
         if state == "some":
-            return queryset.filter(refunded_amount__gt=0).exclude(refund=Order.Refund.DONE)
+            return queryset.filter(refunded_amount__gt=0, refunded_amount__lt=F("total_amount"))
         return queryset.filter(refund=state) if state else queryset

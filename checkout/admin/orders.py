@@ -47,14 +47,15 @@ class OrderAdmin(ClaimAdmin):
     search_fields = ("id", "payment_id", "customer_id", "product__name")
     search_help_text = "Order, hold, payment, customer or product"
     when_empty = "An order appears here when a buyer orders what a hold keeps."
-    actions = ("cancel", "export_csv")
-    page_actions = ("cancel",)
+    actions: tuple[str, ...] = ("cancel", "export_csv")
+    page_actions: tuple[str, ...] = ("cancel",)
     fieldsets = (
         (
             None,
             {
                 "fields": (
-                    "id", "product_link", "quantity", "unit_price_shown", "total", "customer", "hold_link",
+                    "id", "product_link", "quantity", "restocked_units", "unit_price_shown", "total", "customer",
+                    "hold_link",
                 ),
             },
         ),
@@ -68,6 +69,7 @@ class OrderAdmin(ClaimAdmin):
             "Order": "id", "Time": "created_at", "Product": "product.name", "Product id": "product_id",
             "Quantity": "quantity", "Total": "total_amount", "Currency": "currency", "Customer": "customer_id",
             "Status": sentences.shown_status, "Payment id": "payment_id", "Paid at": "paid_at",
+            "Units put back": "restocked_units",
             "Refund": lambda order: (sentences.refund_of(order) or ("", ""))[1], "Given back": "refunded_amount",
             "Unit price": "unit_price", "Payment due at": "payment_due_at", "Closed at": "closed_at", "Hold": "hold_id",
         },

@@ -46,7 +46,8 @@ def state_of_order(order: Order) -> str:
         return f"Waits for payment of {total} until {moment_text(order.payment_due_at)}, {left} left."
     if order.paid_at:
         total = amount_text(order.total_amount, order.currency)
-        return f"Paid {total} at {moment_text(order.paid_at)}; {_money_back(order)}."
+        restocked = f"; {units(order.restocked_units)} put back on sale" if order.restocked_units else ""
+        return f"Paid {total} at {moment_text(order.paid_at)}; {_money_back(order)}{restocked}."
     how = "Cancelled" if status == Order.Status.CANCELLED else "Expired without payment"
     ended = f"{how} at {moment_text(order.closed_at or order.payment_due_at)}"
     return f"{ended}; {_money_back(order)}." if order.refund or order.refunded_amount else f"{ended}."
@@ -64,7 +65,8 @@ def refund_of(order: Order) -> tuple[str, str] | None:
     if order.refund == Order.Refund.DUE:
         return "due", "refund due"
     if order.refund == Order.Refund.DONE:
-        return "done", "refunded"
+        is_whole = order.refunded_amount >= order.total_amount or order.paid_at is None
+        return "done", "refunded" if is_whole else "partly refunded"
     return ("done", "partly refunded") if order.refunded_amount else None
 
 

@@ -1,7 +1,5 @@
 """Orders for staff, who also refund them: checkout's page of orders with what only payments know of."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -18,8 +16,8 @@ admin.site.unregister(Order)
 
 @admin.register(Order)
 class RefundableOrderAdmin(OrderAdmin):
-    actions: Any = (*OrderAdmin.actions, "refund")
-    page_actions: Any = (*OrderAdmin.page_actions, "refund")
+    actions = (*OrderAdmin.actions, "refund")
+    page_actions = (*OrderAdmin.page_actions, "refund")
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Say whether this member of staff may refund orders: it takes the permission to change payments."""

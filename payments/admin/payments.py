@@ -5,9 +5,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from flashsale.core import money
 from flashsale.core.staff.big_tables import BigTableAdmin
-from flashsale.core.staff.columns import money_column
+from flashsale.core.staff.columns import amount_text, money_column
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.filters import TimeRange
 from payments import refunds
@@ -48,7 +47,7 @@ class PaymentAdmin(BigTableAdmin):
             return refunds.mark_refunded(payment, staff=request.user, note=note)
 
         def describe(_: Payment, result: Payment) -> str:
-            back = f"{money.render(result.refunded_amount, result.currency)} {result.currency}"
+            back = amount_text(result.refunded_amount, result.currency)
             return f"{result}: {result.get_status_display()}; {back} were given back in all."
 
         return self.confirm_and_run(

@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminIntegerFiel
 from checkout.models import Order
 from flashsale.core import money
 from flashsale.core.limits import MAX_INTEGER
+from flashsale.core.staff.columns import amount_text
 from flashsale.core.staff.confirmed_actions import ConfirmedActionsAdmin, NoteForm
 from payments import refunds
 from payments.models import Payment, RefundRequest
@@ -116,9 +117,9 @@ def effect_of_marking(payment: Payment) -> str:
     """Return what is recorded when staff mark a payment as refunded by other means."""
     if payment.is_refund_done:
         return "Nothing will be done: what had to be given back was."
-    amount = money.render(payment.amount_due or payment.amount_left, payment.currency)
+    amount = amount_text(payment.amount_due or payment.amount_left, payment.currency)
     return (
-        f"{amount} {payment.currency} are recorded as given back by other means. The provider is not asked, and the"
+        f"{amount} are recorded as given back by other means. The provider is not asked, and the"
         " order's units stay sold."
     )
 
@@ -129,7 +130,7 @@ def effect_of_refund(payment: Payment) -> str:
     if order is None or not is_refundable(payment):
         return "Nothing will be done: it belongs to no paid order."
     left, paid, back, due = (
-        f"{money.render(amount, payment.currency)} {payment.currency}"
+        amount_text(amount, payment.currency)
         for amount in (payment.amount_left, payment.amount, payment.refunded_amount, payment.amount_due)
     )
     way = (
