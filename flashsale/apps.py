@@ -20,12 +20,13 @@ class FlashsaleConfig(AppConfig):
 
         from flashsale.core.configuration import database_timeouts
         from flashsale.observability import heartbeat, prometheus
-        from flashsale.staff import deleted_accounts
+        from flashsale.staff import deleted_accounts, names
         from flashsale.staff.logins import sessions
 
         database_timeouts.register()
         heartbeat.register()
         prometheus.register()
+        names.rename()
         pre_delete.connect(
             deleted_accounts.reassign_before_delete, sender=User, dispatch_uid="flashsale.reassign_before_delete"
         )

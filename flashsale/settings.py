@@ -7,7 +7,6 @@ given. Everything else is production and refuses to start with a missing or defa
 import re
 
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 
 from flashsale import server
 from flashsale.api.openapi.settings import SPECTACULAR_SETTINGS  # noqa: F401  drf-spectacular reads it here
@@ -15,6 +14,7 @@ from flashsale.core import webhook_signatures
 from flashsale.core.configuration import environment as env
 from flashsale.local import servers
 from flashsale.observability import logs
+from flashsale.staff.theme_settings import UNFOLD  # noqa: F401  the admin's theme reads it here
 
 BASE_DIR = env.BASE_DIR
 STATE_DIR = env.state_dir()
@@ -119,7 +119,7 @@ MIDDLEWARE = [
     "flashsale.staff.refusals.StaffRefusalsMiddleware",
 ]
 
-# --- Staff sign in ----------------------------------------------------------------------------------------------------
+# --- Log-ins of staff -------------------------------------------------------------------------------------------------
 # Bounds concurrent hashes, and holds no database connection while hashing (flashsale/staff/logins/passwords.py).
 PASSWORD_HASHERS = ["flashsale.staff.logins.passwords.BoundedPasswordHasher"]
 # After so many wrong passwords a user name is locked for the address that sent them, and for no other.
@@ -135,27 +135,17 @@ STAFF_IDLE_MINUTES = env.whole("STAFF_IDLE_MINUTES", default=60, least=1, most=3
 SESSION_COOKIE_AGE = env.whole("STAFF_SESSION_HOURS", default=12, least=1, most=365 * 24) * 3600
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+LOGOUT_REDIRECT_URL = "admin:login"
 OTP_TOTP_ISSUER = "Flash sale"
 
-UNFOLD = {
-    "SITE_TITLE": "Flash sale",
-    "SITE_HEADER": "Flash sale",
-    "SITE_SYMBOL": "bolt",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("flashsale/icon.svg")}],
-    "SHOW_VIEW_ON_SITE": False,
-    # Where the admin's link to the site leads. "/" would lead back to the admin.
-    "SITE_URL": "/docs",
-    "LOGIN": {"form": "flashsale.staff.logins.forms.SignInForm"},
-    "DASHBOARD_CALLBACK": "flashsale.staff.dashboard.dashboard_callback",
-    "STYLES": [lambda _request: static("flashsale/admin.css")],
-    "SIDEBAR": {"show_search": True, "show_all_applications": False},
-}
 ROOT_URLCONF = "flashsale.urls"
 CSRF_FAILURE_VIEW = "flashsale.web.error_pages.csrf_failure"
 WSGI_APPLICATION = "flashsale.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before those of the apps: our templates replace some of the admin's theme.
+        "DIRS": [BASE_DIR / "flashsale/templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -74,6 +74,9 @@ EVENTS: dict[str, _Kind] = {
         "reason",
         level=logging.WARNING,
     ),
+    "two_factor_changed": _kind(
+        "two_factor_changes", "Authenticator apps added or removed", "action", level=logging.WARNING
+    ),
     "lock_retry": _kind("lock_retries", "Transactions retried", "sqlstate", level=logging.WARNING),
     "request_busy": _kind("requests_busy", "Requests answered with `busy`, by reason", "reason", level=logging.WARNING),
     "outcome_unknown": _kind("outcomes_unknown", "Commits whose outcome is unknown", level=logging.ERROR),

@@ -25,6 +25,7 @@ MANAGER = (
     OPERATOR
     | {"catalog.add_product", "catalog.change_product", "catalog.add_stockadjustment"}
     | {"flashsale.view_loginfailure", "flashsale.delete_loginfailure"}
+    | {"otp_totp.view_totpdevice", "otp_totp.delete_totpdevice"}
     | {f"rest_framework_api_key.{verb}_apikey" for verb in ("view", "add", "change")}
     | {label.replace(".", f".{verb}_") for verb in ("view", "change") for label in SCHEDULED}
 )
@@ -33,6 +34,7 @@ ROLES = {"viewer": VIEWER, "operator": OPERATOR, "manager": MANAGER}
 ADDED_LATER = {
     "disputes": (tuple(ROLES), {"payments.view_dispute"}),
     "failed log-ins": (("manager",), {"flashsale.view_loginfailure", "flashsale.delete_loginfailure"}),
+    "two-factor devices": (("manager",), {"otp_totp.view_totpdevice", "otp_totp.delete_totpdevice"}),
 }
 
 

@@ -6,7 +6,7 @@ An attempt is counted in one statement before its password is compared: of any n
 
 import contextlib
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -81,7 +81,12 @@ def _count(name: str, source: str) -> tuple[int, float]:
 
 def is_locked(failure: LoginFailure) -> bool:
     """Say whether log-ins with this name from this source are refused now."""
-    return failure.failures >= settings.LOGIN_MAX_FAILURES and failure.last_at >= timezone.now() - _lockout()
+    return failure.failures >= settings.LOGIN_MAX_FAILURES and lock_ends_at(failure) >= timezone.now()
+
+
+def lock_ends_at(failure: LoginFailure) -> datetime:
+    """Return when the failures are forgotten, and with them a lock."""
+    return failure.last_at + _lockout()
 
 
 def unlock(*, name: str | None = None, source: str | None = None) -> int:

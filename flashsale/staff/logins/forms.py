@@ -16,7 +16,7 @@ MAX_PASSWORD_LENGTH = 4096
 MAX_CODE_LENGTH = 16
 
 
-class SignInForm(OTPAuthenticationFormMixin, AuthenticationForm):
+class LogInForm(OTPAuthenticationFormMixin, AuthenticationForm):
     """Asks for the code after the password was right, and only for accounts with a confirmed device.
 
     Besides Django's own errors, its validation raises `NameLocked` and `HashingBusy`.

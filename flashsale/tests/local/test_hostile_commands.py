@@ -46,6 +46,7 @@ RIGHT = {
     "describe_api": {},
     "make_token": {"--name": "ERP"},
     "unlock_logins": {},
+    "remove_two_factor": {"--name": "ann"},
 }
 # Options that accept any text.
 TAKE_TEXT = {"--name", "--description", "--max-per-customer", "--max-per-hold", "--stock", "--price", "--into"}

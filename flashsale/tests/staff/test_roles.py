@@ -1,14 +1,18 @@
 """Roles: what each may do, by POST as well as in the page; changes of a role by staff are kept."""
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.urls import reverse
+from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from rest_framework_api_key.models import APIKey
 
 from catalog.models import Product, Stock
 from checkout import orders
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
+from flashsale.models import LoginFailure
 from flashsale.tests.support.admin import admin_url, decide
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive
@@ -18,7 +22,7 @@ OPERATORS, MANAGERS = {"operator", "manager"}, {"manager"}
 
 @pytest.fixture(params=["viewer", "operator", "manager"])
 def role(request, roles, client, django_user_model) -> str:
-    """A member of staff with one role, signed in."""
+    """A member of staff with one role, logged in."""
     person = django_user_model.objects.create_user(request.param, password="x", is_staff=True)
     person.groups.add(Group.objects.get(name=request.param))
     client.force_login(person)
@@ -131,7 +135,21 @@ def edit_a_product(client):
 
 
 def make_a_token(client):
-    return client.post(reverse("admin:rest_framework_api_key_apikey_add"), {"name": "mine"}).status_code == 302
+    client.post(reverse("admin:rest_framework_api_key_apikey_add"), {"name": "mine"})
+    return APIKey.objects.filter(name="mine").exists()
+
+
+def unlock_a_name(client):
+    failure = LoginFailure.objects.create(name="ann", source="address 192.0.2.1", failures=9, last_at=timezone.now())
+    decide(client, failure, "unlock")
+    return not LoginFailure.objects.exists()
+
+
+def remove_a_lost_phone(client):
+    owner = User.objects.create_user("ann")
+    device = TOTPDevice.objects.create(user=owner, name="phone", confirmed=True)
+    decide(client, device, "remove", note="Ticket 17")
+    return not TOTPDevice.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -141,6 +159,7 @@ def make_a_token(client):
         (give_back, OPERATORS), (dismiss, OPERATORS), (retry, OPERATORS), (mark_refunded, OPERATORS),
         (adjust_stock, MANAGERS), (adjust_stock_of_a_product, MANAGERS), (publish, MANAGERS), (withdraw, MANAGERS),
         (add_a_product, MANAGERS), (edit_a_product, MANAGERS), (make_a_token, MANAGERS),
+        (unlock_a_name, MANAGERS), (remove_a_lost_phone, MANAGERS),
     ],
     ids=lambda value: value.__name__ if callable(value) else None,
 )  # fmt: skip

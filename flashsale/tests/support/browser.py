@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pytest
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
 from django.db import connections
+from django.test import Client
 from playwright.sync_api import Page, Request, sync_playwright
 
 from flashsale.tests.support.processes import WAIT_SECONDS
@@ -25,6 +28,15 @@ def tool(name: str) -> str:
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is not installed")
     return path
+
+
+def log_in_as(page: Page, user: AbstractUser) -> None:
+    """Give the page's browser a session of this member of staff."""
+    client = Client()
+    client.force_login(user)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.goto("/livez")
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": page.url}])
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """Where a log-in ends: at the page that was asked for, or else at the first page; never elsewhere, never at a 404."""
 
+import re
+
 import pytest
 from django.contrib.auth import SESSION_KEY
 from django.test import Client
@@ -93,3 +95,53 @@ def test_logging_out_ends_at_a_page_of_our_own(admin_client, wanted):
     assert answer.status_code == 200
     assert all(url.startswith("/admin/") for url, _ in answer.redirect_chain)
     assert Client().get(INDEX).status_code == 302
+
+
+def test_a_link_to_the_log_out_leads_to_the_first_page_and_keeps_the_session(admin_client):
+    answer = admin_client.get("/admin/logout/", follow=True)
+
+    assert answer.redirect_chain == [(INDEX, 302)]
+    assert SESSION_KEY in admin_client.session
+
+
+def test_logging_out_ends_at_the_log_in_which_says_so(admin_client):
+    answer = admin_client.post("/admin/logout/", follow=True)
+
+    assert answer.redirect_chain == [("/admin/login/", 302)]
+    assert "You are logged out." in answer.content.decode()
+
+
+def test_a_changed_password_ends_at_a_page_of_the_admin(client, ann):
+    client.force_login(ann)
+    fields = {"old_password": "secret-1", "new_password1": "correct-horse-9", "new_password2": "correct-horse-9"}
+
+    answer = client.post("/admin/password_change/", fields, follow=True)
+
+    assert answer.status_code == 200
+    assert answer.redirect_chain == [("/admin/password_change/done/", 302)]
+
+
+@pytest.mark.parametrize("path", ["/admin/two-factor/", "/admin/password_change/", "/admin/search/?s=abc"])
+def test_a_page_of_one_s_own_account_needs_a_log_in_and_comes_back(client, path):
+    asked = client.get(path)
+
+    assert asked.status_code == 302
+    assert ends_at(client, client.post(asked.url, FIELDS)) == path
+
+
+@pytest.mark.parametrize("access", ["public", "token"])
+def test_the_log_in_leads_to_no_page_that_needs_a_token(client, settings, access):
+    settings.API_ACCESS = access
+
+    page = client.get("/admin/login/").content.decode()
+
+    links = re.findall(r'<a [^>]*href="([^"]*)"', page)
+    assert [url for url in links if client.get(url, follow=True).status_code >= 400] == []
+    assert "Return to site" not in page
+
+
+def test_pages_say_log_in_and_never_sign_in(client):
+    pages = [client.get("/admin/login/"), client.post("/admin/login/", FIELDS | {"password": "wrong"})]
+
+    assert all("Log in" in page.content.decode() for page in pages)
+    assert all("sign in" not in page.content.decode().lower() for page in pages)

@@ -1,7 +1,6 @@
 """Logging in to the admin: password, lock after failures, and the code of an authenticator app."""
 
 import pytest
-from django.urls import reverse
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -89,9 +88,3 @@ def test_a_code_without_the_password_is_refused(client, device):
 
     assert answer.status_code == 200
     assert "authenticator app shows now" not in answer.content.decode()
-
-
-def test_an_administrator_sees_the_qr_code(admin_client, device):
-    picture = admin_client.get(reverse("admin:otp_totp_totpdevice_qrcode", args=[device.pk]))
-
-    assert (picture.status_code, picture.headers["Content-Type"]) == (200, "image/svg+xml")

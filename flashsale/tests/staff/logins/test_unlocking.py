@@ -1,14 +1,19 @@
 """A lock can be seen and removed, in the admin and by a command; old failures are purged."""
 
+from datetime import timedelta
+
 import pytest
 from django.conf import settings as configured
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.urls import reverse
+from django.utils import timezone
 
 from flashsale.models import LoginFailure
 from flashsale.staff.logins import attempts
+from flashsale.tests.support.admin import admin_url, messages_of
+from flashsale.tests.support.forms import filled_in
 from flashsale.tests.support.logins import log_in
 
 
@@ -29,9 +34,31 @@ def test_staff_see_and_unlock_a_name_in_the_admin(client, admin_client, locked):
     ).content.decode()
 
     assert f"address {locked}" in page
-    assert f"ann may log in again from address {locked}." in told
+    assert f"Unlocked ann, address {locked}." in told
     assert log_in(client, address=locked).status_code == 302
     assert LogEntry.objects.get().get_change_message() == f"Unlocked ann from address {locked}"
+
+
+def test_the_list_and_the_page_say_until_when_a_name_is_locked(admin_client, locked):
+    LoginFailure.objects.create(name="bob", source="two-factor page", failures=1, last_at=timezone.now())
+    failure = LoginFailure.objects.get(name="ann")
+    until = timezone.localtime(failure.last_at + timedelta(minutes=configured.LOGIN_LOCKOUT_MINUTES))
+
+    pages = [admin_client.get(admin_url(LoginFailure, *where)) for where in (("changelist",), ("change", failure.pk))]
+
+    for page in pages:
+        assert f"Locked until {until:%Y-%m-%d %H:%M:%S} UTC" in page.content.decode()
+    assert "Not locked" in pages[0].content.decode()
+
+
+def test_a_name_is_unlocked_by_a_button_on_the_page_of_its_failures(client, admin_client, locked):
+    failure = LoginFailure.objects.get()
+    page = admin_client.get(admin_url(LoginFailure, "change", failure.pk))
+
+    told = admin_client.post(admin_url(LoginFailure, "changelist"), filled_in(page, holding="action"), follow=True)
+
+    assert messages_of(told) == [f"Unlocked ann, address {locked}."]
+    assert log_in(client, address=locked).status_code == 302
 
 
 def test_unlocking_needs_the_permission(client, locked, django_user_model):
