@@ -16,6 +16,7 @@ from flashsale.core.rest.client_address import address_of
 from flashsale.staff import dashboard, menu, names
 from flashsale.staff.logins import known_browsers, limits
 from flashsale.staff.logins.forms import OwnPasswordForm
+from flashsale.staff.search import page as search_page
 from flashsale.staff.two_factor import page as two_factor_page
 
 
@@ -94,6 +95,10 @@ class SaleAdminSite(UnfoldAdminSite):
         """Set up, replace or remove one's own authenticator app. Raises `NameLocked` and `HashingBusy`."""
         request.current_app = self.name
         return two_factor_page.answer(request, self.each_context(request))
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Answer the search of the side bar (`flashsale.staff.search`) instead of the theme's."""
+        return search_page.answer(request)
 
     def live(self, request: HttpRequest) -> HttpResponse:
         """Answer the part of the page that refreshes itself."""

@@ -33,6 +33,7 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [_url_of(path) for path in SCRIPTS],
     "SIDEBAR": {
         "show_search": True,
+        "command_search": True,
         "show_all_applications": False,
         "navigation": "flashsale.staff.menu.groups",
     },
