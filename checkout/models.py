@@ -193,7 +193,7 @@ class Order(IdempotentCreation):
         max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, default=Decimal(0)
     )
     restocked_units = models.IntegerField(
-        default=0, db_default=0, help_text="How many of its units staff put back on sale."
+        "units put back", default=0, db_default=0, help_text="Units that staff put back on sale, after a refund."
     )
     created_at = models.DateTimeField()
     payment_due_at = models.DateTimeField()

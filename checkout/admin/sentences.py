@@ -56,7 +56,7 @@ def state_of_order(order: Order) -> str:
 def _money_back(order: Order) -> str:
     given_back = f"{amount_text(order.refunded_amount, order.currency)} was given back"
     if order.refund == Order.Refund.DUE:
-        return f"money is due for refund, {given_back}" if order.refunded_amount else "its money is due for refund"
+        return f"money is due for refund, {given_back}" if order.refunded_amount else "money is due for refund"
     return given_back if order.refunded_amount else "nothing was given back"
 
 

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
             model_name="order",
             name="restocked_units",
             field=models.IntegerField(
-                db_default=0, default=0, help_text="How many of its units staff put back on sale."
+                "units put back", db_default=0, default=0, help_text="Units that staff put back on sale, after a refund."
             ),
         ),
         AddConstraintNotValid(

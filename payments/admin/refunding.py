@@ -42,10 +42,11 @@ class OrderRefundForm(NoteForm):
         required=False,
         label="How",
         choices=[
-            ("", "Through the provider where it can; otherwise it is due until staff record it"),
-            ("yes", "It was given back by other means already; record it"),
+            ("", "Through the provider, if it can"),
+            ("yes", "Given back already, by other means"),
         ],
         widget=UnfoldAdminSelectWidget(),
+        help_text="What the provider cannot give back is due until staff record that it was.",
     )
     restock_units = forms.IntegerField(
         required=False,

@@ -84,6 +84,8 @@ def test_each_action_does_what_it_says_and_says_what_it_did(live_server, ann, vi
     product = ProductFactory(name="Widget", stock=50)
     hold, order, paid = (make(product=product) for make in (HoldFactory, OrderFactory, OrderFactory))
     receive(key="evt_paid", order_id=paid.pk, payment_id="pay_1")
+    sold = OrderFactory(product=product, quantity=2)
+    receive(key="evt_sold", order_id=sold.pk, payment_id="pay_2")
     accepted, given_back, dismissed = doubtful("evt_a"), doubtful("evt_b"), doubtful("evt_c")
     dead = receive(key="evt_dead", payment_id="pay_dead").event
     WebhookEvent.objects.filter(pk=dead.pk).update(status="dead")
@@ -108,6 +110,11 @@ def test_each_action_does_what_it_says_and_says_what_it_did(live_server, ann, vi
                 f"Order {order} is cancelled; its 1 unit is available again.",
             ),
             (decide(page, "checkout/order/", order, "cancel"), "The order is cancelled."),
+            (
+                decide(page, "checkout/order/", sold, "refund", amount="10", restock_units="1"),
+                f"Order {sold}: refund of 10.00 USD requested, 1 unit put back on sale.",
+            ),
+            (decide(page, "checkout/order/", sold, "refund", amount="50"), "At most 49.98 USD can be refunded"),
             (decide(page, events, accepted, "accept"), "evt_a: success, applied"),
             (decide(page, events, given_back, "refund"), "evt_b: success, applied"),
             (decide(page, events, dismissed, "dismiss"), "evt_c: success, ignored"),
