@@ -269,6 +269,8 @@ class Payment(models.Model):
         indexes = [
             # Read by: staff, `refunds_due`, the metrics and automatic refunds (what must be refunded).
             models.Index(name="payment_with_refund_due", fields=["created_at"], condition=REFUND_IS_DUE),
+            # Read by: staff (payments by second, the money of a day, the newest first).
+            models.Index(name="payment_by_creation", fields=["created_at"]),
         ]
 
     def __str__(self) -> str:

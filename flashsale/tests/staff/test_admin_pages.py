@@ -42,24 +42,6 @@ def sign_in(page) -> None:
     page.wait_for_selector("#live-chart")
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_the_first_page_refreshes_without_a_reload(live_server, shop, viewport):
-    with open_page(live_server.url, viewport=viewport) as page:
-        sign_in(page)
-        before = page.inner_text("#live")
-        HoldFactory(product=shop.product, quantity=10)
-        page.wait_for_function("document.getElementById('live').innerText.includes('13 reserved')")
-        chart = page.evaluate("Chart.getChart('live-chart').data.datasets[0].data.reduce((a, b) => a + b, 0)")
-        fits = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-    assert "2 sold" in before
-    assert "3 reserved" in before
-    assert "95 available" in before
-    assert "1 Refunds due" in before
-    assert chart == 3
-    assert fits
-
-
 def test_when_a_session_ends_the_page_becomes_the_log_in_and_leads_back(live_server, shop):
     with open_page(live_server.url) as page:
         sign_in(page)
