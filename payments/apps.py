@@ -11,5 +11,5 @@ class PaymentsConfig(AppConfig):
         from payments import checks, inbox, order_story
 
         orders.register_creation_hook(inbox.early_events_query)
-        story.register(moments=order_story.moments_of, documents=order_story.documents_of)
+        story.register(order_story.story_of)
         register(checks.webhooks_can_be_verified, Tags.security, deploy=True)

@@ -19,6 +19,16 @@ REASON_LENGTH = 64
 NOTE_LENGTH = 500
 
 
+# Events that staff look for by what they name: all but the plain successes, which pay their order as they arrive, so
+# that these cost the indexes nothing; their order is known.
+NOT_PLAIN = (
+    Q(status__in=["ignored", "parked", "needs_review", "failed", "dead"])
+    | (Q(status="applied") & ~Q(kind="success"))
+    | Q(settled_by__isnull=False)
+)
+NAMING = {column: Q(**{f"{column}__isnull": False}) & NOT_PLAIN for column in ("order_ref", "hold_ref", "payment_ref")}
+
+
 class WebhookEvent(models.Model):
     """One message of a payment provider, committed before it is processed.
 
@@ -38,22 +48,22 @@ class WebhookEvent(models.Model):
     """
 
     class Status(models.TextChoices):
-        RECEIVED = "received"
-        APPLIED = "applied"
-        IGNORED = "ignored"
-        PARKED = "parked"
-        NEEDS_REVIEW = "needs_review"
-        FAILED = "failed"
-        DEAD = "dead"
+        RECEIVED = "received", "being processed"
+        APPLIED = "applied", "applied"
+        IGNORED = "ignored", "ignored"
+        PARKED = "parked", "waits for its order"
+        NEEDS_REVIEW = "needs_review", "needs review"
+        FAILED = "failed", "failed, is tried again"
+        DEAD = "dead", "dead"
 
     class Kind(models.TextChoices):
-        SUCCESS = "success"
-        FAILURE = "failure"
-        REFUNDED = "refunded"
-        REFUND_FAILED = "refund_failed"
-        DISPUTE = "dispute"
-        INFORMATIONAL = "noted"
-        UNKNOWN = "unknown"
+        SUCCESS = "success", "payment succeeded"
+        FAILURE = "failure", "payment failed"
+        REFUNDED = "refunded", "money given back"
+        REFUND_FAILED = "refund_failed", "refund failed"
+        DISPUTE = "dispute", "dispute"
+        INFORMATIONAL = "noted", "information"
+        UNKNOWN = "unknown", "unknown type"
 
     # Processed again at `next_attempt_at`.
     RETRYABLE = frozenset({Status.RECEIVED, Status.FAILED})
@@ -134,10 +144,14 @@ class WebhookEvent(models.Model):
                 fields=["received_at", "status"],
                 condition=Q(status__in=["needs_review", "dead"]),
             ),
+            # Read by: an order's page (what named it, also without being applied to it) and staff's search.
+            models.Index(name="event_naming_order", fields=["order_ref"], condition=NAMING["order_ref"]),
+            models.Index(name="event_naming_hold", fields=["hold_ref"], condition=NAMING["hold_ref"]),
+            models.Index(name="event_naming_payment", fields=["payment_ref"], condition=NAMING["payment_ref"]),
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.event_id}: {self.kind}, {self.status}"
+        return f"Event {self.event_id}"
 
     @property
     def is_retryable(self) -> bool:
@@ -193,9 +207,9 @@ class Payment(models.Model):
     """
 
     class Status(models.TextChoices):
-        APPLIED = "applied"
-        REFUND_DUE = "refund_due"
-        REFUNDED = "refunded"
+        APPLIED = "applied", "applied"
+        REFUND_DUE = "refund_due", "refund due"
+        REFUNDED = "refunded", "refunded"
 
     provider = models.CharField(max_length=PROVIDER_LENGTH)
     payment_id = models.CharField(
@@ -356,10 +370,10 @@ class Refund(models.Model):
     """
 
     class Status(models.TextChoices):
-        SENT = "sent"
-        ACCEPTED = "accepted"
-        REFUSED = "refused"
-        FAILED = "failed"
+        SENT = "sent", "sent, not answered yet"
+        ACCEPTED = "accepted", "accepted by the provider"
+        REFUSED = "refused", "refused by the provider"
+        FAILED = "failed", "failed after it was accepted"
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     attempt = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -403,6 +417,8 @@ class Refund(models.Model):
         indexes = [
             # Read by: the limit of automatic refunds in an hour.
             models.Index(name="refund_by_age", fields=["created_at"]),
+            # Read by: staff (search by the provider's id).
+            models.Index(name="refund_by_id", fields=["refund_id"], condition=Q(refund_id__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -421,9 +437,9 @@ class Dispute(models.Model):
     """
 
     class Status(models.TextChoices):
-        OPEN = "open"
-        WON = "won"
-        LOST = "lost"
+        OPEN = "open", "open"
+        WON = "won", "won, the money stays"
+        LOST = "lost", "lost, the money is gone"
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
     dispute_id = models.CharField(max_length=DISPUTE_ID_LENGTH, help_text="The provider's id.")
@@ -444,7 +460,9 @@ class Dispute(models.Model):
         indexes = [
             # Read by: staff (what needs a human, the newest first).
             models.Index(name="dispute_for_staff", fields=["created_at"], condition=Q(status__in=["open", "lost"])),
+            # Read by: staff (search by the provider's id).
+            models.Index(name="dispute_by_id", fields=["dispute_id"]),
         ]
 
     def __str__(self) -> str:
-        return f"{self.dispute_id} about {self.payment_id}: {self.status}"
+        return f"Dispute {self.dispute_id}"

@@ -93,9 +93,7 @@ class OrderAdmin(ClaimAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         order = self.get_object(request, object_id)
-        story: dict[str, Any] = {}
-        if order:
-            story = {"moments": order_story.moments_of(order), "documents": order_story.documents_of(order)}
+        story = {"story": order_story.story_of(order)} if order else {}
         return super().change_view(request, object_id, form_url, (extra_context or {}) | story)
 
     def is_offered(self, action: str, row: Order) -> bool:

@@ -55,6 +55,11 @@ def render(amount: Decimal, currency: str) -> str:
     return f"{amount.normalize():f}"
 
 
+def written(amount: Decimal, currency: str) -> str:
+    """Return the amount as `render` does, with its currency: "29.90 USD"."""
+    return f"{render(amount, currency)} {currency}".strip()
+
+
 def _decimals_of(amount: Decimal) -> int:
     """Count the decimals of a finite amount as written, less trailing zeros.
 

@@ -15,7 +15,7 @@ MAX_LINES = 300
 LONGER = {
     "flashsale/settings.py": 400,
     "checkout/models.py": 350,
-    "payments/models.py": 460,
+    "payments/models.py": 480,
 }
 
 # Columns and the one module that may assign them.

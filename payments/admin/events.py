@@ -1,40 +1,56 @@
 """Webhook events for staff, who settle those that need review or are dead."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from django.urls import reverse
-from django.utils.html import format_html_join
 
-from checkout import proved_payments
 from flashsale.core.staff.big_tables import BigTableAdmin
 from flashsale.core.staff.confirmed_actions import NoteForm
 from flashsale.core.staff.csv_export import Export
+from flashsale.core.staff.facts import FactColumn, FactsMixin
 from flashsale.core.staff.filters import TimeRange
-from payments import inbox
+from flashsale.core.staff.links import link_to
+from flashsale.core.staff.search import IndexedSearchMixin
+from payments import explanations, inbox
+from payments.admin import look_ups
+from payments.admin.event_page import EventPageMixin
+from payments.admin.forecasts import EFFECTS
 from payments.admin.forms import AcceptForm, RefundForm
+from payments.explanations import Situation
 from payments.models import WebhookEvent
 
-WARNINGS = {
-    "accept": "They are applied with their own amounts and currencies, whatever their orders say.",
-    "refund": "Their money becomes due for refund.",
-}
+
+def _order(of: Situation) -> str:
+    return link_to(of.order) if of.order else "-"
+
+
+def _why(of: Situation) -> str:
+    return explanations.why(of) or "-"
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(BigTableAdmin):
-    list_display = ("event_id", "provider", "kind", "status", "reason", "payment_ref", "attempts", "received_at")
+class WebhookEventAdmin(EventPageMixin, FactsMixin, IndexedSearchMixin, BigTableAdmin):
+    list_display = (
+        "event_id",
+        FactColumn("What", lambda of: of.event.get_kind_display()),
+        FactColumn("Paid", lambda of: of.paid or "-"),
+        FactColumn("Expected", lambda of: of.expected or "-"),
+        FactColumn("Order", _order),
+        "status",
+        FactColumn("Why", _why),
+        "received_at",
+    )
     list_filter = ("status", "kind", "provider", ("received_at", TimeRange))
     list_filter_submit = True
-    search_fields = ("event_id", "payment_ref", "order_ref")
+    list_select_related = ("order__product", "settled_by")
+    search_fields = ("event_id",)
+    search_help_text = "Event, payment, order or hold id"
     ordering = ("-received_at",)
-    exclude = ("body",)
-    readonly_fields = ("raw_body", "orders_with_its_payment_id")
-    actions = ("retry", "accept", "refund", "dismiss", "export_csv")
+    actions = ("accept", "refund", "dismiss", "retry", "export_csv")
     page_actions = ("accept", "refund", "dismiss", "retry")
     export = Export(
         {
@@ -45,6 +61,12 @@ class WebhookEventAdmin(BigTableAdmin):
             "settled_by": "settled_by.username", "settled_note": "settled_note",
         }
     )  # fmt: skip
+
+    def look_ups(self, text: str) -> Iterable[QuerySet[WebhookEvent]]:
+        return look_ups.events(text)
+
+    def facts_about(self, rows: Iterable[WebhookEvent]) -> Mapping[int, Situation]:
+        return {of.event.pk: of for of in explanations.read_all(rows)}
 
     def is_offered(self, action: str, row: WebhookEvent) -> bool:
         is_dead = row.status == WebhookEvent.Status.DEAD
@@ -57,21 +79,21 @@ class WebhookEventAdmin(BigTableAdmin):
 
         return self._settle(request, queryset, "retry", retry)
 
-    @admin.action(description="Settle: accept as they are", permissions=["decide"])
+    @admin.action(description="Accept", permissions=["decide"])
     def accept(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> TemplateResponse | None:
         def accept(event: WebhookEvent, **decision: Any) -> WebhookEvent:
             return inbox.accept(event.pk, staff=request.user, **decision)
 
         return self._settle(request, queryset, "accept", accept, AcceptForm)
 
-    @admin.action(description="Settle: give the money back", permissions=["decide"])
+    @admin.action(description="Give the money back", permissions=["decide"])
     def refund(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> TemplateResponse | None:
         def refund(event: WebhookEvent, **decision: Any) -> WebhookEvent:
             return inbox.refund(event.pk, staff=request.user, **decision)
 
         return self._settle(request, queryset, "refund", refund, RefundForm)
 
-    @admin.action(description="Settle: dismiss, nothing is to be done", permissions=["decide"])
+    @admin.action(description="Dismiss", permissions=["decide"])
     def dismiss(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> TemplateResponse | None:
         def dismiss(event: WebhookEvent, *, note: str) -> WebhookEvent:
             return inbox.dismiss(event.pk, staff=request.user, note=note)
@@ -86,21 +108,18 @@ class WebhookEventAdmin(BigTableAdmin):
         verb: Callable[..., WebhookEvent],
         form_class: type[NoteForm] = NoteForm,
     ) -> TemplateResponse | None:
+        def describe(_: WebhookEvent, result: WebhookEvent) -> str:
+            return f"{result}: {explanations.what_happened(explanations.read(result))}"
+
+        def effect(event: WebhookEvent) -> str:
+            of = explanations.read(event)
+            return f"{_headline(of)} {EFFECTS[action](of)}"
+
         return self.confirm_and_run(
-            request, queryset, action=action, verb=verb, form_class=form_class, warning=WARNINGS.get(action, "")
+            request, queryset, action=action, verb=verb, form_class=form_class, describe=describe, effect=effect
         )
 
-    @admin.display(description="Orders with this payment id")
-    def orders_with_its_payment_id(self, event: WebhookEvent) -> str:
-        """Link the orders with the event's payment id, proved or claimed; staff find out which of them it pays."""
-        if not event.payment_ref:
-            return "-"
-        links = (
-            (reverse("admin:checkout_order_change", args=[order_id]), order_id, "proved" if is_proved else "claimed")
-            for order_id, is_proved in proved_payments.orders_with(event.payment_ref)
-        )
-        return format_html_join(", ", '<a href="{}">{}</a> ({})', links) or "None"
 
-    @admin.display(description="Body")
-    def raw_body(self, event: WebhookEvent) -> str:
-        return event.body_text
+def _headline(of: Situation) -> str:
+    reason = explanations.why(of)
+    return f"{of.event.get_kind_display().capitalize()}: {reason}." if reason else ""

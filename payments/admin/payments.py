@@ -1,29 +1,56 @@
 """Payments for staff, who refund them and record what they gave back by other means."""
 
+from collections.abc import Iterable
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
+from flashsale.core import money
 from flashsale.core.staff.big_tables import BigTableAdmin
-from flashsale.core.staff.columns import amount_text, money_column
+from flashsale.core.staff.columns import moment_text
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.filters import TimeRange
-from payments import refunds
-from payments.admin import refunding
+from flashsale.core.staff.links import link_to
+from flashsale.core.staff.search import IndexedSearchMixin
+from payments import explanations, refunds
+from payments.admin import look_ups, refunding
+from payments.explanations.outcomes import amount_of
 from payments.models import Payment
 
 
 @admin.register(Payment)
-class PaymentAdmin(BigTableAdmin):
-    list_display = ("payment_id", "provider", "order", money_column("amount"), "status", "reason", "created_at")
+class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
+    list_display = (
+        "payment_id", "provider", "its_order", "its_amount", "given_back", "due", "status", "why_due", "created_at",
+    )  # fmt: skip
     list_filter = ("status", "provider", ("created_at", TimeRange))
     list_filter_submit = True
-    list_select_related = ("order",)
-    search_fields = ("payment_id", "order__id")
+    list_select_related = ("order__product", "event", "refunded_by")
+    search_fields = ("payment_id",)
+    search_help_text = "Payment, event, order or hold id"
     ordering = ("-created_at",)
     actions = ("refund", "mark_refunded", "export_csv")
     page_actions = ("refund", "mark_refunded")
+    fieldsets = (
+        (None, {"fields": ("payment_id", "provider", "its_order", "its_event", "created_at")}),
+        ("Money", {"fields": ("its_amount", "given_back", "due", "status", "why_due")}),
+        ("Given back", {"fields": ("its_requests", "its_refunds", "refunded_by", "refunded_note", "its_disputes")}),
+    )
+    readonly_fields = (
+        "its_order",
+        "its_event",
+        "its_amount",
+        "given_back",
+        "due",
+        "why_due",
+        "its_requests",
+        "its_refunds",
+        "its_disputes",
+    )
     export = Export(
         {
             "payment_id": "payment_id", "provider": "provider", "created_at": "created_at", "amount": "amount",
@@ -33,8 +60,16 @@ class PaymentAdmin(BigTableAdmin):
         }
     )  # fmt: skip
 
+    def look_ups(self, text: str) -> Iterable[QuerySet[Payment]]:
+        return look_ups.payments(text)
+
     def is_offered(self, action: str, row: Payment) -> bool:
         return refunding.is_refundable(row) if action == "refund" else not row.is_refund_done
+
+    def status_line(self, row: Payment) -> str:
+        reason = f", {explanations.why_due(row)}" if row.reason else ""
+        back = money.written(row.refunded_amount, row.currency)
+        return f"{amount_of(row)}, of which {back} were given back: {row.get_status_display()}{reason}."
 
     @admin.action(description="Refund", permissions=["decide"])
     def refund(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
@@ -47,9 +82,53 @@ class PaymentAdmin(BigTableAdmin):
             return refunds.mark_refunded(payment, staff=request.user, note=note)
 
         def describe(_: Payment, result: Payment) -> str:
-            back = amount_text(result.refunded_amount, result.currency)
+            back = money.written(result.refunded_amount, result.currency)
             return f"{result}: {result.get_status_display()}; {back} were given back in all."
 
         return self.confirm_and_run(
             request, queryset, action="mark_refunded", verb=mark, describe=describe, effect=refunding.effect_of_marking
         )
+
+    @admin.display(description="Order")
+    def its_order(self, payment: Payment) -> str:
+        return link_to(payment.order)
+
+    @admin.display(description="Event that brought it")
+    def its_event(self, payment: Payment) -> str:
+        return link_to(payment.event, payment.event.event_id)
+
+    @admin.display(description="Amount", ordering="amount")
+    def its_amount(self, payment: Payment) -> str:
+        return amount_of(payment)
+
+    @admin.display(description="Given back", ordering="refunded_amount")
+    def given_back(self, payment: Payment) -> str:
+        return money.written(payment.refunded_amount, payment.currency)
+
+    @admin.display(description="Due for refund")
+    def due(self, payment: Payment) -> str:
+        return money.written(payment.amount_due, payment.currency) if payment.amount_due else "-"
+
+    @admin.display(description="Why it is due")
+    def why_due(self, payment: Payment) -> str:
+        return explanations.why_due(payment) or "-"
+
+    @admin.display(description="Decided by staff")
+    def its_requests(self, payment: Payment) -> str:
+        """Return which refunds staff asked for or recorded, when and why."""
+        asked = payment.refund_requests.select_related("payment", "requested_by").order_by("created_at", "pk")
+        lines = ((moment_text(one.created_at), one.requested_by or "-", one, one.note) for one in asked)
+        return format_html_join(mark_safe("<br>"), "{}, {}: {} ({})", lines) or "None"
+
+    @admin.display(description="Refunds")
+    def its_refunds(self, payment: Payment) -> str:
+        """Link the attempts to refund it, with their outcomes."""
+        refunds_of_it = payment.refunds.select_related("payment").order_by("created_at", "pk")
+        links = ((link_to(refund), refund.get_status_display()) for refund in refunds_of_it)
+        return format_html_join("; ", "{}: {}", links) or "None through the provider"
+
+    @admin.display(description="Disputes")
+    def its_disputes(self, payment: Payment) -> str:
+        """Link the disputes about it, with their states."""
+        links = ((link_to(dispute), dispute.get_status_display()) for dispute in payment.disputes.order_by("pk"))
+        return format_html_join("; ", "{}: {}", links) or "None"

@@ -13,7 +13,7 @@ from checkout.models import Order
 from flashsale.core import clock
 from flashsale.core.refusals import Refusal
 from flashsale.core.submissions.once import retrying_transaction_once
-from payments import payment_records
+from payments import explanations, payment_records
 from payments.inbox import matching, processing, rules
 from payments.inbox.rules import Verdict
 from payments.models import Payment, WebhookEvent
@@ -83,7 +83,7 @@ def refund(
         raise NotMoney
     order = _lock_order(event, order_id)
     if (recorded := payment_records.find(event)) is not None:
-        raise PaymentAlreadyKnown(f"Payment {recorded.payment_id} is {recorded.status}.")
+        raise PaymentAlreadyKnown(f"Payment {recorded.payment_id} is known already: {recorded.get_status_display()}.")
     if order is None and not ((amount or event.amount) and (currency or event.currency)):
         raise AmountNeeded
     event.order = order
@@ -118,7 +118,8 @@ def _accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None, may_
     if verdict is None:
         raise OrderNeeded
     if verdict.status == WebhookEvent.Status.NEEDS_REVIEW:
-        raise CannotAccept(verdict.reason)
+        event.reason = verdict.reason
+        raise CannotAccept(f"The event cannot be accepted: {explanations.why(explanations.read(event))}.")
     processing.write(event, verdict)
     return event
 
@@ -126,7 +127,8 @@ def _accept(event_id: int, *, staff: Any, note: str, order_id: UUID | None, may_
 def _lock(event_id: int, *, staff: Any, note: str) -> WebhookEvent:
     event = processing.lock_with_references(event_id)
     if event.status not in SETTLEABLE:
-        raise NotSettleable(f"The event is {event.status}.")
+        by = f", decided by {event.settled_by}" if event.settled_by else ""
+        raise NotSettleable(f"It was decided meanwhile: it is {event.get_status_display()}{by}.")
     event.settled_by, event.settled_note = staff, note
     return event
 

@@ -162,7 +162,7 @@ def test_an_accepted_failure_cancels_its_order(order, staff):
 def test_a_refund_that_came_before_its_payment_is_accepted_after_it(order, staff):
     event = doubtful(status="refunded", order_id=order.pk, payment_id="pay_1")
 
-    with pytest.raises(review.CannotAccept, match="payment_unknown"):
+    with pytest.raises(review.CannotAccept, match="is not recorded for this order"):
         inbox.accept(event.pk, **staff)
     receive(order_id=order.pk, payment_id="pay_1")
     inbox.accept(event.pk, **staff)

@@ -115,11 +115,20 @@ def test_each_action_does_what_it_says_and_says_what_it_did(live_server, ann, vi
                 f"Order {sold}: refund of 10.00 USD requested, 1 unit put back on sale.",
             ),
             (decide(page, "checkout/order/", sold, "refund", amount="50"), "At most 49.98 USD can be refunded"),
-            (decide(page, events, accepted, "accept"), "evt_a: success, applied"),
-            (decide(page, events, given_back, "refund"), "evt_b: success, applied"),
-            (decide(page, events, dismissed, "dismiss"), "evt_c: success, ignored"),
-            (decide(page, events, dead, "retry"), "evt_dead: success, parked"),
-            (decide(page, events, accepted, "dismiss"), "The event is applied."),
+            (
+                decide(page, events, accepted, "accept"),
+                "is paid, its 1 unit is sold. The payment of 1.00 USD is recorded as applied.",
+            ),
+            (
+                decide(page, events, given_back, "refund"),
+                "The payment of 1.00 USD is due for refund: staff decided to give it back.",
+            ),
+            (
+                decide(page, events, dismissed, "dismiss"),
+                "Event evt_c: Dismissed: no order, units or money were changed.",
+            ),
+            (decide(page, events, dead, "retry"), "Nothing was changed yet, it waits: its order is not placed yet."),
+            (decide(page, events, accepted, "dismiss"), "It was decided meanwhile: it is applied, decided by ann."),
             (decide(page, "payments/payment/", Payment.objects.get(payment_id="pay_1"), "mark_refunded"), "refunded"),
         ]
 

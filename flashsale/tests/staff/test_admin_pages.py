@@ -76,22 +76,6 @@ def test_an_action_is_chosen_confirmed_and_answered(live_server, shop, viewport)
     assert Stock.objects.get().total == 5
 
 
-def test_an_order_tells_its_whole_story(live_server, shop):
-    with open_page(live_server.url) as page:
-        sign_in(page)
-        page.goto(f"/admin/checkout/order/{shop.pk}/change/")
-        story = page.inner_text(".live-story")
-        raw = page.locator(".live-raw").all_inner_texts()
-
-    lines = [line.split(maxsplit=2)[2] for line in story.splitlines()]
-    assert lines[0] == f"Hold {shop.hold_id} placed"
-    assert lines[1] == "Ordered"
-    assert "Paid" in lines
-    assert "Payment pay_2 of 59.98 USD, now refund_due" in lines
-    assert len(raw) == 2
-    assert '"payment_id": "pay_1"' in raw[0]
-
-
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_every_page_loads_without_errors(live_server, shop, viewport):
     with open_page(live_server.url, viewport=viewport) as page:

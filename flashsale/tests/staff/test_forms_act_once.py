@@ -191,7 +191,7 @@ def test_a_row_that_no_longer_matches_the_filter_still_gets_its_message(admin_cl
     admin_client.post(filtered, sent, follow=True)
     second = admin_client.post(filtered, sent, follow=True)
 
-    assert messages_of(second) == ["Already done: standard evt_1: success, ignored"]
+    assert messages_of(second) == ["Already done: Event evt_1: Dismissed: no order, units or money were changed."]
 
 
 def test_the_same_action_from_a_new_form_is_done_again(admin_client):

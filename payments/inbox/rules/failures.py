@@ -12,7 +12,7 @@ from payments.providers import PROVIDERS
 
 def apply(event: WebhookEvent, order: Order) -> Verdict:
     """Cancel the order when its own payment failed."""
-    if not _is_of_the_orders_payment(event, order):
+    if not is_of_the_orders_payment(event, order):
         return ignore("other_payment")
     try:
         orders.mark_cancelled(order)
@@ -25,10 +25,11 @@ def apply(event: WebhookEvent, order: Order) -> Verdict:
 
 def is_of_another_attempt(event: WebhookEvent, order: Order) -> bool:
     """Say whether an attempt to pay failed that is not the order's own payment: whatever its amount, it is ignored."""
-    return not PROVIDERS[event.provider].failures_end_orders and not _is_of_the_orders_payment(event, order)
+    return not PROVIDERS[event.provider].failures_end_orders and not is_of_the_orders_payment(event, order)
 
 
-def _is_of_the_orders_payment(event: WebhookEvent, order: Order) -> bool:
+def is_of_the_orders_payment(event: WebhookEvent, order: Order) -> bool:
+    """Say whether the payment that failed is the order's own: a proved one, or the whole order's."""
     proved = proved_payments.of_order(order.pk)
     if event.payment_ref in proved:
         return True

@@ -84,7 +84,7 @@ def apply(event: WebhookEvent, order: Order, *, may_reclaim: bool) -> Verdict:
 
     Raises `overdue.ReclaimFirst` where that may help and `may_reclaim` is set.
     """
-    if verdict := _verdict_on_recorded(event, order):
+    if verdict := verdict_on_recorded(event, order):
         return verdict
     try:
         orders.mark_paid(order, payment_id=event.payment_ref)
@@ -110,13 +110,24 @@ def is_too_late(event: WebhookEvent, order: Order) -> bool:
 
 def refuse_late(event: WebhookEvent, order: Order) -> Verdict:
     """Make money that came too late due for refund, unless its payment is recorded already."""
-    return _verdict_on_recorded(event, order) or _make_refund_due(event, order, reason="too_late")
+    return verdict_on_recorded(event, order) or _make_refund_due(event, order, reason="too_late")
 
 
 def apply_without_order(event: WebhookEvent) -> Verdict | None:
     """Return the verdict on a payment that staff recorded without an order; None for any other. Locks no order."""
     is_recorded = event.payment_ref is not None and payment_records.find(event) is not None
     return ignore("payment_already_known") if is_recorded else None
+
+
+def verdict_on_recorded(event: WebhookEvent, order: Order) -> Verdict | None:
+    """Return the verdict on a success whose payment is recorded, or is the one that paid the order; else None."""
+    payment = payment_records.find(event)
+    if payment is not None:
+        is_of_order = payment.order_id == order.pk
+        return ignore("payment_already_known") if is_of_order else review("payment_of_another_order")
+    if order.status == Order.Status.PAID and _is_the_payment_of(event, order):
+        return ignore("order_already_paid")
+    return None
 
 
 def _plain(undecided: Iterable[WebhookEvent], facts: Facts) -> list[tuple[WebhookEvent, Order]]:
@@ -149,17 +160,6 @@ def _is_plain(event: WebhookEvent, order: Order, *, now: datetime) -> bool:
         and event.amount in (None, order.total_amount)
         and order.status_at(now) == Order.Status.PENDING_PAYMENT
     )
-
-
-def _verdict_on_recorded(event: WebhookEvent, order: Order) -> Verdict | None:
-    """Return the verdict on a success whose payment is recorded, or is the one that paid the order; else None."""
-    payment = payment_records.find(event)
-    if payment is not None:
-        is_of_order = payment.order_id == order.pk
-        return ignore("payment_already_known") if is_of_order else review("payment_of_another_order")
-    if order.status == Order.Status.PAID and _is_the_payment_of(event, order):
-        return ignore("order_already_paid")
-    return None
 
 
 def _is_the_payment_of(event: WebhookEvent, order: Order) -> bool:

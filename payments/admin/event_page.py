@@ -1,0 +1,128 @@
+"""The page of an event: what has to be judged first, then what it says, then its raw parts."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from checkout import proved_payments
+from checkout.models import Order
+from flashsale.core import clock, money
+from flashsale.core.staff.links import link_to
+from flashsale.core.staff.theme import ModelAdminMixin
+from payments import explanations
+from payments.explanations.bodies import readable
+from payments.models import WebhookEvent
+
+TO_JUDGE = (
+    "reason_in_words", "paid", "expected", "order_now", "payment_now", "named_orders", "orders_with_its_payment_id",
+    "status_now", "received_at",
+)  # fmt: skip
+SAYS = ("event_id", "provider", "kind", "type", "occurred_at", "whole_references", "other_references")
+PROCESSING = ("processed_at", "parked_at", "attempts", "next_attempt_at", "last_error", "settled_by", "settled_note")
+RAW = ("raw_body", "raw_headers", "fingerprint", "request_id")
+
+
+class EventPageMixin(ModelAdminMixin):
+    """The fields of an event's page."""
+
+    fieldsets = (
+        ("To judge", {"fields": TO_JUDGE}),
+        ("What it says", {"fields": SAYS}),
+        ("Processing", {"fields": PROCESSING}),
+        ("Raw parts", {"fields": RAW}),
+    )
+    readonly_fields = (
+        "reason_in_words", "paid", "expected", "order_now", "payment_now", "named_orders", "orders_with_its_payment_id",
+        "status_now", "whole_references", "other_references", "raw_body", "raw_headers",
+    )  # fmt: skip
+
+    def status_line(self, row: Any) -> str:
+        reason = explanations.why(explanations.read(row))
+        status = f"{row.get_kind_display()}, {row.get_status_display()}".capitalize()
+        return f"{status}: {reason}." if reason else f"{status}."
+
+    @admin.display(description="Why")
+    def reason_in_words(self, event: WebhookEvent) -> str:
+        return explanations.why(explanations.read(event)) or "-"
+
+    @admin.display(description="State")
+    def status_now(self, event: WebhookEvent) -> str:
+        return event.get_status_display()
+
+    @admin.display(description="Paid")
+    def paid(self, event: WebhookEvent) -> str:
+        """Return what it says was paid, or given back."""
+        total = " (a total)" if event.amount_is_total else ""
+        return f"{explanations.read(event).paid or 'it does not say how much'}{total}"
+
+    @admin.display(description="Expected")
+    def expected(self, event: WebhookEvent) -> str:
+        return explanations.read(event).expected or "unknown"
+
+    @admin.display(description="Order now")
+    def order_now(self, event: WebhookEvent) -> str:
+        order = explanations.read(event).order
+        return "None" if order is None else _state_of(order)
+
+    @admin.display(description="Payment now")
+    def payment_now(self, event: WebhookEvent) -> str:
+        payment = explanations.read(event).payment
+        if payment is None:
+            return "Not recorded"
+        amount, back = (money.written(n, payment.currency) for n in (payment.amount, payment.refunded_amount))
+        link = link_to(payment, payment.payment_id)
+        return format_html("{}, {}, {} given back: {}", link, amount, back, payment.get_status_display())
+
+    @admin.display(description="Orders that it names")
+    def named_orders(self, event: WebhookEvent) -> str:
+        """Link the orders with its order and hold ids."""
+        orders = ((_state_of(order),) for order in explanations.read(event).named)
+        return format_html_join("; ", "{}", orders) or "None"
+
+    @admin.display(description="Orders with this payment id")
+    def orders_with_its_payment_id(self, event: WebhookEvent) -> str:
+        """Link the orders with the event's payment id, proved or claimed; staff find out which of them it pays."""
+        if not event.payment_ref:
+            return "-"
+        proofs = dict(proved_payments.orders_with(event.payment_ref))
+        orders = Order.objects.select_related("product").in_bulk(proofs)
+        links = (
+            (_state_of(orders[order_id]), "proved" if is_proved else "claimed by its buyer")
+            for order_id, is_proved in proofs.items()
+        )
+        return format_html_join("; ", "{} ({})", links) or "None"
+
+    @admin.display(description="Ids")
+    def whole_references(self, event: WebhookEvent) -> str:
+        """Return the order, hold and payment ids that it names, whole."""
+        names = {"order": event.order_ref, "hold": event.hold_ref, "payment": event.payment_ref}
+        return ", ".join(f"{name} {value}" for name, value in names.items() if value) or "None"
+
+    @admin.display(description="Refund and dispute")
+    def other_references(self, event: WebhookEvent) -> str:
+        names = {"refund": event.refund_ref, "dispute": event.dispute_ref, "reason": event.dispute_reason}
+        return ", ".join(f"{name} {value}".replace("_", " ") if name == "reason" else f"{name} {value}"
+                         for name, value in names.items() if value) or "None"  # fmt: skip
+
+    @admin.display(description="Body")
+    def raw_body(self, event: WebhookEvent) -> str:
+        return _collapsed("What the provider sent", readable(event.body_text))
+
+    @admin.display(description="Headers")
+    def raw_headers(self, event: WebhookEvent) -> str:
+        return _collapsed("With these headers", json.dumps(event.headers, indent=2))
+
+
+def _state_of(order: Order) -> SafeString:
+    """Return a link to an order with its state."""
+    return format_html(
+        "{}: {}, {}", link_to(order), money.written(order.total_amount, order.currency),
+        order.status_at(clock.now()).label.lower(),
+    )  # fmt: skip
+
+
+def _collapsed(title: str, text: str) -> SafeString:
+    return format_html('<details><summary>{}</summary><pre class="live-raw">{}</pre></details>', title, text)
