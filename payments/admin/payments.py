@@ -18,6 +18,7 @@ from flashsale.core.staff.links import link_to
 from flashsale.core.staff.search import IndexedSearchMixin
 from payments import explanations, refunds
 from payments.admin import look_ups, refunding
+from payments.admin.filters import RefundState
 from payments.explanations.outcomes import amount_of
 from payments.models import Payment
 
@@ -27,7 +28,7 @@ class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
     list_display = (
         "payment_id", "provider", "its_order", "its_amount", "given_back", "due", "status", "why_due", "created_at",
     )  # fmt: skip
-    list_filter = ("status", "provider", ("created_at", TimeRange))
+    list_filter = (RefundState, "status", "provider", ("created_at", TimeRange))
     list_filter_submit = True
     list_select_related = ("order__product", "event", "refunded_by")
     search_fields = ("payment_id",)

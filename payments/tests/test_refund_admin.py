@@ -175,3 +175,16 @@ def test_refunding_takes_the_permission_to_change_payments(paid):
 
     assert client.get(act_url(paid.order)).status_code == 403
     assert act_url(paid.order) not in client.get(admin_url(Order, "change", paid.order_id)).content.decode()
+
+
+def test_the_list_of_what_is_due_has_parts_too(admin_client, paid, order):
+    press(admin_client, paid.order, amount="20.00")
+    receive(order_id=order.pk, payment_id="pay_2")
+
+    due, some = (
+        admin_client.get(admin_url(Payment, "changelist"), {"refund": state}).context["cl"].result_list
+        for state in ("due", "some")
+    )
+
+    assert [payment.payment_id for payment in due] == ["pay_1"]
+    assert list(some) == []

@@ -35,7 +35,7 @@ def items() -> list[dict[str, Any]]:
     due = payment_records.due().count()
     drift = audit.last_result()
     return [
-        _item("Refunds due", VIEW_PAYMENT, due, f"{payments}?status__exact=refund_due"),
+        _item("Refunds due", VIEW_PAYMENT, due, f"{payments}?refund=due"),
         _item("Events to review", VIEW_EVENT, to_review, f"{events_page}?status__exact=needs_review"),
         _item("Disputes open or lost", VIEW_DISPUTE, _count_disputes(), f"{disputes}?status__in=open,lost"),
         _item("Dead events", VIEW_EVENT, dead, f"{events_page}?status__exact=dead"),
