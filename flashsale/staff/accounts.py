@@ -1,6 +1,7 @@
 """Accounts, roles, failed log-ins, and what staff did, in the admin."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
@@ -8,7 +9,7 @@ from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -32,7 +33,7 @@ class UserAdmin(BaseUserAdmin, BaseAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "full_name", "role_names", "is_active", "is_superuser", "two_factor", "last_login")
+    list_display = ("username", "full_name", "role_names", "is_active", "two_factor", "last_login")
     list_filter = ("is_active", "is_superuser", "groups")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -45,7 +46,8 @@ class UserAdmin(BaseUserAdmin, BaseAdmin):
 
     @admin.display(description="roles")
     def role_names(self, user: User) -> str:
-        return ", ".join(sorted(group.name for group in user.groups.all())) or "-"
+        names = sorted(group.name for group in user.groups.all())
+        return ", ".join(["superuser"] * user.is_superuser + names) or "-"
 
     @admin.display(description="two-factor log-in", ordering="has_two_factor")
     def two_factor(self, user: User) -> str:
@@ -72,21 +74,36 @@ class LoginFailureAdmin(ViewOnlyAdmin):
     """Failed log-ins by name and source; unlocking a name deletes its failures."""
 
     paginator = CappedPaginator
-    list_display = ("name", "source", "failures", "state", "last_at")
+    list_display = ("name", "source", "failures", "state", "until", "last_at")
     search_fields = ("name", "source")
     ordering = ("-last_at",)
-    fields = ("name", "source", "failures", "state", "last_at")
-    readonly_fields = ("state",)
+    fields = ("name", "source", "failures", "state", "until", "last_at")
+    readonly_fields = ("state", "until")
     actions = ("unlock",)
     change_form_outer_before_template = "flashsale/unlock.html"
 
     @admin.display(description="state")
     def state(self, failure: LoginFailure) -> str:
+        return "Locked" if attempts.is_locked(failure) else "Not locked"
+
+    @admin.display(description="locked until")
+    def until(self, failure: LoginFailure) -> str:
         if not attempts.is_locked(failure):
-            return "Not locked"
-        return (
-            f"Locked until {formats.date_format(timezone.localtime(attempts.lock_ends_at(failure)), 'DATETIME_FORMAT')}"
-        )
+            return "-"
+        return formats.date_format(timezone.localtime(attempts.lock_ends_at(failure)), "DATETIME_FORMAT")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        failure = self.get_object(request, object_id)
+        is_locked = {"is_locked": failure is not None and attempts.is_locked(failure)}
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | is_locked)
+
+    def get_form(
+        self, request: HttpRequest, obj: LoginFailure | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        texts = {"source": "An address (of IPv6 its network), a browser that logged in before, or a page that asks."}
+        return super().get_form(request, obj, change=change, help_texts=texts, **kwargs)
 
     @admin.action(description="Unlock", permissions=["unlock"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[LoginFailure]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -36,7 +37,13 @@ def _rows(request: HttpRequest, term: Term) -> Iterator[Result]:
         model_admin = admin.site.get_model_admin(lookup.model)
         if model_admin.has_view_or_change_permission(request):
             for row in lookup.find(term):
-                yield Result(str(row), str(model_admin.opts.verbose_name), page_of(row), lookup.icon)
+                yield Result(str(row), _kind_of(row), page_of(row), lookup.icon)
+
+
+def _kind_of(row: Any) -> str:
+    """Return what a row is, with its status where it has one: "order, paid"."""
+    status = row.get_status_display().lower() if hasattr(row, "get_status_display") else ""
+    return ", ".join(filter(None, [str(row._meta.verbose_name), status]))
 
 
 def _pages(request: HttpRequest, term: Term) -> Iterator[Result]:

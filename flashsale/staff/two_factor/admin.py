@@ -27,12 +27,12 @@ admin.site.unregister(TOTPDevice)
 
 @admin.register(TOTPDevice)
 class TwoFactorDeviceAdmin(ReadOnlyAdmin):
-    list_display = ("user", "state", "created_at", "last_used_at")
+    list_display = ("account", "state", "created_at", "last_used_at")
     list_select_related = ("user",)
     list_filter = ("confirmed",)
     search_fields = ("user__username", "user__email")
     ordering = ("user__username", "pk")
-    fields = ("user", "state", "created_at", "last_used_at")
+    fields = ("account", "state", "created_at", "last_used_at")
     readonly_fields = fields
     actions = ("remove", "export_csv")
     page_actions = ("remove",)
@@ -43,6 +43,10 @@ class TwoFactorDeviceAdmin(ReadOnlyAdmin):
         },
         order="pk",
     )  # fmt: skip
+
+    @admin.display(description="Account", ordering="user__username")
+    def account(self, device: TOTPDevice) -> str:
+        return str(device.user)
 
     @admin.display(description="State")
     def state(self, device: TOTPDevice) -> str:
@@ -78,6 +82,11 @@ class TwoFactorDeviceAdmin(ReadOnlyAdmin):
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
         """Write to the history of the account, which stays when the device is gone."""
         return super().log_change(request, obj.user, message)
+
+    def get_form(self, request: HttpRequest, obj: TOTPDevice | None = None, change: bool = False, **kwargs: Any) -> Any:
+        # Without the package's sentences about devices.
+        texts = {"created_at": "When the set-up began.", "last_used_at": "The last log-in with one of its codes."}
+        return super().get_form(request, obj, change=change, help_texts=texts, **kwargs)
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("otp_totp.delete_totpdevice")
