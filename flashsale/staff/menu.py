@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from flashsale.staff import names
+from payments import payment_records
 from payments.models import Dispute, Payment, WebhookEvent
 
 COUNTED_FOR_SECONDS = 5
@@ -45,7 +46,7 @@ def _undecided_events() -> QuerySet[WebhookEvent]:
 
 
 def _refunds_due() -> QuerySet[Payment]:
-    return Payment.objects.filter(status=Payment.Status.REFUND_DUE)
+    return payment_records.due()
 
 
 def _open_disputes() -> QuerySet[Dispute]:

@@ -19,7 +19,7 @@ from checkout.models import Hold, Order, RefusalCount
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.staff import dashboard
 from flashsale.staff.dashboard import activity, sales, settled, takings
-from payments.models import Payment
+from payments.models import Dispute, Payment
 from payments.tests.factories import receive
 
 # 12:00:30 in UTC and 14:00:30 in Cairo.
@@ -193,6 +193,30 @@ def test_what_is_not_known_is_no_all_clear(admin_client, dead_redis):
 
     assert "All clear" not in page
     assert "live-unknown" in page
+
+
+def test_each_number_leads_to_the_rows_that_it_counts(admin_client, product):
+    for number in range(3):
+        paid(product, at_second=int(time.time()) + number)
+    one, other, _ = Payment.objects.order_by("pk")
+    Payment.objects.filter(pk=one.pk).update(refund_target=Decimal(1))
+    receive(order_id=other.order_id, payment_id="pay_2")
+    receive(order_id=other.order_id, payment_id="pay_3", amount="1.00")
+    for status in Dispute.Status.values:
+        Dispute.objects.create(
+            payment=other, dispute_id=status, status=status, created_at=timezone.now(), as_of=timezone.now()
+        )
+    numbers = {item["name"]: (item["n"], item["url"]) for item in dashboard.attention.items()}
+
+    for name, expected in {
+        "Refunds due": 2,
+        "Events to review": 1,
+        "Disputes open or lost": 2,
+        "Dead events": 0,
+    }.items():
+        count, url = numbers[name]
+        listed = admin_client.get(url).context["cl"].result_list
+        assert (name, count, len(listed)) == (name, expected, expected)
 
 
 @override_settings(TIME_ZONE="Africa/Cairo")
