@@ -13,9 +13,9 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
-from catalog import snapshots
+from catalog import overdue, snapshots
 from catalog.models import Product, Stock, StockAdjustment
-from flashsale.core import events, metrics, rows
+from flashsale.core import clock, events, metrics, rows
 from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.refusals import Refusal
 from flashsale.core.statements import Query, Row, Statement, array, fetch
@@ -216,26 +216,41 @@ def restock(product_id: int, *, units: int) -> None:
     defer_to_commit(_CounterChange(product_id=product_id, sold=-units))
 
 
-@retrying_transaction_once
 def adjust(*, product_id: int, delta: int, reason: str, made_by: User | None = None) -> StockAdjustment:
     """Change a product's total by `delta` units and record why and by whom.
 
-    Raises `StockBelowCommitments` when the total would fall below what is reserved and sold, or exceed
-    `MAX_INTEGER`, and `Stock.DoesNotExist` for an unknown product.
+    Where only units of overdue holds and orders are in the way, these are reclaimed in transactions of their own, and
+    the change is tried once more. Raises `StockBelowCommitments` when the total would fall below what is reserved and
+    sold, or exceed `MAX_INTEGER`, and `Stock.DoesNotExist` for an unknown product.
     """
+    return overdue.reclaiming(
+        lambda may_reclaim: _adjust(product_id, delta, reason=reason, made_by=made_by, may_reclaim=may_reclaim)
+    )
+
+
+@retrying_transaction_once
+def _adjust(product_id: int, delta: int, *, reason: str, made_by: User | None, may_reclaim: bool) -> StockAdjustment:
     stock = lock(product_id)
-    committed = stock.reserved + stock.sold
-    if not committed <= stock.total + delta <= MAX_INTEGER:
-        raise StockBelowCommitments(
-            f"The total cannot become {stock.total + delta}: {stock.reserved} reserved and {stock.sold} sold units are"
-            f" committed, and the most is {MAX_INTEGER}.",
-            committed=committed,
-        )
+    _check_total(stock, delta, may_reclaim=may_reclaim)
     defer_to_commit(_CounterChange(product_id=product_id, is_known=True, total=delta))
     flush_deferred()
     stock.refresh_from_db()
     events.record_on_commit("stock_adjusted", product_id=product_id, delta=delta, total=stock.total)
     return _record(stock, delta=delta, reason=reason, made_by=made_by)
+
+
+def _check_total(stock: Stock, delta: int, *, may_reclaim: bool) -> None:
+    """Raise `StockBelowCommitments`, or `ReclaimFirst` where overdue units alone are in the way."""
+    committed, total = stock.reserved + stock.sold, stock.total + delta
+    if committed <= total <= MAX_INTEGER:
+        return
+    if may_reclaim and total < committed and overdue.count(stock.product_id, at=clock.now()) >= committed - total:
+        raise overdue.ReclaimFirst(stock.product_id)
+    raise StockBelowCommitments(
+        f"The total cannot become {total}. It is {stock.total}: {stock.reserved} reserved and {stock.sold} sold units"
+        f" are committed, and the most is {MAX_INTEGER}.",
+        committed=committed,
+    )
 
 
 def _record(stock: Stock, *, delta: int, reason: str, made_by: User | None) -> StockAdjustment:
