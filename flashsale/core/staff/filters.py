@@ -3,12 +3,46 @@
 from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from flashsale.core.staff.theme import AutocompleteSelectFilter, RangeDateTimeFilter
+
+
+class TimeBoundWidget(forms.MultiWidget):
+    """A box for the date and one for the time of one end of a range, in `TIME_ZONE`, which is named."""
+
+    template_name = "flashsale/time_bound.html"
+
+    def __init__(self, end: str) -> None:
+        day = UnfoldAdminTextInputWidget({"placeholder": f"{end} 2030-01-31", "aria-label": f"{end}: date"})
+        time = UnfoldAdminTextInputWidget({"placeholder": "12:00:00", "aria-label": f"{end}: time"})
+        super().__init__([day, time])
+
+    def decompress(self, value: Any) -> list[Any]:
+        """Return two empty boxes: a filter begins with what its query string says."""
+        return [None, None]
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """Add the name of the zone."""
+        context = super().get_context(name, value, attrs)
+        context["widget"]["zone"] = timezone.get_current_timezone_name()
+        return context
+
+
+class TimeRangeForm(forms.Form):
+    """The ends of a range; no script fills them in, as a browser's own zone may be another one."""
+
+    def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for end in ("from", "to"):
+            self.fields[f"{name}_{end}"] = forms.SplitDateTimeField(
+                label="", required=False, widget=TimeBoundWidget(end.capitalize())
+            )
 
 
 class TimeRange(RangeDateTimeFilter):
@@ -16,6 +50,8 @@ class TimeRange(RangeDateTimeFilter):
 
     A value that is no moment is ignored.
     """
+
+    form_class = TimeRangeForm
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         bounds = {"gte": self._moment("from", "00:00:00"), "lte": self._moment("to", "23:59:59.999999")}
