@@ -8,11 +8,10 @@ from typing import Any
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import Field
-from django.forms.utils import from_current_timezone
 from django.utils import timezone
 
 from catalog.models import DEFAULT_MAX_PER_HOLD, Product
-from flashsale.core import money
+from flashsale.core import moments, money
 from flashsale.core.limits import MAX_INTEGER
 
 # An imported description must fit in the edit form, whose size is limited (`DATA_UPLOAD_MAX_MEMORY_SIZE`): an encoded
@@ -61,7 +60,7 @@ class Moment(forms.DateTimeField):
             raise ValidationError(self.error_messages["invalid"], code="invalid")
         try:
             parsed = datetime.fromisoformat(value.upper().replace(" +", "+").replace(" -", "-").replace(" Z", "Z"))
-            moment = from_current_timezone(parsed)
+            moment = moments.from_wall(parsed) if parsed.tzinfo is None else parsed
             # The preview shows both; at the limits of `datetime` one of them may not be representable.
             _ = moment.astimezone(UTC), timezone.localtime(moment)
         except (ValueError, OverflowError) as error:
@@ -132,27 +131,18 @@ def preview_of(columns: dict[str, Any]) -> dict[str, str]:
     currency = columns["currency"].upper()
     return {
         "name": columns["name"],
-        "price": f"{money.render(columns['price'], currency)} {currency}",
+        "price": money.written(columns["price"], currency),
         "stock": str(columns["stock"]),
         "description": columns["description"],
         "max_per_hold": str(columns["max_per_hold"]),
         "max_per_customer": str(columns["max_per_customer"] or "no limit"),
-        "sale_starts_at": _text_of(columns["sale_starts_at"]) or "at once",
-        "sale_ends_at": _text_of(columns["sale_ends_at"]) or "never",
+        "sale_starts_at": _text_of(columns["sale_starts_at"], "at once"),
+        "sale_ends_at": _text_of(columns["sale_ends_at"], "never"),
     }
 
 
-def _text_of(moment: datetime | None) -> str:
-    """Return a moment in `TIME_ZONE`, with its name, and in UTC; empty for none."""
-    if moment is None:
-        return ""
-    in_utc = f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(' ')} UTC"
-    zone = timezone.get_current_timezone_name()
-    return (
-        in_utc
-        if zone == "UTC"
-        else f"{timezone.localtime(moment).replace(tzinfo=None).isoformat(' ')} {zone} = {in_utc}"
-    )
+def _text_of(moment: datetime | None, empty: str) -> str:
+    return empty if moment is None else moments.in_words(moment)
 
 
 def _looks_like_thousands(text: str, price: Decimal, currency: str) -> bool:

@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from catalog import products
 from catalog.imports import files
-from catalog.models import DEFAULT_MAX_PER_HOLD
+from catalog.models import DEFAULT_MAX_PER_HOLD, Product
 from flashsale.core.staff.model_admin import staff_of
 from flashsale.core.staff.spreadsheets import UnreadableFile
 from flashsale.core.staff.theme import ModelAdminMixin, page_action
@@ -22,6 +22,8 @@ from flashsale.core.submissions import once, uploads
 STEP = "catalog.product.import"
 # How many names of existing products the preview lists.
 MAX_NAMES_SHOWN = 20
+# How many of the added products the outcome names.
+MAX_ADDED_SHOWN = 5
 EXPIRED = "This file is not stored any more. Choose it again."
 
 
@@ -36,6 +38,15 @@ class FileForm(forms.Form):
         # One byte more than is allowed shows that the file is too large.
         content: bytes = self.cleaned_data["file"].read(files.MAX_BYTES + 1)
         return content
+
+
+def _describe(added: list[Product]) -> str:
+    """Say which products were added; of many, the first ones."""
+    named = ", ".join(f"{product} (id {product.pk})" for product in added[:MAX_ADDED_SHOWN])
+    more = len(added) - MAX_ADDED_SHOWN
+    rest = f" and {more:,} more" if more > 0 else ""
+    products_were = "1 product was" if len(added) == 1 else f"{len(added):,} products were"
+    return f"{products_were} added and published: {named}{rest}."
 
 
 class ProductImportMixin(ModelAdminMixin):
@@ -98,6 +109,6 @@ class ProductImportMixin(ModelAdminMixin):
         file = files.read(content) if content is not None else None
         if file is None or not file.is_valid:
             raise UnreadableFile(EXPIRED)
-        step = once.Step(token, STEP, lambda added: f"{len(added):,} products were added and published.")
+        step = once.Step(token, STEP, _describe)
         with once.performing(step):
             return step.describe(products.add_all([row.columns for row in file.rows], made_by=staff_of(request)))

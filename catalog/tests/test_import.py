@@ -51,8 +51,10 @@ def test_a_file_is_previewed_and_added_when_confirmed(admin_client, admin_user):
 
     assert "2 products would be added" in shown.content.decode()
     assert before == 0
-    assert messages_of(added) == ["2 products were added and published."]
     widget, gadget = Product.objects.order_by("pk")
+    assert messages_of(added) == [
+        f"2 products were added and published: Widget, large (id {widget.pk}), Gadget (id {gadget.pk})."
+    ]
     assert (widget.name, widget.currency, widget.max_per_customer, widget.max_per_hold, widget.is_published) == (
         "Widget, large", "USD", 2, 10, True,
     )  # fmt: skip
@@ -204,11 +206,11 @@ def test_only_iso_8601_dates_that_exist_are_taken(db, given):
         ("UTC", "2030-01-02t12:00:01z", datetime(2030, 1, 2, 12, 0, 1, tzinfo=UTC), "2030-01-02 12:00:01 UTC"),
         (
             "Europe/Berlin", "2030-07-02 12:00", datetime(2030, 7, 2, 10, tzinfo=UTC),
-            "2030-07-02 12:00:00 Europe/Berlin = 2030-07-02 10:00:00 UTC",
+            "2030-07-02 12:00:00 CEST (10:00:00 UTC)",
         ),
         (
             "Europe/Berlin", "2030-01-02T12:00:00.5+0530", datetime(2030, 1, 2, 6, 30, 0, 500_000, tzinfo=UTC),
-            "2030-01-02 07:30:00.500000 Europe/Berlin = 2030-01-02 06:30:00.500000 UTC",
+            "2030-01-02 07:30:00.500000 CET (06:30:00.500000 UTC)",
         ),
     ],
 )  # fmt: skip
@@ -224,7 +226,15 @@ def test_a_local_time_that_does_not_exist_is_refused(db):
     with timezone.override("Europe/Berlin"):
         row = one(f"{HEADER},sale_starts_at\nA,1,USD,1,2030-03-31 02:30\n")
 
-    assert row.faults[0].startswith("sale_starts_at: ")
+    assert row.faults[0].startswith("sale_starts_at: 2030-03-31 02:30:00 does not exist in Europe/Berlin")
+
+
+def test_a_local_time_that_exists_twice_is_refused_with_both_offsets(db):
+    with timezone.override("Europe/Berlin"):
+        row = one(f"{HEADER},sale_starts_at\nA,1,USD,1,2030-10-27 02:30\n")
+
+    assert "exists twice in Europe/Berlin" in row.faults[0]
+    assert "02:30:00 +02:00 or 02:30:00 +01:00" in row.faults[0]
 
 
 def test_a_description_is_no_longer_than_the_products_form_can_send(db):
@@ -276,17 +286,19 @@ def test_the_largest_file_is_shown_and_confirmed(admin_client):
     added = confirmed(admin_client, shown)
 
     assert len(content) > files.MAX_BYTES * 0.99 > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    assert messages_of(added) == [f"{rows:,} products were added and published."]
+    [told] = messages_of(added)
+    assert told.startswith(f"{rows:,} products were added and published: 00000 (id ")
+    assert told.endswith(f" and {rows - 5:,} more.")
     assert (Product.objects.count(), Stock.objects.count(), StockAdjustment.objects.count()) == (rows, rows, rows)
 
 
 def test_a_confirmed_import_sent_twice_adds_once(admin_client):
     shown = upload(admin_client, GOOD)
 
-    confirmed(admin_client, shown)
+    first = confirmed(admin_client, shown)
     again = confirmed(admin_client, shown)
 
-    assert messages_of(again) == ["Already done: 2 products were added and published."]
+    assert messages_of(again) == [f"Already done: {told}" for told in messages_of(first)]
     assert Product.objects.count() == 2
 
 
@@ -318,7 +330,7 @@ def test_an_import_confirmed_twice_at_the_same_moment_adds_once(new_admin_client
     answers = imported_twice(new_admin_client)
 
     assert Product.objects.count() == 2
-    assert all("2 products were added and published." in answer.content.decode() for answer in answers)
+    assert all("2 products were added and published: " in answer.content.decode() for answer in answers)
 
 
 def test_control_without_the_token_every_product_is_added_twice(new_admin_client, monkeypatch):

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.forms.utils import from_current_timezone
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 
 # In UTC; `END` is exclusive.
 FIRST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -40,6 +41,11 @@ def parse(text: str) -> datetime:
     moment = from_wall(parsed) if parsed.tzinfo is None else parsed
     validate(moment)
     return moment
+
+
+def written(moment: datetime) -> str:
+    """Return an aware moment for people: "2026-01-15 12:47:03 EET", in the shop's time zone."""
+    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
 
 
 def from_wall(wall: datetime) -> datetime:

@@ -188,11 +188,11 @@ def test_rows_are_downloaded_and_products_are_uploaded(live_server, ann, viewpor
         page.goto("/admin/catalog/product/import")
         page.set_input_files("input[type=file]", upload)
         page.click("button:has-text('Preview')")
-        page.wait_for_selector("text=1 products would be added")
+        page.wait_for_selector("text=1 product would be added")
         assert "12.50 EUR" in page.inner_text(".live-table")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         page.click("text=Add and publish them")
-        page.wait_for_selector("text=1 products were added and published.")
+        page.wait_for_selector("text=1 product was added and published: Gadget")
 
     assert [(row["Hold"], row["Customer"]) for row in rows] == [(str(hold.pk), "'=1+1")]
     assert Product.objects.get(name="Gadget").stock.total == 7
