@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
-from django.db.models import OuterRef, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from catalog import overdue, sales
@@ -76,6 +76,24 @@ def annotate(products: QuerySet[Product]) -> "QuerySet[AnnotatedProduct]":
 def view_of(row: "AnnotatedProduct") -> ProductView:
     """Return the view of one row of `annotate`."""
     return ProductView(row, row.stock, row.overdue_units, row.read_at)
+
+
+def with_status(products: "QuerySet[AnnotatedProduct]", status: sales.SaleStatus) -> "QuerySet[AnnotatedProduct]":
+    """Return those products whose views have this status (see `sales.status_of`)."""
+    upcoming, ended = Q(sale_starts_at__gt=Now()), Q(sale_ends_at__lte=Now())
+    is_open = (Q(sale_starts_at=None) | Q(sale_starts_at__lte=Now())) & (
+        Q(sale_ends_at=None) | Q(sale_ends_at__gt=Now())
+    )
+    # The first condition is cheap and nearly always decides: overdue units are counted for the other rows only.
+    sold_out = Q(stock__total=F("stock__reserved") + F("stock__sold")) & Q(overdue_units=0)
+    conditions = {
+        sales.SaleStatus.UPCOMING: upcoming,
+        sales.SaleStatus.ENDED: ended & ~upcoming,
+        sales.SaleStatus.PAUSED: is_open & Q(paused_at__isnull=False),
+        sales.SaleStatus.SOLD_OUT: is_open & Q(paused_at=None) & sold_out,
+        sales.SaleStatus.LIVE: is_open & Q(paused_at=None) & ~sold_out,
+    }
+    return products.filter(conditions[status])
 
 
 def read(products: QuerySet[Product]) -> list[ProductView]:

@@ -162,3 +162,8 @@ class StockAdjustment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.delta:+d}: {self.reason}"
+
+    @property
+    def total_before(self) -> int:
+        """The total, in units, that this changed."""
+        return self.total_after - self.delta

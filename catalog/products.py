@@ -58,6 +58,11 @@ def _validated(*, stock: int, validate_constraints: bool = True, **columns: Any)
     return product, stock
 
 
+def lock_for_edit(product_id: int) -> Product:
+    """Lock a product that a form edits until the transaction ends; return it as it is now. Raises `NotFound`."""
+    return _lock(product_id)
+
+
 @retrying_transaction_once
 def publish(product_id: int) -> Product:
     """Make a product visible to customers. Raises `NotFound`, `NothingToDo`."""

@@ -6,8 +6,11 @@ class CheckoutConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog import overdue
-        from checkout import holds, orders
+        from catalog import sale_figures as figures
+        from checkout import holds, orders, sale_figures
         from checkout.models import Hold, Order
 
         overdue.register(rows=Hold.objects.overdue, reclaim=holds.reclaim)
         overdue.register(rows=Order.objects.overdue, reclaim=orders.reclaim)
+        figures.register(sale_figures.of_holds, permission="checkout.view_hold")
+        figures.register(sale_figures.of_orders, permission="checkout.view_order")

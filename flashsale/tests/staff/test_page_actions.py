@@ -72,7 +72,7 @@ def test_the_history_says_what_was_done_with_its_numbers_and_note(admin_client):
 
     said = [str(entry) for entry in LogEntry.objects.order_by("pk").values_list("change_message", flat=True)]
     assert said == [
-        "Adjust stock. Widget: +5 units, 15 in all. Note: Found a box",
+        "Adjust stock. Widget had 10 units in all: +5 units, 15 in all. Note: Found a box",
         "Pause the sale. Widget is paused.",
     ]
 

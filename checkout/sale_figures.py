@@ -1,0 +1,81 @@
+"""What happened in a product's sale so far: its holds, orders and revenue. Registered with `catalog.sale_figures`."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db.models import Count, Min, Q, Sum
+from django.urls import reverse
+
+from catalog.availability import ProductView
+from catalog.sale_figures import Figure
+from checkout.models import Hold, Order
+from flashsale.core import money
+
+
+def of_holds(view: ProductView) -> Iterator[Figure]:
+    """Yield how many holds were placed, what became of them, and how long the sale took to sell out."""
+    placed = Hold.objects.filter(product=view.product).order_by()
+    is_overdue = Q(status=Hold.Status.ACTIVE, expires_at__lte=view.read_at)
+    counts = list(
+        placed.values("status").annotate(n=Count("pk"), units=Sum("quantity"), overdue=Count("pk", is_overdue))
+    )
+    n_of = {row["status"]: row["n"] for row in counts}
+    overdue = sum(row["overdue"] for row in counts)
+    units = sum(row["units"] for row in counts)
+    page = f"{reverse('admin:checkout_hold_changelist')}?product__id__exact={view.product.pk}"
+    yield Figure("Holds placed", f"{sum(n_of.values()):,} for {units:,} units", page)
+    ends = {
+        "active": n_of.get(Hold.Status.ACTIVE, 0) - overdue,
+        "ordered": n_of.get(Hold.Status.CONVERTED, 0),
+        "expired": n_of.get(Hold.Status.EXPIRED, 0) + overdue,
+        "given up": n_of.get(Hold.Status.RELEASED, 0),
+    }
+    yield Figure("What became of the holds", _listed(ends))
+    if view.is_sold_out and n_of:
+        yield Figure("Sold out", f"{_duration(_time_to_sell_out(view))} after the start, with the last hold")
+
+
+def of_orders(view: ProductView) -> Iterator[Figure]:
+    """Yield how many orders there are, what became of them, and what was taken and given back in each currency."""
+    placed = Order.objects.filter(product=view.product).order_by()
+    is_overdue = Q(status=Order.Status.PENDING_PAYMENT, payment_due_at__lte=view.read_at)
+    counts = list(placed.values("status").annotate(n=Count("pk"), overdue=Count("pk", is_overdue)))
+    n_of = {row["status"]: row["n"] for row in counts}
+    overdue = sum(row["overdue"] for row in counts)
+    page = f"{reverse('admin:checkout_order_changelist')}?product__id__exact={view.product.pk}"
+    yield Figure("Orders", f"{sum(n_of.values()):,}", page)
+    ends = {
+        "paid": n_of.get(Order.Status.PAID, 0),
+        "waiting for payment": n_of.get(Order.Status.PENDING_PAYMENT, 0) - overdue,
+        "cancelled": n_of.get(Order.Status.CANCELLED, 0),
+        "expired": n_of.get(Order.Status.EXPIRED, 0) + overdue,
+    }
+    yield Figure("What became of the orders", _listed(ends))
+    paid = placed.filter(status=Order.Status.PAID).values("currency")
+    for row in paid.annotate(taken=Sum("total_amount"), returned=Sum("refunded_amount")).order_by("currency"):
+        yield Figure("Revenue", _revenue(row["taken"], row["returned"], row["currency"]))
+
+
+def _revenue(taken: Decimal, returned: Decimal, currency: str) -> str:
+    text = f"{money.written(taken, currency)} taken"
+    return f"{text}, {money.written(returned, currency)} of it refunded" if returned else text
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "-"
+
+
+def _time_to_sell_out(view: ProductView) -> timedelta:
+    """Return the time from the start of the sale, or from its first hold, to the newest hold."""
+    placed = Hold.objects.filter(product=view.product)
+    first = placed.aggregate(at=Min("created_at"))["at"]
+    newest = placed.order_by("-created_at").values_list("created_at", flat=True)[0]
+    start = view.product.sale_starts_at
+    return newest - (start if start and start <= first else first)
+
+
+def _duration(time: timedelta) -> str:
+    seconds = time.total_seconds()
+    hours, minutes = divmod(int(seconds) // 60, 60)
+    return f"{seconds:.1f} s" if seconds < 60 else f"{hours} h {minutes} min {int(seconds) % 60} s"
