@@ -166,13 +166,13 @@ def test_a_connection_that_was_just_closed_does_not_keep_a_port(web):
 
 
 def told_to_stop(loop: str) -> bool:
-    """Say whether this kind of event loop hears the signal to stop while many threads wake it."""
+    """Say whether this kind of event loop receives the signal to stop while many threads wake it."""
     argv = [sys.executable, "-c", STOPPED_WHILE_WOKEN, loop]
     answer = subprocess.run(argv, capture_output=True, text=True, timeout=WAIT_SECONDS, check=True)
     return "told to stop" in answer.stdout
 
 
-def test_a_process_that_many_threads_wake_hears_the_signal_to_stop():
+def test_a_process_that_many_threads_wake_receives_the_signal_to_stop():
     argv = server.argv(host="127.0.0.1", port=free_port())
 
     assert told_to_stop(argv[argv.index("--loop") + 1])
