@@ -247,6 +247,20 @@ def test_no_value_breaks_what_belongs_to_no_table(staff):
     assert faults({path: partial(staff.get, path) for path in paths}) == {}
 
 
+def test_no_value_breaks_the_page_of_two_factor_log_in(staff, settings):
+    settings.LOGIN_MAX_FAILURES = 1_000
+    staff.post("/admin/two-factor/", {"step": "begin", "password": "password"})
+    right = {"password": "password", "code": "123456"}
+    posts = [
+        right | {"step": step, name: value}
+        for step in ("begin", "confirm", "cancel", "remove")
+        for name in ("step", "password", "code")
+        for value in HOSTILE.values()
+    ]
+
+    assert faults({str(fields): partial(staff.post, "/admin/two-factor/", fields) for fields in posts}) == {}
+
+
 def test_a_filter_value_that_cannot_be_looked_up_gets_a_message(staff):
     response = staff.get("/admin/checkout/order/?payment_id=a%00b")
 
