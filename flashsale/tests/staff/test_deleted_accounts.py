@@ -1,5 +1,7 @@
 """However an account is deleted, its history stays readable: who did what, when and why."""
 
+import re
+
 import pytest
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
@@ -92,7 +94,8 @@ def test_a_deleted_accounts_history_keeps_its_name(ann, admin_client, delete):
     assert f"{name}: Cancel. " in page
     assert "Note: Ticket 17" in page
     page = admin_client.get(admin_url(Product, "change", cancelled.product_id)).content.decode()
-    assert f"{name}: paused_at - &rarr; " in page
+    changes = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    assert re.search(rf"{re.escape(name)}:? paused at ", changes)
     assert StockAdjustment.objects.get(reason="Ticket 21").made_by.username == name
     assert Payment.objects.get(payment_id="pay_1").refunded_by.username == name
     assert RefundRequest.objects.get().requested_by.username == name
