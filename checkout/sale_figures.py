@@ -31,7 +31,8 @@ def of_holds(view: ProductView) -> Iterator[Figure]:
         "expired": n_of.get(Hold.Status.EXPIRED, 0) + overdue,
         "given up": n_of.get(Hold.Status.RELEASED, 0),
     }
-    yield Figure("What became of the holds", _listed(ends))
+    if n_of:
+        yield Figure("What became of the holds", _listed(ends))
     if view.is_sold_out and n_of:
         yield Figure("Sold out", f"{_duration(_time_to_sell_out(view))} after the start, with the last hold")
 
@@ -51,7 +52,8 @@ def of_orders(view: ProductView) -> Iterator[Figure]:
         "cancelled": n_of.get(Order.Status.CANCELLED, 0),
         "expired": n_of.get(Order.Status.EXPIRED, 0) + overdue,
     }
-    yield Figure("What became of the orders", _listed(ends))
+    if n_of:
+        yield Figure("What became of the orders", _listed(ends))
     paid = placed.filter(status=Order.Status.PAID).values("currency")
     for row in paid.annotate(taken=Sum("total_amount"), returned=Sum("refunded_amount")).order_by("currency"):
         yield Figure("Revenue", _revenue(row["taken"], row["returned"], row["currency"]))
@@ -63,7 +65,7 @@ def _revenue(taken: Decimal, returned: Decimal, currency: str) -> str:
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "-"
+    return ", ".join(f"{n:,} {name}" for name, n in counts.items() if n)
 
 
 def _time_to_sell_out(view: ProductView) -> timedelta:
