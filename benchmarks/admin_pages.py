@@ -1,4 +1,4 @@
-"""Response times and query counts of the admin's pages, with few rows and with a million holds.
+"""Times, queries and sizes of the admin's pages, with few rows and with a million holds.
 
 `python -m benchmarks.admin_pages` starts servers of its own, fills them by SQL, and prints a table: each page is
 requested several times with both numbers of rows, in one run, so that the ratio shows what the rows cost.
@@ -8,51 +8,125 @@ import os
 import secrets
 import shutil
 import statistics
-import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
-HOLDS, ORDERS, PRODUCTS = 1_000_000, 200_000, 20
-FEW_HOLDS, FEW_ORDERS = 200, 100
+from benchmarks.admin_rows import MANY, PRODUCTS, Size, fill, fill_products
+
+FEW = Size(PRODUCTS, holds=200, orders=100)
 ROUNDS = 7
-PAGES = {
-    "dashboard's figures": "/admin/live/",
-    "holds": "/admin/checkout/hold/",
-    "holds, active": "/admin/checkout/hold/?status__exact=active",
-    "hold by customer": "/admin/checkout/hold/?q=customer-77",
-    "orders": "/admin/checkout/order/",
-    "orders, refund due": "/admin/checkout/order/?refund__exact=due",
-    "payments": "/admin/payments/payment/",
-    "events": "/admin/payments/webhookevent/",
-    "events to review": "/admin/payments/webhookevent/?status__exact=needs_review",
-    "stock": "/admin/catalog/stock/",
+ROWS_A_PAGE, LATE_PAGE = 25, 400
+# What a page may have at most.
+MAX_KB = 300
+LISTS = {
+    "holds": "checkout/hold", "orders": "checkout/order", "payments": "payments/payment",
+    "events": "payments/webhookevent", "refunds": "payments/refund", "disputes": "payments/dispute",
+    "products": "catalog/product", "stock": "catalog/stock", "stock adjustments": "catalog/stockadjustment",
+}  # fmt: skip
+FILTERED = {
+    "holds, expired": ("checkout/hold", {"status": "expired"}),
+    "holds, active": ("checkout/hold", {"status": "active"}),
+    "holds of a product": ("checkout/hold", {"product__id__exact": "7"}),
+    "holds of one day": ("checkout/hold", {"created_at_from_0": "{day}", "created_at_to_0": "{day}"}),
+    "holds, a late page": ("checkout/hold", {"p": "{late_page}"}),
+    "orders, refund due": ("checkout/order", {"refund": "due"}),
+    "orders, cancelled": ("checkout/order", {"status": "cancelled"}),
+    "orders, pending payment": ("checkout/order", {"status": "pending_payment"}),
+    "orders of a product": ("checkout/order", {"product__id__exact": "7"}),
+    "orders of one day": ("checkout/order", {"created_at_from_0": "{day}", "created_at_to_0": "{day}"}),
+    "events to review": ("payments/webhookevent", {"status__exact": "needs_review"}),
 }
-# Holds that ended; %(orders)s of them with an order, an event and a payment.
-FILL = """
-INSERT INTO checkout_hold (id, product_id, quantity, unit_price, currency, customer_id, status, created_at, expires_at,
-    ended_at, client, body_hash)
-SELECT gen_random_uuid(), 1 + n %% {products}, 1, 10, 'USD', 'customer-' || n %% 50000,
-    CASE WHEN n <= %(orders)s THEN 'converted' ELSE 'expired' END, now() - n * interval '1 second',
-    now() - n * interval '1 second' + interval '2 minutes', now(), '', ''
-FROM generate_series(1, %(holds)s) AS n;
-INSERT INTO checkout_order (id, hold_id, product_id, quantity, unit_price, total_amount, currency, customer_id, status,
-    payment_id, refund, refunded_amount, created_at, payment_due_at, paid_at, client, body_hash)
-SELECT gen_random_uuid(), id, product_id, 1, 10, 10, 'USD', customer_id, 'paid', 'pay_' || id, '', 0, created_at,
-    created_at + interval '15 minutes', created_at, '', ''
-FROM checkout_hold WHERE status = 'converted';
-INSERT INTO payments_webhookevent (provider, event_id, fingerprint, headers, type, kind, currency, amount_is_total,
-    malformed, status, reason, attempts, last_error, received_at, processed_at, order_id, settled_note)
-SELECT 'standard', payment_id, '', '{{}}', 'success', 'success', 'USD', false, '', 'applied', 'order_paid', 1, '',
-    created_at, created_at, id, ''
-FROM checkout_order;
-INSERT INTO payments_payment (provider, payment_id, order_id, event_id, amount, currency, status, reason,
-    refunded_amount, created_at, refunded_note)
-SELECT 'standard', event_id, order_id, id, 10, 'USD', 'applied', '', 0, received_at, '' FROM payments_webhookevent;
-UPDATE catalog_stock AS stock SET sold = (
-    SELECT count(*) FROM checkout_order WHERE product_id = stock.product_id AND status = 'paid');
-ANALYZE;
-"""
+SEARCHED = {
+    "hold by short id": ("checkout/hold", "{short_hold}"), "hold by customer": ("checkout/hold", "customer-77"),
+    "hold by product's name": ("checkout/hold", "Product 777"),
+    "hold, nothing found": ("checkout/hold", "nothing-like"),
+    "order by id": ("checkout/order", "{order}"), "order by short id": ("checkout/order", "{short_order}"),
+    "order by payment": ("checkout/order", "{payment_id}"), "order by customer": ("checkout/order", "customer-77"),
+    "order by product's name": ("checkout/order", "Product 777"),
+    "order, nothing found": ("checkout/order", "nothing-like"),
+    "payment by id": ("payments/payment", "{payment_id}"),
+    "event by payment": ("payments/webhookevent", "{payment_id}"),
+    "product by name": ("catalog/product", "Product 777"), "stock by product": ("catalog/stock", "Product 777"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A page's median time in milliseconds, its queries, and its size in KB."""
+
+    ms: float
+    queries: int
+    kilobytes: float
+
+
+def pages() -> dict[str, str]:
+    """Return the paths of the pages that are measured, by name."""
+    from checkout.models import Hold, Order
+    from payments.models import Payment
+
+    order = Order.objects.select_related("hold").order_by("-created_at")[5]
+    payment = Payment.objects.get(order=order)
+    known = {
+        "order": order.pk, "short_order": order.pk.hex[:8], "short_hold": order.hold.pk.hex[:8],
+        "payment_id": order.payment_id, "day": order.created_at.date().isoformat(),
+        "late_page": min(LATE_PAGE, Hold.objects.count() // ROWS_A_PAGE),
+    }  # fmt: skip
+    named = {"first page": "", "figures of the first page": "live/"}
+    named |= {name: f"{path}/" for name, path in LISTS.items()}
+    for name, (path, parameters) in FILTERED.items():
+        filled = {key: value.format(**known) for key, value in parameters.items()}
+        named[name] = f"{path}/?{urlencode(filled)}"
+    named |= {name: f"{path}/?{urlencode({'q': term.format(**known)})}" for name, (path, term) in SEARCHED.items()}
+    rows = {
+        "hold": order.hold, "order": order, "payment": payment, "event": payment.event, "product": order.product,
+        "stock": order.product.stock,
+    }  # fmt: skip
+    for name, row in rows.items():
+        named[f"page of {name}"] = f"{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/"
+    completion = {"app_label": "checkout", "model_name": "order", "field_name": "product", "term": "Product 77"}
+    named["a product's name completed"] = f"autocomplete/?{urlencode(completion)}"
+    return {name: f"/admin/{path}" for name, path in named.items()}
+
+
+def measure(rounds: int = ROUNDS) -> dict[str, Measured]:
+    """Request each page `rounds` times as a superuser."""
+    from django.contrib.auth.models import User
+    from django.core.cache import cache
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    client = Client()
+    client.force_login(User.objects.get_or_create(username="ann", is_staff=True, is_superuser=True)[0])
+    measured = {}
+    for name, path in pages().items():
+        times, queries, size = [], 0, 0
+        for _ in range(rounds):
+            cache.clear()
+            with CaptureQueriesContext(connection) as captured:
+                started = time.perf_counter()
+                response = client.get(path, headers={"host": "localhost"})
+                times.append(1000 * (time.perf_counter() - started))
+            assert response.status_code == 200, path
+            queries, size = len(captured), len(response.content)
+        measured[name] = Measured(statistics.median(times), queries, size / 1024)
+    return measured
+
+
+def table(few: dict[str, Measured], many: dict[str, Measured], size: Size) -> str:
+    """Return the table that is printed."""
+    lines = [
+        f"| page | few rows, ms | {size.holds:,} holds, {size.orders:,} orders, ms | ratio | queries | KB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, page in many.items():
+        before = few[name].ms
+        times = f"{before:.0f} | {page.ms:.0f} | {page.ms / before:.1f}"
+        lines.append(f"| {name} | {times} | {page.queries} | {page.kilobytes:.0f} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -79,55 +153,13 @@ def _run() -> None:
 
     django.setup()
     from django.core.management import call_command
-    from django.db import connection
-
-    from catalog import products
 
     call_command("migrate", verbosity=0)
-    for number in range(PRODUCTS):
-        products.add(name=f"Product {number}", price=10, currency="USD", stock=1_000_000)
-    _fill(connection, holds=FEW_HOLDS, orders=FEW_ORDERS)
-    few = _measure()
-    _fill(connection, holds=HOLDS, orders=ORDERS)
-    many = _measure()
-    print(f"| page | few rows, ms | {HOLDS:,} holds, {ORDERS:,} orders, ms | ratio | queries |\n|---|---|---|---|---|")
-    for name, (ms, _) in few.items():
-        many_ms, queries = many[name]
-        print(f"| {name} | {ms:.0f} | {many_ms:.0f} | {many_ms / ms:.1f} | {queries} |")
-
-
-def _fill(connection, *, holds: int, orders: int) -> None:
-    started = time.monotonic()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "TRUNCATE checkout_hold, checkout_order, payments_webhookevent, payments_payment, payments_refund"
-        )
-        cursor.execute(FILL.format(products=PRODUCTS), {"holds": holds, "orders": orders})
-    print(f"{holds:,} holds inserted in {time.monotonic() - started:.0f} s", file=sys.stderr)
-
-
-def _measure() -> dict[str, tuple[float, int]]:
-    """Return for each page the median of its times in milliseconds, and its queries."""
-    from django.contrib.auth.models import User
-    from django.core.cache import cache
-    from django.db import connection
-    from django.test import Client
-    from django.test.utils import CaptureQueriesContext
-
-    client = Client()
-    client.force_login(User.objects.get_or_create(username="ann", is_staff=True, is_superuser=True)[0])
-    measured = {}
-    for name, path in PAGES.items():
-        times, queries = [], 0
-        for _ in range(ROUNDS):
-            cache.clear()
-            with CaptureQueriesContext(connection) as captured:
-                started = time.perf_counter()
-                assert client.get(path, headers={"host": "localhost"}).status_code == 200, path
-                times.append(1000 * (time.perf_counter() - started))
-            queries = len(captured)
-        measured[name] = statistics.median(times), queries
-    return measured
+    fill_products(PRODUCTS)
+    fill(FEW)
+    few = measure()
+    fill(MANY)
+    print(table(few, measure(), MANY))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from benchmarks.admin_pages import FILL, HOLDS, ORDERS, PRODUCTS
+from benchmarks.admin_rows import FILL, HOLDS, ORDERS
 from benchmarks.shop import open_shop
 
+# Few, so that each has many holds.
+PRODUCTS = 20
 CUSTOMER, KEY = "customer-77", "0123456789abcdef"
 
 

@@ -21,6 +21,10 @@ class ClaimAdmin(IndexedSearchMixin, BigTableAdmin):
     unit_price_shown = staticmethod(money_column("unit_price"))
     placed_at = staticmethod(moment_column("created_at", "placed at"))
 
+    @admin.display(description="Whole id")
+    def whole_id(self, claim: Hold | Order) -> str:
+        return str(claim.pk)
+
     @admin.display(description="Product")
     def product_link(self, claim: Hold | Order) -> str:
         return link_to(claim.product)

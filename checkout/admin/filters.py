@@ -18,7 +18,7 @@ class ShownStatus(RadioFilter):
     title = parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> Iterable[tuple[str, str]]:
-        return [(status.value, status.label) for status in model_admin.model.Status]
+        return [(status.value, status.label.capitalize()) for status in model_admin.model.Status]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         status = self.value()

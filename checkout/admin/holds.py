@@ -40,7 +40,7 @@ class HoldAdmin(ClaimAdmin):
     actions = ("release", "export_csv")
     page_actions = ("release",)
     fieldsets = (
-        (None, {"fields": ("id", "product_link", "quantity", "unit_price_shown", "customer", "resulting_order")}),
+        (None, {"fields": ("whole_id", "product_link", "quantity", "unit_price_shown", "customer", "resulting_order")}),
         ("Times", {"fields": ("placed_at", "expires_at", "ended_at")}),
     )
     export = Export(
@@ -71,7 +71,7 @@ class HoldAdmin(ClaimAdmin):
     def resulting_order(self, hold: Hold) -> str:
         return link_to(Order.objects.select_related("product").filter(hold=hold).first())
 
-    @admin.action(description="Release", permissions=["decide"])
+    @admin.action(description="Release the hold", permissions=["decide"])
     def release(self, request: HttpRequest, queryset: QuerySet[Hold]) -> TemplateResponse | None:
         def release(hold: Hold, *, note: str) -> Hold:
             return holds.revoke(hold.pk)

@@ -54,7 +54,7 @@ class OrderAdmin(ClaimAdmin):
             None,
             {
                 "fields": (
-                    "id", "product_link", "quantity", "restocked_units", "unit_price_shown", "total", "customer",
+                    "whole_id", "product_link", "quantity", "restocked_units", "unit_price_shown", "total", "customer",
                     "hold_link",
                 ),
             },
@@ -110,7 +110,7 @@ class OrderAdmin(ClaimAdmin):
     def refund_shown(self, order: Order) -> str:
         return (sentences.refund_of(order) or ("", "none"))[1]
 
-    @admin.action(description="Cancel", permissions=["decide"])
+    @admin.action(description="Cancel the order", permissions=["decide"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:
         def cancel(order: Order, *, note: str) -> Order:
             return orders.revoke(order.pk)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
+from django.template.loader import render_to_string
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -16,6 +17,13 @@ from flashsale.core.staff.links import link_to
 
 # Takes a row and returns what its cell shows.
 Column = Callable[[Any], Any]
+EMPTY = format_html('<span class="cell-empty">{}</span>', "-")
+
+
+def _column(show: Column, label: str, *, ordering: str | None = None) -> Column:
+    """Return a list column under a heading, which is also the class of its cells."""
+    show.__name__ = label.replace(" ", "_")
+    return admin.display(show, description=label, ordering=ordering)
 
 
 def money_column(column: str, label: str = "") -> Column:
@@ -24,56 +32,52 @@ def money_column(column: str, label: str = "") -> Column:
     The rows are of a model with a column `currency`. Django shows None as "-", which its stubs do not know.
     """
 
-    @admin.display(description=label or column.replace("_", " "), ordering=column)
     def show(row: Model) -> str | None:
         amount, currency = getattr(row, column), str(getattr(row, "currency"))  # noqa: B009 - of any model
         return None if amount is None else f"{money.render(amount, currency)} {currency}".strip()
 
-    return show
+    return _column(show, label or column.replace("_", " "), ordering=column)
 
 
 def short_id_column(label: str) -> Column:
     """Return a list column with the row's short id, whose tooltip is the whole one."""
 
-    @admin.display(description=label)
     def show(row: Model) -> SafeString:
         return format_html('<span class="cell-id" title="{}">{}</span>', row.pk, identifiers.short(row.pk))
 
-    return show
+    return _column(show, label)
 
 
 def text_column(column: str, label: str) -> Column:
-    """Return a list column with a text in one line, whose tooltip is the whole one; None for an empty text."""
+    """Return a list column with a text in one line, whose tooltip is the whole one."""
 
-    @admin.display(description=label)
-    def show(row: Model) -> SafeString | None:
+    def show(row: Model) -> SafeString:
         text = getattr(row, column)
-        return format_html('<span class="cell-text" title="{}">{}</span>', text, text) if text else None
+        return format_html('<span class="cell-text" title="{}">{}</span>', text, text) if text else EMPTY
 
-    return show
+    return _column(show, label)
 
 
 def link_column(relation: str, label: str) -> Column:
-    """Return a list column with a link to the page of a related row."""
+    """Return a list column with a link, in one line, to the page of a related row; its tooltip is the whole name."""
 
-    @admin.display(description=label)
-    def show(row: Model) -> SafeString | str:
-        return link_to(getattr(row, relation))
+    def show(row: Model) -> SafeString:
+        related = getattr(row, relation)
+        if related is None:
+            return EMPTY
+        return format_html('<span class="cell-text" title="{}">{}</span>', related, link_to(related))
 
-    return show
+    return _column(show, label)
 
 
 def moment_column(column: str, label: str) -> Column:
     """Return a list column with a moment, by which the list can be sorted."""
 
-    @admin.display(description=label, ordering=column)
-    def show(row: Model) -> str | None:
+    def show(row: Model) -> SafeString:
         moment: datetime | None = getattr(row, column)
-        return moment_text(moment) if moment else None
+        return format_html('<span class="cell-moment">{}</span>', moment_text(moment)) if moment else EMPTY
 
-    # Names the cells' class in the page.
-    show.__name__ = "moment"
-    return show
+    return _column(show, label, ordering=column)
 
 
 def label_column(label: str, colours: Mapping[str, str], value_of: Callable[[Any], tuple[str, str] | None]) -> Column:
@@ -82,12 +86,14 @@ def label_column(label: str, colours: Mapping[str, str], value_of: Callable[[Any
     `value_of` returns the key of the colour and the word, or None for an empty cell.
     """
 
-    @admin.display(description=label)
-    def show(row: Model) -> tuple[str, str] | None:
-        return value_of(row)
+    def show(row: Model) -> SafeString:
+        value = value_of(row)
+        if value is None:
+            return EMPTY
+        key, word = value
+        return render_to_string("unfold/helpers/label.html", {"type": colours.get(key, ""), "text": word})
 
-    show.label = dict(colours)  # type: ignore[attr-defined]  # what the theme's own decorator sets
-    return show
+    return _column(show, label)
 
 
 def amount_text(amount: Decimal, currency: str) -> str:

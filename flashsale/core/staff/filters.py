@@ -53,6 +53,10 @@ class TimeRange(RangeDateTimeFilter):
 
     form_class = TimeRangeForm
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "time"
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         bounds = {"gte": self._moment("from", "00:00:00"), "lte": self._moment("to", "23:59:59.999999")}
         return queryset.filter(**{f"{self.parameter_name}__{name}": at for name, at in bounds.items() if at})

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.auth.models import User
 from django.core.exceptions import EmptyResultSet, PermissionDenied, ValidationError
@@ -70,6 +70,8 @@ class BaseAdmin(IdempotentAddMixin, ModelAdmin):
     change_list_template = "flashsale/change_list.html"
     list_per_page = 25
     list_max_show_all = 0
+    # Each choice of a filter would be counted in the whole table.
+    show_facets = ShowFacets.NEVER
     when_empty = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
