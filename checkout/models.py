@@ -122,9 +122,10 @@ class Hold(IdempotentCreation):
             ),
             # Read by: staff (holds a minute, newest first).
             models.Index(name="hold_by_creation", fields=["created_at"]),
-            # Read by: staff (the holds of a customer, newest first). Holds of a product have none: it would be written
-            # when a hold is placed and when it ends.
+            # Read by: staff (the holds of a customer and of a product, newest first). Each adds about a tenth to what
+            # PostgreSQL does for a hold; without them one click reads a million rows in the middle of a sale.
             models.Index(name="hold_by_customer", fields=["customer_id", "created_at"], condition=~Q(customer_id="")),
+            models.Index(name="hold_by_product", fields=["product", "created_at"]),
             # Read by: the purge of old holds that never became orders.
             models.Index(
                 name="hold_ended_without_order", fields=["ended_at"], condition=Q(status__in=["released", "expired"])
@@ -257,6 +258,8 @@ class Order(IdempotentCreation):
             # Read by: staff (the orders of a customer and of a product, newest first).
             models.Index(name="order_by_customer", fields=["customer_id", "created_at"], condition=~Q(customer_id="")),
             models.Index(name="order_by_product", fields=["product", "created_at"]),
+            # Read by: staff (orders whose money is due for refund, newest first).
+            models.Index(name="order_refund_due", fields=["created_at"], condition=Q(refund="due")),
             # Read by: staff (search, and which orders claim the payment of an event).
             models.Index(name="order_by_payment_id", fields=["payment_id"], condition=Q(payment_id__isnull=False)),
             # Read by: the audit (units sold).

@@ -93,16 +93,8 @@ def crowd():
     return ProductFactory(name="Rare")
 
 
-@pytest.mark.parametrize(
-    ("model", "kind"),
-    [
-        (model, kind)
-        for model in (Hold, Order)
-        for kind in ("id", "short id", "payment", "customer", "product", "unknown")
-        # Holds of a product have no index: it would cost each hold more than these searches save.
-        if (model, kind) != (Hold, "product")
-    ],
-)
+@pytest.mark.parametrize("model", [Hold, Order])
+@pytest.mark.parametrize("kind", ["id", "short id", "payment", "customer", "product", "unknown"])
 def test_no_search_reads_the_whole_table(rf, crowd, model, kind):
     row = model.objects.order_by("created_at").first()
     payment = getattr(row, "payment_id", "pay_0")

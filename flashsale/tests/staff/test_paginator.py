@@ -55,7 +55,7 @@ def test_every_list_of_a_growing_table_has_a_capped_count():
 
     assert lists == {
         "HoldAdmin",
-        "OrderAdmin",
+        "RefundableOrderAdmin",
         "WebhookEventAdmin",
         "PaymentAdmin",
         "DisputeAdmin",
