@@ -50,13 +50,6 @@ class HoldQuerySet(models.QuerySet["Hold"]):
         """Active holds past their deadline at `at`."""
         return self.filter(status=Hold.Status.ACTIVE, expires_at__lte=at)
 
-    def shown_as(self, status: str, at: Time) -> "HoldQuerySet":
-        """Holds that answers show with this status at `at`; see `Hold.status_at`."""
-        if status == Hold.Status.EXPIRED:
-            return self.filter(Q(status=status) | Q(status=Hold.Status.ACTIVE, expires_at__lte=at))
-        is_active = status == Hold.Status.ACTIVE
-        return self.filter(status=status, expires_at__gt=at) if is_active else self.filter(status=status)
-
 
 class Hold(IdempotentCreation):
     """Units set aside for one buyer until `expires_at`.
@@ -145,13 +138,6 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def overdue(self, at: Time) -> "OrderQuerySet":
         """Orders that are pending past their payment window at `at`."""
         return self.filter(status=Order.Status.PENDING_PAYMENT, payment_due_at__lte=at)
-
-    def shown_as(self, status: str, at: Time) -> "OrderQuerySet":
-        """Orders that answers show with this status at `at`; see `Order.status_at`."""
-        if status == Order.Status.EXPIRED:
-            return self.filter(Q(status=status) | Q(status=Order.Status.PENDING_PAYMENT, payment_due_at__lte=at))
-        is_pending = status == Order.Status.PENDING_PAYMENT
-        return self.filter(status=status, payment_due_at__gt=at) if is_pending else self.filter(status=status)
 
 
 class Order(IdempotentCreation):

@@ -4,12 +4,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.db.models import F, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from checkout.models import Order
+from checkout.models import Hold, Order
 from flashsale.core.staff.theme import RadioFilter
+
+# The status that ends at a deadline, and the column of the deadline.
+DEADLINES: dict[type[Model], tuple[str, str]] = {
+    Hold: (Hold.Status.ACTIVE, "expires_at"),
+    Order: (Order.Status.PENDING_PAYMENT, "payment_due_at"),
+}
 
 
 class ShownStatus(RadioFilter):
@@ -22,7 +28,13 @@ class ShownStatus(RadioFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         status = self.value()
-        return queryset.shown_as(status, Now()) if status else queryset  # type: ignore[attr-defined]
+        if not status:
+            return queryset
+        ends, deadline = DEADLINES[queryset.model]
+        if status == queryset.model.Status.EXPIRED:
+            return queryset.filter(Q(status=status) | Q(**{"status": ends, f"{deadline}__lte": Now()}))
+        is_pending = {f"{deadline}__gt": Now()} if status == ends else {}
+        return queryset.filter(status=status, **is_pending)
 
 
 class RefundState(RadioFilter):

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -27,14 +27,19 @@ def _days_of(request: HttpRequest) -> list[str]:
 
 
 class CsvExportMixin(ModelAdminMixin):
-    """A list that can be exported; `export` declares the columns of the file."""
+    """A list that can be exported; `export` declares the columns of the file, and without one there is no file."""
 
-    export: Export
+    export: Export | None = None
     list_before_template = "flashsale/export_all.html"
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_csv(self, request: HttpRequest, queryset: QuerySet[Any]) -> StreamingHttpResponse:
-        """Stream the chosen rows, however many they are, as a file named after the list and the date."""
+        """Stream the chosen rows, however many they are, as a file named after the list and the date.
+
+        Raises `Http404` for a list that is not exported.
+        """
+        if self.export is None:
+            raise Http404
         response = StreamingHttpResponse(self.export.lines(queryset), content_type="text/csv; charset=utf-8")
         parts = [slugify(str(self.opts.verbose_name_plural)), *_days_of(request), timezone.localdate().isoformat()]
         response.headers["Content-Disposition"] = f'attachment; filename="{"-".join(parts)}.csv"'
