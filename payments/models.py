@@ -138,6 +138,8 @@ class WebhookEvent(models.Model):
             # Read by: the worker (parked events that waited too long) and the purge of old bodies.
             models.Index(name="event_parked_by_age", fields=["parked_at"], condition=Q(status="parked")),
             models.Index(name="event_with_body_by_age", fields=["received_at"], condition=Q(body__isnull=False)),
+            # Read by: staff (events, newest first).
+            models.Index(name="event_by_receipt", fields=["received_at"]),
             # Read by: staff (what needs a human).
             models.Index(
                 name="event_for_staff",

@@ -1,5 +1,7 @@
 """Counts of big tables are capped, and every page is still reachable."""
 
+import re
+
 import pytest
 from django.contrib.admin import site
 
@@ -46,8 +48,7 @@ def test_a_long_list_shows_a_lower_bound_of_its_length(admin_client, product, mo
     assert "9999999999" not in page.replace(",", "")
     assert "Select all more than 1,200 holds" in page
     assert "All more than 1,200 selected" in page
-    if asked:
-        assert "more than 1,200 results" in page
+    assert re.search(r"\d+ to \d+ of more than 1,200 holds", page)
 
 
 def test_every_list_of_a_growing_table_has_a_capped_count():
