@@ -81,7 +81,7 @@ class StockAdjustmentAdmin(OfProductAdmin):
     list_filter = (("product", SearchedFilter), ("made_at", TimeRange))
     list_filter_submit = True
     fields = ("made_at", "product_link", "change", "total_before", "total_after", "reason", "made_by")
-    readonly_fields = ("product_link", "change", "total_before")
+    readonly_fields = ("made_at", "product_link", "change", "total_before")
     actions = ("export_csv",)
     export = Export(
         {
