@@ -8,9 +8,10 @@ from django.utils.html import format_html_join
 
 from flashsale.core import money
 from flashsale.core.staff.big_tables import BigTableAdmin
+from flashsale.core.staff.columns import moment_column
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.filters import TimeRange
-from flashsale.core.staff.links import link_to
+from flashsale.core.staff.links import link_to, sentence_cell
 from flashsale.core.staff.search import IndexedSearchMixin
 from payments.admin import look_ups
 from payments.explanations import naming
@@ -20,14 +21,15 @@ from payments.models import Dispute
 @admin.register(Dispute)
 class DisputeAdmin(IndexedSearchMixin, BigTableAdmin):
     list_display = (
-        "dispute_id", "its_payment", "its_order", "its_amount", "status", "reason_in_words", "created_at",
-        "as_of",
+        "dispute_id", "its_amount", "status", "reason_in_words", "its_payment", "order_in_list",
+        moment_column("created_at", "since"), moment_column("as_of", "state as of"),
     )  # fmt: skip
     list_filter = ("status", ("created_at", TimeRange))
     list_filter_submit = True
     list_select_related = ("payment__order__product",)
     search_fields = ("dispute_id",)
     search_help_text = "Dispute, payment, order or hold id"
+    when_empty = "A dispute appears here when a customer's bank asks for a payment back."
     ordering = ("-created_at",)
     actions = ("export_csv",)
     fieldsets = (
@@ -53,6 +55,10 @@ class DisputeAdmin(IndexedSearchMixin, BigTableAdmin):
     @admin.display(description="Payment")
     def its_payment(self, dispute: Dispute) -> str:
         return link_to(dispute.payment)
+
+    @admin.display(description="Order")
+    def order_in_list(self, dispute: Dispute) -> str:
+        return sentence_cell(link_to(dispute.payment.order))
 
     @admin.display(description="Order")
     def its_order(self, dispute: Dispute) -> str:

@@ -29,7 +29,7 @@ class EventPageMixin(ModelAdminMixin):
     """The fields of an event's page."""
 
     fieldsets = (
-        ("To judge", {"fields": TO_JUDGE}),
+        ("At a glance", {"fields": TO_JUDGE}),
         ("What it says", {"fields": SAYS}),
         ("Processing", {"fields": PROCESSING}),
         ("Raw parts", {"fields": RAW}),

@@ -7,13 +7,15 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.utils.html import format_html_join
 
 from flashsale.core.staff.big_tables import BigTableAdmin
+from flashsale.core.staff.columns import moment_column
 from flashsale.core.staff.confirmed_actions import NoteForm
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.facts import FactColumn, FactsMixin
 from flashsale.core.staff.filters import TimeRange
-from flashsale.core.staff.links import link_to
+from flashsale.core.staff.links import link_to, sentence_cell
 from flashsale.core.staff.search import IndexedSearchMixin
 from payments import explanations, inbox
 from payments.admin import look_ups
@@ -24,12 +26,14 @@ from payments.explanations import Situation
 from payments.models import WebhookEvent
 
 
-def _order(of: Situation) -> str:
-    return link_to(of.order) if of.order else "-"
+def _orders(of: Situation) -> str:
+    """Link the event's order; before it is matched, each one that it may mean."""
+    orders = [of.order] if of.order else of.named
+    return sentence_cell(format_html_join(", ", "{}", ((link_to(order),) for order in orders))) if orders else "-"
 
 
 def _why(of: Situation) -> str:
-    return explanations.why(of) or "-"
+    return sentence_cell(explanations.why(of) or "-")
 
 
 @admin.register(WebhookEvent)
@@ -39,16 +43,17 @@ class WebhookEventAdmin(EventPageMixin, FactsMixin, IndexedSearchMixin, BigTable
         FactColumn("What", lambda of: of.event.get_kind_display()),
         FactColumn("Paid", lambda of: of.paid or "-"),
         FactColumn("Expected", lambda of: of.expected or "-"),
-        FactColumn("Order", _order),
-        "status",
         FactColumn("Why", _why),
-        "received_at",
+        FactColumn("Order", _orders),
+        "status",
+        moment_column("received_at", "since"),
     )
     list_filter = ("status", "kind", "provider", ("received_at", TimeRange))
     list_filter_submit = True
     list_select_related = ("order__product", "settled_by")
     search_fields = ("event_id",)
     search_help_text = "Event, payment, order or hold id"
+    when_empty = "An event appears here when a payment provider posts it."
     ordering = ("-received_at",)
     actions = ("accept", "refund", "dismiss", "retry", "export_csv")
     page_actions = ("accept", "refund", "dismiss", "retry")

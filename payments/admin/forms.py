@@ -13,7 +13,12 @@ from flashsale.core.staff.confirmed_actions import NoteForm
 class AcceptForm(NoteForm):
     """Why events are accepted, and their order, where they do not name it."""
 
-    order_id = forms.UUIDField(required=False, label="Order", widget=UnfoldAdminTextInputWidget())
+    order_id = forms.UUIDField(
+        required=False,
+        label="Order",
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Its whole id. Only where the event is for another order than the one named above, or names none.",
+    )
     field_order: tuple[str, ...] = ("order_id", "note")
 
 

@@ -11,10 +11,10 @@ from django.utils.safestring import mark_safe
 
 from flashsale.core import money
 from flashsale.core.staff.big_tables import BigTableAdmin
-from flashsale.core.staff.columns import moment_text
+from flashsale.core.staff.columns import moment_column, moment_text
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.filters import TimeRange
-from flashsale.core.staff.links import link_to
+from flashsale.core.staff.links import link_to, sentence_cell
 from flashsale.core.staff.search import IndexedSearchMixin
 from payments import explanations, refunds
 from payments.admin import look_ups, refunding
@@ -26,13 +26,15 @@ from payments.models import Payment
 @admin.register(Payment)
 class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
     list_display = (
-        "payment_id", "provider", "its_order", "its_amount", "given_back", "due", "status", "why_due", "created_at",
+        "payment_id", "its_amount", "given_back", "due", "status", "why_in_list", "order_in_list", "provider",
+        moment_column("created_at", "time"),
     )  # fmt: skip
     list_filter = (RefundState, "status", "provider", ("created_at", TimeRange))
     list_filter_submit = True
     list_select_related = ("order__product", "event", "refunded_by")
     search_fields = ("payment_id",)
     search_help_text = "Payment, event, order or hold id"
+    when_empty = "A payment appears here when its provider says that money was taken."
     ordering = ("-created_at",)
     actions = ("refund", "mark_refunded", "export_csv")
     page_actions = ("refund", "mark_refunded")
@@ -89,6 +91,14 @@ class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
         return self.confirm_and_run(
             request, queryset, action="mark_refunded", verb=mark, describe=describe, effect=refunding.effect_of_marking
         )
+
+    @admin.display(description="Order")
+    def order_in_list(self, payment: Payment) -> str:
+        return sentence_cell(link_to(payment.order))
+
+    @admin.display(description="Why")
+    def why_in_list(self, payment: Payment) -> str:
+        return sentence_cell(explanations.why_due(payment) or "-")
 
     @admin.display(description="Order")
     def its_order(self, payment: Payment) -> str:

@@ -6,10 +6,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 
 from flashsale.core import money
+from flashsale.core.staff.columns import moment_column
 from flashsale.core.staff.confirmed_actions import ReadOnlyAdmin
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.filters import TimeRange
-from flashsale.core.staff.links import link_to
+from flashsale.core.staff.links import link_to, sentence_cell
 from flashsale.core.staff.search import IndexedSearchMixin
 from payments.admin import look_ups
 from payments.models import Refund
@@ -18,13 +19,15 @@ from payments.models import Refund
 @admin.register(Refund)
 class RefundAdmin(IndexedSearchMixin, ReadOnlyAdmin):
     list_display = (
-        "number", "its_amount", "its_payment", "its_order", "status", "refund_id", "tries", "next_try_at", "created_at",
+        "number", "its_amount", "its_payment", "order_in_list", "status", "refund_id", "tries",
+        moment_column("next_try_at", "next try"), moment_column("created_at", "begun"),
     )  # fmt: skip
     list_filter = ("status", ("created_at", TimeRange))
     list_filter_submit = True
     list_select_related = ("payment__order__product",)
     search_fields = ("refund_id",)
     search_help_text = "Refund, payment, order or hold id"
+    when_empty = "A refund appears here when the shop asks a provider to give money back."
     ordering = ("-created_at",)
     actions = ("export_csv",)
     fieldsets = (
@@ -56,6 +59,10 @@ class RefundAdmin(IndexedSearchMixin, ReadOnlyAdmin):
     @admin.display(description="Payment")
     def its_payment(self, refund: Refund) -> str:
         return link_to(refund.payment)
+
+    @admin.display(description="Order")
+    def order_in_list(self, refund: Refund) -> str:
+        return sentence_cell(link_to(refund.payment.order))
 
     @admin.display(description="Order")
     def its_order(self, refund: Refund) -> str:

@@ -15,3 +15,8 @@ def page_of(row: Model) -> str:
 def link_to(row: Model | None, text: str = "") -> SafeString | str:
     """Return a link to a row's page, with its name unless `text` is given; "-" for None."""
     return "-" if row is None else format_html('<a class="text-link" href="{}">{}</a>', page_of(row), text or row)
+
+
+def sentence_cell(text: SafeString | str) -> SafeString:
+    """Return a text for a list's cell that may be as long as a sentence: it is wrapped."""
+    return format_html('<span class="cell-sentence">{}</span>', text)
