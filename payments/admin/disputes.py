@@ -39,9 +39,10 @@ class DisputeAdmin(IndexedSearchMixin, BigTableAdmin):
     readonly_fields = ("its_amount", "its_payment", "its_order", "reason_in_words", "its_events")
     export = Export(
         {
-            "dispute_id": "dispute_id", "payment_id": "payment.payment_id", "order_id": "payment.order_id",
-            "created_at": "created_at", "amount": "amount", "currency": "currency", "status": "status",
-            "reason": "reason", "as_of": "as_of",
+            "Dispute": "dispute_id", "Amount": "amount", "Currency": "currency",
+            "Status": lambda dispute: dispute.get_status_display(),
+            "Reason": lambda dispute: dispute.reason.replace("_", " "), "Payment": "payment.payment_id",
+            "Order": "payment.order_id", "Since": "created_at", "State as of": "as_of",
         }
     )  # fmt: skip
 

@@ -59,11 +59,12 @@ class WebhookEventAdmin(EventPageMixin, FactsMixin, IndexedSearchMixin, BigTable
     page_actions = ("accept", "refund", "dismiss", "retry")
     export = Export(
         {
-            "event_id": "event_id", "provider": "provider", "received_at": "received_at", "type": "type",
-            "kind": "kind", "status": "status", "reason": "reason", "payment": "payment_ref", "amount": "amount",
-            "currency": "currency", "order_id": "order_id", "names_order": "order_ref", "names_hold": "hold_ref",
-            "names_refund": "refund_ref", "attempts": "attempts", "processed_at": "processed_at",
-            "settled_by": "settled_by.username", "settled_note": "settled_note",
+            "Event": "event_id", "Provider": "provider", "Received at": "received_at",
+            "What": lambda event: event.get_kind_display(), "Status": lambda event: event.get_status_display(),
+            "Reason": lambda event: event.reason.replace("_", " "), "Amount": "amount", "Currency": "currency",
+            "Payment id": "payment_ref", "Order": "order_id", "Names order": "order_ref", "Names hold": "hold_ref",
+            "Names refund": "refund_ref", "Type": "type", "Attempts": "attempts", "Processed at": "processed_at",
+            "Decided by": "settled_by.username", "Note": "settled_note",
         }
     )  # fmt: skip
 

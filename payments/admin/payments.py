@@ -56,10 +56,11 @@ class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
     )
     export = Export(
         {
-            "payment_id": "payment_id", "provider": "provider", "created_at": "created_at", "amount": "amount",
-            "currency": "currency", "status": "status", "reason": "reason", "order_id": "order_id",
-            "refunded_amount": "refunded_amount", "refunded_by": "refunded_by.username",
-            "refunded_note": "refunded_note",
+            "Payment": "payment_id", "Provider": "provider", "Time": "created_at", "Amount": "amount",
+            "Given back": "refunded_amount", "Due for refund": lambda payment: payment.amount_due,
+            "Currency": "currency", "Status": lambda payment: payment.get_status_display(),
+            "Why": explanations.why_due, "Order": "order_id", "Given back by": "refunded_by.username",
+            "Note": "refunded_note",
         }
     )  # fmt: skip
 

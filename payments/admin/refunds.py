@@ -38,9 +38,10 @@ class RefundAdmin(IndexedSearchMixin, ReadOnlyAdmin):
     readonly_fields = ("number", "its_amount", "its_payment", "its_order")
     export = Export(
         {
-            "payment_id": "payment.payment_id", "provider": "payment.provider", "created_at": "created_at",
-            "amount": "amount", "currency": "payment.currency", "status": "status", "refund_id": "refund_id",
-            "attempt": "attempt", "tries": "tries", "next_try_at": "next_try_at", "answered_at": "answered_at",
+            "Payment": "payment.payment_id", "Provider": "payment.provider", "Begun": "created_at", "Amount": "amount",
+            "Currency": "payment.currency", "Status": lambda refund: refund.get_status_display(),
+            "Refund": "refund_id", "Attempt": "attempt", "Tries": "tries", "Next try": "next_try_at",
+            "Answered": "answered_at", "Order": "payment.order_id",
         },
         currency="payment.currency",
     )  # fmt: skip
