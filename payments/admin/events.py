@@ -40,7 +40,7 @@ def _why(of: Situation) -> str:
 class WebhookEventAdmin(EventPageMixin, FactsMixin, IndexedSearchMixin, BigTableAdmin):
     list_display = (
         "event_id",
-        FactColumn("What", lambda of: of.event.get_kind_display()),
+        FactColumn("What", lambda of: sentence_cell(of.event.get_kind_display())),
         FactColumn("Paid", lambda of: of.paid or "-"),
         FactColumn("Expected", lambda of: of.expected or "-"),
         FactColumn("Why", _why),
