@@ -68,6 +68,7 @@ def test_a_history_has_its_headings_once_and_says_what_was_done(live_server, tra
         log_in_as(page, admin_user)
         page.goto(admin_url(Payment, "history", payment.pk))
         lines = page.inner_text(".history")
+        title = page.inner_text("h1")
         before = page.evaluate(
             "[...document.querySelectorAll('.history td')].map(cell => getComputedStyle(cell, '::before').content)"
         )
@@ -77,6 +78,8 @@ def test_a_history_has_its_headings_once_and_says_what_was_done(live_server, tra
         fits = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
     assert lines.count("Marked as refunded. Note: By cash") == 1
+    assert PAYMENT_ID in title
+    assert ("Payments" in title) is (viewport is DESKTOP)
     assert lines.count("What was done") == (1 if viewport is DESKTOP else 0)
     assert lines.count(admin_user.username) == 2
     assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", lines)
