@@ -47,8 +47,9 @@ class TokenForm(forms.ModelForm):
             self.initial["scopes"] = sorted(Token.objects.get(pk=self.instance.pk).scopes)
 
     def clean_expiry_date(self) -> Any:
+        """Refuse a new token that has ended; to an existing one a past end is as good as a revocation."""
         end = self.cleaned_data["expiry_date"]
-        if end is not None and end <= timezone.now() and "expiry_date" in self.changed_data:
+        if end is not None and end <= timezone.now() and not self.instance.pk:
             raise forms.ValidationError(PAST_END)
         return end
 
