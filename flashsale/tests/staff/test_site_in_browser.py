@@ -1,16 +1,26 @@
 """The search, the menu and the enrolment of an authenticator app in a browser, at desktop and phone width."""
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.utils import timezone
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
+from rest_framework_api_key.models import APIKey
 
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import OrderFactory
+from flashsale.models import LoginFailure
 from flashsale.staff.logins.passwords import BoundedPasswordHasher
+from flashsale.tests.support.admin import admin_url
 from flashsale.tests.support.browser import DESKTOP, PHONE, assert_fits, log_in_as, open_page
 
 SIZES = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+CUT_OFF = """
+[...document.querySelectorAll('#result_list .data-row > *')].filter(cell => cell.scrollWidth > cell.clientWidth)
+    .map(cell => cell.innerText.trim()).filter(text => text)
+"""
 COLORS = pytest.mark.parametrize("colors", ["light", "dark"])
 
 
@@ -118,3 +128,22 @@ def test_a_member_of_staff_enrols_an_app(live_server, ann, viewport, colors):
 
     assert width > 100
     assert TOTPDevice.objects.get().confirmed
+
+
+def test_the_cards_of_a_phone_cut_nothing_off(live_server, order, ann):
+    moment = timezone.now()
+    User.objects.filter(pk=ann.pk).update(last_login=moment)
+    LoginFailure.objects.create(name="ann", source="address 192.0.2.1", failures=1_000, last_at=moment)
+    APIKey.objects.create_key(name="ERP", expiry_date=moment)
+    TOTPDevice.objects.create(user=ann, name="phone", confirmed=True, last_used_at=moment)
+    message = "Cancel. Order 8a757a3a, 2 x Widget, customer-77 is cancelled; its 2 units are available again."
+    LogEntry.objects.log_actions(ann.pk, [order], CHANGE, change_message=message, single_object=True)
+    cut_off = {}
+    with open_page(live_server.url, viewport=PHONE) as page:
+        log_in_as(page, ann)
+        for model in (LoginFailure, User, APIKey, TOTPDevice, LogEntry):
+            page.goto(admin_url(model, "changelist"))
+            cut_off[model.__name__] = page.evaluate(CUT_OFF)
+            assert_fits(page)
+
+    assert {name: cells for name, cells in cut_off.items() if cells} == {}
