@@ -12,6 +12,9 @@ from flashsale.core.staff.columns import moment_column, money_column
 from flashsale.core.staff.links import link_to
 from flashsale.core.staff.search import IndexedSearchMixin
 
+# Fields of both pages that no column stores as it is shown.
+SHARED_FIELDS = ("whole_id", "product_link", "unit_price_shown", "customer", "placed_at")
+
 
 class ClaimAdmin(IndexedSearchMixin, BigTableAdmin):
     """Holds or orders: lists with the newest first, pages without internal columns."""

@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 
 from checkout import holds
 from checkout.admin import sentences
-from checkout.admin.claims import ClaimAdmin
+from checkout.admin.claims import SHARED_FIELDS, ClaimAdmin
 from checkout.admin.filters import ShownStatus
 from checkout.admin.products import by_product_id, by_product_name
 from checkout.models import Hold, Order
@@ -39,6 +39,7 @@ class HoldAdmin(ClaimAdmin):
     when_empty = "A hold appears here when a buyer reserves units of a product."
     actions = ("release", "export_csv")
     page_actions = ("release",)
+    readonly_fields = (*SHARED_FIELDS, "resulting_order")
     fieldsets = (
         (None, {"fields": ("whole_id", "product_link", "quantity", "unit_price_shown", "customer", "resulting_order")}),
         ("Times", {"fields": ("placed_at", "expires_at", "ended_at")}),

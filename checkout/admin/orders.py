@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 
 from checkout import order_story, orders
 from checkout.admin import sentences
-from checkout.admin.claims import ClaimAdmin
+from checkout.admin.claims import SHARED_FIELDS, ClaimAdmin
 from checkout.admin.filters import RefundState, ShownStatus
 from checkout.admin.products import by_product_id, by_product_name
 from checkout.models import Order
@@ -49,6 +49,7 @@ class OrderAdmin(ClaimAdmin):
     when_empty = "An order appears here when a buyer orders what a hold keeps."
     actions: tuple[str, ...] = ("cancel", "export_csv")
     page_actions: tuple[str, ...] = ("cancel",)
+    readonly_fields = (*SHARED_FIELDS, "total", "hold_link", "refund_shown", "given_back")
     fieldsets = (
         (
             None,

@@ -42,7 +42,7 @@ class ValidatingChangeList(ChangeList):
     @property
     def first_number(self) -> int:
         """The number of the page's first row among all that match, from 1."""
-        return (self.page_num - 1) * self.list_per_page + 1
+        return (self.page_num - 1) * self.list_per_page + 1 if self.multi_page else 1
 
     @property
     def last_number(self) -> int:
@@ -52,12 +52,13 @@ class ValidatingChangeList(ChangeList):
     @property
     def previous_query(self) -> str:
         """The query string of the page before, "" for none."""
-        return self.get_query_string({PAGE_VAR: self.page_num - 1}) if self.page_num > 1 else ""
+        has_previous = self.multi_page and self.page_num > 1
+        return self.get_query_string({PAGE_VAR: self.page_num - 1}) if has_previous else ""
 
     @property
     def next_query(self) -> str:
         """The query string of the page behind, "" for none."""
-        has_next = self.paginator.page(self.page_num).has_next() if self.result_list else False
+        has_next = self.multi_page and self.paginator.page(self.page_num).has_next()
         return self.get_query_string({PAGE_VAR: self.page_num + 1}) if has_next else ""
 
 

@@ -67,3 +67,12 @@ def test_every_list_of_a_growing_table_has_a_capped_count():
 
 def counts_all(model_admin) -> bool:
     return model_admin.show_full_result_count or not issubclass(model_admin.paginator, CappedPaginator)
+
+
+@pytest.mark.parametrize("page", ["-1", "0", "9", "9" * 30, "x"])
+def test_a_list_of_one_page_shows_it_whatever_page_is_asked_for(admin_client, product, page):
+    HoldFactory(product=product)
+
+    answer = admin_client.get(admin_url(Hold, "changelist"), {"p": page})
+
+    assert "1 to 1 of 1 hold" in answer.content.decode()
