@@ -8,7 +8,7 @@ from django.utils.html import format_html_join
 
 from flashsale.core import money
 from flashsale.core.staff.big_tables import BigTableAdmin
-from flashsale.core.staff.columns import moment_column
+from flashsale.core.staff.columns import moment_column, text_column
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.filters import TimeRange
 from flashsale.core.staff.links import link_to, sentence_cell
@@ -21,7 +21,8 @@ from payments.models import Dispute
 @admin.register(Dispute)
 class DisputeAdmin(IndexedSearchMixin, BigTableAdmin):
     list_display = (
-        "dispute_id", "its_amount", "status", "reason_in_words", "its_payment", "order_in_list",
+        text_column("dispute_id", "dispute id"), "its_amount", "status", "reason_in_words", "its_payment",
+        "order_in_list",
         moment_column("created_at", "since"), moment_column("as_of", "state as of"),
     )  # fmt: skip
     list_filter = ("status", ("created_at", TimeRange))

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html_join
 
 from flashsale.core.staff.big_tables import BigTableAdmin
-from flashsale.core.staff.columns import moment_column
+from flashsale.core.staff.columns import moment_column, text_column
 from flashsale.core.staff.confirmed_actions import NoteForm
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.facts import FactColumn, FactsMixin
@@ -39,7 +39,7 @@ def _why(of: Situation) -> str:
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(EventPageMixin, FactsMixin, IndexedSearchMixin, BigTableAdmin):
     list_display = (
-        "event_id",
+        text_column("event_id", "event id"),
         FactColumn("What", lambda of: sentence_cell(of.event.get_kind_display())),
         FactColumn("Paid", lambda of: of.paid or "-"),
         FactColumn("Expected", lambda of: of.expected or "-"),

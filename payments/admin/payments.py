@@ -11,7 +11,7 @@ from django.utils.safestring import mark_safe
 
 from flashsale.core import money
 from flashsale.core.staff.big_tables import BigTableAdmin
-from flashsale.core.staff.columns import moment_column, moment_text
+from flashsale.core.staff.columns import moment_column, moment_text, text_column
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.filters import TimeRange
 from flashsale.core.staff.links import link_to, sentence_cell
@@ -26,7 +26,8 @@ from payments.models import Payment
 @admin.register(Payment)
 class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
     list_display = (
-        "payment_id", "its_amount", "given_back", "due", "status", "why_in_list", "order_in_list", "provider",
+        text_column("payment_id", "payment id"), "its_amount", "given_back", "due", "status", "why_in_list",
+        "order_in_list", "provider",
         moment_column("created_at", "time"),
     )  # fmt: skip
     list_filter = (RefundState, "status", "provider", ("created_at", TimeRange))

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 
 from flashsale.core import money
-from flashsale.core.staff.columns import moment_column
+from flashsale.core.staff.columns import moment_column, text_column
 from flashsale.core.staff.confirmed_actions import ReadOnlyAdmin
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.filters import TimeRange
@@ -19,7 +19,8 @@ from payments.models import Refund
 @admin.register(Refund)
 class RefundAdmin(IndexedSearchMixin, ReadOnlyAdmin):
     list_display = (
-        "number", "its_amount", "its_payment", "order_in_list", "status", "refund_id", "tries",
+        "number", "its_amount", "its_payment", "order_in_list", "status", text_column("refund_id", "refund id"),
+        "tries",
         moment_column("next_try_at", "next try"), moment_column("created_at", "begun"),
     )  # fmt: skip
     list_filter = ("status", ("created_at", TimeRange))
