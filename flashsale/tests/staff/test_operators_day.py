@@ -81,13 +81,13 @@ def run_sale(hand: Hand, product: Product) -> None:
 def end_claims(hand: Hand, hold: Hold, order: Order) -> None:
     """Release a hold and cancel an order."""
     with hand.task("release a hold", at=admin_url(Hold, "change", hold.pk)):
-        hand.press("Release")
+        hand.press("Release the hold")
         hand.page.fill("[name=note]", "The buyer asked for it")
-        hand.press("Release")
+        hand.press("Release the hold")
     with hand.task("cancel an order", at=admin_url(Order, "change", order.pk)):
-        hand.press("Cancel")
+        hand.press("Cancel the order")
         hand.page.fill("[name=note]", "The buyer asked for it")
-        hand.press("Cancel")
+        hand.press("Cancel the order")
 
 
 def refund_half(hand: Hand, order: Order) -> None:
