@@ -1,9 +1,12 @@
 """The page of an event: what has to be judged first, then what it says, then its raw parts."""
 
 import json
+from contextvars import ContextVar
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -13,6 +16,7 @@ from flashsale.core import clock, money
 from flashsale.core.staff.links import link_to
 from flashsale.core.staff.theme import ModelAdminMixin
 from payments import explanations
+from payments.explanations import Situation
 from payments.explanations.bodies import readable
 from payments.models import WebhookEvent
 
@@ -23,6 +27,9 @@ TO_JUDGE = (
 SAYS = ("event_id", "provider", "kind", "type", "occurred_at", "whole_references", "other_references")
 PROCESSING = ("processed_at", "parked_at", "attempts", "next_attempt_at", "last_error", "settled_by", "settled_note")
 RAW = ("raw_body", "raw_headers", "fingerprint", "request_id")
+
+# What is known of the event while its page is made: its fields are asked several times each.
+_known: ContextVar[dict[int, Situation] | None] = ContextVar("known_situations", default=None)
 
 
 class EventPageMixin(ModelAdminMixin):
@@ -39,14 +46,28 @@ class EventPageMixin(ModelAdminMixin):
         "status_now", "whole_references", "other_references", "raw_body", "raw_headers",
     )  # fmt: skip
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        reset = _known.set({})
+        try:
+            response = super().changeform_view(request, object_id, form_url, extra_context)
+            return response.render() if isinstance(response, TemplateResponse) else response
+        finally:
+            _known.reset(reset)
+
     def status_line(self, row: Any) -> str:
-        reason = explanations.why(explanations.read(row))
+        reason = explanations.why(_read(row))
         status = f"{row.get_kind_display()}, {row.get_status_display()}".capitalize()
         return f"{status}: {reason}." if reason else f"{status}."
 
     @admin.display(description="Why")
     def reason_in_words(self, event: WebhookEvent) -> str:
-        return explanations.why(explanations.read(event)) or "-"
+        return explanations.why(_read(event)) or "-"
 
     @admin.display(description="State")
     def status_now(self, event: WebhookEvent) -> str:
@@ -56,20 +77,20 @@ class EventPageMixin(ModelAdminMixin):
     def paid(self, event: WebhookEvent) -> str:
         """Return what it says was paid, or given back."""
         total = " (a total)" if event.amount_is_total else ""
-        return f"{explanations.read(event).paid or 'it does not say how much'}{total}"
+        return f"{_read(event).paid or 'it does not say how much'}{total}"
 
     @admin.display(description="Expected")
     def expected(self, event: WebhookEvent) -> str:
-        return explanations.read(event).expected or "unknown"
+        return _read(event).expected or "unknown"
 
     @admin.display(description="Order now")
     def order_now(self, event: WebhookEvent) -> str:
-        order = explanations.read(event).order
+        order = _read(event).order
         return "None" if order is None else _state_of(order)
 
     @admin.display(description="Payment now")
     def payment_now(self, event: WebhookEvent) -> str:
-        payment = explanations.read(event).payment
+        payment = _read(event).payment
         if payment is None:
             return "Not recorded"
         amount, back = (money.written(n, payment.currency) for n in (payment.amount, payment.refunded_amount))
@@ -79,7 +100,7 @@ class EventPageMixin(ModelAdminMixin):
     @admin.display(description="Orders that it names")
     def named_orders(self, event: WebhookEvent) -> str:
         """Link the orders with its order and hold ids."""
-        orders = ((_state_of(order),) for order in explanations.read(event).named)
+        orders = ((_state_of(order),) for order in _read(event).named)
         return format_html_join("; ", "{}", orders) or "None"
 
     @admin.display(description="Orders with this payment id")
@@ -114,6 +135,16 @@ class EventPageMixin(ModelAdminMixin):
     @admin.display(description="Headers")
     def raw_headers(self, event: WebhookEvent) -> str:
         return _collapsed("With these headers", json.dumps(event.headers, indent=2))
+
+
+def _read(event: WebhookEvent) -> Situation:
+    """Return what is known of an event, read once for each page."""
+    known = _known.get()
+    if known is None:
+        return explanations.read(event)
+    if event.pk not in known:
+        known[event.pk] = explanations.read(event)
+    return known[event.pk]
 
 
 def _state_of(order: Order) -> SafeString:

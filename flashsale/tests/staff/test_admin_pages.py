@@ -106,3 +106,14 @@ def test_every_list_and_the_first_page_ask_the_database_a_bounded_number_of_time
         admin_client.get("/admin/live/")
     with django_assert_max_num_queries(3):
         admin_client.get("/admin/live/")
+
+
+def test_the_page_of_a_row_asks_the_database_a_bounded_number_of_times(
+    admin_client, shop, django_assert_max_num_queries
+):
+    rows = [*WebhookEvent.objects.all(), *Payment.objects.all(), shop, shop.hold, shop.product, shop.product.stock]
+
+    for path in pages_of(*rows):
+        # The theme asks each field of a page for its value five times.
+        with django_assert_max_num_queries(50):
+            assert admin_client.get(f"/admin/{path}").status_code == 200
