@@ -91,7 +91,7 @@ def test_a_deleted_accounts_history_keeps_its_name(ann, admin_client, delete):
     entries = LogEntry.objects.filter(user__username=name).order_by("pk")
     assert list(entries.values_list("action_time", "change_message"))[: len(times)] == times
     page = admin_client.get(admin_url(Order, "change", cancelled.pk)).content.decode()
-    assert f"{name}: Cancel. " in page
+    assert f"{name}: Cancel the order. " in page
     assert "Note: Ticket 17" in page
     page = admin_client.get(admin_url(Product, "change", cancelled.product_id)).content.decode()
     changes = " ".join(re.sub(r"<[^>]*>", " ", page).split())
