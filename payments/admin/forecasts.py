@@ -104,8 +104,9 @@ def _without_order(of: Situation) -> str:
     if of.event.kind != Kind.SUCCESS:
         return "It names no order: enter the order's id below."
     return (
-        "It names no order for certain: enter the order's id below. If that order waits for its payment it becomes "
-        f"paid with {of.amount}, otherwise the money becomes due for refund."
+        "It names no order for certain: enter the order's id below. If that order waits for its payment, or has "
+        f"expired and its units can be had, it becomes paid with {of.amount}; otherwise the money becomes due for "
+        "refund."
     )
 
 

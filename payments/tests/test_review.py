@@ -6,12 +6,13 @@ from uuid import uuid4
 import pytest
 
 from catalog.models import Stock
+from catalog.tests.factories import ProductFactory
 from checkout import audit, orders
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.core.refusals import NotFound
 from flashsale.tests.support.racing import Meeting, at_once, counts, times, without_advisory_locks, without_row_locks
-from payments import inbox
+from payments import inbox, payment_records
 from payments.inbox import processing, review
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import let_event_pass, receive, send
@@ -84,6 +85,37 @@ def test_staff_say_which_order_money_without_a_reference_is_for(order, staff):
 
     assert (settled.order_id, settled.reason) == (order.pk, "order_paid")
     assert money() == {event.event_id: ("applied", Decimal("59.98"), "USD")}
+
+
+@pytest.mark.parametrize("currency", ["USD", "JPY"])
+@pytest.mark.parametrize("named", ["nothing", "an unknown order", "two orders"])
+def test_money_that_staff_give_to_an_order_that_other_money_paid_is_due_for_refund(currency, named, staff):
+    order = OrderFactory(product=ProductFactory(price=Decimal(300), currency=currency))
+    other = OrderFactory(product=order.product)
+    receive(order_id=order.pk, payment_id="pay_1")
+    names = {"nothing": {}, "an unknown order": {"order_id": uuid4(), "hold_id": other.hold_id},
+             "two orders": {"order_id": order.pk, "hold_id": other.hold_id}}[named]  # fmt: skip
+    event = doubtful(amount="5.00", currency="USD", **names)
+
+    settled = inbox.accept(event.pk, order_id=order.pk, **staff)
+
+    assert (settled.status, settled.reason, settled.order_id) == ("applied", "refund_due", order.pk)
+    assert money()[event.event_id] == ("refund_due", Decimal(5), "USD")
+    order.refresh_from_db()
+    assert (order.status, order.refund) == ("paid", "due")
+    assert list(payment_records.due().values_list("payment_id", flat=True)) == [event.event_id]
+
+
+@pytest.mark.parametrize("reference", ["order_id", "hold_id"])
+def test_money_without_a_payment_id_that_names_a_paid_order_is_that_orders_payment(order, reference, staff):
+    names = {"order_id": order.pk, "hold_id": order.hold_id}[reference]
+    event = doubtful(amount="5.00", **{reference: names})
+    receive(order_id=order.pk, payment_id="pay_1")
+
+    settled = inbox.accept(event.pk, order_id=order.pk, **staff)
+
+    assert (settled.status, settled.reason) == ("ignored", "order_already_paid")
+    assert set(money()) == {"pay_1"}
 
 
 def test_money_that_belongs_to_no_order_is_given_back(staff):

@@ -125,6 +125,23 @@ def test_accepting_what_is_recorded_already_tells_that_nothing_was_changed(admin
     assert messages_of(done) == ["Event evt_1: Nothing was changed: the order was paid already."]
 
 
+def test_money_that_named_nothing_and_is_given_to_a_paid_order_becomes_due_for_refund_as_it_was_told(
+    admin_client, order
+):
+    receive(order_id=order.pk, payment_id="pay_1")
+    event = receive(key="evt_1", amount="5.00", currency="USD").event
+
+    will = asked(admin_client, event, "accept")
+    done = decide(admin_client, event, "accept", note="Ticket 17", order_id=str(order.pk))
+
+    assert "waits for its payment, or has expired and its units can be had, it becomes paid with 5.00 USD" in will
+    assert "otherwise the money becomes due for refund" in will
+    assert messages_of(done) == [
+        "Event evt_1: The payment of 5.00 USD is due for refund: the order was paid already, by another payment. "
+        f"Order {short(order.pk)} and its units are not changed."
+    ]
+
+
 @pytest.mark.parametrize(
     ("taken", "expected"),
     [

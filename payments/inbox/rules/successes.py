@@ -165,15 +165,22 @@ def _is_plain(event: WebhookEvent, order: Order, *, now: datetime) -> bool:
 def _is_the_payment_of(event: WebhookEvent, order: Order) -> bool:
     """Say whether this success on a paid order may report the payment that paid it.
 
-    It may when it names no payment, or names the one that an API token placed the order with, while the event that paid
-    the order named none.
+    It may when it names the order and no payment, or names the one that an API token placed the order with, while the
+    event that paid the order named none. Money that only staff gave to the order is other money.
     """
     if event.payment_ref is None:
-        return True
+        return _names(event, order)
     proof = proved_payments.of_order(order.pk).get(event.payment_ref)
     if proof is None or not proof.is_by_token:
         return False
     return Payment.objects.filter(order=order, status=Payment.Status.APPLIED, event__payment_ref__isnull=True).exists()
+
+
+def _names(event: WebhookEvent, order: Order) -> bool:
+    """Say whether every order and hold id of the event is this order's, and it has one of them."""
+    order_ref, hold_ref = event.order_ref or order.pk, event.hold_ref or order.hold_id
+    has_any = bool(event.order_ref or event.hold_ref)
+    return has_any and (order_ref, hold_ref) == (order.pk, order.hold_id)
 
 
 def _make_refund_due(event: WebhookEvent, order: Order, *, reason: str) -> Verdict:
