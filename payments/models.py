@@ -304,6 +304,11 @@ class Payment(models.Model):
         return self.amount - self.refunded_amount - self.amount_due
 
     @property
+    def amount_to_mark(self) -> Decimal:
+        """What staff record when they mark it as refunded: what is due, else all that is left, in its currency."""
+        return self.amount_due or self.amount_left
+
+    @property
     def is_refund_done(self) -> bool:
         """Whether all that had to be given back was, if anything had."""
         was_due = self.status != self.Status.APPLIED or self.refund_target > 0

@@ -4,7 +4,7 @@ from catalog import inventory
 from checkout.models import Order
 from checkout.orders import transitions
 from checkout.orders.refusals import OrderNotPaid, RestockTooLarge
-from flashsale.core import events
+from flashsale.core import clock, events
 
 
 def restock(order: Order, *, units: int) -> None:
@@ -13,7 +13,7 @@ def restock(order: Order, *, units: int) -> None:
     The order stays paid. Raises `OrderNotPaid`, and `RestockTooLarge` for more units than it still has.
     """
     if order.status != Order.Status.PAID:
-        raise OrderNotPaid(f"The order is {order.status}.")
+        raise OrderNotPaid(f"The order is {order.status_at(clock.now()).label.lower()}.")
     restocked = order.restocked_units + units
     if restocked > order.quantity:
         raise RestockTooLarge(quantity=order.quantity, restocked=order.restocked_units)

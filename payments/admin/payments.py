@@ -19,6 +19,7 @@ from flashsale.core.staff.search import IndexedSearchMixin
 from payments import explanations, refunds
 from payments.admin import look_ups, refunding
 from payments.admin.filters import RefundState
+from payments.admin.forms import MarkingForm, Shown
 from payments.explanations.outcomes import amount_of
 from payments.models import Payment
 
@@ -83,16 +84,18 @@ class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
 
     @admin.action(description="Mark as refunded by other means", permissions=["decide"])
     def mark_refunded(self, request: HttpRequest, queryset: QuerySet[Payment]) -> TemplateResponse | None:
-        def mark(payment: Payment, *, note: str) -> Payment:
-            return refunds.mark_refunded(payment, staff=request.user, note=note)
+        def mark(payment: Payment, *, note: str, shown: Shown) -> Payment:
+            return refunds.mark_refunded(payment, staff=request.user, note=note, **shown.get(str(payment.pk), {}))
 
         def describe(_: Payment, result: Payment) -> str:
             back = money.written(result.refunded_amount, result.currency)
             return f"{result}: {result.get_status_display()}; {back} were given back in all."
 
         return self.confirm_and_run(
-            request, queryset, action="mark_refunded", verb=mark, describe=describe, effect=refunding.effect_of_marking
-        )
+            request, queryset, action="mark_refunded", verb=mark, describe=describe, form_class=MarkingForm,
+            initial={"shown": refunding.shown_for_marking(self.rows_shown(request, queryset))},
+            effect=refunding.effect_of_marking,
+        )  # fmt: skip
 
     @admin.display(description="Order")
     def order_in_list(self, payment: Payment) -> str:

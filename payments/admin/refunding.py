@@ -1,21 +1,18 @@
 """The action with which staff refund a paid order, on the pages of orders and of payments."""
 
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from django import forms
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from checkout.models import Order
 from flashsale.core import money
-from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.staff.columns import amount_text
-from flashsale.core.staff.confirmed_actions import ConfirmedActionsAdmin, NoteForm
+from flashsale.core.staff.confirmed_actions import ConfirmedActionsAdmin
 from payments import refunds
+from payments.admin.forms import OrderRefundForm, Shown
 from payments.models import Payment, RefundRequest
 
 PaymentOf = Callable[[Any], Payment | None]
@@ -24,74 +21,14 @@ PaymentOf = Callable[[Any], Payment | None]
 WITH_PAYMENTS = Prefetch("payments", Payment.objects.select_related("event").defer("event__body"))
 
 
-class OrderRefundForm(NoteForm):
-    """How much to refund, how, and how many units to put back; `initial` has the payment's `currency`, if there is one.
-
-    `expected_left` is what is left of the payment according to the page: a refund that was made since is noticed.
-    """
-
-    amount = forms.DecimalField(
-        required=False,
-        min_value=Decimal(0),
-        max_digits=money.MAX_DIGITS,
-        decimal_places=money.DECIMAL_PLACES,
-        widget=UnfoldAdminDecimalFieldWidget(),
-        help_text="In the currency of each payment. Empty: all that is left of it. 0: no money.",
-    )
-    already_done = forms.ChoiceField(
-        required=False,
-        label="How",
-        choices=[
-            ("", "Through the provider, if it can"),
-            ("yes", "Given back already, by other means"),
-        ],
-        widget=UnfoldAdminSelectWidget(),
-        help_text="What the provider cannot give back is due until staff record that it was.",
-    )
-    restock_units = forms.IntegerField(
-        required=False,
-        min_value=0,
-        max_value=MAX_INTEGER,
-        initial=0,
-        label="Units to put back on sale",
-        widget=UnfoldAdminIntegerFieldWidget(),
-        help_text="They are on sale at once. The others stay sold.",
-    )
-    expected_left = forms.DecimalField(required=False, widget=forms.HiddenInput())
-    field_order = ("amount", "already_done", "restock_units", "note")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if currency := self.currency:
-            self.fields["amount"].help_text = f"In {currency}. Empty: all that is left. 0: no money."
-
-    @property
-    def currency(self) -> str:
-        """The currency of the one payment that the form is about; empty for several."""
-        return str((self.initial or {}).get("currency", ""))
-
-    def clean_amount(self) -> Decimal | None:
-        amount: Decimal | None = self.cleaned_data["amount"]
-        is_precise = amount is None or not money.is_currency(self.currency) or money.fits(amount, self.currency)
-        if not is_precise:
-            decimals = money.exponent_of(self.currency)
-            raise forms.ValidationError(f"An amount in {self.currency} has at most {decimals} decimals.")
-        return amount
-
-    def clean_already_done(self) -> bool:
-        return bool(self.cleaned_data["already_done"])
-
-    def clean_restock_units(self) -> int:
-        return self.cleaned_data["restock_units"] or 0
-
-
 def ask_and_refund(
     admin: ConfirmedActionsAdmin, request: HttpRequest, rows: QuerySet[Any], *, payment_of: PaymentOf
 ) -> TemplateResponse | None:
     """Show what is left of the payment of each row, and ask for a refund of it as the form says."""
 
-    def refund(row: Any, *, note: str, **wanted: Any) -> RefundRequest:
+    def refund(row: Any, *, note: str, shown: Shown, **wanted: Any) -> RefundRequest:
         payment = payment_of(row)
+        wanted |= shown.get(str(row.pk), {})
         order_id = row.pk if isinstance(row, Order) else row.order_id
         return refunds.request(order_id, payment=payment, staff=request.user, note=note, **wanted)
 
@@ -102,10 +39,10 @@ def ask_and_refund(
         payment = payment_of(row)
         return effect_of_refund(payment) if payment else "Nothing will be done: it was never paid."
 
-    chosen = [payment_of(row) for row in rows[:2]]
+    chosen = [(row, payment_of(row)) for row in admin.rows_shown(request, rows)]
     return admin.confirm_and_run(
         request, rows, action="refund", verb=refund, describe=describe, form_class=OrderRefundForm,
-        initial=_initial_of(chosen[0]) if len(chosen) == 1 and chosen[0] else None, effect=effect,
+        initial=_initial_of([(row, payment) for row, payment in chosen if payment]), effect=effect,
     )  # fmt: skip
 
 
@@ -118,7 +55,7 @@ def effect_of_marking(payment: Payment) -> str:
     """Return what is recorded when staff mark a payment as refunded by other means."""
     if payment.is_refund_done:
         return "Nothing will be done: what had to be given back was."
-    amount = amount_text(payment.amount_due or payment.amount_left, payment.currency)
+    amount = amount_text(payment.amount_to_mark, payment.currency)
     return (
         f"{amount} are recorded as given back by other means. The provider is not asked, and the"
         " order's units stay sold."
@@ -146,6 +83,21 @@ def effect_of_refund(payment: Payment) -> str:
     )
 
 
-def _initial_of(payment: Payment) -> dict[str, Any]:
+def shown_for_marking(payments: Iterable[Payment]) -> dict[str, dict[str, str]]:
+    """Return which amount the page says it will record of each payment, by its id, for the form to send back."""
+    return {str(payment.pk): {"expected": str(payment.amount_to_mark)} for payment in payments}
+
+
+def _initial_of(chosen: list[tuple[Any, Payment]]) -> dict[str, Any]:
+    """Return with what the form of these rows and their payments begins, and the numbers that its page shows."""
+    shown = {str(row.pk): _numbers_of(payment) for row, payment in chosen}
+    if len(chosen) != 1:
+        return {"shown": shown}
+    [(_, payment)] = chosen
     left = money.render(payment.amount_left, payment.currency)
-    return {"amount": left, "expected_left": left, "currency": payment.currency}
+    return {"amount": left, "currency": payment.currency, "shown": shown}
+
+
+def _numbers_of(payment: Payment) -> dict[str, str]:
+    restocked = payment.order.restocked_units if payment.order else 0
+    return {"expected_left": str(payment.amount_left), "expected_restocked": str(restocked)}

@@ -6,11 +6,12 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from flashsale.core import clock
+from flashsale.core import clock, money
 from flashsale.core.refusals import Refusal
 from flashsale.core.submissions.once import retrying_transaction_once
 from payments import payment_records
 from payments.models import Payment, Refund, RefundRequest
+from payments.refunds.requests import RefundChanged
 
 
 class AlreadyRefunded(Refusal):
@@ -28,18 +29,23 @@ class AlreadyFailed(Exception):
 
 
 @retrying_transaction_once
-def mark_refunded(payment: Payment, *, staff: Any, note: str) -> Payment:
+def mark_refunded(payment: Payment, *, staff: Any, note: str, expected: Decimal | None = None) -> Payment:
     """Record that staff gave back by other means what is due of a payment; `note` says how. Returns the payment.
 
-    Where nothing is due, and nothing was asked for, it is all that is left of the payment. Raises `NotFound`,
-    `AlreadyRefunded`, and `RefundUnderWay` while a provider's answer is still to come.
+    Where nothing is due, and nothing was asked for, it is all that is left of the payment. With `expected`, the amount
+    that the caller has seen, in units of the payment's currency, nothing is done when it has changed. Raises
+    `NotFound`, `AlreadyRefunded`, `RefundChanged`, and `RefundUnderWay` while a provider's answer is still to come.
     """
     locked = payment_records.lock(payment)
     if locked.is_refund_done:
-        raise AlreadyRefunded
+        back, paid = (money.written(amount, locked.currency) for amount in (locked.refunded_amount, locked.amount))
+        raise AlreadyRefunded(f"Nothing is due any more: {back} of {paid} are already refunded.")
     if locked.refunds.filter(status=Refund.Status.SENT, next_try_at__isnull=False).exists():
         raise RefundUnderWay
-    amount = locked.amount_due or locked.amount_left
+    amount = locked.amount_to_mark
+    if expected not in (None, amount):
+        due = money.written(amount, locked.currency)
+        raise RefundChanged(f"Another refund was asked for or made meanwhile; now {due} would be recorded.")
     payment_records.record_refund_by_other_means(locked, amount=amount, staff=staff, note=note)
     RefundRequest.objects.create(
         payment=locked, amount=amount, by_other_means=True, requested_by=staff, note=note, created_at=clock.now()

@@ -22,7 +22,7 @@ class NothingToRefund(Refusal):
 
 
 class RefundChanged(Refusal):
-    """Less, or more, is left of the payment than the caller has seen."""
+    """Less, or more, is left of the payment, or due, than the caller has seen, or units were put back since."""
 
     code = "refund_changed"
     title = "Another refund was made meanwhile"
@@ -39,19 +39,24 @@ def request(
     payment: Payment | None = None,
     already_done: bool = False,
     expected_left: Decimal | None = None,
+    expected_restocked: int | None = None,
 ) -> RefundRequest:
     """Make `amount` of a paid order's payment due for refund, and put `restock_units` of its units back on sale.
 
     `amount` is in units of the payment's currency: by default all that is left of it, 0 to put units back only.
     `payment` is the one that bought the order unless another of its payments is given. `already_done` records the
     money at once as given back by other means, as `mark_refunded` does. With `expected_left`, what the caller has seen
-    to be left, nothing is done when that has changed. `note` says why; it is not empty.
+    to be left, nothing is done when that has changed; with `expected_restocked`, the units that the caller has seen to
+    be put back already, no more are put back when others were. `note` says why; it is not empty.
 
     Raises `NotFound`, `OrderNotPaid`, `RestockTooLarge`, `RefundChanged`, `RefundTooLarge`, `NothingToRefund`, and
     `InvalidRequest` for an amount that its currency cannot express and for negative numbers.
     """
     _check_units(restock_units)
     order = orders.lock(order_id)
+    if restock_units and expected_restocked not in (None, order.restocked_units):
+        back = f"{order.restocked_units} of the order's {order.quantity} units"
+        raise RefundChanged(f"Units were put back on sale meanwhile: now {back}.")
     # Its UPDATE of the stock is sent with the COMMIT, after the payment is locked: a payment of an order is locked by
     # transactions only that have locked the order, so that none can wait for it while it holds the stock.
     orders.restock(order, units=restock_units)
@@ -104,7 +109,7 @@ def _amount_of(payment: Payment, amount: Decimal | None, *, restock_units: int) 
     if wanted > payment.amount_left:
         raise payment_records.RefundTooLarge(payment)
     if not wanted and not restock_units:
-        raise NothingToRefund
+        raise NothingToRefund("An amount of 0 and no units were asked for." if payment.amount_left else "")
     return wanted
 
 

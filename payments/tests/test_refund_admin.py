@@ -104,13 +104,35 @@ def test_a_page_that_another_refund_has_outdated_is_refused(admin_client, paid):
     assert RefundRequest.objects.count() == 1
 
 
+def test_a_page_that_put_units_back_meanwhile_has_outdated_is_refused(admin_client, paid):
+    page = admin_client.get(act_url(paid.order))
+    sent = filled_in(page, holding=once.FIELD, note="Ticket 17", amount="0", restock_units="1")
+    press(admin_client, paid.order, amount="0", restock_units="1")
+
+    answered = admin_client.post(act_url(paid.order), sent, follow=True)
+
+    told = "Units were put back on sale meanwhile: now 1 of the order's 2 units."
+    assert messages_of(answered) == [f"{paid.order}: {told}"]
+    assert units(paid.order.product) == (0, 1)
+
+
+def test_money_alone_is_refunded_whatever_units_were_put_back_meanwhile(admin_client, paid):
+    sent = filled_in(admin_client.get(act_url(paid.order)), holding=once.FIELD, note="Ticket 17", amount="10.00")
+    press(admin_client, paid.order, amount="0", restock_units="1")
+
+    admin_client.post(act_url(paid.order), sent, follow=True)
+
+    assert RefundRequest.objects.filter(amount=10).count() == 1
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [
         ({"amount": "1.001"}, "amount"), ({"amount": "-1"}, "amount"), ({"amount": "x"}, "amount"),
         ({"note": ""}, "note"),
         ({"restock_units": "-1"}, "restock_units"), ({"restock_units": "1.5"}, "restock_units"),
-        ({"already_done": "perhaps"}, "already_done"), ({"expected_left": "x"}, "expected_left"),
+        ({"already_done": "perhaps"}, "already_done"), ({"shown": "x"}, "shown"), ({"shown": "[1]"}, "shown"),
+        ({"shown": '{"1": {"expected_left": "sNaN"}}'}, "shown"), ({"shown": '{"1": {"other": "1"}}'}, "shown"),
     ],
 )  # fmt: skip
 def test_what_the_form_cannot_take_stays_on_the_page(admin_client, paid, given, field):
@@ -125,7 +147,7 @@ def test_what_the_form_cannot_take_stays_on_the_page(admin_client, paid, given, 
     [
         ({"amount": "59.99"}, "At most 59.98 USD can be refunded"),
         ({"restock_units": "3"}, "Only 2 of the order's 2 units can still be put back."),
-        ({"amount": "0"}, "Nothing is left to refund"),
+        ({"amount": "0"}, "An amount of 0 and no units were asked for."),
     ],
 )
 def test_a_refusal_is_told_in_words(admin_client, paid, given, told):
@@ -165,6 +187,58 @@ def test_marking_says_how_much_it_records(admin_client, paid):
     [(_, effect)] = page.context["rows"]
     assert effect.startswith("20.00 USD are recorded as given back by other means.")
     assert state(paid) == ("applied", "done", "20")
+
+
+def marking_pages(client, payments):
+    """Open the page that marks these payments as refunded; returns what its form sends."""
+    chosen = [str(payment.pk) for payment in payments]
+    asked = client.post(admin_url(Payment, "changelist"), {"action": "mark_refunded", "_selected_action": chosen})
+    return filled_in(asked, holding=once.FIELD, note="by bank transfer")
+
+
+def test_marking_records_the_amount_that_its_page_showed_or_nothing(admin_client, paid):
+    press(admin_client, paid.order, amount="10.00")
+    sent = marking_pages(admin_client, [paid])
+    press(admin_client, paid.order, amount="5.00")
+
+    answered = admin_client.post(admin_url(Payment, "changelist"), sent, follow=True)
+
+    told = "Another refund was asked for or made meanwhile; now 15.00 USD would be recorded."
+    assert messages_of(answered) == [f"{paid}: {told}"]
+    assert state(paid) == ("applied", "due", "0")
+
+
+@pytest.mark.parametrize("action", ["mark_refunded", "refund"])
+def test_of_several_payments_only_the_one_that_changed_is_refused(admin_client, paid, action):
+    order = OrderFactory(product=paid.order.product, quantity=1)
+    receive(order_id=order.pk, payment_id="pay_2", amount="29.99")
+    other = Payment.objects.get(payment_id="pay_2")
+    sent = marking_pages(admin_client, [paid, other]) | {"action": action}
+    if action == "refund":
+        chosen = {"action": action, "_selected_action": [str(paid.pk), str(other.pk)]}
+        asked = admin_client.post(admin_url(Payment, "changelist"), chosen)
+        sent = filled_in(asked, holding=once.FIELD, note="Ticket 17")
+    press(admin_client, paid.order, amount="10.00")
+
+    answered = admin_client.post(admin_url(Payment, "changelist"), sent, follow=True)
+
+    assert sum("meanwhile" in message for message in messages_of(answered)) == 1
+    other.refresh_from_db()
+    assert (paid.refund_requests.count(), other.refund_requests.count()) == (1, 1)
+
+
+def test_what_was_given_back_in_part_is_not_called_refunded(admin_client, paid):
+    press(admin_client, paid.order, amount="39.99", already_done="yes")
+
+    [told] = messages_of(decide(admin_client, paid, "mark_refunded", note="by bank transfer"))
+
+    assert told == f"{paid}: Nothing is due any more: 39.99 USD of 59.98 USD are already refunded."
+
+
+def test_an_unpaid_orders_state_is_told_by_its_label(admin_client, order):
+    [told] = messages_of(decide(admin_client, order, "refund", note="Ticket 17"))
+
+    assert told == f"{order}: The order is pending payment."
 
 
 def test_refunding_takes_the_permission_to_change_payments(paid):

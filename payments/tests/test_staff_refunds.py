@@ -195,6 +195,7 @@ def test_an_order_that_is_not_paid_is_not_refunded(product, admin_user, order_st
         ({"restock_units": 3}, orders.RestockTooLarge),
         ({"restock_units": -1}, InvalidRequest),
         ({"expected_left": Decimal("39.98")}, refunds.RefundChanged),
+        ({"restock_units": 1, "expected_restocked": 1}, refunds.RefundChanged),
     ],
 )
 def test_a_refusal_changes_nothing(paid, ask, wanted, refusal):

@@ -80,7 +80,7 @@ class ConfirmedActionsAdmin(PageActionsMixin, CsvExportMixin, BaseAdmin):
         """
         form = form_class(request.POST if "confirmed" in request.POST else None, initial=initial)
         if "confirmed" not in request.POST or not form.is_valid():
-            rows = list(self._with_related(self._chosen(request, queryset))[:MAX_ROWS_AT_ONCE])
+            rows = self.rows_shown(request, queryset)
             return self._confirmation_page(request, rows, form, action=action, effect=effect, warning=warning)
         # The rows that were shown, also those that have left the list's filter since.
         chosen = self.get_queryset(request).filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME))
@@ -91,6 +91,10 @@ class ConfirmedActionsAdmin(PageActionsMixin, CsvExportMixin, BaseAdmin):
             if not self._run_for_row(request, row, verb, form.cleaned_data, step=step, action=action):
                 break
         return None
+
+    def rows_shown(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Return the rows that the page of an action shows, at most `MAX_ROWS_AT_ONCE`."""
+        return list(self._with_related(self._chosen(request, queryset))[:MAX_ROWS_AT_ONCE])
 
     def _chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the ticked rows, also those that have left the list's filter since the list was read."""
