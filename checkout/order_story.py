@@ -12,10 +12,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from checkout.models import Order
-from flashsale.core import clock, money
-from flashsale.core.staff.columns import moment_text
+from flashsale.core import clock, moments, money
 from flashsale.core.staff.links import link_to
 from flashsale.core.staff.staff_log import entries_about
+from flashsale.core.wording import units, units_are
 
 
 @dataclass(frozen=True)
@@ -83,25 +83,24 @@ def _beginning_of(order: Order) -> Part:
     placed = format_html(
         "Hold {} placed{}: {} x {} at {}, until {}.",
         link_to(order.hold, str(order.hold_id)), buyer, order.quantity, order.product.name, price,
-        moment_text(order.hold.expires_at),
+        moments.written(order.hold.expires_at),
     )  # fmt: skip
     total = money.written(order.total_amount, order.currency)
-    until = moment_text(order.payment_due_at)
+    until = moments.written(order.payment_due_at)
     ordered = f"Ordered: {total}, to be paid until {until}."
     return Part([Moment(order.hold.created_at, placed), Moment(order.created_at, ordered)])
 
 
 def _end_of(order: Order) -> Part:
     """Return how the order ended, and what staff did to it and to its hold."""
-    units, are = ("1 unit", "is") if order.quantity == 1 else (f"{order.quantity} units", "are")
     ended = []
     if order.closed_at:
         # A paid order that was closed before had expired: cancelled ones stay cancelled.
         verb = "Cancelled" if order.status == Order.Status.CANCELLED else "Expired"
-        ended.append(Moment(order.closed_at, f"{verb}: its {units} went back on sale."))
+        ended.append(Moment(order.closed_at, f"{verb}: its {units(order.quantity)} went back on sale."))
     if order.paid_at:
         late = " late, after it had expired" if order.closed_at else ""
-        ended.append(Moment(order.paid_at, f"Paid{late}: its {units} {are} sold."))
+        ended.append(Moment(order.paid_at, f"Paid{late}: its {units_are(order.quantity)} sold."))
     elif order.status_at(clock.now()) != order.status:
         ended.append(Moment(order.payment_due_at, "Its payment window ended; its units count as available."))
     return Part(ended + told_by(entries_about([order, order.hold])))

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 
 from checkout.models import PAYMENT_ID_LENGTH, Order
 from flashsale.core import money
+from flashsale.core.wording import units
 
 EVENT_ID_LENGTH = 255
 TYPE_LENGTH = 100
@@ -356,8 +357,7 @@ class RefundRequest(models.Model):
         parts = [f"{amount} recorded as given back" if self.by_other_means else f"refund of {amount} requested"]
         parts = parts if self.amount else []
         if self.restocked_units:
-            units = "1 unit" if self.restocked_units == 1 else f"{self.restocked_units} units"
-            parts.append(f"{units} put back on sale")
+            parts.append(f"{units(self.restocked_units)} put back on sale")
         return ", ".join(parts)
 
 

@@ -7,6 +7,7 @@ from catalog.availability import ProductView
 from catalog.models import Product, Stock
 from catalog.sales import SaleStatus
 from flashsale.core import moments
+from flashsale.core.wording import units_are
 
 UNPUBLISHED = "unpublished"
 # The words for each status, and the colour of its label in the theme.
@@ -105,12 +106,12 @@ def effect_of_resuming(view: ProductView) -> str:
     if ends and ends <= view.read_at:
         return f"The pause ends. New holds stay refused: the sale ended at {moments.in_words(ends)}."
     begins = f"from {moments.in_words(starts)}" if starts and starts > view.read_at else "at once"
-    return f"New holds are accepted {begins}; {view.available_stock} units are available."
+    return f"New holds are accepted {begins}; {units_are(view.available_stock)} available."
 
 
 def _kept(view: ProductView) -> str:
     reserved = view.stock.reserved - view.overdue_units
-    return f"Holds and orders that exist are not affected: {reserved} units stay reserved."
+    return f"Holds and orders that exist are not affected; {units_are(reserved)} reserved."
 
 
 # What each action that confirms without further input did, and what it will do.

@@ -6,15 +6,11 @@ The web server's clock says how much time is left; what an action may do is deci
 from django.utils import timezone
 
 from checkout.models import Hold, Order
-from flashsale.core import identifiers
-from flashsale.core.staff.columns import amount_text, moment_text, time_left
+from flashsale.core import identifiers, moments, money
+from flashsale.core.staff.columns import time_left
+from flashsale.core.wording import units, units_are
 
 UNITS_ARE_FREE = "available to all buyers at once"
-
-
-def units(count: int) -> str:
-    """Return a number of units in words: "1 unit", "2 units"."""
-    return "1 unit" if count == 1 else f"{count} units"
 
 
 def shown_status(claim: Hold | Order) -> str:
@@ -28,8 +24,8 @@ def state_of_hold(hold: Hold) -> str:
     status = hold.status_at(now)
     if status == Hold.Status.ACTIVE:
         left = time_left((hold.expires_at - now).total_seconds())
-        return f"Keeps {units(hold.quantity)} until {moment_text(hold.expires_at)}, {left} left."
-    ended_at = moment_text(hold.ended_at or hold.expires_at)
+        return f"Keeps {units(hold.quantity)} until {moments.written(hold.expires_at)}, {left} left."
+    ended_at = moments.written(hold.ended_at or hold.expires_at)
     if status == Hold.Status.CONVERTED:
         return f"Became order {identifiers.short(hold.order.pk)} at {ended_at}."
     how = "Expired" if status == Hold.Status.EXPIRED else "Released"
@@ -42,19 +38,19 @@ def state_of_order(order: Order) -> str:
     status = order.status_at(now)
     if status == Order.Status.PENDING_PAYMENT:
         left = time_left((order.payment_due_at - now).total_seconds())
-        total = amount_text(order.total_amount, order.currency)
-        return f"Waits for payment of {total} until {moment_text(order.payment_due_at)}, {left} left."
+        total = money.written(order.total_amount, order.currency)
+        return f"Waits for payment of {total} until {moments.written(order.payment_due_at)}, {left} left."
     if order.paid_at:
-        total = amount_text(order.total_amount, order.currency)
+        total = money.written(order.total_amount, order.currency)
         restocked = f"; {units(order.restocked_units)} put back on sale" if order.restocked_units else ""
-        return f"Paid {total} at {moment_text(order.paid_at)}; {_money_back(order)}{restocked}."
+        return f"Paid {total} at {moments.written(order.paid_at)}; {_money_back(order)}{restocked}."
     how = "Cancelled" if status == Order.Status.CANCELLED else "Expired without payment"
-    ended = f"{how} at {moment_text(order.closed_at or order.payment_due_at)}"
+    ended = f"{how} at {moments.written(order.closed_at or order.payment_due_at)}"
     return f"{ended}; {_money_back(order)}." if order.refund or order.refunded_amount else f"{ended}."
 
 
 def _money_back(order: Order) -> str:
-    given_back = f"{amount_text(order.refunded_amount, order.currency)} was given back"
+    given_back = f"{money.written(order.refunded_amount, order.currency)} was given back"
     if order.refund == Order.Refund.DUE:
         return f"money is due for refund, {given_back}" if order.refunded_amount else "money is due for refund"
     return given_back if order.refunded_amount else "nothing was given back"
@@ -75,7 +71,7 @@ def effect_of_release(hold: Hold) -> str:
     status = shown_status(hold)
     if status != Hold.Status.ACTIVE.label.lower():
         return f"Nothing: the hold is {status}."
-    return f"The buyer loses the hold; its {units(hold.quantity)} {_are(hold.quantity)} {UNITS_ARE_FREE}."
+    return f"The buyer loses the hold; its {units_are(hold.quantity)} {UNITS_ARE_FREE}."
 
 
 def effect_of_cancellation(order: Order) -> str:
@@ -84,20 +80,16 @@ def effect_of_cancellation(order: Order) -> str:
     if status != Order.Status.PENDING_PAYMENT.label.lower():
         return f"Nothing: the order is {status}."
     return (
-        f"The order is cancelled; its {units(order.quantity)} {_are(order.quantity)} {UNITS_ARE_FREE}."
+        f"The order is cancelled; its {units_are(order.quantity)} {UNITS_ARE_FREE}."
         " A payment that comes later is due for refund."
     )
 
 
 def released(hold: Hold) -> str:
     """Say that a hold was released."""
-    return f"Hold {hold} is released; its {units(hold.quantity)} {_are(hold.quantity)} available again."
+    return f"Hold {hold} is released; its {units_are(hold.quantity)} available again."
 
 
 def cancelled(order: Order) -> str:
     """Say that an order was cancelled."""
-    return f"Order {order} is cancelled; its {units(order.quantity)} {_are(order.quantity)} available again."
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+    return f"Order {order} is cancelled; its {units_are(order.quantity)} available again."

@@ -9,9 +9,9 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
-from flashsale.core import money
+from flashsale.core import moments, money
 from flashsale.core.staff.big_tables import BigTableAdmin
-from flashsale.core.staff.columns import moment_column, moment_text, text_column
+from flashsale.core.staff.columns import moment_column, text_column
 from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.filters import TimeRange
 from flashsale.core.staff.links import link_to, sentence_cell
@@ -133,7 +133,7 @@ class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
     def its_requests(self, payment: Payment) -> str:
         """Return which refunds staff asked for or recorded, when and why."""
         asked = payment.refund_requests.select_related("payment", "requested_by").order_by("created_at", "pk")
-        lines = ((moment_text(one.created_at), one.requested_by or "-", one, one.note) for one in asked)
+        lines = ((moments.written(one.created_at), one.requested_by or "-", one, one.note) for one in asked)
         return format_html_join(mark_safe("<br>"), "{}, {}: {} ({})", lines) or "None"
 
     @admin.display(description="Refunds")

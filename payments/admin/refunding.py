@@ -9,8 +9,8 @@ from django.template.response import TemplateResponse
 
 from checkout.models import Order
 from flashsale.core import money
-from flashsale.core.staff.columns import amount_text
 from flashsale.core.staff.confirmed_actions import ConfirmedActionsAdmin
+from flashsale.core.wording import units
 from payments import refunds
 from payments.admin.forms import OrderRefundForm, Shown
 from payments.models import Payment, RefundRequest
@@ -55,7 +55,7 @@ def effect_of_marking(payment: Payment) -> str:
     """Return what is recorded when staff mark a payment as refunded by other means."""
     if payment.is_refund_done:
         return "Nothing will be done: what had to be given back was."
-    amount = amount_text(payment.amount_to_mark, payment.currency)
+    amount = money.written(payment.amount_to_mark, payment.currency)
     return (
         f"{amount} are recorded as given back by other means. The provider is not asked, and the"
         " order's units stay sold."
@@ -68,7 +68,7 @@ def effect_of_refund(payment: Payment) -> str:
     if order is None or not is_refundable(payment):
         return "Nothing will be done: it belongs to no paid order."
     left, paid, back, due = (
-        amount_text(amount, payment.currency)
+        money.written(amount, payment.currency)
         for amount in (payment.amount_left, payment.amount, payment.refunded_amount, payment.amount_due)
     )
     way = (
@@ -76,10 +76,10 @@ def effect_of_refund(payment: Payment) -> str:
         if refunds.is_automatic(payment)
         else "is due until it is given back by other means and recorded, or its provider reports it"
     )
-    units = order.quantity - order.restocked_units
+    left_units = order.quantity - order.restocked_units
     return (
         f"Of {paid} paid, {back} were given back and {due} are due for refund: {left} are left. What you enter {way}."
-        f" Of the order's {order.quantity} units, {units} can be put back on sale. The order stays paid."
+        f" Of the order's {units(order.quantity)}, {left_units} can be put back on sale. The order stays paid."
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from checkout.models import Order
-from flashsale.core import money
+from flashsale.core import money, wording
 from payments.explanations.reasons import why, why_due
 from payments.explanations.situations import Situation, short_name
 from payments.models import Payment, WebhookEvent
@@ -13,12 +13,12 @@ Status = WebhookEvent.Status
 
 def units_of(order: Order) -> str:
     """Return an order's units, for people."""
-    return "1 unit" if order.quantity == 1 else f"{order.quantity} units"
+    return wording.units(order.quantity)
 
 
 def units_are(order: Order) -> str:
     """Return an order's units with the verb that follows them, for people."""
-    return f"{units_of(order)} {'is' if order.quantity == 1 else 'are'}"
+    return wording.units_are(order.quantity)
 
 
 def amount_of(payment: Payment) -> str:

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
 from django.template.loader import render_to_string
-from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from flashsale.core import identifiers, money
+from flashsale.core import identifiers, moments, money
 from flashsale.core.staff.links import link_to
 
 # Takes a row and returns what its cell shows.
@@ -75,7 +73,7 @@ def moment_column(column: str, label: str) -> Column:
 
     def show(row: Model) -> SafeString:
         moment: datetime | None = getattr(row, column)
-        return format_html('<span class="cell-moment">{}</span>', moment_text(moment)) if moment else EMPTY
+        return format_html('<span class="cell-moment">{}</span>', moments.written(moment)) if moment else EMPTY
 
     return _column(show, label, ordering=column)
 
@@ -94,16 +92,6 @@ def label_column(label: str, colours: Mapping[str, str], value_of: Callable[[Any
         return render_to_string("unfold/helpers/label.html", {"type": colours.get(key, ""), "text": word})
 
     return _column(show, label)
-
-
-def amount_text(amount: Decimal, currency: str) -> str:
-    """Return an amount as pages show it: with its currency's decimals, and its currency."""
-    return f"{money.render(amount, currency)} {currency}"
-
-
-def moment_text(moment: datetime) -> str:
-    """Return a moment as pages show it: in the shop's time zone, which is named."""
-    return str(formats.localize(timezone.localtime(moment)))
 
 
 def time_left(seconds: float) -> str:

@@ -102,7 +102,7 @@ def test_a_running_sale_is_paused_in_two_clicks_and_resumed(staff_page):
     confirm(page)
     product.refresh_from_db()
 
-    assert "Holds and orders that exist are not affected: 3 units stay reserved." in effect
+    assert "Holds and orders that exist are not affected; 3 units are reserved." in effect
     assert paused_at
     assert "new holds are refused. 10 in all: 7 available, 3 reserved, 0 sold." in paused
     assert product.paused_at is None
