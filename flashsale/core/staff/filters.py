@@ -34,13 +34,20 @@ class TimeBoundWidget(forms.MultiWidget):
         return context
 
 
+class RangeEndField(forms.SplitDateTimeField):
+    """One end of a range: a day, with a time of day or without. `TimeRange` reads what was entered itself."""
+
+    def compress(self, data_list: Any) -> Any:
+        return None if data_list and data_list[1] is None else super().compress(data_list)
+
+
 class TimeRangeForm(forms.Form):
     """The ends of a range; no script fills them in, as a browser's own zone may be another one."""
 
     def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for end in ("from", "to"):
-            self.fields[f"{name}_{end}"] = forms.SplitDateTimeField(
+            self.fields[f"{name}_{end}"] = RangeEndField(
                 label="", required=False, widget=TimeBoundWidget(end.capitalize())
             )
 

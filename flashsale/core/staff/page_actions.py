@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, cast
 
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
@@ -49,6 +50,8 @@ class PageActionsMixin(ModelAdminMixin):
         permitted = self.get_actions(request).get(action)
         if not permitted or not self.has_view_permission(request, row):
             raise PermissionDenied
+        if any(ticked != str(row.pk) for ticked in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise Http404(f"This page acts on one {self.opts.verbose_name} only.")
         function, _name, _title = permitted
         # The stubs say that actions return text.
         run = cast("Callable[..., HttpResponse | None]", function)

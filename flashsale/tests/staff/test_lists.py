@@ -2,6 +2,7 @@
 
 import csv
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from django.core.cache import cache
 from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
-from flashsale.tests.support.admin import admin_url
-from flashsale.tests.support.browser import DESKTOP, PHONE, assert_fits, open_page
+from flashsale.tests.support.admin import MODELS, admin_url
+from flashsale.tests.support.browser import DESKTOP, PHONE, assert_fits, cut_off_in, log_in_as, open_page
+from payments import refunds
 from payments.models import Dispute
 from payments.tests.factories import receive
 
@@ -169,3 +171,22 @@ def test_pages_of_holds_and_orders_show_nothing_internal(admin_client, order):
     for row in (order, order.hold):
         page = admin_client.get(admin_url(type(row), "change", row.pk)).content.decode()
         assert not [text for text in ("c0ffee", "key-1", "b0d7", "Idempotency") if text in page]
+
+
+def test_the_cards_of_a_phone_cut_nothing_off(live_server, shop, django_user_model):
+    yen = ProductFactory(name="First Edition Print", price="12000", currency="JPY", stock=10)
+    orders = [OrderFactory(product=yen, quantity=2) for _ in range(3)]
+    receive(key="evt_2", order_id=orders[0].pk, payment_id="pay_2", amount="24000", currency="JPY")
+    refunds.request(orders[0].pk, amount=Decimal(12000), staff=django_user_model.objects.get(), note="One came back")
+    receive(key="evt_3", order_id=orders[1].pk, payment_id="pay_3", amount="23999", currency="JPY")
+    receive(key="evt_4", order_id=orders[0].pk, payment_id="pay_4", amount="24000", currency="JPY")
+    cut_off = {}
+
+    with open_page(live_server.url, viewport=PHONE) as page:
+        log_in_as(page, django_user_model.objects.get())
+        for model in MODELS:
+            page.goto(admin_url(model, "changelist"))
+            cut_off[model.__name__] = cut_off_in(page)
+            assert_fits(page)
+
+    assert {name: cells for name, cells in cut_off.items() if cells} == {}

@@ -91,6 +91,16 @@ def test_only_actions_of_the_page_can_be_asked_for(admin_client, action):
     assert admin_client.get(act_url(ProductFactory(), action)).status_code == 404
 
 
+@pytest.mark.parametrize("ticked", ["zzz", "0", "another"])
+def test_the_page_of_a_row_acts_on_no_other_row(admin_client, ticked):
+    product, other = ProductFactory(), ProductFactory()
+
+    answered = press(admin_client, product, "pause", _selected_action=other.pk if ticked == "another" else ticked)
+
+    assert answered.status_code == 404
+    assert not Product.objects.exclude(paused_at=None).exists()
+
+
 @pytest.mark.parametrize("key", ["0", "99", "x", "1' OR 1=1"])
 def test_a_row_that_does_not_exist_is_404(admin_client, key):
     assert admin_client.get(f"/admin/catalog/product/{key}/act/pause/").status_code == 404

@@ -14,13 +14,9 @@ from checkout.tests.factories import OrderFactory
 from flashsale.models import LoginFailure
 from flashsale.staff.logins.passwords import BoundedPasswordHasher
 from flashsale.tests.support.admin import admin_url
-from flashsale.tests.support.browser import DESKTOP, PHONE, assert_fits, log_in_as, open_page
+from flashsale.tests.support.browser import DESKTOP, PHONE, assert_fits, cut_off_in, log_in_as, open_page
 
 SIZES = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-CUT_OFF = """
-[...document.querySelectorAll('#result_list .data-row > *')].filter(cell => cell.scrollWidth > cell.clientWidth)
-    .map(cell => cell.innerText.trim()).filter(text => text)
-"""
 COLORS = pytest.mark.parametrize("colors", ["light", "dark"])
 
 
@@ -143,7 +139,7 @@ def test_the_cards_of_a_phone_cut_nothing_off(live_server, order, ann):
         log_in_as(page, ann)
         for model in (LoginFailure, User, APIKey, TOTPDevice, LogEntry):
             page.goto(admin_url(model, "changelist"))
-            cut_off[model.__name__] = page.evaluate(CUT_OFF)
+            cut_off[model.__name__] = cut_off_in(page)
             assert_fits(page)
 
     assert {name: cells for name, cells in cut_off.items() if cells} == {}

@@ -19,6 +19,11 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
+# The texts of a list's cells that are wider than their cells.
+CUT_OFF = """
+[...document.querySelectorAll('#result_list .data-row > *')].filter(cell => cell.scrollWidth > cell.clientWidth)
+    .map(cell => cell.innerText.trim()).filter(text => text)
+"""
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -75,3 +80,8 @@ def assert_fits(page: Page) -> None:
     """Fail where the page is wider than its window."""
     width, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert width <= window, f"{page.url} is {width} px wide in a window of {window} px"
+
+
+def cut_off_in(page: Page) -> list[str]:
+    """Return the texts of a list's cards that are not shown in full on a phone."""
+    return page.evaluate(CUT_OFF)
