@@ -155,7 +155,7 @@ def _limits(product: Product) -> list[str]:
     counted = Q(status__in=[Order.Status.PENDING_PAYMENT, Order.Status.PAID])
     holds, orders = product.holds.filter(status=Hold.Status.ACTIVE), product.orders.filter(counted)
     for rows, kept in ((holds, Sum("quantity")), (orders, Sum(F("quantity") - F("restocked_units")))):
-        units.update(dict(rows.values_list("customer_id").annotate(kept).order_by()))
+        units.update(dict(rows.values_list("customer_id").annotate(units=kept).order_by()))
     return [
         f"{customer} has {count} units, allowed are {product.max_per_customer}"
         for customer, count in units.items()
