@@ -70,7 +70,7 @@ EVENT_REASONS: dict[str, str | Callable[[Situation], str]] = {
     "already_failed": "this failed refund was recorded already",
     "already_refunded": "this money was recorded as given back already",
     "amount_differs": _difference,
-    "changes_nothing": "events of this type change nothing",
+    "changes_nothing": lambda of: of.declined or "events of this type change nothing",
     "currency_differs": _difference,
     "dismissed_by_staff": _dismissed,
     "dispute_recorded": "the dispute was recorded",
@@ -101,7 +101,7 @@ EVENT_REASONS: dict[str, str | Callable[[Situation], str]] = {
     "refunded": lambda of: f"{of.paid or 'the rest of the payment'} was given back",
     "references_differ": _references,
     "retried_by_staff": "is tried again by staff",
-    "unknown_type": lambda of: f"events of type {of.event.type} are not used",
+    "unknown_type": lambda of: of.declined or f"events of type {of.event.type} are not used",
 }
 
 PAYMENT_REASONS: dict[str, str] = {
@@ -113,6 +113,22 @@ PAYMENT_REASONS: dict[str, str] = {
     "too_late": "the money came too long after the order's payment window",
     "units_gone": "the order had expired, and its units were sold to others",
 }
+
+
+STATES: dict[str, str] = {
+    Status.RECEIVED: "it is being processed",
+    Status.APPLIED: "it is applied",
+    Status.IGNORED: "it is ignored",
+    Status.PARKED: "it waits for its order",
+    Status.NEEDS_REVIEW: "it needs review",
+    Status.FAILED: "it failed and is tried again",
+    Status.DEAD: "it is dead",
+}
+
+
+def state_of(event: WebhookEvent) -> str:
+    """Return an event's status as a sentence about it, without a full stop."""
+    return STATES[event.status]
 
 
 def why(situation: Situation) -> str:

@@ -9,6 +9,7 @@ from django.db.models import Q
 from checkout.models import Order, ProvedPaymentId
 from flashsale.core import money
 from flashsale.core.identifiers import short
+from payments.explanations import declines
 from payments.models import Payment, WebhookEvent
 
 UNKNOWN = "an unknown amount"
@@ -22,13 +23,15 @@ ABOUT_PAYMENTS = frozenset(
 class Situation:
     """An event with the orders that its order and hold ids name, the order that owns its payment id, and its payment.
 
-    The owner is the order of the recorded payment, else the one for which the payment id is proved.
+    The owner is the order of the recorded payment, else the one for which the payment id is proved. `declined` tells
+    what was declined and why, of an event about that.
     """
 
     event: WebhookEvent
     named: tuple[Order, ...]
     owner: Order | None
     payment: Payment | None
+    declined: str = ""
 
     @property
     def order(self) -> Order | None:
@@ -98,13 +101,14 @@ def read_all(events: Iterable[WebhookEvent]) -> list[Situation]:
     by_hold = {order.hold_id: order for order in orders}
     payments = _payments_of(events)
     owners = _proved_owners_of(events)
+    declined = declines.told_by(events)
     situations = []
     for event in events:
         found = (event.order_ref and by_id.get(event.order_ref), event.hold_ref and by_hold.get(event.hold_ref))
         named = tuple({order.pk: order for order in found if order}.values())
         payment = payments.get(event.payment_key)
         owner = payment.order if payment is not None and payment.order else owners.get(event.payment_ref or "")
-        situations.append(Situation(event, named, owner, payment))
+        situations.append(Situation(event, named, owner, payment, declined.get(event.pk, "")))
     return situations
 
 

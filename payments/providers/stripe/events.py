@@ -30,7 +30,11 @@ SESSIONS = {
     "checkout.session.async_payment_failed": (Kind.FAILURE, "amount_total"),
     "checkout.session.expired": (Kind.FAILURE, "amount_total"),
 }
-CHARGES = {"charge.refunded": (Kind.REFUNDED, "amount_refunded")}
+CHARGES = {
+    "charge.refunded": (Kind.REFUNDED, "amount_refunded"),
+    # The same declined attempt as its payment intent's, for endpoints that receive events of charges only.
+    "charge.failed": (Kind.INFORMATIONAL, "amount"),
+}
 # Stripe reports a failed refund under several names, by the kind of payment and the age of the account.
 REFUNDS = {
     "refund.failed": (Kind.REFUND_FAILED, "amount"),
