@@ -57,7 +57,8 @@ def _moments_of_event(of: Situation, order: Order, entries: list[LogEntry]) -> I
     if reason := explanations.why(of):
         # The log has the note of a decision that was made in the admin.
         is_logged = any(entry.object_id == str(event.pk) and event.settled_note in str(entry) for entry in entries)
-        by = f" (decided by {event.settled_by})" if event.settled_by else ""
+        names_staff = event.reason == "dismissed_by_staff"
+        by = f" (decided by {event.settled_by})" if event.settled_by and not names_staff else ""
         what = format_html("Event {} {}: {}{}.", link_to(event, event.event_id), event.get_status_display(), reason, by)
         at = event.processed_at or event.parked_at or event.received_at
         yield Moment(at, what, note="" if is_logged else event.settled_note)

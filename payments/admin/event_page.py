@@ -1,6 +1,7 @@
 """The page of an event: what has to be judged first, then what it says, then its raw parts."""
 
 import json
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -21,12 +22,42 @@ from payments.explanations.bodies import readable
 from payments.models import WebhookEvent
 
 TO_JUDGE = (
-    "reason_in_words", "paid", "expected", "order_now", "payment_now", "named_orders", "orders_with_its_payment_id",
-    "status_now", "received_at",
+    "order_now", "payment_now", "named_orders", "orders_with_its_payment_id", "status_now", "received_at",
 )  # fmt: skip
+# How the amount is called that an event tells, and what it is compared with.
+AMOUNTS: dict[str, tuple[str, str]] = {
+    WebhookEvent.Kind.SUCCESS: ("paid", "expected"),
+    WebhookEvent.Kind.FAILURE: ("tried_to_pay", "expected"),
+    WebhookEvent.Kind.REFUNDED: ("given_back", "whole_payment"),
+    WebhookEvent.Kind.REFUND_FAILED: ("not_given_back", "whole_payment"),
+    WebhookEvent.Kind.DISPUTE: ("disputed", "whole_payment"),
+}
+OTHER_AMOUNTS = ("amount_told", "expected")
 SAYS = ("event_id", "provider", "kind", "type", "occurred_at", "whole_references", "other_references")
 PROCESSING = ("processed_at", "parked_at", "attempts", "next_attempt_at", "last_error", "settled_by", "settled_note")
 RAW = ("raw_body", "raw_headers", "fingerprint", "request_id")
+
+
+def _amount(label: str) -> Callable[[Any, WebhookEvent], str]:
+    """Return a field with the amount that an event tells."""
+
+    @admin.display(description=label)
+    def shown(_: Any, event: WebhookEvent) -> str:
+        total = " (a total)" if event.amount_is_total else ""
+        return f"{_read(event).paid or 'it does not say how much'}{total}"
+
+    return shown
+
+
+def _compared(label: str) -> Callable[[Any, WebhookEvent], str]:
+    """Return a field with what the event's amount is compared with."""
+
+    @admin.display(description=label)
+    def shown(_: Any, event: WebhookEvent) -> str:
+        return _read(event).expected or "unknown"
+
+    return shown
+
 
 # What is known of the event while its page is made: its fields are asked several times each.
 _known: ContextVar[dict[int, Situation] | None] = ContextVar("known_situations", default=None)
@@ -35,16 +66,26 @@ _known: ContextVar[dict[int, Situation] | None] = ContextVar("known_situations",
 class EventPageMixin(ModelAdminMixin):
     """The fields of an event's page."""
 
-    fieldsets = (
-        ("At a glance", {"fields": TO_JUDGE}),
-        ("What it says", {"fields": SAYS}),
-        ("Processing", {"fields": PROCESSING}),
-        ("Raw parts", {"fields": RAW}),
-    )
     readonly_fields = (
-        "reason_in_words", "paid", "expected", "order_now", "payment_now", "named_orders", "orders_with_its_payment_id",
-        "status_now", "whole_references", "other_references", "raw_body", "raw_headers",
+        "reason_in_words", "order_now", "payment_now", "named_orders", "orders_with_its_payment_id", "status_now",
+        "whole_references", "other_references", "raw_body", "raw_headers",
+        *dict.fromkeys(name for names in (*AMOUNTS.values(), OTHER_AMOUNTS) for name in names),
     )  # fmt: skip
+    paid, expected = _amount("Paid"), _compared("Expected")
+    tried_to_pay = _amount("Tried to pay")
+    given_back, whole_payment = _amount("Given back"), _compared("Payment's amount")
+    not_given_back = _amount("Refund that failed")
+    disputed = _amount("Disputed")
+    amount_told = _amount("Amount")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        amounts = AMOUNTS.get(obj.kind, OTHER_AMOUNTS) if obj else OTHER_AMOUNTS
+        return (
+            ("At a glance", {"fields": ("reason_in_words", *amounts, *TO_JUDGE)}),
+            ("What it says", {"fields": SAYS}),
+            ("Processing", {"fields": PROCESSING}),
+            ("Raw parts", {"fields": RAW}),
+        )
 
     def changeform_view(
         self,
@@ -72,16 +113,6 @@ class EventPageMixin(ModelAdminMixin):
     @admin.display(description="State")
     def status_now(self, event: WebhookEvent) -> str:
         return event.get_status_display()
-
-    @admin.display(description="Paid")
-    def paid(self, event: WebhookEvent) -> str:
-        """Return what it says was paid, or given back."""
-        total = " (a total)" if event.amount_is_total else ""
-        return f"{_read(event).paid or 'it does not say how much'}{total}"
-
-    @admin.display(description="Expected")
-    def expected(self, event: WebhookEvent) -> str:
-        return _read(event).expected or "unknown"
 
     @admin.display(description="Order now")
     def order_now(self, event: WebhookEvent) -> str:

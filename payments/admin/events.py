@@ -1,10 +1,10 @@
 """Webhook events for staff, who settle those that need review or are dead."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.html import format_html_join
@@ -12,7 +12,7 @@ from django.utils.html import format_html_join
 from flashsale.core.staff.big_tables import BigTableAdmin
 from flashsale.core.staff.columns import moment_column, text_column
 from flashsale.core.staff.confirmed_actions import NoteForm
-from flashsale.core.staff.csv_export import Export
+from flashsale.core.staff.csv_export import Export, Fact
 from flashsale.core.staff.facts import FactColumn, FactsMixin
 from flashsale.core.staff.filters import TimeRange
 from flashsale.core.staff.links import link_to, sentence_cell
@@ -36,13 +36,19 @@ def _why(of: Situation) -> str:
     return sentence_cell(explanations.why(of) or "-")
 
 
+def _situations(rows: Sequence[WebhookEvent]) -> Mapping[int, Situation]:
+    """Return what is known of some events, by primary key, with a few queries for all of them."""
+    prefetch_related_objects(rows, "order__product", "settled_by")
+    return {of.event.pk: of for of in explanations.read_all(rows)}
+
+
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(EventPageMixin, FactsMixin, IndexedSearchMixin, BigTableAdmin):
     list_display = (
         text_column("event_id", "event id"),
         FactColumn("What", lambda of: sentence_cell(of.event.get_kind_display())),
-        FactColumn("Paid", lambda of: of.paid or "-"),
-        FactColumn("Expected", lambda of: of.expected or "-"),
+        FactColumn("Amount", lambda of: of.paid or "-"),
+        FactColumn("Price or payment", lambda of: of.expected or "-"),
         FactColumn("Why", _why),
         FactColumn("Order", _orders),
         "status",
@@ -61,11 +67,12 @@ class WebhookEventAdmin(EventPageMixin, FactsMixin, IndexedSearchMixin, BigTable
         {
             "Event": "event_id", "Provider": "provider", "Received at": "received_at",
             "What": lambda event: event.get_kind_display(), "Status": lambda event: event.get_status_display(),
-            "Reason": lambda event: event.reason.replace("_", " "), "Amount": "amount", "Currency": "currency",
+            "Reason": Fact(explanations.why), "Amount": "amount", "Currency": "currency",
             "Payment id": "payment_ref", "Order": "order_id", "Names order": "order_ref", "Names hold": "hold_ref",
             "Names refund": "refund_ref", "Type": "type", "Attempts": "attempts", "Processed at": "processed_at",
             "Decided by": "settled_by.username", "Note": "settled_note",
-        }
+        },
+        facts_about=_situations,
     )  # fmt: skip
 
     def look_ups(self, text: str) -> Iterable[QuerySet[WebhookEvent]]:

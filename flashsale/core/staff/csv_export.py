@@ -2,7 +2,7 @@
 
 import csv
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,8 +23,15 @@ CONTROL_STARTS = ("\t", "\r", "\n")
 SKIPPED = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 
+@dataclass(frozen=True)
+class Fact:
+    """A value that is shown of the fact about a row; `Export.facts_about` reads the facts of many rows at once."""
+
+    show: Callable[[Any], Any]
+
+
 # The dotted path of a value from its row, or what returns the value.
-Path = str | Callable[[Any], Any]
+Path = str | Callable[[Any], Any] | Fact
 
 
 class _Echo:
@@ -39,12 +46,14 @@ class Export:
     """The columns of an exported list: headers, each with the dotted path of its values, or a function of the row.
 
     A header such as `payment_id` is written as words, "Payment id". `currency` is the path of the currency of a row's
-    amounts; rows are ordered by `order`, then by primary key.
+    amounts; rows are ordered by `order`, then by primary key. `facts_about` returns the facts about some rows, by
+    primary key, with a bounded number of queries.
     """
 
     columns: Mapping[str, Path]
     currency: str = "currency"
     order: str = "pk"
+    facts_about: Callable[[Sequence[Any]], Mapping[Any, Any]] | None = None
 
     @property
     def headers(self) -> list[str]:
@@ -55,9 +64,11 @@ class Export:
         """Yield the byte order mark with the header, and a line for each row."""
         writer = csv.writer(_Echo())
         yield MARK + writer.writerow(self.headers)
-        for row in _in_chunks(self._with_related(queryset), self.order):
-            currency = _value(row, self.currency) or ""
-            yield writer.writerow([_cell(_value(row, path), currency) for path in self.columns.values()])
+        for chunk in _in_chunks(self._with_related(queryset), self.order):
+            facts = self.facts_about(chunk) if self.facts_about else {}
+            for row in chunk:
+                currency = _value(row, self.currency, facts) or ""
+                yield writer.writerow([_cell(_value(row, path, facts), currency) for path in self.columns.values()])
 
     def _with_related(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the rows in order, with the related rows of the paths, without columns of raw bytes."""
@@ -68,19 +79,21 @@ class Export:
         return (rows.select_related(*sorted(related)) if related else rows).order_by(self.order, "pk")
 
 
-def _in_chunks(rows: QuerySet[Any], order: str) -> Iterator[Model]:
-    """Yield all rows, read by keyset pagination, so that no statement runs long."""
+def _in_chunks(rows: QuerySet[Any], order: str) -> Iterator[list[Model]]:
+    """Yield all rows in lists, read by keyset pagination, so that no statement runs long."""
     chunk = list(rows[:CHUNK_ROWS])
     while chunk:
-        yield from chunk
+        yield chunk
         last = chunk[-1]
         at = getattr(last, order)
         beyond = Q(**{f"{order}__gt": at}) | Q(**{order: at}, pk__gt=last.pk)
         chunk = list(rows.filter(beyond, **{f"{order}__gte": at})[:CHUNK_ROWS])
 
 
-def _value(row: Model, path: Path) -> Any:
+def _value(row: Model, path: Path, facts: Mapping[Any, Any]) -> Any:
     """Return the value at the end of a dotted path, None where a row on the way is missing; or what a function says."""
+    if isinstance(path, Fact):
+        return path.show(facts[row.pk])
     if not isinstance(path, str):
         return path(row)
     value: Any = row

@@ -273,6 +273,23 @@ def test_an_export_does_not_read_the_bodies_of_events(books):
     assert not [one for one in asked if '"body"' in one["sql"]]
 
 
+def test_the_reasons_of_events_are_the_pages_sentences_read_for_many_events_at_once(admin_client, admin_user, product):
+    def files_queries(events: int) -> int:
+        for number in range(events):
+            order = OrderFactory(product=product)
+            receive(order_id=order.pk, payment_id=f"pay_{order.pk}", key=f"{order.pk}a{number}")
+            receive(order_id=order.pk, amount="1.00", currency="USD", key=f"{order.pk}b{number}")
+        with CaptureQueriesContext(connection) as asked:
+            list(EXPORTS[WebhookEvent].export.lines(WebhookEvent.objects.all()))
+        return len(asked)
+
+    few, many = files_queries(2), files_queries(6)
+
+    rows = exported(admin_client, WebhookEvent)
+    assert few == many
+    assert {row["Reason"] for row in rows} == {"paid the order", "paid 1.00 USD, expected 29.99 USD"}
+
+
 def test_a_product_without_counters_does_not_stop_the_file(admin_client, product):
     Stock.objects.all().delete()
 

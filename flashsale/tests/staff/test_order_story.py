@@ -106,6 +106,14 @@ def test_an_event_that_staff_gave_to_another_order_is_told_by_both(admin_client,
         assert any(line.startswith("admin: Accept. Event evt_1: ") for line in story_of(admin_client, one))
 
 
+def test_an_event_that_staff_dismissed_names_them_once(admin_client, order):
+    event = receive(order_id=order.pk, amount="1.00", key="evt_1").event
+
+    decide(admin_client, event, "dismiss", note="Ticket 17")
+
+    assert "Event evt_1 ignored: dismissed by admin." in story_of(admin_client, order)
+
+
 @pytest.mark.parametrize("status", ["failed", "dead", "parked", "received"])
 def test_events_without_a_verdict_are_told(admin_client, order, status):
     event = receive(order_id=order.pk, key="evt_1", amount="1.00").event
