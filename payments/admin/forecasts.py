@@ -4,18 +4,21 @@ The rules judge again when staff have decided: between the two, time passes and 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+
+from django.db.models import QuerySet
 
 from catalog import availability
 from catalog.models import Product
 from checkout.models import Order
 from flashsale.core import clock, money
 from flashsale.core.identifiers import short
-from payments.explanations import Situation, why, why_due
+from payments.explanations import Situation, state_of, why, why_due
 from payments.explanations.outcomes import amount_of, units_are, units_of
 from payments.inbox import matching
 from payments.inbox.processing import MAX_ATTEMPTS
 from payments.inbox.review import SETTLEABLE, WITHOUT_EFFECT
-from payments.inbox.rules import refunds
+from payments.inbox.rules import Verdict, refunds
 from payments.inbox.rules.failures import is_of_the_orders_payment
 from payments.inbox.rules.successes import verdict_on_recorded
 from payments.models import Payment, WebhookEvent
@@ -25,6 +28,7 @@ Kind = WebhookEvent.Kind
 Status = Order.Status
 
 NO_MONEY = "The order and its units are not changed."
+NAMES_NO_ORDER = "It names no order: enter the order's id below."
 REFUSED = "It cannot be accepted: {}."
 
 
@@ -94,6 +98,10 @@ def _decided(of: Situation) -> str:
     """Return that the event needs no decision any more, if so."""
     if of.event.status in SETTLEABLE:
         return ""
+    if of.event.status in WebhookEvent.UNDECIDED:
+        return f"It needs no decision now: {state_of(of.event)}. Nothing is done."
+    if of.event.reason == "dismissed_by_staff":
+        return f"It was {why(of)} already. Nothing is done."
     by = f" by {of.event.settled_by}" if of.event.settled_by else ""
     return f"It was decided{by} already: {of.event.get_status_display()}, {why(of)}. Nothing is done."
 
@@ -102,7 +110,7 @@ def _without_order(of: Situation) -> str:
     if of.payment is not None:
         return f"Nothing will change: {why_due(of.payment) or 'this payment was recorded already'}."
     if of.event.kind != Kind.SUCCESS:
-        return "It names no order: enter the order's id below."
+        return NAMES_NO_ORDER
     return (
         "It names no order for certain: enter the order's id below. If that order waits for its payment, or has "
         f"expired and its units can be had, it becomes paid with {of.amount}; otherwise the money becomes due for "
@@ -112,11 +120,7 @@ def _without_order(of: Situation) -> str:
 
 def _success(of: Situation, order: Order) -> str:
     if verdict := verdict_on_recorded(of.event, order):
-        of.event.reason, kept = verdict.reason, of.event.reason
-        reason = why(of)
-        of.event.reason = kept
-        is_refused = verdict.status == WebhookEvent.Status.NEEDS_REVIEW
-        return REFUSED.format(reason) if is_refused else f"Nothing will change: {reason}."
+        return _without_effect(of, verdict)
     amount, currency = of.event.amount or order.total_amount, of.event.currency or order.currency
     paid, price = money.written(amount, currency), money.written(order.total_amount, order.currency)
     payment = paid if paid == price else f"{paid}, instead of {price},"
@@ -131,6 +135,15 @@ def _success(of: Situation, order: Order) -> str:
         f"{_named(order)} becomes paid and its {units_of(order)}, reserved now, will be sold. "
         f"The payment of {payment} is recorded as applied."
     )
+
+
+def _without_effect(of: Situation, verdict: Verdict) -> str:
+    """Return what a verdict tells that changes nothing."""
+    of.event.reason, kept = verdict.reason, of.event.reason
+    reason = why(of)
+    of.event.reason = kept
+    is_refused = verdict.status == WebhookEvent.Status.NEEDS_REVIEW
+    return REFUSED.format(reason) if is_refused else f"Nothing will change: {reason}."
 
 
 def _late_success(order: Order, payment: str, paid: str) -> str:
@@ -158,19 +171,30 @@ def _failure(of: Situation, order: Order) -> str:
 
 
 def _refund(of: Situation, order: Order | None) -> str:
-    payment = refunds.payment_named_in(of.event, Payment.objects.filter(order=order))
+    payments = Payment.objects.filter(order=order)
+    payment = refunds.payment_named_in(of.event, payments)
+    if order is None and (payment is None or not of.event.payment_ref):
+        return NAMES_NO_ORDER
     if payment is None:
         return REFUSED.format("the payment that it is about is not known, or several may be meant")
+    of = replace(of, payment=payment)
+    if verdict := _verdict_on_refund(of.event, payment, payments):
+        return _without_effect(of, verdict)
     back = money.written(payment.refunded_amount, payment.currency)
     state = f"payment {payment.payment_id} of {amount_of(payment)}, of which {back} are given back so far"
     if of.event.kind == Kind.REFUND_FAILED:
-        if of.event.refund_ref is None:
-            return REFUSED.format("it does not say which refund failed")
         return f"A refund of {of.paid or 'all'} is recorded as failed, of {state}. {NO_MONEY}"
-    if payment.status == Payment.Status.REFUNDED:
-        return f"Nothing will change: {state}."
     total = " in all" if of.event.amount_is_total else ""
     return f"{of.paid or 'All that is left'} is recorded as given back{total}, of {state}. {NO_MONEY}"
+
+
+def _verdict_on_refund(event: WebhookEvent, payment: Payment, payments: QuerySet[Payment]) -> Verdict | None:
+    """Return the verdict on an event about a refund that changes nothing when it is accepted, else None."""
+    if payment.order_id is None and (doubt := refunds.doubt_about(event, payments)):
+        return doubt
+    if event.kind == Kind.REFUND_FAILED:
+        return refunds.verdict_on_failure(event, payment)
+    return refunds.verdict_on_amount(event, payment)
 
 
 def _dispute(of: Situation) -> str:

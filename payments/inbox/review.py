@@ -128,7 +128,8 @@ def _lock(event_id: int, *, staff: Any, note: str) -> WebhookEvent:
     event = processing.lock_with_references(event_id)
     if event.status not in SETTLEABLE:
         by = f", decided by {event.settled_by}" if event.settled_by else ""
-        raise NotSettleable(f"It was decided meanwhile: it is {event.get_status_display()}{by}.")
+        begin = "It needs no decision now" if event.status in WebhookEvent.UNDECIDED else "It was decided meanwhile"
+        raise NotSettleable(f"{begin}: {explanations.state_of(event)}{by}.")
     event.settled_by, event.settled_note = staff, note
     return event
 

@@ -173,6 +173,82 @@ def test_accepting_a_decline_cancels_its_order_or_tells_that_it_changes_nothing(
     assert "is cancelled, its 2 units are available to all buyers again." in messages_of(done)[0]
 
 
+@pytest.mark.parametrize(
+    ("amount", "before"),
+    [
+        ("70.00", "It cannot be accepted: gave 70.00 USD back, only 40.00 USD are left of the payment."),
+        ("40.00", "40.00 USD is recorded as given back, of payment pay_1 of 59.98 USD, of which 19.98 USD are given"),
+    ],
+)
+def test_accepting_a_refund_is_judged_by_what_is_left_of_the_payment(admin_client, order, amount, before):
+    event = receive(status="refunded", order_id=order.pk, payment_id="pay_1", amount=amount, currency="USD").event
+    receive(order_id=order.pk, payment_id="pay_1")
+    receive(status="refunded", order_id=order.pk, payment_id="pay_1", amount="19.98", currency="USD")
+
+    will = asked(admin_client, event, "accept")
+    decide(admin_client, event, "accept", note="Ticket 17")
+
+    assert before in will
+    event.refresh_from_db()
+    assert event.status == ("needs_review" if amount == "70.00" else "applied")
+
+
+def test_accepting_a_refund_of_all_that_was_given_back_changes_nothing(admin_client, order):
+    event = receive(status="refunded", order_id=order.pk, payment_id="pay_1", amount="9.00", currency="USD").event
+    receive(order_id=order.pk, payment_id="pay_1")
+    receive(status="refunded", order_id=order.pk, payment_id="pay_1", amount="59.98", currency="USD")
+
+    will = asked(admin_client, event, "accept")
+    done = decide(admin_client, event, "accept", note="Ticket 17")
+
+    assert "Nothing will change: this money was recorded as given back already." in will
+    assert "Nothing was changed: this money was recorded as given back already." in messages_of(done)[0]
+
+
+def test_accepting_a_refund_that_names_no_order_asks_for_it(admin_client):
+    event = receive(status="refunded", key="evt_1", amount="5.00", currency="USD").event
+
+    will = asked(admin_client, event, "accept")
+    done = decide(admin_client, event, "accept", note="Ticket 17")
+
+    assert "It names no order: enter the order's id below." in will
+    assert "The event names no order; say which one" in messages_of(done)[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("parked", "it waits for its order"), ("received", "it is being processed"),
+     ("failed", "it failed and is tried again")],
+)  # fmt: skip
+@pytest.mark.parametrize("action", ["accept", "refund", "dismiss"])
+def test_an_event_without_a_verdict_needs_no_decision_and_tells_what_it_waits_for(admin_client, status, state, action):
+    event = receive(payment_id="pay_1", key="evt_1").event
+    WebhookEvent.objects.update(status=status, next_attempt_at=None if status == "parked" else event.received_at)
+    list_of_events = admin_url(WebhookEvent, "changelist")
+    chosen = {"action": action, "_selected_action": event.pk}
+
+    before = admin_client.post(list_of_events, chosen)
+    after = admin_client.post(list_of_events, chosen | {"confirmed": "yes", "note": "Ticket 17"}, follow=True)
+
+    assert f"It needs no decision now: {state}. Nothing is done." in text_of(before)
+    assert messages_of(after) == [f"Event evt_1: It needs no decision now: {state}."]
+
+
+@pytest.mark.parametrize(
+    ("status", "labels"),
+    [("success", ["Paid", "Expected"]), ("failed", ["Tried to pay", "Expected"]),
+     ("refunded", ["Given back", "Payment's amount"])],
+)  # fmt: skip
+def test_the_amounts_of_an_event_are_called_by_what_it_tells(admin_client, order, status, labels):
+    event = doubtful(order, status=status)
+
+    shown = text_of(admin_client.get(admin_url(WebhookEvent, "change", event.pk)))
+
+    for label in ("Paid", "Tried to pay", "Given back", "Expected", "Payment's amount"):
+        expected = label in labels
+        assert bool(re.search(rf"{label} (?:30\.99|59\.98|unknown)", shown)) == expected, label
+
+
 def test_money_without_a_reference_needs_an_order_or_an_amount(admin_client):
     event = receive(key="evt_1").event
 
@@ -189,7 +265,7 @@ def test_what_was_decided_meanwhile_is_told_whatever_filter_the_list_has(admin_c
     before = admin_client.post(url, chosen)
     after = admin_client.post(url, chosen | {"confirmed": "yes", "note": "Ticket 17"}, follow=True)
 
-    assert "It was decided by admin already: ignored, dismissed by admin. Nothing is done." in text_of(before)
+    assert "It was dismissed by admin already. Nothing is done." in text_of(before)
     assert messages_of(after) == ["Event evt_1: It was decided meanwhile: it is ignored, decided by admin."]
 
 

@@ -42,6 +42,22 @@ def doubt_about(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict | N
     return review("refund_after_a_failed_one")
 
 
+def verdict_on_amount(event: WebhookEvent, payment: Payment) -> Verdict | None:
+    """Return the verdict on money given back that changes nothing, by what is left of its payment, else None."""
+    amount = _newly_refunded(event, payment)
+    if payment.status == Payment.Status.REFUNDED or amount <= 0:
+        return ignore("already_refunded")
+    return review("refund_exceeds_payment") if payment.refunded_amount + amount > payment.amount else None
+
+
+def verdict_on_failure(event: WebhookEvent, payment: Payment) -> Verdict | None:
+    """Return the verdict on a failed refund that is recorded already, or that is not named, else None."""
+    if event.refund_ref is None:
+        return review("refund_unknown")
+    failed = payment.refunds.filter(refund_id=event.refund_ref, status=Refund.Status.FAILED)
+    return ignore("already_failed") if failed.exists() else None
+
+
 def apply(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict:
     """Record what the event says about its payment, one of these."""
     payment = payment_named_in(event, payments)
@@ -56,22 +72,17 @@ def apply(event: WebhookEvent, payments: QuerySet[Payment]) -> Verdict:
 def _apply_failure(event: WebhookEvent, payment: Payment) -> Verdict:
     if event.refund_ref is None:
         return review("refund_unknown")
+    if verdict := verdict_on_failure(event, payment):
+        return verdict
     amount = payment.amount if event.amount is None else event.amount
-    try:
-        refunds.record_failure(payment, refund_id=event.refund_ref, amount=amount)
-    except refunds.AlreadyFailed:
-        return ignore("already_failed")
+    refunds.record_failure(payment, refund_id=event.refund_ref, amount=amount)
     return applied("refund_failed")
 
 
 def _apply_refund(event: WebhookEvent, payment: Payment) -> Verdict:
-    amount = _newly_refunded(event, payment)
-    if payment.status == Payment.Status.REFUNDED or amount <= 0:
-        return ignore("already_refunded")
-    try:
-        payment_records.record_refund(payment, amount=amount)
-    except payment_records.RefundTooLarge:
-        return review("refund_exceeds_payment")
+    if verdict := verdict_on_amount(event, payment):
+        return verdict
+    payment_records.record_refund(payment, amount=_newly_refunded(event, payment))
     return applied("refunded")
 
 
