@@ -1,8 +1,7 @@
-"""What happened in a product's sale so far: its holds, orders and revenue. Registered with `catalog.sale_figures`."""
+"""What happened in a product's sale so far: its holds and orders. Registered with `catalog.sale_figures`."""
 
 from collections.abc import Iterator
 from datetime import timedelta
-from decimal import Decimal
 
 from django.db.models import Count, Min, Q, Sum
 from django.urls import reverse
@@ -10,7 +9,6 @@ from django.urls import reverse
 from catalog.availability import ProductView
 from catalog.sale_figures import Figure
 from checkout.models import Hold, Order
-from flashsale.core import money
 
 
 def of_holds(view: ProductView) -> Iterator[Figure]:
@@ -38,7 +36,7 @@ def of_holds(view: ProductView) -> Iterator[Figure]:
 
 
 def of_orders(view: ProductView) -> Iterator[Figure]:
-    """Yield how many orders there are, what became of them, and what was taken and given back in each currency."""
+    """Yield how many orders there are, and what became of them."""
     placed = Order.objects.filter(product=view.product).order_by()
     is_overdue = Q(status=Order.Status.PENDING_PAYMENT, payment_due_at__lte=view.read_at)
     counts = list(placed.values("status").annotate(n=Count("pk"), overdue=Count("pk", is_overdue)))
@@ -54,14 +52,6 @@ def of_orders(view: ProductView) -> Iterator[Figure]:
     }
     if n_of:
         yield Figure("What became of the orders", _listed(ends))
-    paid = placed.filter(status=Order.Status.PAID).values("currency")
-    for row in paid.annotate(taken=Sum("total_amount"), returned=Sum("refunded_amount")).order_by("currency"):
-        yield Figure("Revenue", _revenue(row["taken"], row["returned"], row["currency"]))
-
-
-def _revenue(taken: Decimal, returned: Decimal, currency: str) -> str:
-    text = f"{money.written(taken, currency)} taken"
-    return f"{text}, {money.written(returned, currency)} of it refunded" if returned else text
 
 
 def _listed(counts: dict[str, int]) -> str:

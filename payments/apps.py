@@ -6,10 +6,14 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
+        from catalog import sale_figures as figures
+        from checkout import order_money as money
         from checkout import order_story as story
         from checkout import orders
-        from payments import checks, inbox, order_story
+        from payments import checks, inbox, order_money, order_story, sale_figures
 
         orders.register_creation_hook(inbox.early_events_query)
         story.register(order_story.story_of)
+        money.register(order_money.read)
+        figures.register(sale_figures.of_payments, permission="checkout.view_order")
         register(checks.webhooks_can_be_verified, Tags.security, deploy=True)

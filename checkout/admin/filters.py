@@ -1,10 +1,10 @@
-"""Filters of holds and orders: by the status that pages show, by what became of the money, by product and time."""
+"""Filters of holds and orders: by the status that pages show."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
@@ -35,18 +35,3 @@ class ShownStatus(RadioFilter):
             return queryset.filter(Q(status=status) | Q(**{"status": ends, f"{deadline}__lte": Now()}))
         is_pending = {f"{deadline}__gt": Now()} if status == ends else {}
         return queryset.filter(status=status, **is_pending)
-
-
-class RefundState(RadioFilter):
-    """Orders whose money is due for refund, or was given back."""
-
-    title = parameter_name = "refund"
-
-    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> Iterable[tuple[str, str]]:
-        return [(Order.Refund.DUE, "Due"), (Order.Refund.DONE, "Done"), ("some", "Part given back")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        state = self.value()
-        if state == "some":
-            return queryset.filter(refunded_amount__gt=0, refunded_amount__lt=F("total_amount"))
-        return queryset.filter(refund=state) if state else queryset

@@ -1,17 +1,17 @@
 """Orders for staff, who view and cancel them."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from checkout import order_story, orders
+from checkout import order_money, order_story, orders
 from checkout.admin import sentences
 from checkout.admin.claims import SHARED_FIELDS, ClaimAdmin
-from checkout.admin.filters import RefundState, ShownStatus
+from checkout.admin.filters import ShownStatus
 from checkout.admin.products import by_product_id, by_product_name
 from checkout.models import Order
 from flashsale.core.staff.columns import (
@@ -32,7 +32,7 @@ STATUS = label_column(
     {"paid": "success", "pending payment": "info", "expired": "warning"},
     lambda order: (sentences.shown_status(order), sentences.shown_status(order)),
 )
-REFUND = label_column("refund", {"due": "danger", "done": "info"}, sentences.refund_of)
+REFUND = label_column("refund", {"due": "danger", "done": "info"}, lambda order: order_money.of(order).label)
 
 
 @admin.register(Order)
@@ -42,7 +42,7 @@ class OrderAdmin(ClaimAdmin):
         text_column("customer_id", "customer"), text_column("payment_id", "payment"), STATUS, REFUND,
         moment_column("created_at", "time"),
     )  # fmt: skip
-    list_filter = (ShownStatus, RefundState, ("product", SearchedFilter), ("created_at", TimeRange))
+    list_filter: ClassVar[tuple[Any, ...]] = (ShownStatus, ("product", SearchedFilter), ("created_at", TimeRange))
     list_select_related = ("product",)
     search_fields = ("id", "payment_id", "customer_id", "product__name")
     search_help_text = "Order, hold, payment, customer or product"
@@ -64,14 +64,14 @@ class OrderAdmin(ClaimAdmin):
         ("Times", {"fields": ("placed_at", "payment_due_at", "paid_at", "closed_at")}),
     )  # fmt: skip
     total = staticmethod(money_column("total_amount", "total"))
-    given_back = staticmethod(money_column("refunded_amount", "given back"))
     export = Export(
         {
             "Order": "id", "Time": "created_at", "Product": "product.name", "Product id": "product_id",
             "Quantity": "quantity", "Total": "total_amount", "Currency": "currency", "Customer": "customer_id",
             "Status": sentences.shown_status, "Payment id": "payment_id", "Paid at": "paid_at",
             "Units put back": "restocked_units",
-            "Refund": lambda order: (sentences.refund_of(order) or ("", ""))[1], "Given back": "refunded_amount",
+            "Refund": lambda order: (order_money.of(order).label or ("", ""))[1],
+            "Given back": "refunded_amount", "Money back": lambda order: order_money.of(order).back,
             "Unit price": "unit_price", "Payment due at": "payment_due_at", "Closed at": "closed_at", "Hold": "hold_id",
         },
         order="created_at",
@@ -109,7 +109,11 @@ class OrderAdmin(ClaimAdmin):
 
     @admin.display(description="Refund")
     def refund_shown(self, order: Order) -> str:
-        return (sentences.refund_of(order) or ("", "none"))[1]
+        return (order_money.of(order).label or ("", "none"))[1]
+
+    @admin.display(description="Given back")
+    def given_back(self, order: Order) -> str:
+        return order_money.of(order).given_back or "-"
 
     @admin.action(description="Cancel the order", permissions=["decide"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:

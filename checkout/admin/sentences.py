@@ -5,6 +5,7 @@ The web server's clock says how much time is left; what an action may do is deci
 
 from django.utils import timezone
 
+from checkout import order_money
 from checkout.models import Hold, Order
 from flashsale.core import identifiers, moments, money
 from flashsale.core.staff.columns import time_left
@@ -40,30 +41,13 @@ def state_of_order(order: Order) -> str:
         left = time_left((order.payment_due_at - now).total_seconds())
         total = money.written(order.total_amount, order.currency)
         return f"Waits for payment of {total} until {moments.written(order.payment_due_at)}, {left} left."
+    told = order_money.of(order)
     if order.paid_at:
-        total = money.written(order.total_amount, order.currency)
         restocked = f"; {units(order.restocked_units)} put back on sale" if order.restocked_units else ""
-        return f"Paid {total} at {moments.written(order.paid_at)}; {_money_back(order)}{restocked}."
+        return f"{f'Paid {told.paid}'.strip()} at {moments.written(order.paid_at)}; {told.back}{restocked}."
     how = "Cancelled" if status == Order.Status.CANCELLED else "Expired without payment"
     ended = f"{how} at {moments.written(order.closed_at or order.payment_due_at)}"
-    return f"{ended}; {_money_back(order)}." if order.refund or order.refunded_amount else f"{ended}."
-
-
-def _money_back(order: Order) -> str:
-    given_back = f"{money.written(order.refunded_amount, order.currency)} was given back"
-    if order.refund == Order.Refund.DUE:
-        return f"money is due for refund, {given_back}" if order.refunded_amount else "money is due for refund"
-    return given_back if order.refunded_amount else "nothing was given back"
-
-
-def refund_of(order: Order) -> tuple[str, str] | None:
-    """Return the state of an order's refund and its words, None when there is none."""
-    if order.refund == Order.Refund.DUE:
-        return "due", "refund due"
-    if order.refund == Order.Refund.DONE:
-        is_whole = order.refunded_amount >= order.total_amount or order.paid_at is None
-        return "done", "refunded" if is_whole else "partly refunded"
-    return ("done", "partly refunded") if order.refunded_amount else None
+    return f"{ended}; {told.back}." if told.back else f"{ended}."
 
 
 def effect_of_release(hold: Hold) -> str:

@@ -9,6 +9,7 @@ from checkout.admin import OrderAdmin
 from checkout.models import Order
 from payments import refunds
 from payments.admin import refunding
+from payments.admin.filters import OrderRefundState
 
 # Checkout registers its own page first, when it is imported above.
 admin.site.unregister(Order)
@@ -18,6 +19,11 @@ admin.site.unregister(Order)
 class RefundableOrderAdmin(OrderAdmin):
     actions = (*OrderAdmin.actions, "refund")
     page_actions = (*OrderAdmin.page_actions, "refund")
+    list_filter = (OrderAdmin.list_filter[0], OrderRefundState, *OrderAdmin.list_filter[1:])
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        """Read the payments with the orders: what was paid and given back is theirs to say."""
+        return super().get_queryset(request).prefetch_related(refunding.WITH_PAYMENTS)
 
     def has_refund_permission(self, request: HttpRequest) -> bool:
         """Say whether this member of staff may refund orders: it takes the permission to change payments."""
@@ -28,5 +34,4 @@ class RefundableOrderAdmin(OrderAdmin):
 
     @admin.action(description="Refund", permissions=["refund"])
     def refund(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:
-        orders = queryset.prefetch_related(refunding.WITH_PAYMENTS)
-        return refunding.ask_and_refund(self, request, orders, payment_of=refunds.bought_with)
+        return refunding.ask_and_refund(self, request, queryset, payment_of=refunds.bought_with)

@@ -10,10 +10,12 @@ from payments.refunds.recording import (
     mark_refunded,
     record_failure,
 )
-from payments.refunds.requests import NothingToRefund, RefundChanged, bought_with, request
+from payments.refunds.refusals import RefundChanged
+from payments.refunds.requests import BOUGHT, NothingToRefund, bought_with, request
 from payments.refunds.sending import send_due
 
 __all__ = [
+    "BOUGHT",
     "AlreadyFailed",
     "AlreadyRefunded",
     "NothingToRefund",

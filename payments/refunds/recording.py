@@ -11,7 +11,7 @@ from flashsale.core.refusals import Refusal
 from flashsale.core.submissions.once import retrying_transaction_once
 from payments import payment_records
 from payments.models import Payment, Refund, RefundRequest
-from payments.refunds.requests import RefundChanged
+from payments.refunds.refusals import RefundChanged
 
 
 class AlreadyRefunded(Refusal):

@@ -11,6 +11,7 @@ from flashsale.core.refusals import InvalidRequest, NotFound, Refusal
 from flashsale.core.submissions.once import retrying_transaction_once
 from payments import payment_records
 from payments.models import Payment, RefundRequest
+from payments.refunds.refusals import RefundChanged
 
 # The verdict on the event whose payment bought an order.
 BOUGHT = "order_paid"
@@ -19,13 +20,6 @@ BOUGHT = "order_paid"
 class NothingToRefund(Refusal):
     code = "nothing_to_refund"
     title = "Nothing is left to refund"
-
-
-class RefundChanged(Refusal):
-    """Less, or more, is left of the payment, or due, than the caller has seen, or units were put back since."""
-
-    code = "refund_changed"
-    title = "Another refund was made meanwhile"
 
 
 @retrying_transaction_once
