@@ -291,7 +291,7 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.payment_id}: {money.render(self.amount, self.currency)} {self.currency}"
+        return f"{self.payment_id}: {money.written(self.amount, self.currency)}"
 
     @property
     def amount_due(self) -> Decimal:
@@ -353,7 +353,7 @@ class RefundRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        amount = f"{money.render(self.amount, self.payment.currency)} {self.payment.currency}"
+        amount = money.written(self.amount, self.payment.currency)
         parts = [f"{amount} recorded as given back" if self.by_other_means else f"refund of {amount} requested"]
         parts = parts if self.amount else []
         if self.restocked_units:
@@ -429,8 +429,7 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        currency = self.payment.currency
-        return f"{money.render(self.amount, currency)} {currency} of {self.payment.payment_id}"
+        return f"{money.written(self.amount, self.payment.currency)} of {self.payment.payment_id}"
 
 
 class Dispute(models.Model):

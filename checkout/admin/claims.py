@@ -1,6 +1,7 @@
 """What the admin's pages of holds and of orders have in common."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.urls import reverse
@@ -38,4 +39,5 @@ class ClaimAdmin(IndexedSearchMixin, BigTableAdmin):
         if not claim.customer_id:
             return "-"
         path = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
-        return format_html('<a class="text-link" href="{}?q={}">{}</a>', path, claim.customer_id, claim.customer_id)
+        query = urlencode({"q": claim.customer_id})
+        return format_html('<a class="text-link" href="{}?{}">{}</a>', path, query, claim.customer_id)

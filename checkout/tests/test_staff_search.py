@@ -1,5 +1,8 @@
 """Staff find holds and orders by what they have: ids, their beginnings, payment, customer, product."""
 
+import html
+import re
+
 import pytest
 from django.contrib.admin import site
 from django.db import connection
@@ -125,3 +128,13 @@ class Explained:
                 cursor.cursor.execute(f"EXPLAIN {sql}", params)
                 self.plans.append("\n".join(line for (line,) in cursor.cursor.fetchall()))
         return execute(sql, params, many, context)
+
+
+def test_the_link_of_a_customer_leads_to_its_orders_with_any_sign_in_its_name(admin_client, product):
+    order = OrderFactory(product=product, customer_id="a&b=c+d #1")
+    page = admin_client.get(admin_url(Order, "change", order.pk)).content.decode()
+
+    [query] = re.findall(r'href="[^"]*/order/(\?q=[^"]*)"', page)
+    listed = admin_client.get(admin_url(Order, "changelist") + html.unescape(query))
+
+    assert [row.pk for row in listed.context["cl"].result_list] == [order.pk]

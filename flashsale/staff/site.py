@@ -92,7 +92,7 @@ class SaleAdminSite(UnfoldAdminSite):
         )(request)
 
     def two_factor(self, request: HttpRequest) -> HttpResponse:
-        """Set up, replace or remove one's own authenticator app. Raises `NameLocked` and `HashingBusy`."""
+        """Let members of staff set up and remove their own authenticator app. Raises `NameLocked`, `HashingBusy`."""
         request.current_app = self.name
         return two_factor_page.answer(request, self.each_context(request))
 

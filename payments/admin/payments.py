@@ -24,6 +24,11 @@ from payments.explanations.outcomes import amount_of
 from payments.models import Payment
 
 
+def _why(payment: Payment) -> str:
+    """Return why a payment was or is due for refund, which its own reason tells unless staff asked for the refund."""
+    return explanations.why_due(payment) or ("staff asked for it" if payment.amount_due else "")
+
+
 @admin.register(Payment)
 class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
     list_display = (
@@ -61,7 +66,7 @@ class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
             "Payment": "payment_id", "Provider": "provider", "Time": "created_at", "Amount": "amount",
             "Given back": "refunded_amount", "Due for refund": lambda payment: payment.amount_due,
             "Currency": "currency", "Status": lambda payment: payment.get_status_display(),
-            "Why": explanations.why_due, "Order": "order_id", "Given back by": "refunded_by.username",
+            "Why": _why, "Order": "order_id", "Given back by": "refunded_by.username",
             "Note": "refunded_note",
         }
     )  # fmt: skip
@@ -103,7 +108,7 @@ class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
 
     @admin.display(description="Why")
     def why_in_list(self, payment: Payment) -> str:
-        return sentence_cell(explanations.why_due(payment) or "-")
+        return sentence_cell(_why(payment) or "-")
 
     @admin.display(description="Order")
     def its_order(self, payment: Payment) -> str:
@@ -127,7 +132,7 @@ class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
 
     @admin.display(description="Why it is due")
     def why_due(self, payment: Payment) -> str:
-        return explanations.why_due(payment) or "-"
+        return _why(payment) or "-"
 
     @admin.display(description="Decided by staff")
     def its_requests(self, payment: Payment) -> str:

@@ -56,7 +56,7 @@ def request(
     orders.restock(order, units=restock_units)
     locked = payment_records.lock(_payment_of(order, payment))
     if expected_left not in (None, locked.amount_left):
-        left = f"{money.render(locked.amount_left, locked.currency)} {locked.currency}"
+        left = money.written(locked.amount_left, locked.currency)
         raise RefundChanged(f"Another refund was made meanwhile; {left} are left.")
     wanted = _amount_of(locked, amount, restock_units=restock_units)
     if wanted:

@@ -262,3 +262,12 @@ def test_the_list_of_what_is_due_has_parts_too(admin_client, paid, order):
 
     assert [payment.payment_id for payment in due] == ["pay_1"]
     assert list(some) == []
+
+
+def test_the_list_says_why_a_part_is_due_that_staff_asked_for(admin_client, paid):
+    press(admin_client, paid.order, amount="10.00")
+
+    page = admin_client.get(admin_url(Payment, "changelist"), {"refund": "due"}).content.decode()
+
+    assert "staff asked for it" in page
+    assert "10.00 USD" in page

@@ -32,7 +32,7 @@ def money_column(column: str, label: str = "") -> Column:
 
     def show(row: Model) -> str | None:
         amount, currency = getattr(row, column), str(getattr(row, "currency"))  # noqa: B009 - of any model
-        return None if amount is None else f"{money.render(amount, currency)} {currency}".strip()
+        return None if amount is None else money.written(amount, currency)
 
     return _column(show, label or column.replace("_", " "), ordering=column)
 

@@ -87,7 +87,8 @@ class ConfirmedActionsAdmin(PageActionsMixin, CsvExportMixin, BaseAdmin):
         token = once.token_of(request.POST)
         for row in self._with_related(chosen)[:MAX_ROWS_AT_ONCE]:
             name = f"{self.opts.label_lower}.{action}/{row.pk}"
-            step = once.Step(token, name, functools.partial(describe, row))
+            log = functools.partial(self._log, request, row, action=action, note=form.cleaned_data["note"])
+            step = once.Step(token, name, functools.partial(describe, row), record=log)
             if not self._run_for_row(request, row, verb, form.cleaned_data, step=step, action=action):
                 break
         return None
@@ -140,7 +141,7 @@ class ConfirmedActionsAdmin(PageActionsMixin, CsvExportMixin, BaseAdmin):
         """Call the verb for one row and show its outcome; False when the database is too busy to go on."""
         try:
             with once.performing(step):
-                result = verb(row, **form_data)
+                verb(row, **form_data)
         except once.AlreadyDone as done:
             self.message_user(request, f"Already done: {done.detail}", messages.WARNING)
             return True
@@ -155,10 +156,12 @@ class ConfirmedActionsAdmin(PageActionsMixin, CsvExportMixin, BaseAdmin):
             logger.exception("the database refused %s of %s %s", action, self.opts.label, row.pk)
             self.message_user(request, f"{row}: {CONFLICT}", messages.ERROR)
             return True
-        outcome, note = step.describe(result), form_data["note"]
-        self.message_user(request, outcome, messages.SUCCESS)
-        self.log_change(request, row, f"{self.title_of(action)}. {outcome}" + (f" Note: {note}" if note else ""))
+        self.message_user(request, step.outcome, messages.SUCCESS)
         return True
+
+    def _log(self, request: HttpRequest, row: Model, outcome: str, *, action: str, note: str) -> None:
+        """Keep in the history what was done and why, in the transaction that does it."""
+        self.log_change(request, row, f"{self.title_of(action)}. {outcome}" + (f" Note: {note}" if note else ""))
 
 
 class ReadOnlyAdmin(ViewOnlyAdmin, ConfirmedActionsAdmin):

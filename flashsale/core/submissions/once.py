@@ -46,11 +46,16 @@ class AlreadyDone(Refusal):
 
 @dataclass
 class Step:
-    """What one form does to one row: the form's token, the step's name, and how its result is described to people."""
+    """What one form does to one row: the form's token, the step's name, and how its result is described to people.
+
+    `record` is called with that description in the transaction that carries the step out.
+    """
 
     token: uuid.UUID
     name: str
     describe: Callable[[Any], str]
+    record: Callable[[str], object] = str
+    outcome: str = field(default="", init=False)
     is_claimed: bool = field(default=False, init=False)
     is_done: bool = field(default=False, init=False)
 
@@ -109,9 +114,11 @@ def claim_token() -> None:
 
 
 def store_outcome(result: Any) -> None:
-    """Store the current step's outcome, in the transaction that claimed its token."""
+    """Store and record the current step's outcome, in the transaction that claimed its token."""
     step = _step()
-    Submission.objects.filter(token=step.token, step=step.name).update(outcome=step.describe(result))
+    step.outcome = step.describe(result)
+    Submission.objects.filter(token=step.token, step=step.name).update(outcome=step.outcome)
+    step.record(step.outcome)
     step.is_done = True
 
 

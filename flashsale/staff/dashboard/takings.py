@@ -45,7 +45,7 @@ def read(now: int) -> Takings:
     of_products: dict[int, list[str]] = defaultdict(list)
     for (_minute, product_id, currency), (taken, _back) in sums.items():
         if product_id is not None:
-            of_products[product_id].append(_text(taken, currency))
+            of_products[product_id].append(money.written(taken, currency))
     rows = [
         {"currency": currency, "periods": [_amounts(in_hour, currency), _amounts(in_day, currency)]}
         for currency in sorted({*in_hour, *in_day})
@@ -64,8 +64,4 @@ def _by_currency(sums: settled.Sums) -> dict[str, tuple[Decimal, Decimal]]:
 def _amounts(total: dict[str, tuple[Decimal, Decimal]], currency: str) -> dict[str, str]:
     """Return the amount taken and the one given back of it, which is empty where nothing was."""
     taken, back = total.get(currency, (Decimal(0), Decimal(0)))
-    return {"taken": _text(taken, currency), "back": _text(back, currency) if back else ""}
-
-
-def _text(amount: Decimal, currency: str) -> str:
-    return f"{money.render(amount, currency)} {currency}"
+    return {"taken": money.written(taken, currency), "back": money.written(back, currency) if back else ""}

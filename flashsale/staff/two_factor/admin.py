@@ -18,9 +18,7 @@ from flashsale.core.staff.model_admin import staff_of
 from flashsale.core.submissions import once
 from flashsale.staff.two_factor import devices
 
-WARNING = (
-    "From then on its log-ins need the password only. Make sure that it is the owner who asks, for example by a call."
-)
+WARNING = "Afterwards its log-ins need the password only. First make sure that the request comes from the owner."
 
 admin.site.unregister(TOTPDevice)
 

@@ -8,6 +8,7 @@ from base64 import b32encode
 from datetime import timedelta
 
 import segno
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -76,6 +77,7 @@ def confirm(device: TOTPDevice) -> None:
         raise SetUpExpired
     TOTPDevice.objects.filter(user=device.user).exclude(pk=device.pk).delete()
     _record("added", device.user, by=device.user.get_username())
+    _log_own(device.user, "Switched on two-factor log-in.")
 
 
 @retrying_transaction
@@ -84,6 +86,7 @@ def remove_own(user: User) -> None:
     _lock(user)
     TOTPDevice.objects.filter(user=user).delete()
     _record("removed", user, by=user.get_username())
+    _log_own(user, "Switched off two-factor log-in.")
 
 
 @retrying_transaction
@@ -127,6 +130,11 @@ def _unconfirmed(user: User) -> QuerySet[TOTPDevice]:
 
 def _lock(user: User) -> User:
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
+
+
+def _log_own(user: User, message: str) -> None:
+    """Keep in an account's history what its owner did."""
+    LogEntry.objects.log_actions(user.pk, [user], CHANGE, change_message=message, single_object=True)
 
 
 def _record(action: str, owner: User, *, by: str) -> None:

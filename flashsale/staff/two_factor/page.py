@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -67,18 +66,12 @@ def _begin(request: HttpRequest, user: User, form: OwnerForm) -> None:
 
 def _confirm(request: HttpRequest, user: User, form: FirstCodeForm) -> None:
     devices.confirm(form.device)
-    _log(user, user, "Switched on two-factor log-in.")
     messages.success(request, ADDED)
 
 
 def _remove(request: HttpRequest, user: User, form: OwnerForm) -> None:
     devices.remove_own(user)
-    _log(user, user, "Switched off two-factor log-in.")
     messages.success(request, REMOVED)
-
-
-def _log(actor: User, account: User, message: str) -> None:
-    LogEntry.objects.log_actions(actor.pk, [account], CHANGE, change_message=message, single_object=True)
 
 
 STEPS = {BEGIN: _begin, CONFIRM: _confirm, REMOVE: _remove}

@@ -77,6 +77,29 @@ def test_the_history_says_what_was_done_with_its_numbers_and_note(admin_client):
     ]
 
 
+def test_the_history_has_what_was_done_although_the_process_died_right_after(admin_client, monkeypatch):
+    product = ProductFactory(name="Widget", stock=10)
+
+    def die(*args, **kwargs):
+        raise SystemExit
+
+    monkeypatch.setattr(PageActionsMixin, "message_user", die)
+    with pytest.raises(SystemExit):
+        press(admin_client, product, "adjust_stock", delta="5", note="Found a box")
+
+    assert Stock.objects.get().total == 15
+    assert "15 in all. Note: Found a box" in LogEntry.objects.get().change_message
+
+
+def test_what_was_refused_is_in_no_history(admin_client):
+    product = ProductFactory(stock=10)
+
+    press(admin_client, product, "adjust_stock", delta="-11", note="Lost a box")
+
+    assert Stock.objects.get().total == 10
+    assert not LogEntry.objects.exists()
+
+
 def test_another_member_of_staff_was_faster(admin_client):
     product = ProductFactory()
     products.pause(product.pk)

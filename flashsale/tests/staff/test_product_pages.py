@@ -282,7 +282,7 @@ def priced(admin_client, settings, db) -> list[Product]:
 
 
 def catalog_pages(client, viewer, priced) -> list[str]:
-    """The text of every page of the catalog, for staff who edit and for those who view."""
+    """The texts of all pages of the catalog: as a manager sees them, who may edit, and as a viewer."""
     models = (Product, Stock, StockAdjustment)
     urls = [admin_url(model, page) for model in models for page in ("changelist", "export")]
     urls += [admin_url(model, "change", model.objects.first().pk) for model in (Stock, StockAdjustment)]

@@ -1,4 +1,4 @@
-"""Times in forms of the admin: typed and shown in the shop's zone, whatever zone the browser is in."""
+"""Times in forms of the admin: typed and shown in the shop's zone; the browser's zone does not matter."""
 
 from datetime import UTC, datetime
 
