@@ -141,7 +141,7 @@ class ConfirmedActionsAdmin(PageActionsMixin, CsvExportMixin, BaseAdmin):
         """Call the verb for one row and show its outcome; False when the database is too busy to go on."""
         try:
             with once.performing(step):
-                verb(row, **form_data)
+                result = verb(row, **form_data)
         except once.AlreadyDone as done:
             self.message_user(request, f"Already done: {done.detail}", messages.WARNING)
             return True
@@ -156,7 +156,8 @@ class ConfirmedActionsAdmin(PageActionsMixin, CsvExportMixin, BaseAdmin):
             logger.exception("the database refused %s of %s %s", action, self.opts.label, row.pk)
             self.message_user(request, f"{row}: {CONFLICT}", messages.ERROR)
             return True
-        self.message_user(request, step.outcome, messages.SUCCESS)
+        # What the verb returned in the end: it may go on after the transaction that the history tells of.
+        self.message_user(request, step.describe(result), messages.SUCCESS)
         return True
 
     def _log(self, request: HttpRequest, row: Model, outcome: str, *, action: str, note: str) -> None:

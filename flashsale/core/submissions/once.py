@@ -55,7 +55,6 @@ class Step:
     name: str
     describe: Callable[[Any], str]
     record: Callable[[str], object] = str
-    outcome: str = field(default="", init=False)
     is_claimed: bool = field(default=False, init=False)
     is_done: bool = field(default=False, init=False)
 
@@ -116,9 +115,9 @@ def claim_token() -> None:
 def store_outcome(result: Any) -> None:
     """Store and record the current step's outcome, in the transaction that claimed its token."""
     step = _step()
-    step.outcome = step.describe(result)
-    Submission.objects.filter(token=step.token, step=step.name).update(outcome=step.outcome)
-    step.record(step.outcome)
+    outcome = step.describe(result)
+    Submission.objects.filter(token=step.token, step=step.name).update(outcome=outcome)
+    step.record(outcome)
     step.is_done = True
 
 

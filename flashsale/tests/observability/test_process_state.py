@@ -16,7 +16,8 @@ from flashsale.observability import process_state
 PACKAGES = ("catalog", "checkout", "payments", "flashsale")
 # Filled once, when the apps are ready or their module is loaded.
 WIRING = {
-    "catalog.overdue._sources", "checkout.orders.creation_hook._registration", "checkout.order_story._registered",
+    "catalog.overdue._sources", "catalog.sale_figures._registered", "checkout.orders.creation_hook._registration",
+    "checkout.order_money._readers", "checkout.order_story._registered",
     "flashsale.urls.api", "flashsale.core.greenlets._of_thread",
     "catalog.urls.urlpatterns", "checkout.urls.urlpatterns", "payments.urls.urlpatterns", "flashsale.urls.urlpatterns",
 }  # fmt: skip

@@ -63,7 +63,8 @@ def test_a_list_of_orders_shows_what_the_work_needs(live_server, shop, viewport,
         pages = page.inner_text(".list-pages span")
         is_all_visible = page.evaluate(ALL_VISIBLE)
         assert_fits(page)
-        page.click("a[rel=next]")
+        with page.expect_navigation():
+            page.click("a[rel=next]")
         last = page.inner_text("#result_list")
         assert_fits(page)
 
