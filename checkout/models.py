@@ -275,13 +275,15 @@ class Order(IdempotentCreation):
 class ProvedPaymentId(models.Model):
     """A provider's payment id that is proved to pay for an order; an order may have several.
 
-    event   a provider's event that names the order brought it
-    token   an API token with the scope `payments:claim` placed the order with it
+    attempt   the shop made the payment for the order at its provider
+    event     a provider's event that names the order brought it
+    token     an API token with the scope `payments:claim` placed the order with it
 
     `checkout.proved_payments` is the only writer.
     """
 
     class By(models.TextChoices):
+        ATTEMPT = "attempt"
         EVENT = "event"
         TOKEN = "token"  # noqa: S105  it is a word
 
@@ -293,7 +295,7 @@ class ProvedPaymentId(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(name="proved_payment_id_is_not_empty", condition=~Q(payment_id="")),
-            models.CheckConstraint(name="proved_by_is_known", condition=Q(proved_by__in=["event", "token"])),
+            models.CheckConstraint(name="proved_by_is_known", condition=Q(proved_by__in=["attempt", "event", "token"])),
         ]
         indexes = [
             # Read by: failures of a payment (which ids are the order's own), and the order's page.

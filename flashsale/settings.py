@@ -328,6 +328,28 @@ STRIPE_REFUNDS_PER_HOUR = env.whole("STRIPE_REFUNDS_PER_HOUR", default=100, leas
 STRIPE_API_BASE = env.http_url("STRIPE_API_BASE", default="https://api.stripe.com", is_secure=not LOCAL_MODE)
 if STRIPE_AUTO_REFUND and (not STRIPE_API_KEY or ("_live_" in STRIPE_API_KEY) is not STRIPE_LIVEMODE):
     raise ImproperlyConfigured("STRIPE_AUTO_REFUND needs a STRIPE_API_KEY of the mode that STRIPE_LIVEMODE says.")
+# Payments that the shop makes itself: on with both keys of Stripe, and a name for this shop in Stripe's account.
+STRIPE_PUBLISHABLE_KEY = env.text(
+    "STRIPE_PUBLISHABLE_KEY", like=re.compile(r"pk_\w+", re.ASCII), expected="a publishable key of Stripe (pk_...)"
+)
+SHOP_ID = env.text(
+    "SHOP_ID", like=re.compile(r"[A-Za-z0-9._-]{1,64}"), expected="1 to 64 letters, digits, dots, dashes, underscores"
+)
+SHOP_MAKES_PAYMENTS = bool(STRIPE_API_KEY and STRIPE_PUBLISHABLE_KEY)
+if SHOP_MAKES_PAYMENTS and not SHOP_ID:
+    raise ImproperlyConfigured("SHOP_ID must name this shop, because STRIPE_PUBLISHABLE_KEY lets it make payments.")
+if SHOP_MAKES_PAYMENTS and {"_live_" in key for key in (STRIPE_API_KEY, STRIPE_PUBLISHABLE_KEY)} != {STRIPE_LIVEMODE}:
+    raise ImproperlyConfigured(
+        "STRIPE_API_KEY and STRIPE_PUBLISHABLE_KEY must be of one mode, live or test: that of STRIPE_LIVEMODE."
+    )
+STRIPE_PAYMENT_MODE = env.choice("STRIPE_PAYMENT_MODE", "intent", "checkout", default="intent")
+STRIPE_REQUESTS_PER_SECOND = env.whole("STRIPE_REQUESTS_PER_SECOND", default=20, least=1, most=1_000)
+# How long before an order's deadline its payment is closed, at most half of its window.
+PAYMENT_CLOSE_SECONDS = env.whole("PAYMENT_CLOSE_SECONDS", default=45, least=1, most=DAY_SECONDS)
+# Hosts to which a buyer may return from hosted checkout, besides ALLOWED_HOSTS and the hosts of CORS_ALLOWED_ORIGINS.
+PAYMENT_RETURN_HOSTS = env.items(
+    "PAYMENT_RETURN_HOSTS", like=re.compile(env.HOST), expected="host names, such as shop.example.com"
+)
 
 # --- Pages, languages, files ------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

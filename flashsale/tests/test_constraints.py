@@ -18,7 +18,7 @@ from flashsale.core.statements import Statement
 from flashsale.core.submissions.models import Submission
 from flashsale.tests.support.constraints import ATTACKS
 from payments import refunds
-from payments.models import Dispute, Payment, Refund, WebhookEvent
+from payments.models import Dispute, EventCursor, Payment, PaymentAttempt, Refund, WebhookEvent
 from payments.tests.factories import receive
 
 OURS = ("submissions", "catalog", "checkout", "payments")
@@ -49,6 +49,14 @@ def books(order, admin_user):
         payment=Payment.objects.get(), dispute_id="dp_1", status="open", created_at=order.created_at,
         as_of=order.created_at,
     )  # fmt: skip
+    shared = {
+        "order": order, "provider": "stripe", "shop_id": "shop", "kind": "payment_intent", "amount": 1,
+        "currency": "USD", "pay_until": order.payment_due_at, "created_at": order.created_at,
+        "key_used_at": order.created_at,
+    }  # fmt: skip
+    PaymentAttempt.objects.create(**shared, number=1, status="closed", object_id="pi_1", ended_at=order.created_at)
+    PaymentAttempt.objects.create(**shared, number=2, status="open", object_id="pi_2", client_secret="pi_2_secret")
+    EventCursor.objects.create(provider="stripe", shop_id="shop", read_until=order.created_at)
     return order
 
 

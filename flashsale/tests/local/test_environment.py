@@ -42,6 +42,8 @@ USABLE = {
     "ORDER_PAYMENT_SECONDS": "901", "STANDARD_WEBHOOK_SECRETS": WEBHOOK_SECRET,
     "STRIPE_WEBHOOK_SECRETS": "whsec_a,whsec_b", "STRIPE_API_KEY": "rk_live_1", "STRIPE_LIVEMODE": "0",
     "STRIPE_AUTO_REFUND": "0", "STRIPE_PAYMENT_LINKS": "plink_1,plink_2", "TRUST_CLAIMED_PAYMENT_IDS": "1",
+    "STRIPE_PUBLISHABLE_KEY": "pk_live_1", "SHOP_ID": "shop-1", "STRIPE_PAYMENT_MODE": "checkout",
+    "STRIPE_REQUESTS_PER_SECOND": "5", "PAYMENT_CLOSE_SECONDS": "30", "PAYMENT_RETURN_HOSTS": "a.test,b.test",
     "LATE_PAYMENT_HOURS": "48",
     "STRIPE_REFUNDS_PER_HOUR": "0", "STRIPE_API_BASE": "https://stripe.test:8443", "SECURE_SSL_REDIRECT": "0",
     "SECURE_HSTS_SECONDS": "60",
@@ -53,7 +55,8 @@ PRINTABLE = [value for value in NONSENSE if " " not in value and "\n" not in val
 TAKES = {
     "DATABASE_PASSWORD": ["zz zz", *PRINTABLE], "METRICS_TOKEN": PRINTABLE, "ALLOWED_HOSTS": ["9" * 30, "7e7"],
     "PROMETHEUS_MULTIPROC_DIR": [value for value in NONSENSE if "\n" not in value],
-    "ALIVE_FILE": [*PRINTABLE[:-2], "zz zz"],
+    "ALIVE_FILE": [*PRINTABLE[:-2], "zz zz"], "SHOP_ID": ["-7", "9" * 30, "7e7"],
+    "PAYMENT_RETURN_HOSTS": ["9" * 30, "7e7"],
 }  # fmt: skip
 SECRETS = ["$x" + KEY, "#x" + KEY, f'"{KEY}"', f"'{KEY}", "$" + "DATABASE_URL" + KEY, KEY + "$#\\"]
 

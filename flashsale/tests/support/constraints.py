@@ -76,4 +76,22 @@ ATTACKS = {
     "refund_is_sent_alone": "UPDATE payments_refund SET status = 'sent'",
     "refund_status_is_known": "UPDATE payments_refund SET status = 'done'",
     "refund_amount_is_positive": "UPDATE payments_refund SET amount = 0",
+    "event_source_is_known": "UPDATE payments_webhookevent SET source = 'rumour'",
+    "event_cursor_is_one": (
+        "INSERT INTO payments_eventcursor (provider, shop_id, read_until)"
+        " SELECT provider, shop_id, read_until FROM payments_eventcursor"
+    ),
+    "payment_attempt_is_one": "UPDATE payments_paymentattempt SET number = 1",
+    "payment_attempt_runs_alone": (
+        "UPDATE payments_paymentattempt SET status = 'closing', ended_at = NULL, client_secret = ''"
+    ),
+    "payment_attempt_object_is_one": "UPDATE payments_paymentattempt SET object_id = 'pi_1'",
+    "payment_attempt_status_is_known": "UPDATE payments_paymentattempt SET status = 'paying'",
+    "payment_attempt_kind_is_known": "UPDATE payments_paymentattempt SET kind = 'cash'",
+    "payment_attempt_amount_is_positive": "UPDATE payments_paymentattempt SET amount = 0",
+    "payment_attempt_ended_with_a_time": "UPDATE payments_paymentattempt SET ended_at = now() WHERE status = 'open'",
+    "payment_attempt_open_can_be_paid": "UPDATE payments_paymentattempt SET client_secret = '' WHERE status = 'open'",
+    "payment_attempt_keeps_no_old_secret": (
+        "UPDATE payments_paymentattempt SET client_secret = 'secret' WHERE status = 'closed'"
+    ),
 }
