@@ -1,0 +1,4 @@
+"""Stripe's objects and endpoints as far as the shop uses them.
+
+Source: https://docs.stripe.com/api.
+"""

@@ -1,0 +1,1 @@
+"""What stands between a request and its execution: idempotency keys, rate limits, habits and faults."""
