@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from flashsale.core.configuration import environment
-from flashsale.local import servers
+from flashsale.local import provider_settings, servers
 
 FILE_NAME = "local.env"
 DEFAULT_PORT = 8000
@@ -20,23 +20,26 @@ class CannotStart(Exception):
 
 
 def prepare(state_dir: Path) -> None:
-    """Write the file on the first start; later keep its secret key, and its port until `keep_port` changes it.
+    """Write the file on the first start; later keep its secrets, and its port until `keep_port` changes it.
 
-    Raises `CannotStart` for a bad port or when a system already runs on this folder, and `OSError` when the folder
-    cannot be written.
+    Raises `CannotStart` for a bad port or when a system already runs on this folder, `ImproperlyConfigured` when `.env`
+    cannot be read, and `OSError` when the folder cannot be written.
     """
     if (state_dir / "up.lock").exists() and servers.is_locked(state_dir / "up.lock"):
         raise CannotStart(already_running(state_dir))
     stored = _read(state_dir / FILE_NAME)
     port = _resolve_port(stored)
+    for name in ("PORT", *provider_settings.NAMES):
+        if not os.environ.get(name, "").strip():
+            # An empty variable would take precedence over the files.
+            os.environ.pop(name, None)
+    environment.read_env_file(environment.env_file())
     values = {
         "LOCAL_MODE": "1",
         "SECRET_KEY": stored.get("SECRET_KEY") or secrets.token_urlsafe(SECRET_BYTES),
         "PORT": stored.get("PORT") or str(port),
+        **provider_settings.chosen(stored),
     }
-    if not os.environ.get("PORT", "").strip():
-        # An empty variable would take precedence over the files.
-        os.environ.pop("PORT", None)
     if values != stored:
         state_dir.mkdir(parents=True, exist_ok=True)
         _write(state_dir / FILE_NAME, values)
@@ -55,6 +58,11 @@ def keep_port(state_dir: Path, port: int) -> None:
     stored = _read(state_dir / FILE_NAME)
     if stored.get("PORT") != str(port):
         _write(state_dir / FILE_NAME, stored | {"PORT": str(port)})
+
+
+def provider_port(state_dir: Path) -> int | None:
+    """Return the port for the local payment provider, None when the settings in force name another provider."""
+    return provider_settings.port_in_force(_read(state_dir / FILE_NAME))
 
 
 def command(name: str) -> str:

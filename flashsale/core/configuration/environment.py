@@ -57,7 +57,7 @@ def env_file() -> Path:
 
 
 def read_env_file(path: Path) -> None:
-    """Add the variables of a file to the environment, which wins; a file that does not exist adds none.
+    """Add the variables of a file to the environment, which wins; neither a missing file nor an empty value adds any.
 
     A line is NAME=value, empty, or a comment that begins with `#`. One pair of quotes around a value does not belong to
     it; within double ones `\"` and `\\\\` mean `"` and `\\`.
@@ -70,6 +70,11 @@ def read_env_file(path: Path) -> None:
         raise Misconfigured(str(path), f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise Misconfigured(str(path), "cannot be read: it must be UTF-8") from None
+    for name, value in _variables_in(path, lines).items():
+        os.environ.setdefault(name, value)
+
+
+def _variables_in(path: Path, lines: list[str]) -> dict[str, str]:
     values = {}
     for number, line in enumerate(map(str.strip, lines), 1):
         if not line or line.startswith("#"):
@@ -77,8 +82,7 @@ def read_env_file(path: Path) -> None:
         if (match := _LINE.fullmatch(line)) is None:
             raise Misconfigured(f"{path}, line {number},", "must be NAME=value, or a comment that begins with #")
         values[match[1]] = _unquoted(match[2].strip())
-    for name, value in values.items():
-        os.environ.setdefault(name, value)
+    return {name: value for name, value in values.items() if value}
 
 
 def _unquoted(value: str) -> str:

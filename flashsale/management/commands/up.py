@@ -95,7 +95,8 @@ class Command(BaseCommand):
             )
         self._say(
             f"\nThe sale is open:\n  products  {url}/api/v1/products\n  API       {url}/api/v1/docs\n"
-            f"  admin     {url}/admin/\n  metrics   {url}/metrics\n  logs      {settings.STATE_DIR}/logs\n\n"
+            f"  admin     {url}/admin/\n  metrics   {url}/metrics\n{_payments_line()}"
+            f"  logs      {settings.STATE_DIR}/logs\n\n"
             f"{_other_terminal()}: {env_file.command('simulate_sale')}\nCtrl-C stops everything.\n"
         )
         while True:
@@ -107,6 +108,12 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+def _payments_line() -> str:
+    """Name the local payment provider, if it is used."""
+    provider = env_file.provider_port(settings.STATE_DIR)
+    return f"  payments  {settings.STRIPE_API_BASE} (no money moves)\n" if provider else ""
 
 
 def _reset_metrics() -> None:
@@ -145,6 +152,7 @@ def _programs(port: int) -> list[Program]:
     """Return the programs in the order of starting; they are stopped in reverse."""
     celery = [sys.executable, "-m", "celery", "-A", "flashsale"]
     return [
+        *_provider_programs(port),
         Program("web", server.argv(host=HOST, port=port)),
         # On SIGTERM a worker finishes its tasks, and may wait forever for a broker that was killed with it.
         *(
@@ -156,3 +164,12 @@ def _programs(port: int) -> list[Program]:
             }.items()
         ),
     ]
+
+
+def _provider_programs(port: int) -> list[Program]:
+    """Return the local payment provider, which is started unless another provider is configured."""
+    provider_port = env_file.provider_port(settings.STATE_DIR)
+    if provider_port is None:
+        return []
+    argv = [sys.executable, "-m", "flashsale.local_provider", str(provider_port), f"http://{HOST}:{port}"]
+    return [Program("payment-provider", argv)]
