@@ -7,6 +7,8 @@ from celery import Celery
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from flashsale import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
 
 app = Celery("flashsale")
@@ -20,6 +22,7 @@ def load_settings(**_kwargs) -> None:
         sys.exit(f"celery: {error}")
 
 
+broker.register()
 app.on_configure.connect(load_settings)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
