@@ -10,15 +10,14 @@ from flashsale.tests.support.source_code import modules_of_tests
 WAITS = {"wait", "join", "result", "communicate", "wait_until", "acquire"}
 LIMITS = {"timeout", "seconds"}
 CLOCKS = {"monotonic", "perf_counter", "time"}
-# Modules that sleep: to wait for a condition, for the length of a fault, at the pace of a shopper; and a server that
-# hangs until its client gives up.
+# Modules that sleep: to wait for a condition, for the length of a fault, at the pace of a shopper.
 ALLOWED = {
     "sleep": {
         "flashsale/tests/support/processes.py", "flashsale/tests/support/leftovers.py",
         "flashsale/tests/support/deployed.py",
         "flashsale/tests/chaos/test_storms.py", "flashsale/tests/chaos/proxy.py", "flashsale/tests/chaos/shoppers.py",
     },
-    "wait": {"flashsale/tests/chaos/proxy.py", "payments/tests/support/stripe_server.py"},
+    "wait": {"flashsale/tests/chaos/proxy.py"},
     "elapsed": set(),
 }  # fmt: skip
 

@@ -5,12 +5,13 @@ import pytest
 from checkout import audit, orders
 from checkout.tests.factories import HoldFactory
 from flashsale.api import authentication
+from flashsale.local_provider.running import running
 from flashsale.tests.support.processes import WAIT_SECONDS
 from payments.models import Payment
 from payments.providers.stripe import refunds as stripe_refunds
 from payments.tests.support.ordering import place
+from payments.tests.support.provider_refunds import API_KEY
 from payments.tests.support.stripe_events import INTENT, NEW, OLD, event, intent, outcome, send
-from payments.tests.support.stripe_server import API_KEY, stripe_server
 
 
 @pytest.fixture
@@ -65,11 +66,11 @@ def live(settings, monkeypatch, db):
 
 @pytest.fixture
 def stripe(settings):
-    """A local Stripe server that took 59.98 by `INTENT`."""
-    with stripe_server() as server:
-        settings.STRIPE_API_BASE = server.url
-        server.charges[INTENT] = [5998, 0]
-        yield server
+    """A local provider that took 59.98 by `INTENT`."""
+    with running(api_key=API_KEY) as provider:
+        settings.STRIPE_API_BASE = provider.url
+        provider.add_paid_intent(INTENT, 5998)
+        yield provider
 
 
 @pytest.fixture

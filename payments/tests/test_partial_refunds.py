@@ -7,6 +7,13 @@ import pytest
 from payments import payment_records, refunds, tasks
 from payments.models import Payment, Refund
 from payments.refunds import attempts
+from payments.tests.support.provider_refunds import (
+    CREATE,
+    INSUFFICIENT_FUNDS,
+    fail_refunds,
+    keys_sent,
+    refund_made,
+)
 from payments.tests.support.refunding import attempts_made, run_after_the_wait, state
 from payments.tests.support.stripe_events import INTENT, charge, event, failed_refund, intent, outcome, send
 
@@ -29,7 +36,7 @@ def ask(paid, admin_user):
 
 
 def amounts_sent(stripe) -> list[str]:
-    return [params["amount"] for _, params in stripe.requests]
+    return [one.params["amount"] for one in stripe.received(CREATE)]
 
 
 def test_a_part_that_is_due_is_given_back_once(stripe, paid, ask):
@@ -51,7 +58,7 @@ def test_parts_asked_for_later_are_attempts_of_their_own(stripe, paid, ask):
 
     tasks.refund_payments()
 
-    assert stripe.keys() == [f"{INTENT}:1", f"{INTENT}:2"]
+    assert keys_sent(stripe) == [f"{INTENT}:1", f"{INTENT}:2"]
     assert amounts_sent(stripe) == ["2000", "3998"]
     assert state(paid) == ("refunded", "done", "59.98")
 
@@ -60,7 +67,7 @@ def test_parts_asked_for_later_are_attempts_of_their_own(stripe, paid, ask):
 def test_the_webhook_of_a_part_changes_nothing_more(api, stripe, paid, ask, webhook_first):
     ask("20.00")
     if webhook_first:
-        stripe.faults = ["reset"]
+        fail_refunds(stripe, "reset")
     tasks.refund_payments()
 
     told = outcome(send(api, event("charge.refunded", charge(2000))))
@@ -73,7 +80,7 @@ def test_the_webhook_of_a_part_changes_nothing_more(api, stripe, paid, ask, webh
 
 def test_what_is_asked_for_before_the_answer_is_not_counted_with_it(api, stripe, paid, ask):
     ask("20.00")
-    stripe.faults = ["reset"]
+    fail_refunds(stripe, "reset")
     tasks.refund_payments()
     send(api, event("charge.refunded", charge(2000)))
     ask("20.00")
@@ -101,7 +108,7 @@ def test_money_given_back_by_other_means_is_no_part_of_the_providers_total(api, 
 
 def test_an_attempt_for_more_than_is_due_by_now_is_left_to_staff(api, stripe, paid, ask, admin_user):
     ask("20.00")
-    stripe.faults = ["conflict"]
+    fail_refunds(stripe, "409")
     tasks.refund_payments()
     stripe.add_refund(INTENT, 1500)
     send(api, event("charge.refunded", charge(1500)))
@@ -120,20 +127,21 @@ def test_a_part_that_fails_later_is_due_again_and_left_to_staff(api, stripe, pai
     ask("20.00")
     tasks.refund_payments()
 
-    told = [outcome(send(api, failed_refund(amount=2000))) for _ in range(2)]
+    failed = failed_refund(refund_id=refund_made(stripe), amount=2000)
+    told = [outcome(send(api, failed | {"id": name})) for name in ("evt_1", "evt_2")]
     run_after_the_wait()
 
     assert told == ["applied", "ignored"]
     assert state(paid) == ("applied", "due", "0")
-    assert (paid.reason, paid.amount_due, len(stripe.requests)) == ("refund_failed", 20, 1)
+    assert (paid.reason, paid.amount_due, len(keys_sent(stripe))) == ("refund_failed", 20, 1)
     assert not refunds.is_automatic(paid)
 
 
 def test_after_staff_gave_back_what_failed_the_next_part_goes_through_the_provider(api, stripe, paid, ask, admin_user):
     ask("20.00")
     tasks.refund_payments()
-    send(api, failed_refund(amount=2000))
-    stripe.charges[INTENT][1] = 0
+    send(api, failed_refund(refund_id=refund_made(stripe), amount=2000))
+    stripe.settle(refund_made(stripe), "failed")
     refunds.mark_refunded(paid, staff=admin_user, note="by bank transfer")
 
     ask("10.00")
@@ -147,10 +155,10 @@ def test_a_part_that_fails_before_its_answer_takes_nothing_from_earlier_ones(api
     ask("20.00")
     tasks.refund_payments()
     ask("20.00")
-    stripe.faults = ["reset"]
+    fail_refunds(stripe, "reset")
     tasks.refund_payments()
 
-    told = outcome(send(api, failed_refund(refund_id="re_2", amount=2000)))
+    told = outcome(send(api, failed_refund(refund_id=refund_made(stripe, 2), amount=2000)))
 
     assert told == "applied"
     assert state(paid) == ("applied", "due", "20")
@@ -161,9 +169,9 @@ def test_an_earlier_part_that_fails_while_another_is_sent_leaves_the_sum_right(a
     ask("20.00")
     tasks.refund_payments()
     ask("15.00")
-    stripe.faults = ["conflict"]
+    fail_refunds(stripe, "409")
     tasks.refund_payments()
-    send(api, failed_refund(refund_id="re_1", amount=2000))
+    send(api, failed_refund(refund_id=refund_made(stripe), amount=2000))
     second = Refund.objects.get(attempt=2)
     answer = attempts.RefundAnswer(outcome=attempts.RefundOutcome.ACCEPTED, refund_id="re_2")
 
@@ -189,7 +197,7 @@ def test_refusals_in_a_row_are_counted_from_the_last_accepted_attempt(stripe, pa
         ask("2.00")
         run_after_the_wait()
     ask("2.00")
-    stripe.faults = ["insufficient funds"]
+    fail_refunds(stripe, INSUFFICIENT_FUNDS)
     run_after_the_wait()
 
     run_after_the_wait()
@@ -202,12 +210,12 @@ def test_refused_too_often_a_part_stays_with_staff(stripe, paid, ask):
     ask("2.00")
     run_after_the_wait()
     ask("2.00")
-    stripe.faults = ["insufficient funds"] * 20
+    fail_refunds(stripe, *[INSUFFICIENT_FUNDS] * 20)
 
     for _ in range(attempts.MAX_ATTEMPTS + 3):
         run_after_the_wait()
 
-    assert len(stripe.requests) == 1 + attempts.MAX_ATTEMPTS
+    assert len(keys_sent(stripe)) == 1 + attempts.MAX_ATTEMPTS
     assert state(paid) == ("applied", "due", "2")
 
 
@@ -215,8 +223,8 @@ def test_an_attempt_that_the_previous_version_began_counts_once(stripe, due):
     """It has no record of what was given back before: it is for all that was not."""
     locked = payment_records.lock(due)
     payment_records.record_refund(locked, amount=Decimal(10))
-    stripe.charges[INTENT][1] = 1000
-    stripe.faults = ["conflict"]
+    stripe.add_refund(INTENT, 1000)
+    fail_refunds(stripe, "409")
     tasks.refund_payments()
     Refund.objects.update(refunded_before=None)
 

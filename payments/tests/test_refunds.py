@@ -1,4 +1,4 @@
-"""Money on its way back, against a local server that speaks Stripe's refund endpoint with all its faults."""
+"""Money on its way back, against the local provider with all its faults."""
 
 import threading
 
@@ -14,12 +14,20 @@ from payments import payment_records, refunds, tasks
 from payments.models import Payment, Refund, WebhookEvent
 from payments.refunds import attempts, sending
 from payments.tests.factories import let_refund_pass
+from payments.tests.support.provider_refunds import (
+    CREATE,
+    INSUFFICIENT_FUNDS,
+    REFUND_FAILED,
+    fail_refunds,
+    keys_sent,
+    looked_up,
+)
 from payments.tests.support.refunding import attempts_made, run_after_the_wait, state
 from payments.tests.support.stripe_events import INTENT, charge, event, intent, outcome, send
 
 pytestmark = pytest.mark.usefixtures("live")
 
-REFUSED = ["insufficient funds", "refund failed"]
+REFUSED = {"insufficient funds": INSUFFICIENT_FUNDS, "refund failed": REFUND_FAILED}
 
 
 def test_money_that_is_due_is_given_back_once(stripe, due):
@@ -29,13 +37,13 @@ def test_money_that_is_due_is_given_back_once(stripe, due):
     assert state(due) == ("refunded", "done", "59.98")
     assert attempts_made() == [(1, "accepted", 1)]
     sent = {"payment_intent": INTENT, "amount": "5998", "metadata[refund_attempt]": f"{INTENT}:1"}
-    assert stripe.requests == [(f"{INTENT}:1", sent)]
-    assert stripe.listings == []
+    assert [(one.key, one.params) for one in stripe.received(CREATE)] == [(f"{INTENT}:1", sent)]
+    assert looked_up(stripe) == []
 
 
 @pytest.mark.parametrize("status", ["pending", "requires_action"])
 def test_a_refund_under_way_at_the_bank_counts_as_given_back(stripe, due, status):
-    stripe.faults = [status]
+    stripe.set_habits(refunds=status)
 
     tasks.refund_payments()
 
@@ -44,35 +52,35 @@ def test_a_refund_under_way_at_the_bank_counts_as_given_back(stripe, due, status
 
 @pytest.mark.parametrize("fault", REFUSED)
 def test_after_a_definite_refusal_another_attempt_begins(stripe, due, fault):
-    stripe.faults = [fault]
+    fail_refunds(stripe, REFUSED[fault])
 
     tasks.refund_payments()
     tasks.refund_payments()
-    asked_at_once = len(stripe.requests)
+    asked_at_once = len(keys_sent(stripe))
     run_after_the_wait()
 
     assert asked_at_once == 1
-    assert stripe.keys() == [f"{INTENT}:1", f"{INTENT}:2"]
+    assert keys_sent(stripe) == [f"{INTENT}:1", f"{INTENT}:2"]
     assert attempts_made() == [(1, "refused", 1), (2, "accepted", 1)]
     assert state(due) == ("refunded", "done", "59.98")
 
 
 def test_refused_too_often_it_stays_with_staff(stripe, due):
-    stripe.faults = ["insufficient funds"] * 20
+    fail_refunds(stripe, *[INSUFFICIENT_FUNDS] * 20)
 
     for _ in range(attempts.MAX_ATTEMPTS + 3):
         run_after_the_wait()
 
-    assert stripe.keys() == [f"{INTENT}:{n}" for n in range(1, attempts.MAX_ATTEMPTS + 1)]
+    assert keys_sent(stripe) == [f"{INTENT}:{n}" for n in range(1, attempts.MAX_ATTEMPTS + 1)]
     assert state(due) == ("refund_due", "due", "0")
 
 
 def test_unanswered_too_often_it_stays_with_staff(stripe, due, admin_user):
-    stripe.faults = ["conflict"] * 50
+    fail_refunds(stripe, *["409"] * 50)
 
     for _ in range(attempts.MAX_TRIES + 3):
         run_after_the_wait()
-    asked = len(stripe.requests)
+    asked = len(keys_sent(stripe))
     refunds.mark_refunded(due, staff=admin_user, note="by bank transfer")
 
     assert (asked, attempts_made()) == (attempts.MAX_TRIES, [(1, "sent", attempts.MAX_TRIES)])
@@ -80,28 +88,28 @@ def test_unanswered_too_often_it_stays_with_staff(stripe, due, admin_user):
 
 
 def test_money_that_was_given_back_already_counts_as_given_back(stripe, due):
-    stripe.charges[INTENT] = [5998, 5998]
+    stripe.add_refund(INTENT, 5998)
 
     tasks.refund_payments()
 
     assert state(due) == ("refunded", "done", "59.98")
-    assert "Already refunded." in Refund.objects.get().last_error
+    assert "has already been refunded" in Refund.objects.get().last_error
 
 
 def test_only_what_is_left_is_given_back(api, stripe, due):
-    stripe.charges[INTENT][1] = 1000
+    stripe.add_refund(INTENT, 1000)
     send(api, event("charge.refunded", charge(1000)))
 
     tasks.refund_payments()
 
-    assert stripe.requests[0][1]["amount"] == "4998"
+    assert stripe.received(CREATE)[0].params["amount"] == "4998"
     assert state(due) == ("refunded", "done", "59.98")
 
 
 @pytest.mark.parametrize("webhook_first", [True, False])
 def test_the_webhook_of_an_own_refund_changes_nothing_more(api, stripe, due, webhook_first):
     if webhook_first:
-        stripe.faults = ["reset"]
+        fail_refunds(stripe, "reset")
     tasks.refund_payments()
 
     told = outcome(send(api, event("charge.refunded", charge(5998))))
@@ -127,7 +135,7 @@ def test_a_process_that_dies_while_asking_loses_and_doubles_nothing(stripe, due,
     run_after_the_wait()
 
     assert between == (("refund_due", "due", "0"), [(1, "sent", 1)])
-    assert (stripe.keys(), stripe.listings) == ([f"{INTENT}:1"], [INTENT])
+    assert (keys_sent(stripe), looked_up(stripe)) == ([f"{INTENT}:1"], [INTENT])
     assert stripe.given_back(INTENT) == 5998
     assert state(due) == ("refunded", "done", "59.98")
 
@@ -137,18 +145,18 @@ def test_no_more_are_begun_in_an_hour_than_allowed(api, stripe, settings, produc
     for number in range(4):
         order = OrderFactory(product=product, quantity=2)
         orders.cancel(order.pk)
-        stripe.charges[f"pi_{number}"] = [5998, 0]
+        stripe.add_paid_intent(f"pi_{number}", 5998)
         send(api, event("payment_intent.succeeded", intent(order, id=f"pi_{number}")))
 
     tasks.refund_payments()
     tasks.refund_payments()
-    in_the_first_hour = stripe.keys()
+    in_the_first_hour = keys_sent(stripe)
     for refund in Refund.objects.all():
         let_refund_pass(refund, seconds=3_700)
     tasks.refund_payments()
 
     assert in_the_first_hour == ["pi_0:1", "pi_1:1"]
-    assert stripe.keys() == ["pi_0:1", "pi_1:1", "pi_2:1", "pi_3:1"]
+    assert keys_sent(stripe) == ["pi_0:1", "pi_1:1", "pi_2:1", "pi_3:1"]
 
 
 def test_switched_off_nothing_is_asked(stripe, settings, due):
@@ -156,14 +164,14 @@ def test_switched_off_nothing_is_asked(stripe, settings, due):
 
     tasks.refund_payments()
 
-    assert (stripe.requests, attempts_made()) == ([], [])
+    assert (stripe.received(), attempts_made()) == ([], [])
 
 
 @pytest.mark.parametrize(("currency", "price", "minor"), [("JPY", "500", 1000), ("KWD", "1.250", 2500)])
 def test_a_refund_is_asked_for_in_minor_units(api, stripe, currency, price, minor):
     order = OrderFactory(product=ProductFactory(price=price, currency=currency), quantity=2)
     orders.cancel(order.pk)
-    stripe.charges[INTENT] = [minor, 0]
+    stripe.add_paid_intent(INTENT, minor, currency=currency.lower())
     send(api, event("payment_intent.succeeded", intent(order, amount_received=minor, currency=currency.lower())))
 
     tasks.refund_payments()
@@ -182,7 +190,7 @@ def test_money_known_by_an_events_id_only_is_left_to_staff(api, stripe, order):
 
     tasks.refund_payments()
 
-    assert stripe.requests == []
+    assert keys_sent(stripe) == []
     assert Payment.objects.get().status == "refund_due"
 
 
@@ -193,7 +201,7 @@ def test_two_workers_ask_once(stripe, api, order):
 
     at_once(*times(4, tasks.refund_payments))
 
-    assert stripe.keys() == [f"{INTENT}:1"]
+    assert keys_sent(stripe) == [f"{INTENT}:1"]
     assert attempts_made() == [(1, "accepted", 1)]
 
 
@@ -213,7 +221,7 @@ def test_control_without_the_look_under_the_lock_two_workers_ask_twice(stripe, a
 
     at_once(*times(2, tasks.refund_payments))
 
-    assert stripe.keys() == [f"{INTENT}:1"] * 2
+    assert keys_sent(stripe) == [f"{INTENT}:1"] * 2
 
 
 def test_more_than_was_paid_is_never_given_back(due):

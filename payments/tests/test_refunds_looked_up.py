@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import stripe as stripe_library
 
 from checkout import orders
 from flashsale.core import clock
@@ -13,15 +14,23 @@ from payments.providers.base import RefundAnswer, RefundOutcome
 from payments.providers.stripe import refunds as stripe_refunds
 from payments.refunds import attempts, sending
 from payments.tests.factories import let_refund_pass
+from payments.tests.support.provider_refunds import (
+    API_KEY,
+    LIST,
+    UNREADABLE,
+    fail_refunds,
+    keys_sent,
+    looked_up,
+    refund_made,
+)
 from payments.tests.support.refunding import attempts_made, run_after_the_wait, state
 from payments.tests.support.stripe_events import INTENT, charge, event, intent, send
-from payments.tests.support.stripe_server import DONE_AND_FAILED, UNREADABLE
 
 pytestmark = pytest.mark.usefixtures("live")
 
-NOT_DONE = ["conflict", "rate limit", "lock timeout", "forbidden"]
-LOST_AFTER_IT_WAS_DONE = ["reset", DONE_AND_FAILED]
-SPENT = ["server error", "bad gateway"]
+NOT_DONE = ["409", "429", "lock_timeout", "403"]
+LOST_AFTER_IT_WAS_DONE = ["reset", "made_then_500"]
+SPENT = ["500", "502"]
 # Long enough for the first wait, and short enough for a key to be remembered.
 A_LITTLE = 600
 
@@ -58,7 +67,7 @@ def keys_of(*numbers: int) -> list[str]:
 
 @pytest.mark.parametrize("fault", ["hang", *NOT_DONE])
 def test_what_the_list_does_not_show_is_sent_again_under_the_same_key(stripe, due, fault, monkeypatch):
-    stripe.faults = [fault]
+    fail_refunds(stripe, fault)
 
     with monkeypatch.context() as patched:
         if fault == "hang":
@@ -66,65 +75,66 @@ def test_what_the_list_does_not_show_is_sent_again_under_the_same_key(stripe, du
         tasks.refund_payments()
     before = state(due)
     tasks.refund_payments()
-    asked_at_once = len(stripe.requests)
+    asked_at_once = len(keys_sent(stripe))
     run_after_the_wait(seconds=A_LITTLE)
 
     assert (before, asked_at_once) == (("refund_due", "due", "0"), 1)
-    assert (stripe.keys(), stripe.listings) == (keys_of(1, 1), [INTENT])
+    assert (keys_sent(stripe), looked_up(stripe)) == (keys_of(1, 1), [INTENT])
     assert (state(due), attempts_made()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
     assert stripe.given_back(INTENT) == 5998
 
 
 @pytest.mark.parametrize("fault", LOST_AFTER_IT_WAS_DONE)
 def test_what_the_list_shows_as_ours_is_not_sent_again(stripe, due, fault):
-    stripe.faults = [fault]
+    fail_refunds(stripe, fault)
 
     tasks.refund_payments()
     run_after_the_wait(seconds=A_LITTLE)
 
-    assert (stripe.keys(), stripe.listings) == (keys_of(1), [INTENT])
+    assert (keys_sent(stripe), looked_up(stripe)) == (keys_of(1), [INTENT])
     assert (state(due), attempts_made()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
-    assert Refund.objects.get().refund_id == "re_1"
+    assert Refund.objects.get().refund_id == refund_made(stripe)
 
 
 @pytest.mark.parametrize("fault", SPENT)
 def test_after_a_fault_of_the_server_another_key_is_used_once_the_list_shows_nothing(stripe, due, fault):
-    stripe.faults = [fault]
+    fail_refunds(stripe, fault)
 
     tasks.refund_payments()
     run_after_the_wait(seconds=A_LITTLE)
 
-    assert (stripe.keys(), stripe.listings) == (keys_of(1, 2), [INTENT])
+    assert (keys_sent(stripe), looked_up(stripe)) == (keys_of(1, 2), [INTENT])
     assert (state(due), attempts_made()) == (("refunded", "done", "59.98"), [(1, "accepted", 2)])
     assert stripe.given_back(INTENT) == 5998
 
 
 def test_a_fault_of_the_server_at_each_try_uses_a_key_each_and_ends_with_staff(stripe, due):
-    stripe.faults = ["server error"] * 50
+    fail_refunds(stripe, *["500"] * 50)
 
     for _ in range(attempts.MAX_TRIES + 3):
         run_after_the_wait(seconds=8 * 3600)
 
-    assert stripe.keys() == keys_of(*range(1, attempts.MAX_TRIES + 1))
+    assert keys_sent(stripe) == keys_of(*range(1, attempts.MAX_TRIES + 1))
     assert attempts_made() == [(1, "sent", attempts.MAX_TRIES)]
     assert state(due) == ("refund_due", "due", "0")
 
 
-@pytest.mark.parametrize("fault", ["reset", "server error", *UNREADABLE])
+@pytest.mark.parametrize("fault", ["reset", "500", *UNREADABLE])
 def test_a_look_up_without_an_answer_sends_nothing(stripe, due, fault):
-    stripe.faults, stripe.list_faults = ["conflict"], [fault]
+    fail_refunds(stripe, "409")
+    stripe.fail_next(UNREADABLE.get(fault, fault), endpoint=LIST)
 
     tasks.refund_payments()
     run_after_the_wait(seconds=A_LITTLE)
-    between = (stripe.keys(), attempts_made(), Refund.objects.get().key_is_spent)
+    between = (keys_sent(stripe), attempts_made(), Refund.objects.get().key_is_spent)
     run_after_the_wait(seconds=A_LITTLE)
 
     assert between == (keys_of(1), [(1, "sent", 2)], False)
-    assert (stripe.keys(), stripe.given_back(INTENT)) == (keys_of(1, 1), 5998)
+    assert (keys_sent(stripe), stripe.given_back(INTENT)) == (keys_of(1, 1), 5998)
 
 
 def test_a_refund_of_ours_that_failed_begins_another_attempt(stripe, due):
-    stripe.faults = ["server error"]
+    fail_refunds(stripe, "500")
     tasks.refund_payments()
     stripe.add_refund(INTENT, 5998, status="failed", metadata={"refund_attempt": f"{INTENT}:1"})
 
@@ -132,13 +142,13 @@ def test_a_refund_of_ours_that_failed_begins_another_attempt(stripe, due):
     run_after_the_wait()
 
     assert attempts_made() == [(1, "refused", 2), (2, "accepted", 1)]
-    assert stripe.keys() == [f"{INTENT}:1", f"{INTENT}:2"]
+    assert keys_sent(stripe) == [f"{INTENT}:1", f"{INTENT}:2"]
 
 
 @pytest.mark.parametrize("metadata", [{}, {"refund_attempt": f"{INTENT}:2"}, {"refund_attempt": "of another shop"}])
 @pytest.mark.parametrize("amount", [5998, 1000])
 def test_a_refund_that_is_not_ours_stops_the_tries_and_leaves_it_to_staff(stripe, due, admin_user, metadata, amount):
-    stripe.faults = ["server error"]
+    fail_refunds(stripe, "500")
     tasks.refund_payments()
     stripe.add_refund(INTENT, amount, metadata=metadata)
 
@@ -148,62 +158,65 @@ def test_a_refund_that_is_not_ours_stops_the_tries_and_leaves_it_to_staff(stripe
     of_the_provider = state(due)
     refunds.mark_refunded(due, staff=admin_user, note="the provider's list shows it")
 
-    assert (stripe.keys(), stripe.given_back(INTENT)) == (keys_of(1), amount)
+    assert (keys_sent(stripe), stripe.given_back(INTENT)) == (keys_of(1), amount)
     assert (left.status, left.next_try_at, of_the_provider) == ("sent", None, ("refund_due", "due", "0"))
-    assert "re_1" in left.last_error
+    assert refund_made(stripe) in left.last_error
     assert state(due) == ("refunded", "done", "59.98")
 
 
 def test_refunds_that_events_told_of_before_do_not_stop_it(api, stripe, due):
     stripe.add_refund(INTENT, 1000)
     send(api, event("charge.refunded", charge(1000)))
-    stripe.faults = ["server error"]
+    fail_refunds(stripe, "500")
 
     tasks.refund_payments()
     run_after_the_wait(seconds=A_LITTLE)
 
-    assert (stripe.keys(), stripe.given_back(INTENT)) == (keys_of(1, 2), 5998)
+    assert (keys_sent(stripe), stripe.given_back(INTENT)) == (keys_of(1, 2), 5998)
     assert state(due) == ("refunded", "done", "59.98")
 
 
 def test_a_key_that_is_a_day_old_is_not_used_again(stripe, due):
-    stripe.faults = ["conflict"]
+    fail_refunds(stripe, "409")
     tasks.refund_payments()
     stripe.let_a_day_pass()
 
     run_after_the_wait(seconds=24 * 3600)
 
-    assert (stripe.keys(), stripe.listings) == (keys_of(1, 2), [INTENT])
+    assert (keys_sent(stripe), looked_up(stripe)) == (keys_of(1, 2), [INTENT])
     assert stripe.given_back(INTENT) == 5998
 
 
 def test_a_refund_that_was_made_a_day_ago_is_found(stripe, due):
-    stripe.faults = ["reset"]
+    fail_refunds(stripe, "reset")
     tasks.refund_payments()
     stripe.let_a_day_pass()
 
     run_after_the_wait(seconds=24 * 3600)
 
-    assert (stripe.keys(), stripe.given_back(INTENT)) == (keys_of(1), 5998)
+    assert (keys_sent(stripe), stripe.given_back(INTENT)) == (keys_of(1), 5998)
     assert state(due) == ("refunded", "done", "59.98")
 
 
 def test_an_attempt_that_the_version_before_began_is_looked_up_and_gets_a_key_that_fits(stripe, due):
     now = clock.now()
     due.refunds.create(attempt=1, amount=due.amount, status="sent", tries=1, created_at=now, next_try_at=now)
-    stripe.answers[f"{INTENT}:1"] = (500, {"error": {"type": "api_error"}}, {"amount": "5998"})
+    fail_refunds(stripe, "500")
+    client = stripe_library.StripeClient(API_KEY, base_addresses={"api": stripe.url}, max_network_retries=0)
+    with pytest.raises(stripe_library.APIError):
+        client.v1.refunds.create({"payment_intent": INTENT, "amount": 5998}, {"idempotency_key": f"{INTENT}:1"})
 
     run_after_the_wait(seconds=A_LITTLE)
     run_after_the_wait(seconds=A_LITTLE)
 
-    assert (stripe.keys(), stripe.given_back(INTENT)) == (keys_of(1, 2), 5998)
+    assert (keys_sent(stripe), stripe.given_back(INTENT)) == (keys_of(1, 1, 2), 5998)
 
 
 @pytest.mark.parametrize("afterwards", [True, False])
 @pytest.mark.parametrize("function", ["attempts.prepare_resend", "sending._send", "sending._answer_in"])
-@pytest.mark.parametrize("fault", [*SPENT, *LOST_AFTER_IT_WAS_DONE, "conflict"])
+@pytest.mark.parametrize("fault", [*SPENT, *LOST_AFTER_IT_WAS_DONE, "409"])
 def test_a_process_that_dies_on_the_way_gives_back_once(stripe, due, die_in, fault, function, afterwards):
-    stripe.faults = [fault]
+    fail_refunds(stripe, fault)
     tasks.refund_payments()
     if fault in LOST_AFTER_IT_WAS_DONE and function != "sending._answer_in":
         function = "attempts.store_answer"
@@ -213,7 +226,7 @@ def test_a_process_that_dies_on_the_way_gives_back_once(stripe, due, die_in, fau
         run_after_the_wait(seconds=A_LITTLE)
 
     assert stripe.given_back(INTENT) == 5998
-    assert [one["status"] for one in stripe.refunds] == ["succeeded"]
+    assert [one["status"] for one in stripe.objects("refund")] == ["succeeded"]
     assert state(due) == ("refunded", "done", "59.98")
 
 
@@ -221,13 +234,13 @@ def test_a_process_that_dies_on_the_way_gives_back_once(stripe, due, die_in, fau
 def test_of_workers_that_try_again_at_once_one_looks_up_and_sends(api, stripe, order):
     orders.cancel(order.pk)
     send(api, event("payment_intent.succeeded", intent(order)))
-    stripe.faults = ["server error"]
+    fail_refunds(stripe, "500")
     tasks.refund_payments()
     let_refund_pass(Refund.objects.get(), seconds=A_LITTLE)
 
     at_once(*times(4, tasks.refund_payments))
 
-    assert (stripe.keys(), stripe.listings) == (keys_of(1, 2), [INTENT])
+    assert (keys_sent(stripe), looked_up(stripe)) == (keys_of(1, 2), [INTENT])
     assert attempts_made() == [(1, "accepted", 2)]
 
 
@@ -240,18 +253,18 @@ def taken_over(due, die_in) -> Refund:
 
 
 def test_a_worker_that_slept_through_its_lease_sends_nothing(stripe, due, die_in):
-    stripe.faults = ["server error", "conflict"]
+    fail_refunds(stripe, "500", "409")
     tasks.refund_payments()
     asleep = taken_over(due, die_in)
 
     may_send = attempts.prepare_resend(due, asleep, [])
 
-    assert (may_send, stripe.keys()) == (False, keys_of(1, 2))
+    assert (may_send, keys_sent(stripe)) == (False, keys_of(1, 2))
     assert Refund.objects.get().key_number == 2
 
 
 def test_the_answer_of_a_worker_that_slept_does_not_spend_the_key_of_another(stripe, due, die_in):
-    stripe.faults = ["server error", "conflict"]
+    fail_refunds(stripe, "500", "409")
     tasks.refund_payments()
     asleep = taken_over(due, die_in)
     unknown = RefundAnswer(outcome=RefundOutcome.UNKNOWN, key_is_spent=True)
@@ -265,7 +278,7 @@ def test_the_answer_of_a_worker_that_slept_does_not_spend_the_key_of_another(str
 
 
 def test_control_without_the_number_of_tries_such_an_answer_spends_a_key_without_an_answer(stripe, due, die_in):
-    stripe.faults = ["server error", "conflict"]
+    fail_refunds(stripe, "500", "409")
     tasks.refund_payments()
     asleep = taken_over(due, die_in)
     asleep.tries = Refund.objects.get().tries
@@ -276,7 +289,7 @@ def test_control_without_the_number_of_tries_such_an_answer_spends_a_key_without
 
 
 def test_after_a_fault_of_the_server_its_list_gets_time_to_show_what_was_made(stripe, due):
-    stripe.faults = ["server error"]
+    fail_refunds(stripe, "500")
     before = clock.now()
 
     tasks.refund_payments()
@@ -285,4 +298,4 @@ def test_after_a_fault_of_the_server_its_list_gets_time_to_show_what_was_made(st
     tasks.refund_payments()
 
     assert waits >= timedelta(seconds=attempts.LISTING_DELAY_SECONDS)
-    assert stripe.listings == []
+    assert looked_up(stripe) == []

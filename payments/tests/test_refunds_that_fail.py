@@ -5,6 +5,7 @@ import pytest
 from payments import refunds, tasks
 from payments.models import Payment
 from payments.providers.stripe import refunds as stripe_refunds
+from payments.tests.support.provider_refunds import fail_refunds, keys_sent, refund_made
 from payments.tests.support.refunding import attempts_made, run_after_the_wait, state
 from payments.tests.support.stripe_events import charge, event, failed_refund, intent, outcome, send
 
@@ -15,20 +16,21 @@ pytestmark = pytest.mark.usefixtures("live")
 def test_a_refund_that_fails_later_is_due_again_and_left_to_staff(api, stripe, due, kind):
     tasks.refund_payments()
 
-    told = [outcome(send(api, failed_refund(kind))), outcome(send(api, failed_refund("refund.failed")))]
+    failed = [failed_refund(one, refund_id=refund_made(stripe)) for one in (kind, "refund.failed")]
+    told = [outcome(send(api, one)) for one in failed]
     run_after_the_wait()
 
     assert told == ["applied", "ignored"]
     assert state(due) == ("refund_due", "due", "0")
     assert (due.reason, attempts_made()) == ("refund_failed", [(1, "failed", 1)])
-    assert len(stripe.requests) == 1
+    assert len(keys_sent(stripe)) == 1
 
 
 def test_a_failure_that_comes_before_the_answer_is_not_overwritten_by_it(api, stripe, due):
-    stripe.faults = ["reset"]
+    fail_refunds(stripe, "reset")
     tasks.refund_payments()
 
-    told = outcome(send(api, failed_refund()))
+    told = outcome(send(api, failed_refund(refund_id=refund_made(stripe))))
     run_after_the_wait()
 
     assert told == "applied"
@@ -40,7 +42,9 @@ def test_a_failure_that_comes_before_the_answer_is_not_overwritten_by_it(api, st
 def test_a_refund_that_goes_on_well_is_stored_and_ignored(api, stripe, due, status):
     tasks.refund_payments()
 
-    assert outcome(send(api, failed_refund("refund.updated", status=status))) == "ignored"
+    assert (
+        outcome(send(api, failed_refund("refund.updated", refund_id=refund_made(stripe), status=status))) == "ignored"
+    )
     assert state(due) == ("refunded", "done", "59.98")
 
 
@@ -73,7 +77,7 @@ def test_part_of_a_good_orders_price_that_does_not_arrive_is_for_staff_to_judge(
 
     assert told == "needs_review"
     assert (Payment.objects.get().status, Payment.objects.get().refunded_amount) == ("applied", 10)
-    assert stripe.requests == []
+    assert keys_sent(stripe) == []
 
 
 def test_a_failed_refund_of_an_unknown_payment_waits_for_it(api, stripe, order):
@@ -100,7 +104,7 @@ def test_of_two_members_of_staff_one_is_told_that_it_was_done(due, admin_user):
 
 
 def test_while_the_provider_has_not_answered_nothing_is_marked_by_hand(stripe, due, admin_user, monkeypatch):
-    stripe.faults = ["hang"]
+    fail_refunds(stripe, "hang")
     monkeypatch.setattr(stripe_refunds, "READ_TIMEOUT_SECONDS", 0.3)
     tasks.refund_payments()
 
