@@ -46,11 +46,12 @@ def _payments_of(order: Order) -> Iterable[Payment]:
 def _moments_of_event(of: Situation, order: Order, entries: list[LogEntry]) -> Iterator[Moment]:
     event = of.event
     paid = f", {of.paid}" if of.paid else ""
+    way = "" if event.source == WebhookEvent.Source.WEBHOOK else f", {event.get_source_display()}"
     yield Moment(
         event.received_at,
         format_html(
-            "Event {} arrived: {}{} ({} of {}){}.",
-            link_to(event, event.event_id), event.get_kind_display(), paid, event.type, event.provider,
+            "Event {} arrived: {}{} ({} of {}{}){}.",
+            link_to(event, event.event_id), event.get_kind_display(), paid, event.type, event.provider, way,
             _relation(of, order),
         ),
     )  # fmt: skip

@@ -33,7 +33,7 @@ AMOUNTS: dict[str, tuple[str, str]] = {
     WebhookEvent.Kind.DISPUTE: ("disputed", "whole_payment"),
 }
 OTHER_AMOUNTS = ("amount_told", "expected")
-SAYS = ("event_id", "provider", "kind", "type", "occurred_at", "whole_references", "other_references")
+SAYS = ("event_id", "provider", "source", "kind", "type", "occurred_at", "whole_references", "other_references")
 PROCESSING = ("processed_at", "parked_at", "attempts", "next_attempt_at", "last_error", "settled_by", "settled_note")
 RAW = ("raw_body", "raw_headers", "fingerprint", "request_id")
 

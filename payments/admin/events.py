@@ -65,7 +65,8 @@ class WebhookEventAdmin(EventPageMixin, FactsMixin, IndexedSearchMixin, BigTable
     page_actions = ("accept", "refund", "dismiss", "retry")
     export = Export(
         {
-            "Event": "event_id", "Provider": "provider", "Received at": "received_at",
+            "Event": "event_id", "Provider": "provider", "Came": lambda event: event.get_source_display(),
+            "Received at": "received_at",
             "What": lambda event: event.get_kind_display(), "Status": lambda event: event.get_status_display(),
             "Reason": Fact(explanations.why), "Amount": "amount", "Currency": "currency",
             "Payment id": "payment_ref", "Order": "order_id", "Names order": "order_ref", "Names hold": "hold_ref",

@@ -1,7 +1,7 @@
 """The transactional inbox of webhook events: stored first, then processed, retried until they are done or dead."""
 
 from payments.inbox.early_events import early_events_query
-from payments.inbox.receiving import Receipt, SignatureInvalid, receive, verify_headers
+from payments.inbox.receiving import Receipt, SignatureInvalid, receive, report, take, verify_headers
 from payments.inbox.retrying import NotDead, process_due, retry
 from payments.inbox.review import accept, dismiss, refund
 
@@ -15,6 +15,8 @@ __all__ = [
     "process_due",
     "receive",
     "refund",
+    "report",
     "retry",
+    "take",
     "verify_headers",
 ]

@@ -1,4 +1,8 @@
-"""Verified deliveries of providers, committed before they are processed (transactional inbox)."""
+"""Deliveries of providers' events, committed before they are processed (transactional inbox).
+
+A provider writes an event's body in the API version of the webhook endpoint, or of the request that lists it, so one
+event may read differently by another way. Only of two deliveries that came the same way and differ is one suspicious.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +12,7 @@ from flashsale.core import advisory_locks, events, rows
 from flashsale.core.statements import Query, Row, Statement, array, fetch
 from flashsale.core.transactions import defer_to_commit, retrying_transaction
 from payments.inbox import rules
+from payments.inbox.rules import Verdict
 from payments.models import WebhookEvent
 from payments.providers.base import Message
 
@@ -15,7 +20,7 @@ from payments.providers.base import Message
 LEASE_SECONDS = 60
 
 _FINGERPRINTS = """
-SELECT provider, event_id, fingerprint FROM payments_webhookevent
+SELECT provider, event_id, fingerprint, source FROM payments_webhookevent
 WHERE provider = ANY(%s::text[]) AND event_id = ANY(%s::text[])
 """
 _NEW_IDS = """
@@ -25,13 +30,18 @@ SELECT nextval('payments_webhookevent_id_seq') AS id, clock_timestamp() AS now F
 
 @dataclass(frozen=True)
 class Delivery:
-    """One event as it was delivered: provider, translated message, raw bytes, stored headers, id of the request."""
+    """One event as it was delivered: provider, translated message, raw bytes, stored headers, id of the request.
+
+    With a `reason` it is left to staff, for that reason, and nothing else is judged.
+    """
 
     provider: str
     message: Message
     body: bytes
     headers: dict[str, str]
     request_id: str
+    source: WebhookEvent.Source = WebhookEvent.Source.WEBHOOK
+    reason: str = ""
 
     @property
     def name(self) -> tuple[str, str]:
@@ -57,7 +67,7 @@ def store(deliveries: Sequence[Delivery]) -> list[tuple[WebhookEvent, bool]]:
     new = {
         delivery.name: _new_event(delivery, new_id, is_id_reused=delivery.name in known, now=now)
         for delivery, new_id in zip(deliveries, new_ids, strict=True)
-        if delivery.message.fingerprint not in known.get(delivery.name, ())
+        if not _is_stored(delivery, known.get(delivery.name, set()))
     }
     if new:
         defer_to_commit(rows.insertion(list(new.values())))
@@ -77,13 +87,19 @@ def record_outcome(event: WebhookEvent) -> None:
     )  # fmt: skip
 
 
-def _fingerprints_query(names: Sequence[tuple[str, str]]) -> Query[dict[tuple[str, str], set[str]]]:
-    """Return the fingerprints of the stored events with these names, by name."""
+def _is_stored(delivery: Delivery, known: set[tuple[str, str]]) -> bool:
+    """Say whether one of the stored events with its name is the same: it says the same, or came another way."""
+    fingerprint, source = delivery.message.fingerprint, str(delivery.source)
+    return any(other == fingerprint or way != source for other, way in known)
 
-    def by_name(results: Sequence[list[Row]]) -> dict[tuple[str, str], set[str]]:
-        known: dict[tuple[str, str], set[str]] = {}
+
+def _fingerprints_query(names: Sequence[tuple[str, str]]) -> Query[dict[tuple[str, str], set[tuple[str, str]]]]:
+    """Return the fingerprints and sources of the stored events with these names, by name."""
+
+    def by_name(results: Sequence[list[Row]]) -> dict[tuple[str, str], set[tuple[str, str]]]:
+        known: dict[tuple[str, str], set[tuple[str, str]]] = {}
         for row in results[0]:
-            known.setdefault((row["provider"], row["event_id"]), set()).add(row["fingerprint"])
+            known.setdefault((row["provider"], row["event_id"]), set()).add((row["fingerprint"], row["source"]))
         return known
 
     providers, ids = {provider for provider, _ in names}, (event_id for _, event_id in names)
@@ -98,23 +114,35 @@ def _new_ids_query(count: int) -> Query[tuple[list[int], datetime]]:
 
 
 def _stored_earlier(deliveries: Sequence[Delivery]) -> dict[tuple[str, str], WebhookEvent]:
-    """Return the events that equal deliveries stored, by name."""
+    """Return the stored event of each of these deliveries, by name: the one that says the same, else the first."""
     if not deliveries:
         return {}
-    fingerprints = {delivery.name: delivery.message.fingerprint for delivery in deliveries}
-    providers, ids = zip(*fingerprints, strict=True)
+    providers, ids = zip(*(delivery.name for delivery in deliveries), strict=True)
     found = WebhookEvent.objects.filter(provider__in=set(providers), event_id__in=ids).select_related("order")
-    by_name = {(event.provider, event.event_id, event.fingerprint): event for event in found}
-    return {name: by_name[*name, fingerprint] for name, fingerprint in fingerprints.items()}
+    by_name: dict[tuple[str, str], list[WebhookEvent]] = {}
+    for event in found.order_by("pk"):
+        by_name.setdefault((event.provider, event.event_id), []).append(event)
+    return {delivery.name: _same_as(delivery, by_name[delivery.name]) for delivery in deliveries}
+
+
+def _same_as(delivery: Delivery, stored: list[WebhookEvent]) -> WebhookEvent:
+    return next((event for event in stored if event.fingerprint == delivery.message.fingerprint), stored[0])
+
+
+def _verdict_on(delivery: Delivery, *, is_id_reused: bool) -> Verdict:
+    if delivery.reason:
+        return Verdict(WebhookEvent.Status.NEEDS_REVIEW, delivery.reason)
+    return rules.on_receipt(delivery.message, is_id_reused=is_id_reused)
 
 
 def _new_event(delivery: Delivery, new_id: int, *, is_id_reused: bool, now: datetime) -> WebhookEvent:
-    message, verdict = delivery.message, rules.on_receipt(delivery.message, is_id_reused=is_id_reused)
+    message, verdict = delivery.message, _verdict_on(delivery, is_id_reused=is_id_reused)
     is_undecided = verdict.status == WebhookEvent.Status.RECEIVED
     return WebhookEvent(
         pk=new_id,
         provider=delivery.provider,
         event_id=message.event_id,
+        source=delivery.source,
         fingerprint=message.fingerprint,
         body=delivery.body,
         headers=delivery.headers,

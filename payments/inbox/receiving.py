@@ -1,4 +1,4 @@
-"""Requests of payment providers: verified, stored, processed.
+"""Events of payment providers: posted by them and verified, or read from their API; then stored and processed.
 
 If the process dies after any line here, the event is either not stored (the provider had no 2xx and sends it again) or
 stored and due for another attempt (the worker processes it).
@@ -19,7 +19,7 @@ from flashsale.core.refusals import Refusal
 from payments.inbox import batching
 from payments.inbox.deliveries import Delivery
 from payments.models import WebhookEvent
-from payments.providers.base import Provider, SignatureMismatch
+from payments.providers.base import Message, Provider, SignatureMismatch
 
 _deliveries = Bulkhead(shares.deliveries)
 _refused = events.SampledEvent("webhook_refused")
@@ -32,7 +32,7 @@ class SignatureInvalid(Refusal):
 
 @dataclass(frozen=True)
 class Receipt:
-    """The answer to a provider: the stored event, whether it had been stored before, and the database time of both."""
+    """What became of a delivery: the stored event, whether it had been stored before, the database time of both."""
 
     event: WebhookEvent
     is_replay: bool
@@ -58,7 +58,29 @@ def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> R
             provider.verify(body, headers)
     message = provider.translate(body, headers)
     stored_headers = {name: headers[name] for name in provider.kept_headers if name in headers}
-    delivery = Delivery(provider.name, message, body, stored_headers, events.request_id())
+    return _store_and_process(Delivery(provider.name, message, body, stored_headers, events.request_id()))
+
+
+def take(provider: Provider, body: bytes, *, source: WebhookEvent.Source) -> Receipt:
+    """Store and process an event that the shop read from the provider's API: its body carries no signature.
+
+    An event that came by another way is the same event, whatever API version wrote its body. Raises as `receive` does,
+    except for `SignatureInvalid`.
+    """
+    message = provider.translate(body, {})
+    return _store_and_process(Delivery(provider.name, message, body, {}, events.request_id(), source=source))
+
+
+def report(provider: Provider, message: Message, body: bytes, *, source: WebhookEvent.Source, reason: str) -> Receipt:
+    """Store something that staff have to judge, for this reason, as an event that needs review.
+
+    The same message is stored once. Raises `Busy` and `OutcomeUnknown`.
+    """
+    request_id = events.request_id()
+    return _store_and_process(Delivery(provider.name, message, body, {}, request_id, source=source, reason=reason))
+
+
+def _store_and_process(delivery: Delivery) -> Receipt:
     with _deliveries.entered():
         event, is_new = batching.store(delivery)
         if event.is_retryable:
@@ -66,7 +88,7 @@ def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> R
     _load_order(event)
     if is_new:
         return Receipt(event=event, is_replay=False, answered_at=event.processed_at or event.received_at)
-    events.record("webhook_duplicate", provider=provider.name, event_pk=event.pk, event_id=event.event_id)
+    events.record("webhook_duplicate", provider=delivery.provider, event_pk=event.pk, event_id=event.event_id)
     return Receipt(event=event, is_replay=True, answered_at=clock.now())
 
 
