@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "pghistory",
     "flashsale.core.submissions",
+    "flashsale.demo_shop",
     "catalog",
     "checkout",
     "payments",
@@ -357,6 +358,8 @@ USE_I18N = True
 FORMAT_MODULE_PATH = ["flashsale.formats"]
 USE_TZ = True
 TIME_ZONE = env.time_zone("TIME_ZONE", default="UTC")
+# Whether `/` is the demo shop (flashsale/demo_shop); elsewhere it leads to the admin.
+DEMO_SHOP = env.flag("DEMO_SHOP", default=LOCAL_MODE)
 STATIC_URL = "static/"
 STATIC_ROOT = None if LOCAL_MODE else BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = LOCAL_MODE

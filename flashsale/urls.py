@@ -1,4 +1,4 @@
-"""URLs of the API (the same under /api/v1 and /api) and the admin; probes: `flashsale.observability.health`."""
+"""URLs of the API (the same under /api/v1 and /api), the admin and `/`; probes: `flashsale.observability.health`."""
 
 from django.contrib import admin
 from django.urls import include, path, re_path
@@ -35,5 +35,5 @@ urlpatterns = [
     path("problems/", problem_list, name="problem-list"),
     path("problems/<slug:code>", problem_page, name="problem"),
     path("admin/", admin.site.urls),
-    path("", RedirectView.as_view(url="/admin/")),
+    path("", include("flashsale.demo_shop.urls")),
 ]

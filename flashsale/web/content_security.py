@@ -7,6 +7,12 @@ from django.http import HttpRequest, HttpResponse
 OWN_HOST = "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 # The admin's theme needs both: Alpine.js evaluates expressions in attributes, and scripts set inline styles.
 PAGES = f"{OWN_HOST}; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+# The demo shop: no inline script or style; pictures of products may be anywhere.
+SHOP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: https:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script';"
+    " trusted-types 'none'"
+)
 API = "default-src 'none'; frame-ancestors 'none'"
 
 

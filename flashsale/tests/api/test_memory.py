@@ -73,7 +73,7 @@ NOBODY = "0c8080c5-68d4-454b-8ebb-62243f1c9cd8"
     [
         (200, ("GET", "/api/v1/schema")), (200, ("GET", "/api/v1/docs")), (200, ("GET", "/api/v1/docs?script=")),
         (200, ("GET", "/problems/")), (200, ("GET", "/problems/busy")), (404, ("GET", "/problems/nonsense")),
-        (302, ("GET", "/")), (404, ("GET", "/nothing")), (404, ("GET", "/api/nothing")), (302, ("GET", "/admin/")),
+        (200, ("GET", "/")), (404, ("GET", "/nothing")), (404, ("GET", "/api/nothing")), (302, ("GET", "/admin/")),
         (200, ("GET", "/livez")), (200, ("GET", "/readyz")), (200, ("GET", "/static/flashsale/page.css")),
         (200, ("GET", "/api/v1/products")), (404, ("GET", "/api/v1/products/999999")),
         (400, ("GET", "/api/v1/products?cursor=x")), (406, ("GET", "/api/v1/products", b"", "text/html")),

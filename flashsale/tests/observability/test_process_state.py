@@ -20,6 +20,7 @@ WIRING = {
     "checkout.order_money._readers", "checkout.order_story._registered",
     "flashsale.urls.api", "flashsale.core.greenlets._of_thread",
     "catalog.urls.urlpatterns", "checkout.urls.urlpatterns", "payments.urls.urlpatterns", "flashsale.urls.urlpatterns",
+    "flashsale.demo_shop.urls.urlpatterns",
 }  # fmt: skip
 # The signals of a command's main program; no request and no task uses them.
 OF_COMMANDS = {"flashsale.core.commands.interrupts.interrupts"}

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Literal
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import Page, Request, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
 
 from flashsale.tests.support.processes import WAIT_SECONDS
 
@@ -46,11 +47,23 @@ def log_in_as(page: Page, user: AbstractUser) -> None:
 
 @contextlib.contextmanager
 def open_page(
-    base_url: str, *, viewport: dict[str, int] = DESKTOP, colors: Literal["light", "dark"] = "light", zone: str = "UTC"
+    base_url: str,
+    *,
+    viewport: dict[str, int] = DESKTOP,
+    colors: Literal["light", "dark"] = "light",
+    zone: str = "UTC",
+    tolerated: str = "(?!)",
 ) -> Iterator[Page]:
-    """Open an empty page of a browser in the time zone `zone`; fails at the end if any page had an error."""
+    """Open an empty page of a browser in the time zone `zone`; fails at the end if any page had an error.
+
+    Console errors that match the regular expression `tolerated` are those that the test itself causes.
+    """
     chromium = tool("chromium")
     wrong: list[str] = []
+
+    def read(line: ConsoleMessage) -> None:
+        if line.type == "error" and not re.search(tolerated, line.text):
+            wrong.append(f"console: {line.text}")
 
     def look_at(request: Request) -> None:
         if not request.url.startswith((base_url, "data:", "blob:", "about:")):
@@ -60,11 +73,12 @@ def open_page(
     with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page(viewport=viewport, base_url=base_url, color_scheme=colors, timezone_id=zone)
-        page.set_default_timeout(1000 * WAIT_SECONDS)
-        page.on("request", look_at)
-        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("console", lambda line: wrong.append(f"console: {line.text}") if line.type == "error" else None)
+        context = browser.new_context(viewport=viewport, base_url=base_url, color_scheme=colors, timezone_id=zone)
+        context.set_default_timeout(1000 * WAIT_SECONDS)
+        context.on("request", look_at)
+        context.on("weberror", lambda failure: wrong.append(f"error: {failure.error}"))
+        context.on("console", read)
+        page = context.new_page()
         try:
             yield page
         finally:

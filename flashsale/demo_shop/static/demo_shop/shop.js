@@ -1,0 +1,608 @@
+// The demo shop: a purchase through the public API (docs/api.md), on clocks that are wrong and networks that fail.
+//
+// One loop asks for the next thing that the purchase needs, and buttons only say what is wanted. The purchase is kept in
+// localStorage, each Idempotency-Key before the request that it belongs to. So a reload, the back button, a second tab and
+// a lost answer all lead to the same request again, and that to the same hold and the same order.
+
+const API = "/api/v1";
+const PURCHASE = "flashsale.purchase", CUSTOMER = "flashsale.customer";
+const HOLD_WITHIN_MS = 120_000; // A request for a hold that is older is not repeated: the buyer has left.
+
+// --- What went wrong, in words: by the code of the problem, which has the members that a sentence uses -----------------
+
+const SENTENCES = {
+  insufficient_stock: ({ available }) => available
+    ? `Only ${available} left: choose fewer.`
+    : "Sold out, for now. Units that others hold may come back.",
+  sale_not_started: ({ sale_starts_at }) => `The sale has not started. It begins ${moment(sale_starts_at)}.`,
+  sale_ended: "The sale has ended.",
+  sale_paused: "The sale is paused. It can go on at any moment.",
+  limit_exceeded: ({ limit }) => `At most ${limit} for each buyer, those in your other orders included.`,
+  hold_expired: "Your time was over before you ordered. The units went back; nothing was charged.",
+  hold_released: "You gave these units back. Nothing was charged.",
+  hold_already_used: "This was ordered already: here is the order.",
+  order_already_paid: "The order is paid already: it cannot be cancelled or paid again.",
+  order_not_pending: "The order is not open any more.",
+  payment_id_in_use: "This payment belongs to another order.",
+  payment_closed: "The time to pay is over. If you have paid, you will see it here in a moment.",
+  payment_not_possible: "This order cannot be paid here. Nothing was charged.",
+  payment_provider_unavailable: "The payment provider does not answer. Trying again; nothing was charged.",
+  payment_declined: "The payment was declined and nothing was charged. Try again, or with another card.",
+  payment_failed: "The payment did not go through. Nothing was charged.",
+  price_changed: ({ before, after }) => `The price changed from ${before} to ${after} just before you bought.`,
+  not_admitted: "There is a queue for this product. Wait for your turn.",
+  ticket_invalid: "Your place in the queue is not known any more. Join it again.",
+  ticket_used: "Your place in the queue was used already.",
+  admission_expired: "Your turn in the queue is over. Join it again.",
+  throttled: ({ wait }) => `Too many requests from your address. Trying again in ${wait} s.`,
+  busy: "Very many buyers are here at once. Trying again; nothing is lost.",
+  outcome_unknown: "The answer was lost. Asking again: you get it once, or not at all.",
+  offline: "No connection. What you have is safe, and this page tries again.",
+  unanswered: "Your request got no answer in time. Try again.",
+  not_found: "The shop does not know this any more.",
+  idempotency_key_reused: "This was asked for with other contents before. Try again.",
+  invalid: ({ errors }) => `The shop does not accept this: ${errors?.[0]?.detail ?? "it is not a valid request."}`,
+  not_authenticated: "This shop's API needs a token, which a public page cannot have (API_ACCESS).",
+  scope_missing: "This shop's API does not allow this to a public page.",
+  forbidden: "The shop does not allow this.",
+  internal_error: "Something broke in the shop. Trying again; nothing is lost.",
+  payload_too_large: "The request is too large.",
+  unsupported_media_type: "The shop did not understand the request.",
+  not_acceptable: "The shop did not understand the request.",
+  method_not_allowed: "The shop did not understand the request.",
+};
+
+function inWords({ code, detail, ...members }) {
+  const sentence = SENTENCES[code] ?? detail ?? "Something went wrong.";
+  return typeof sentence === "function" ? sentence(members) : sentence;
+}
+
+// --- The shop's clock ---------------------------------------------------------------------------------------------------
+// Every answer says the server's time in whole seconds: together they narrow down what it was at the start of this page.
+// The device's clock may be wrong and is never read.
+
+const clock = { low: -Infinity, high: Infinity };
+
+function setClock(date, sentAt, receivedAt) {
+  const second = Date.parse(date);
+  if (Number.isNaN(second)) return;
+  const low = second - receivedAt, high = second + 1000 - sentAt;
+  const isConsistent = low < clock.high && high > clock.low; // Not after the device slept.
+  clock.low = isConsistent ? Math.max(low, clock.low) : low;
+  clock.high = isConsistent ? Math.min(high, clock.high) : high;
+}
+
+// The server's time in milliseconds; NaN before its first answer.
+const now = () => (clock.low + clock.high) / 2 + performance.now();
+
+// --- Requests -----------------------------------------------------------------------------------------------------------
+
+class Problem extends Error {
+  constructor(members) {
+    super(members.code);
+    Object.assign(this, members);
+  }
+
+  get isTemporary() {
+    return this.code === "offline" || this.status === 429 || this.status >= 500;
+  }
+}
+
+// Sends one request; throws a Problem. `no-cache` makes the browser ask with the ETag of what it has.
+async function send(method, path, { body, key } = {}) {
+  const headers = { Accept: "application/json" };
+  if (body) headers["Content-Type"] = "application/json";
+  if (key) headers["Idempotency-Key"] = key;
+  const signal = AbortSignal.timeout(10_000), sentAt = performance.now();
+  const options = { method, headers, signal, cache: "no-cache", credentials: "omit", body: body && JSON.stringify(body) };
+  let response, content;
+  try {
+    response = await fetch(path, options);
+    setClock(response.headers.get("Date"), sentAt, performance.now());
+    content = response.status === 204 ? null : await response.json();
+  } catch {
+    throw new Problem({ code: "offline" });
+  }
+  const wait = Number(response.headers.get("Retry-After") ?? 0);
+  if (!response.ok) throw new Problem({ ...content, status: response.status, wait });
+  return { content, wait };
+}
+
+const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => n.toString(16).padStart(2, "0")).join("");
+
+// --- The purchase of this browser, in all its tabs ----------------------------------------------------------------------
+
+let inMemory = {}; // Where the browser stores nothing.
+
+function stored(name) {
+  try { return JSON.parse(localStorage.getItem(name)); } catch { return inMemory[name] ?? null; }
+}
+
+function store(name, value) {
+  try { localStorage.setItem(name, JSON.stringify(value)); } catch { inMemory[name] = value; }
+}
+
+const current = () => stored(PURCHASE);
+
+// Adds to the purchase, unless another tab ended it or began another one meanwhile.
+function keep(purchase, members) {
+  if (current()?.key === purchase.key) store(PURCHASE, { ...current(), ...members });
+}
+
+function forget(purchase) {
+  if (current()?.key === purchase.key) store(PURCHASE, null);
+}
+
+function customer() {
+  if (!stored(CUSTOMER)) store(CUSTOMER, random());
+  return stored(CUSTOMER);
+}
+
+function stepOf(purchase) {
+  if (!purchase) return "none";
+  if (!purchase.hold) return "asking";
+  if (purchase.order) return purchase.order.status; // pending_payment, paid, cancelled, expired
+  if (purchase.orderKey || purchase.hold.order_id) return "ordering";
+  return purchase.hold.status === "active" ? "held" : "lost";
+}
+
+const isUnderWay = (purchase) => ["asking", "held", "ordering", "pending_payment"].includes(stepOf(purchase));
+
+// --- Loops: a task answers after how many milliseconds to run again; on temporary problems it waits longer each time ----
+
+const loops = [];
+
+function loop(task) {
+  const state = { at: 0, isRunning: false, failures: 0, trouble: "" };
+  state.run = async () => {
+    if (state.isRunning || performance.now() < state.at) return;
+    state.isRunning = true;
+    try {
+      state.at = performance.now() + await task();
+      state.failures = 0;
+      state.trouble = "";
+    } catch (problem) {
+      state.at = performance.now() + 10_000;
+      if (!(problem instanceof Problem)) throw problem;
+      // As the shop says, plus a random part, so that browsers do not all come back at once.
+      state.at = performance.now() + 1000 * ((problem.wait || 0) + Math.random() * Math.min(10, 2 ** state.failures));
+      state.failures += 1;
+      state.trouble = inWords(problem);
+    } finally {
+      state.isRunning = false;
+      render();
+    }
+  };
+  loops.push(state);
+  return state;
+}
+
+function runSoon() {
+  for (const each of loops) each.at = 0;
+}
+
+// --- The loop of the purchase: each step sends one request --------------------------------------------------------------
+
+let wish = null; // What a button asked for: release, cancel or pay.
+let mustCheck = true; // The buyer may just have come back from the payment page.
+let opening = null; // The key of a purchase that this tab shows as soon as it is held.
+let message = {}; // What was refused in a step of the purchase.
+const refusals = new Map(); // What was refused to this tab, by product.
+
+const STEPS = {
+  async asking(purchase) {
+    if (Number.isNaN(now())) await send("GET", `${API}/products/${purchase.product.id}`);
+    if (now() - purchase.askedAt > HOLD_WITHIN_MS) throw new Problem({ code: "unanswered" });
+    const { product, quantity, key } = purchase;
+    const buyer = product.max_per_customer ? { customer_id: customer() } : {};
+    const { content } = await send("POST", `${API}/holds`, { key, body: { product_id: product.id, quantity, ...buyer } });
+    keep(purchase, { hold: content });
+    if (opening === key) location.hash = "purchase";
+    return 0;
+  },
+
+  async held(purchase) {
+    const path = `${API}/holds/${purchase.hold.hold_id}`;
+    if (wish === "release") {
+      await send("DELETE", path);
+      forget(purchase);
+      return 0;
+    }
+    const { content } = await send("GET", path);
+    keep(purchase, { hold: content });
+    return untilDeadline(content.expires_at, 10_000);
+  },
+
+  async ordering(purchase) {
+    const { hold, orderKey } = purchase;
+    const { content } = hold.order_id
+      ? await send("GET", `${API}/orders/${hold.order_id}`)
+      : await send("POST", `${API}/orders`, { key: orderKey, body: { hold_id: hold.hold_id } });
+    keep(purchase, { order: content });
+    return 0;
+  },
+
+  async pending_payment(purchase) {
+    const path = `${API}/orders/${purchase.order.order_id}`;
+    if (wish === "pay") return pay(path);
+    const { content } = wish === "cancel" ? await send("POST", `${path}/cancel`)
+      : mustCheck && document.body.dataset.payment ? await send("POST", `${path}/payment/check`)
+      : await send("GET", path);
+    if (wish === "cancel") wish = null;
+    mustCheck = false;
+    keep(purchase, { order: content });
+    return untilDeadline(content.payment_due_at, 2_000);
+  },
+
+  paid: readOrder, // It may be refunded.
+  cancelled: readOrder,
+  expired: readOrder, // It may still become paid.
+};
+
+async function readOrder(purchase) {
+  const { content } = await send("GET", `${API}/orders/${purchase.order.order_id}`);
+  keep(purchase, { order: content });
+  return 10_000;
+}
+
+// Goes to the page to pay on. Its address contains a secret: it is used once and kept nowhere.
+async function pay(path) {
+  const { payment, provider } = document.body.dataset, back = `${location.origin}/?back`;
+  const body = payment === "checkout" ? { return_url: back } : {};
+  const { content, wait } = await send("POST", `${path}/payment`, { body });
+  const { status, url, client_secret } = content.payment;
+  if (status === "creating") return 1000 * Math.max(1, wait);
+  wish = null;
+  const query = new URLSearchParams({ client_secret, return_url: back });
+  location.assign(url ?? `${provider}/pay/${client_secret.split("_secret_")[0]}?${query}`);
+  return 5_000;
+}
+
+function untilDeadline(deadline, most) {
+  const left = Date.parse(deadline) - now();
+  return left > 0 ? Math.min(most, left + 300) : 1_000;
+}
+
+const purchases = loop(async () => {
+  const purchase = current(), step = stepOf(purchase);
+  try {
+    return STEPS[step] ? await STEPS[step](purchase) : 250;
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.isTemporary) throw problem;
+    refused(problem, purchase, step);
+    return 0;
+  }
+});
+
+function refused(problem, purchase, step) {
+  wish = null;
+  if (step === "asking" || problem.code === "not_found") {
+    refusals.set(purchase.product.id, inWords(problem));
+    forget(purchase);
+    catalog.at = 0;
+  } else {
+    message = { step, text: inWords(problem) };
+    if (problem.code === "hold_already_used") keep(purchase, { hold: { ...purchase.hold, order_id: problem.order_id } });
+    else if (step === "ordering") keep(purchase, { orderKey: null });
+  }
+}
+
+// --- The loop of the products ------------------------------------------------------------------------------------------
+
+let products = [], pages = 1, hasMore = false;
+
+const catalog = loop(async () => {
+  const found = [];
+  let query = "";
+  for (let page = 0; page < pages && query !== null; page += 1) {
+    const { content } = await send("GET", `${API}/products${query}`);
+    found.push(...content.results);
+    query = content.next && new URL(content.next).search;
+  }
+  products = found;
+  hasMore = query !== null;
+  return untilNextChange();
+});
+
+// Often enough for what is on sale, and when the next sale begins or ends, not all browsers at the same moment.
+function untilNextChange() {
+  const times = products.flatMap(({ sale_starts_at, sale_ends_at }) => [sale_starts_at, sale_ends_at]);
+  const soonest = Math.min(...times.map((time) => Date.parse(time) - now()).filter((left) => left > -2_000));
+  const usual = products.some(({ sale_status }) => sale_status === "live") ? 3_000 : 10_000;
+  return soonest < usual ? Math.max(soonest, 500) + 500 * Math.random() : usual;
+}
+
+// --- The page ----------------------------------------------------------------------------------------------------------
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const money = (amount, currency) => new Intl.NumberFormat(undefined, { style: "currency", currency }).format(amount);
+const TIME = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+const moment = (time) => new Intl.DateTimeFormat(undefined, TIME).format(Date.parse(time));
+
+// Shows values in the elements that are named after them; without a value they are hidden.
+function fill(root, values) {
+  for (const [name, value] of Object.entries(values)) {
+    const text = String(value ?? ""), target = $(`[data-fill=${name}]`, root), frame = $(`[data-show=${name}]`, root);
+    if (target && target.textContent !== text) target.textContent = text;
+    (frame ?? target).hidden = text === "";
+  }
+}
+
+// Counts down to `time` in the element named `left`.
+function countDown(root, time) {
+  const target = $("[data-fill=left]", root), frame = $("[data-show=left]", root) ?? target;
+  frame.hidden = !time;
+  target.dataset.until = time ? Date.parse(time) : "";
+}
+
+function duration(milliseconds) {
+  const seconds = Math.max(0, Math.ceil(milliseconds / 1000)), days = Math.floor(seconds / 86_400);
+  const parts = [Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60];
+  if (!days && !parts[0]) parts.shift();
+  const digits = parts.map((part, place) => place ? String(part).padStart(2, "0") : part).join(":");
+  return days ? `${days} d ${digits}` : digits;
+}
+
+// The picture of a product, or a pattern made of its id and its initials.
+function paint(tile, { id, name, image_url }) {
+  const image = $("img", tile), initials = name.split(/\s+/).map((word) => word[0]).join("").slice(0, 2).toUpperCase();
+  Object.assign(tile.dataset, { pattern: id % 4, initials });
+  tile.style.setProperty("--hue", Math.round(id * 137.5) % 360);
+  if (image_url && image.src !== image_url) {
+    image.onload = () => { image.hidden = false; };
+    image.onerror = () => { image.hidden = true; };
+    image.src = image_url;
+  }
+}
+
+const BADGES = { upcoming: "Coming up", live: "On sale", low: "Almost gone", paused: "Paused", sold_out: "Sold out", ended: "Ended" };
+const cards = new Map();
+
+function renderProduct(product) {
+  if (!cards.has(product.id)) cards.set(product.id, newCard(product.id));
+  const card = cards.get(product.id), purchase = current();
+  const { sale_status: status, available_stock: available, total_stock: total, max_per_hold, max_per_customer } = product;
+  const isLow = status === "live" && available <= Math.max(1, total / 10);
+  const isAsking = stepOf(purchase) === "asking" && purchase.product.id === product.id;
+  const most = Math.min(max_per_hold, max_per_customer ?? max_per_hold);
+  card.dataset.status = isLow ? "low" : status;
+  paint($("[data-tile]", card), product);
+  fill(card, {
+    name: product.name,
+    price: money(product.price, product.currency),
+    description: product.description,
+    badge: BADGES[card.dataset.status],
+    stock: status === "ended" ? "" : status === "upcoming" ? `${total} for sale` : `${available} of ${total} left`,
+    share: status === "upcoming" ? "" : available,
+    when: status === "upcoming" ? "Starts in" : "Ends in",
+    message: refusals.get(product.id),
+    state: stateOf(product),
+  });
+  countDown(card, status === "upcoming" ? product.sale_starts_at : status === "ended" ? null : product.sale_ends_at);
+  Object.assign($("progress", card), { max: Math.max(1, total), value: available });
+  $("form", card).hidden = status !== "live";
+  Object.assign($("input", card), { max: most, ariaLabel: `How many ${product.name}` });
+  $(".quantity", card).hidden = most === 1;
+  Object.assign($("[type=submit]", card), { ariaBusy: isAsking, textContent: isAsking ? "Setting aside…" : "Buy" });
+  return card;
+}
+
+function stateOf({ sale_status, sale_starts_at, sale_ends_at, max_per_customer }) {
+  return {
+    upcoming: () => moment(sale_starts_at),
+    live: () => max_per_customer && `At most ${max_per_customer} for each buyer.`,
+    paused: () => inWords({ code: "sale_paused" }),
+    sold_out: () => inWords({ code: "insufficient_stock", available: 0 }),
+    ended: () => `The sale ended ${moment(sale_ends_at)}.`,
+  }[sale_status]();
+}
+
+function newCard(id) {
+  const card = $("#product").content.firstElementChild.cloneNode(true), input = $("input", card);
+  card.addEventListener("click", ({ target }) => {
+    const { step } = target.dataset;
+    if (step) input.value = Math.min(input.max, Math.max(1, Number(input.value) + Number(step)));
+  });
+  $("form", card).addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (input.reportValidity()) buy(products.find((product) => product.id === id), Number(input.value));
+  });
+  for (const [step, name] of [["-1", "One fewer"], ["1", "One more"]]) $(`[data-step="${step}"]`, card).ariaLabel = name;
+  return card;
+}
+
+function buy({ id, name, price, currency, image_url, max_per_customer }, quantity) {
+  if (isUnderWay(current())) {
+    location.hash = "purchase";
+    return;
+  }
+  refusals.clear();
+  const product = { id, name, price, currency, image_url, max_per_customer };
+  opening = random();
+  store(PURCHASE, { key: opening, product, quantity, askedAt: now() });
+  runSoon();
+  render();
+}
+
+const SCREENS = {
+  asking: () => ({
+    title: "Setting your units aside…", text: "This takes a moment when many buyers are here.", buttons: { finish: "Stop" },
+  }),
+  held: ({ hold }) => ({
+    eyebrow: "Held for you", title: "Yours, for now",
+    text: "Other buyers cannot take these units while the time runs. Order them, and you have time to pay.",
+    timer: hold.expires_at, from: hold.created_at, label: "Held for", buttons: { order: "Order now", release: "Give back" },
+  }),
+  ordering: () => ({ eyebrow: "Held for you", title: "Ordering…", text: "A moment, please." }),
+  pending_payment: ({ order }) => ({
+    eyebrow: "Ordered", title: "Pay to make them yours", text: "Your price is fixed, and the units stay yours until the time is over.",
+    timer: order.payment?.pay_until ?? order.payment_due_at, from: order.created_at, label: "Time to pay",
+    buttons: {
+      ...(document.body.dataset.payment && { pay: wish === "pay" ? "Opening the payment page…" : `Pay ${money(order.total_amount, order.currency)}` }),
+      cancel: "Cancel order",
+    },
+    small: !document.body.dataset.payment && "This shop takes no payments: it pays on the page of the local provider, or by hosted"
+      + " checkout (STRIPE_PAYMENT_MODE=checkout), since its policy allows no other host's script.",
+  }),
+  paid: ({ order }) => ({
+    eyebrow: "Receipt", title: order.refund ? "Paid, then refunded" : "Thank you. It is yours.",
+    text: order.refund === "due" ? "Your money is on its way back to you." : "Keep the order number if you have a question.",
+    buttons: { finish: "Back to the shop" },
+  }),
+  lost: ({ hold }) => ({
+    eyebrow: "Not bought", title: hold.status === "released" ? "Given back" : "Your time was over",
+    text: inWords({ code: hold.status === "released" ? "hold_released" : "hold_expired" }), buttons: { finish: "Back to the shop" },
+  }),
+  cancelled: ({ order }) => ({
+    eyebrow: "Not bought", title: "Order cancelled",
+    text: order.refund ? "A payment arrived all the same: the money goes back to you." : "The units went back, and nothing was charged.",
+    buttons: { finish: "Back to the shop" },
+  }),
+  expired: ({ order }) => ({
+    eyebrow: "Not bought", title: "The time to pay is over",
+    text: order.refund ? "Your payment came too late: the money goes back to you."
+      : "The units went back. If you paid in the last moment, this page will say whether it was in time; else the money goes back.",
+    buttons: { finish: "Back to the shop" },
+  }),
+};
+
+function renderPurchase(purchase, step) {
+  const root = $("#purchase"), { product, quantity, order } = purchase, screen = SCREENS[step](purchase);
+  const focused = document.activeElement, { currency } = product;
+  const [price, total] = order ? [order.unit_price, order.total_amount] : [product.price, product.price * quantity];
+  const isDearer = step === "pending_payment" && order.unit_price !== product.price;
+  const priceChange = { code: "price_changed", before: money(product.price, currency), after: money(price, currency) };
+  root.dataset.step = step;
+  paint($("[data-tile]", root), product);
+  fill(root, {
+    eyebrow: screen.eyebrow, title: screen.title, text: screen.text, small: screen.small || "",
+    timer: screen.timer && " ", timer_label: screen.label,
+    message: message.step === step ? message.text : isDearer ? inWords(priceChange) : "",
+    name: product.name, line: `${quantity} × ${money(price, currency)}`, total: money(total, currency),
+    paid_at: order?.paid_at && moment(order.paid_at),
+    refund: order?.refund && `${money(order.refunded_amount, currency)}${order.refund === "due" ? " so far" : ""}`,
+    order_id: order?.order_id,
+  });
+  countDown(root, screen.timer);
+  if (screen.timer) Object.assign($("progress", root).dataset, { from: Date.parse(screen.from), until: Date.parse(screen.timer) });
+  for (const button of root.querySelectorAll("[data-do]")) {
+    const label = screen.buttons?.[button.dataset.do];
+    button.hidden = !label;
+    if (label && button.textContent !== label) button.textContent = label;
+    button.ariaBusy = wish === button.dataset.do;
+  }
+  if (focused?.hidden && root.contains(focused)) $("h1", root).focus();
+}
+
+let shownStep = "";
+
+function render() {
+  const purchase = current(), step = stepOf(purchase), isInShop = !purchase || location.hash !== "#purchase";
+  const trouble = purchases.trouble || catalog.trouble, notice = $("#notice");
+  $("#shop").hidden = !isInShop;
+  $("#purchase").hidden = isInShop;
+  $("#bar").hidden = !isInShop || !isUnderWay(purchase);
+  if (notice.textContent !== trouble) notice.textContent = trouble;
+  notice.hidden = !trouble;
+  if (isInShop) renderShop(purchase, step);
+  else renderPurchase(purchase, step);
+  document.title = isInShop ? "Flash sale" : `${SCREENS[step](purchase).title} · Flash sale`;
+  if (shownStep !== step && purchase && shownStep) speak(SCREENS[step](purchase).title);
+  shownStep = step;
+  showTime();
+}
+
+function renderShop(purchase, step) {
+  const list = $("#products"), shown = products.map(renderProduct), places = [...list.children];
+  if (shown.length !== places.length || shown.some((card, place) => card !== places[place])) list.replaceChildren(...shown);
+  if (catalog.at) list.ariaBusy = "false";
+  $("#empty").hidden = !catalog.at || products.length > 0 || catalog.trouble !== "";
+  $("#more").hidden = !hasMore;
+  if (!isUnderWay(purchase)) return;
+  fill($("#bar"), { what: `${purchase.quantity} × ${purchase.product.name}` });
+  countDown($("#bar"), SCREENS[step](purchase).timer);
+}
+
+function speak(text) {
+  $("#spoken").textContent = text;
+}
+
+// Writes every countdown; runs four times a second and changes nothing else.
+function showTime() {
+  if (Number.isNaN(now())) return;
+  for (const each of document.querySelectorAll("[data-until]:not([data-until=''])")) {
+    const left = Number(each.dataset.until) - now();
+    if (each.matches("progress")) each.value = Math.min(1, Math.max(0, left / (each.dataset.until - each.dataset.from)));
+    else if (each.textContent !== duration(left)) each.textContent = duration(left);
+    if (each.closest("#purchase:not([hidden])") && duration(left) === "0:30") speak("30 seconds left.");
+  }
+}
+
+// --- What the buyer does -----------------------------------------------------------------------------------------------
+
+const ACTIONS = {
+  order: (purchase) => keep(purchase, { orderKey: random() }),
+  pay: () => { wish = "pay"; },
+  finish: (purchase) => { forget(purchase); location.hash = ""; },
+  release: () => ask("Give these units back?", "Give back", "release"),
+  cancel: () => ask("Cancel this order?", "Cancel order", "cancel"),
+};
+
+function ask(question, answer, wanted) {
+  const dialog = $("#sure");
+  fill(dialog, { question, answer });
+  dialog.onclose = () => {
+    if (dialog.returnValue === "yes") wish = wanted;
+    runSoon();
+    render();
+  };
+  dialog.returnValue = "";
+  dialog.showModal();
+}
+
+for (const button of document.querySelectorAll("[data-do]")) {
+  button.addEventListener("click", () => {
+    message = {};
+    ACTIONS[button.dataset.do](current());
+    runSoon();
+    render();
+  });
+}
+for (const button of document.querySelectorAll("#sure button")) {
+  button.addEventListener("click", () => $("#sure").close(button.value));
+}
+$("#more").addEventListener("click", () => {
+  pages += 1;
+  runSoon();
+});
+addEventListener("hashchange", () => {
+  render();
+  scrollTo(0, 0);
+  $("main:not([hidden]) h1").focus();
+});
+addEventListener("storage", () => {
+  runSoon();
+  render();
+});
+addEventListener("online", runSoon);
+addEventListener("offline", runSoon);
+document.addEventListener("visibilitychange", runSoon);
+addEventListener("pageshow", () => {
+  wish = null;
+  mustCheck = true;
+  runSoon();
+});
+
+// The payment page leads back here, with its own parameters, among them a secret: they go out of the address at once.
+const parameters = new URLSearchParams(location.search);
+if (parameters.has("back")) {
+  history.replaceState(null, "", "/#purchase");
+  if (parameters.get("redirect_status") === "failed") message = { step: "pending_payment", text: inWords({ code: "payment_declined" }) };
+}
+render();
+setInterval(() => {
+  showTime();
+  const isUrgent = ["asking", "ordering"].includes(stepOf(current()));
+  if (!document.hidden || isUrgent) purchases.run();
+  if (!document.hidden && !$("#shop").hidden) catalog.run();
+}, 250);

@@ -1,0 +1,185 @@
+"""Purchases in a browser: by a wrong clock, through reloads, tabs and a lost network, by keyboard and on a phone."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from catalog.tests.factories import ProductFactory
+from checkout.models import Hold, Order
+from checkout.tests.factories import HoldFactory, let_hold_pass, let_order_pass
+from flashsale.tests.support.browser import assert_fits, open_page
+from payments.tests.factories import receive
+
+NARROW = {"width": 360, "height": 800}
+# The device's clock is an hour fast: `new Date()` and `Date.now()`.
+WRONG_CLOCK = """
+const RightDate = Date;
+globalThis.Date = class extends RightDate {
+  constructor(...parts) { parts.length ? super(...parts) : super(Date.now()); }
+  static now() { return RightDate.now() + 3600_000; }
+};
+"""
+# What the policy refused; the browser reports it to the page as well.
+VIOLATIONS = """
+globalThis.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
+"""
+REFUSALS = r"status of (409|429|503)|ERR_INTERNET_DISCONNECTED|ERR_FAILED"
+
+
+@pytest.fixture
+def products(transactional_db):
+    """A product on sale, one that is sold out, and one whose sale begins in two days."""
+    starts_at = timezone.now() + timedelta(days=2, hours=1, minutes=30)
+    sold_out = ProductFactory(name="Last Print", stock=1)
+    HoldFactory(product=sold_out, quantity=1)
+    return [
+        ProductFactory(name="Flash Sale Widget"),
+        sold_out,
+        ProductFactory(name="Sneaker", sale_starts_at=starts_at),
+    ]
+
+
+def card(page, name):
+    return page.locator(".card", has_text=name)
+
+
+def step(page, name):
+    page.wait_for_selector(f"#purchase[data-step={name}]:not([hidden])")
+
+
+def seconds(text):
+    """Return the seconds that a countdown shows."""
+    days, _, clock = text.rpartition(" d ")
+    total = 0
+    for part in clock.split(":"):
+        total = total * 60 + int(part)
+    return total + int(days or 0) * 86_400
+
+
+def left(page):
+    return seconds(page.inner_text("#purchase [role=timer]"))
+
+
+def test_a_purchase_survives_a_wrong_clock_a_reload_the_back_button_and_a_second_tab(live_server, products):
+    with open_page(live_server.url, tolerated=REFUSALS) as page:
+        page.context.add_init_script(WRONG_CLOCK + VIOLATIONS)
+        page.goto("/")
+        shown = seconds(card(page, "Sneaker").locator("[role=timer]").inner_text())
+        expected = (products[2].sale_starts_at - timezone.now()).total_seconds()
+        states = {name: card(page, name).get_attribute("data-status") for name in ("Widget", "Print", "Sneaker")}
+        card(page, "Widget").get_by_label("One more").click()
+        card(page, "Widget").get_by_role("button", name="Buy").click()
+        step(page, "held")
+        hold = Hold.objects.get(product=products[0])
+        hold_shown, hold_left = left(page), (hold.expires_at - timezone.now()).total_seconds()
+        page.reload()
+        step(page, "held")
+        page.go_back()
+        page.wait_for_selector("#bar:not([hidden])")
+        other = page.context.new_page()
+        other.goto("/#purchase")
+        step(other, "held")
+        other.click("[data-do=order]")
+        page.click("#bar .button")
+        step(page, "pending_payment")
+        order = Order.objects.get()
+        pay_shown, pay_left = left(page), (order.payment_due_at - timezone.now()).total_seconds()
+        receive(key="evt_1", order_id=order.pk, payment_id="pay_1")
+        step(page, "paid")
+        step(other, "paid")
+        receipt = page.inner_text("#purchase")
+        page.click("[data-do=finish]")
+        other.wait_for_selector("#shop:not([hidden])")
+        violations = [*page.evaluate("violations"), *other.evaluate("violations")]
+
+    assert states == {"Widget": "live", "Print": "sold_out", "Sneaker": "upcoming"}
+    assert abs(shown - expected) <= 2
+    assert abs(hold_shown - hold_left) <= 2
+    assert abs(pay_shown - pay_left) <= 2
+    assert str(order.pk) in receipt
+    assert "$59.98" in receipt
+    assert (Hold.objects.filter(product=products[0]).count(), order.quantity) == (1, 2)
+    assert violations == []
+
+
+def test_a_lost_answer_and_a_lost_network_lead_to_the_same_hold_and_order(live_server, products):
+    lost, is_online = set(), [True]
+
+    def lose_the_first_answer(route):
+        if route.request.url not in lost and is_online:
+            lost.add(route.request.url)
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    with open_page(live_server.url, tolerated=REFUSALS) as page:
+        page.route(re.compile(r"/api/v1/(holds|orders)$"), lose_the_first_answer)
+        page.goto("/")
+        card(page, "Widget").get_by_role("button", name="Buy").click()
+        step(page, "held")
+        page.context.set_offline(True)
+        is_online.clear()
+        page.click("[data-do=order]")
+        page.wait_for_selector("#notice:has-text('No connection')")
+        ordered_while_offline = Order.objects.count()
+        page.context.set_offline(False)
+        is_online.append(True)
+        step(page, "pending_payment")
+        page.wait_for_selector("#notice", state="hidden")
+        let_order_pass(Order.objects.get())
+        step(page, "expired")
+        page.click("[data-do=finish]")
+        card(page, "Widget").get_by_role("button", name="Buy").click()
+        step(page, "held")
+        let_hold_pass(Hold.objects.latest("created_at"))
+        page.click("[data-do=order]")
+        step(page, "lost")
+        words = page.inner_text("#purchase")
+
+    assert len(lost) == 2
+    assert ordered_while_offline == 0
+    assert (Hold.objects.filter(product=products[0]).count(), Order.objects.count()) == (2, 1)
+    assert "Your time was over" in words
+
+
+def test_by_keyboard_on_a_phone_what_is_refused_is_said_and_a_hold_is_given_back(live_server, products):
+    with open_page(live_server.url, viewport=NARROW, colors="dark", tolerated=REFUSALS) as page:
+        page.goto("/")
+        card(page, "Widget").wait_for()
+        assert_fits(page)
+        HoldFactory(product=products[0], quantity=9)
+        press_until(page, "input")
+        page.keyboard.type("2")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".card [role=alert]:has-text('Only 1 left')")
+        page.keyboard.press("Control+a")
+        page.keyboard.type("1")
+        page.keyboard.press("Enter")
+        step(page, "held")
+        heading = page.evaluate("document.activeElement.textContent")
+        assert_fits(page)
+        press_until(page, "[data-do=release]")
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        page.keyboard.press("Enter")
+        press_until(page, "#sure [value=yes]")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#shop:not([hidden])")
+        kept = page.evaluate("localStorage.getItem('flashsale.purchase')")
+
+    assert heading == "Yours, for now"
+    assert outline == "solid"
+    assert kept == "null"
+    assert Hold.objects.latest("created_at").status == Hold.Status.RELEASED
+
+
+def press_until(page, selector):
+    """Press Tab until an element has the focus; fails where the keyboard does not reach it."""
+    for _ in range(30):
+        if page.evaluate(f"document.activeElement.matches({selector!r})"):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"{selector} is not reached")
