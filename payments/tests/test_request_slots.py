@@ -1,0 +1,142 @@
+"""Requests to a provider's API have slots: an even rate over all processes, buyers first, a share for the background."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import F
+
+from flashsale.core import clock
+from flashsale.tests.support.racing import Meeting, at_once, times
+from payments import request_slots
+from payments.models import RequestSlot
+
+RATE = 20
+THREADS = 8
+NAME = "stripe POST /v1/payment_intents"
+
+
+@pytest.fixture(autouse=True)
+def rate(settings, db):
+    settings.STRIPE_REQUESTS_PER_SECOND = RATE
+
+
+def reserved(*, max_wait: float = 60, is_urgent: bool = True, name: str = NAME) -> float | None:
+    with transaction.atomic():
+        return request_slots.reserve(name, max_wait=max_wait, is_urgent=is_urgent)
+
+
+def let_slots_pass(*, seconds: float) -> None:
+    RequestSlot.objects.update(next_at=F("next_at") - timedelta(seconds=seconds))
+
+
+def race(calls_each: int = 10) -> tuple[list[float], float]:
+    """Return when the requests of racing threads may be sent, in order, and the fewest seconds for one more than RATE.
+
+    A request is sent at the earliest when its slot was taken, plus the wait.
+    """
+
+    def take_several() -> list[float]:
+        taken = []
+        for _ in range(calls_each):
+            with transaction.atomic():
+                wait = request_slots.reserve(NAME, max_wait=60, is_urgent=True)
+                taken.append(clock.now().timestamp() + wait)
+        return taken
+
+    sent = sorted(moment for moments in at_once(*times(THREADS, take_several)) for moment in moments)
+    return sent, min(later - first for first, later in zip(sent, sent[RATE:], strict=False))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_no_second_are_more_requests_sent_than_the_rate():
+    sent, least_seconds = race()
+
+    assert len(sent) == THREADS * 10
+    # The time was read after the slot, so that it is a little late.
+    assert least_seconds > 0.95
+
+
+@pytest.mark.django_db(transaction=True)
+def test_control_without_the_lock_on_the_row_slots_are_given_twice(monkeypatch):
+    meeting = Meeting(THREADS)
+
+    def read_then_write(name, *, interval, max_wait):
+        slot = RequestSlot.objects.get(pk=name)
+        now = clock.now()
+        meeting.wait()
+        starts_at = max(slot.next_at, now)
+        RequestSlot.objects.filter(pk=name).update(next_at=starts_at + timedelta(seconds=interval))
+        return (starts_at - now).total_seconds()
+
+    reserved()
+    monkeypatch.setattr(request_slots, "_take", read_then_write)
+    _, least_seconds = race(calls_each=4)
+
+    assert least_seconds < 0.9
+
+
+def test_a_line_is_as_long_as_its_requests_wait_and_each_endpoint_has_its_own():
+    waits = [reserved(max_wait=0.12) for _ in range(5)]
+
+    assert waits[0] == 0
+    assert all(0 < wait <= 0.12 for wait in waits[1:3])
+    assert waits[3:] == [None, None]
+    assert reserved(name="stripe GET /v1/payment_intents") == 0
+
+
+def test_what_was_rolled_back_was_not_reserved():
+    with transaction.atomic():
+        reserved()
+        transaction.set_rollback(True)
+
+    assert reserved() == 0
+
+
+def test_background_requests_go_when_the_line_is_empty_and_now_and_then_beside_buyers():
+    alone = reserved(is_urgent=False)
+    for _ in range(5):
+        reserved()
+    beside = [reserved(is_urgent=False) for _ in range(4)]
+    behind = reserved()
+    let_slots_pass(seconds=request_slots.BACKGROUND_SHARE / RATE)
+    for _ in range(20):
+        reserved()
+    later = [reserved(is_urgent=False) for _ in range(4)]
+
+    assert alone == 0
+    assert [wait is None for wait in beside] == [False, True, True, True]
+    assert behind > beside[0]
+    assert [wait is None for wait in later] == [False, True, True, True]
+
+
+def test_a_background_request_keeps_to_its_longest_wait():
+    for _ in range(20):
+        reserved()
+
+    assert reserved(is_urgent=False, max_wait=0.1) is None
+
+
+def test_a_clock_that_was_set_back_does_not_stop_the_requests():
+    reserved()
+    let_slots_pass(seconds=-3600)
+
+    waits = [reserved() for _ in range(2)]
+
+    assert waits[0] == 0
+    assert 0 < waits[1] <= 1 / RATE
+
+
+def test_a_slot_is_one_statement():
+    with transaction.atomic(), connection.execute_wrapper(counting := Counting()):
+        request_slots.reserve(NAME, max_wait=1, is_urgent=True)
+
+    assert counting.statements == 1
+
+
+class Counting:
+    statements = 0
+
+    def __call__(self, execute, sql, params, many, context):
+        self.statements += 1
+        return execute(sql, params, many, context)
