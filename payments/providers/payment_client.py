@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from payments.models import PaymentAttempt
+
+# The calls that send requests.
+Call = Literal["start", "end", "look_up", "look_up_payment", "find", "list_events", "list_payments"]
 
 
 class PaymentState(Enum):
@@ -93,8 +96,18 @@ class PaymentClient(Protocol):
     def refusal(self, amount: Decimal, currency: str) -> str:
         """Return why it cannot take this amount (in units of `currency`), in a sentence; empty when it may."""
 
+    def slot_of(self, call: Call, attempt: PaymentAttempt | None = None) -> str:
+        """Return the name of the slot that a call takes: of the attempt's kind, else of this deployment's.
+
+        A call that has to ask twice (an end that is refused, a session that is complete) and the further pages of a
+        list take no further slots by themselves; a page has 100 items.
+        """
+
     def start(self, attempt: PaymentAttempt, *, key: str, timeout: float) -> PaymentAnswer:
-        """Make the attempt's payment, once for equal keys. Raises nothing."""
+        """Make the attempt's payment, once for equal keys. Raises nothing.
+
+        The attempt comes with its order loaded, and with the order's product.
+        """
 
     def end(self, attempt: PaymentAttempt, *, timeout: float) -> PaymentAnswer:
         """Make sure that it cannot be paid any more; the answer says what became of it. Raises nothing.

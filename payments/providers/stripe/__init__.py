@@ -1,6 +1,7 @@
-"""Stripe: its webhooks, and refunds through its API."""
+"""Stripe: its webhooks, and payments and refunds through its API."""
 
+from payments.providers.stripe.payments import StripePayments
 from payments.providers.stripe.refunds import StripeRefunds
 from payments.providers.stripe.webhooks import StripeProvider
 
-__all__ = ["StripeProvider", "StripeRefunds"]
+__all__ = ["StripePayments", "StripeProvider", "StripeRefunds"]

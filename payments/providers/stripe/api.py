@@ -1,0 +1,185 @@
+"""Requests to Stripe's API through its library: each is sent once, and its answer is the JSON that Stripe wrote.
+
+The stored attempts decide when a request is repeated. Redirects are not followed, cookies are not kept, and an answer
+has a limit, in bytes and in time.
+Source: https://docs.stripe.com/api/errors, https://docs.stripe.com/error-low-level.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+import stripe
+import urllib3
+from django.conf import settings
+
+# The version that the library's types describe. Events are translated whatever version rendered them.
+API_VERSION = "2026-10-28.endive"
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+# A connection without use may have been dropped on the way without a word, and a request on it would time out.
+MAX_IDLE_SECONDS = 30
+MAX_DETAIL_LENGTH = 300
+IDEMPOTENCY_ERROR = "idempotency_error"
+RATE_LIMIT = "rate_limit"
+
+Json = dict[str, Any]
+
+
+class RequestFailed(Exception):
+    """A request that Stripe refused, or that got no readable answer; the message is for people.
+
+    `http_status` is that of the answer, 0 without one. `code` and `param` are Stripe's, empty where it gives none.
+    """
+
+    def __init__(self, detail: str, *, status: int = 0, error: Mapping[str, Any] | None = None) -> None:
+        super().__init__(detail[:MAX_DETAIL_LENGTH])
+        error = error or {}
+        self.http_status = status
+        self.code, self.param, self._type = (_text(error.get(name)) for name in ("code", "param", "type"))
+
+    @property
+    def is_limited(self) -> bool:
+        """Say whether there were too many requests: it was not carried out."""
+        return self.http_status == HTTPStatus.TOO_MANY_REQUESTS or self.code == RATE_LIMIT
+
+    @property
+    def is_key_reused(self) -> bool:
+        """Say whether the idempotency key was used before, with other parameters."""
+        return self.http_status == HTTPStatus.BAD_REQUEST and self._type == IDEMPOTENCY_ERROR
+
+    @property
+    def is_missing(self) -> bool:
+        """Say whether Stripe knows no object of that id."""
+        return self.http_status == HTTPStatus.NOT_FOUND
+
+    @property
+    def is_refusal(self) -> bool:
+        """Say whether Stripe definitely did not do it: not so after a wrong API key, a conflict or a fault of its own.
+
+        A wrong key, or one that lacks a permission, says nothing about what was asked for.
+        """
+        is_of_request = self.http_status in (HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED)
+        return is_of_request and not self.is_key_reused and not self.is_limited
+
+    @property
+    def is_key_spent(self) -> bool:
+        """Say whether the same idempotency key would get this answer again: Stripe keeps its own faults for a day."""
+        return self.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.is_key_reused
+
+
+def ask(request: Callable[[stripe.StripeClient], Any], *, seconds: float) -> Json:
+    """Send one request and return the object of the answer. Raises `RequestFailed`, and nothing else.
+
+    `seconds` bounds connecting and reading; a server that sends byte by byte may take twice as long.
+    """
+    client = stripe.StripeClient(
+        settings.STRIPE_API_KEY,
+        stripe_version=API_VERSION,
+        base_addresses={"api": settings.STRIPE_API_BASE},
+        http_client=_Transport(seconds),
+        max_network_retries=0,
+    )
+    try:
+        content = request(client).last_response.data
+    except stripe.StripeError as error:
+        raise _failure_of(error) from error
+    except Exception as error:
+        # The library raises AttributeError, TypeError and others for JSON of a shape that it does not expect.
+        raise RequestFailed(f"Stripe's answer cannot be read ({type(error).__name__}).") from error
+    if not isinstance(content, dict):
+        raise RequestFailed("Stripe's answer is not an object.")
+    return content
+
+
+class _Transport(stripe.HTTPClient):
+    name = "requests"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_usage: Any
+    ) -> tuple[str, int, Mapping[str, str]]:
+        """Return the answer's body, status and headers. Raises `stripe.APIConnectionError`."""
+        ends_at = time.monotonic() + self._seconds
+        try:
+            with _connections.session().request(
+                method,
+                url,
+                headers=headers,
+                data=post_data,
+                # The type knows only numbers; the whole time is bounded, not each of its parts.
+                timeout=urllib3.Timeout(total=self._seconds),  # type: ignore[arg-type]
+                verify=stripe.ca_bundle_path,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return _body_of(response, ends_at).decode(), response.status_code, response.headers
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]
+                f"No answer: {type(error).__name__}."
+            ) from error
+
+    def close(self) -> None:
+        """Keep the thread's connection for its next request."""
+
+
+class _Connections(threading.local):
+    """The connection of each thread, which its next request uses again."""
+
+    def __init__(self) -> None:
+        self._session: requests.Session | None = None
+        self._used_at = 0.0
+
+    def reset(self) -> None:
+        """Close the connection of this thread."""
+        if self._session is not None:
+            self._session.close()
+        self._session = None
+
+    def session(self) -> requests.Session:
+        """Return the thread's session, a new one when it was idle for long."""
+        now = time.monotonic()
+        if self._session is None or now - self._used_at > MAX_IDLE_SECONDS:
+            self.reset()
+            self._session = requests.Session()
+            self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._used_at = now
+        return self._session
+
+
+_connections = _Connections()
+
+
+def _body_of(response: requests.Response, ends_at: float) -> bytes:
+    """Return the body; raises `ValueError` when it is too large or takes too long."""
+    chunks, size = [], 0
+    while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES or time.monotonic() > ends_at:
+            raise ValueError
+    return b"".join(chunks)
+
+
+def _failure_of(error: stripe.StripeError) -> RequestFailed:
+    status = error.http_status or 0
+    body = error.json_body if isinstance(error.json_body, dict) else {}
+    of_stripe = body.get("error")
+    if isinstance(of_stripe, dict):
+        name = f"{type(error).__name__} {status}"
+        return RequestFailed(f"{name}: {_text(of_stripe.get('message'))}", status=status, error=of_stripe)
+    if status:
+        # Not the library's message, which holds the whole body.
+        return RequestFailed(f"Stripe's answer with status {status} cannot be read.", status=status)
+    return RequestFailed(f"{type(error).__name__}: {error}")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
