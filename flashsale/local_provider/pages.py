@@ -5,6 +5,7 @@ Its policy allows one style sheet, its own form, and nothing else.
 
 import base64
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from html import escape
@@ -17,6 +18,7 @@ from flashsale.local_provider.api.errors import ApiError
 from flashsale.local_provider.provider import Provider
 from flashsale.local_provider.storage import Thing
 
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.ASCII)
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 STYLE = """
 :root { color-scheme: light dark; font: 1.0625rem/1.5 system-ui, sans-serif; }
@@ -147,7 +149,7 @@ def _page(thing: Thing, values: dict[str, str], *, message: str = "", status: in
         return_url=escape(values.get("return_url", "")),
         back=BACK if back else "",
     )
-    targets = {_origin(url) for url in (back, _paid_url(thing, values)) if url}
+    targets = {_origin(url) for url in (back, _paid_url(thing, values)) if url} - {""}
     return Page(status, _html("Pay for your order", content), form_targets=tuple(sorted(targets)))
 
 
@@ -188,12 +190,7 @@ def _back_url(thing: Thing, values: dict[str, str]) -> str:
 def _return_url(values: dict[str, str]) -> str:
     """Return the address that the page of an intent leads back to: on this machine only, since anyone can name it."""
     url = values.get("return_url", "")
-    try:
-        parts = urlsplit(url)
-        is_here = parts.scheme in ("http", "https") and parts.hostname in LOOPBACK and parts.port != 0
-    except ValueError:
-        return ""
-    return url if is_here and url.isascii() and url.isprintable() else ""
+    return url if sessions.is_web_address(url) and urlsplit(url).hostname in LOOPBACK else ""
 
 
 def _with_query(url: str, **values: Any) -> str:
@@ -203,5 +200,8 @@ def _with_query(url: str, **values: Any) -> str:
 
 
 def _origin(url: str) -> str:
+    """Return an address's origin for the policy, without a user name, which may contain anything; empty if unusual."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    origin = f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+    return origin if _ORIGIN.fullmatch(origin) else ""

@@ -111,6 +111,8 @@ class Provider:
         """Write what changed to the journal, and send the new events. The caller holds the lock."""
         for event in self.storage.commit():
             self.webhooks.schedule(event)
+        # Events that are not sent.
+        self.storage.commit()
 
     def start(self) -> None:
         """Start sending webhooks."""

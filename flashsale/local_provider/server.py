@@ -6,6 +6,7 @@ name of its own (DNS rebinding). Pages of other origins may use the API with the
 
 import json
 import re
+import sys
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -59,7 +60,9 @@ class Server(ThreadingHTTPServer):
             self.provider.commit()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that closed its connection is no error of the server."""
+        """Log what went wrong; a client that closed its connection is no error of the server."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -98,6 +98,7 @@ class Storage:
         try:
             change = json.loads(line)
         except ValueError:
+            # Cut off when the process was killed.
             return
         for thing in change.get("objects", {}).values():
             self._objects[thing["object"]][thing["id"]] = thing

@@ -19,6 +19,15 @@ from flashsale.local_provider.storage import Thing
 if TYPE_CHECKING:
     from flashsale.local_provider.provider import Provider
 
+# Of what happens, the types that the shop's endpoint asked for; the list of events has all.
+ENABLED_EVENTS = frozenset(
+    {
+        "payment_intent.created", "payment_intent.processing", "payment_intent.succeeded",
+        "payment_intent.payment_failed", "payment_intent.canceled", "checkout.session.completed",
+        "checkout.session.expired", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed",
+        "charge.refunded", "refund.updated", "refund.failed",
+    }
+)  # fmt: skip
 SENDERS = 4
 # Seconds before each further try.
 BACKOFF_SECONDS = (1, 2, 5, 10, 30, 60, 300, 900, 3600)
@@ -60,7 +69,7 @@ class WebhookSender:
     def schedule(self, event: Thing) -> None:
         """Plan the delivery of a new event, as the provider's habits say."""
         habits = self._provider.habits
-        if habits.webhooks == "never":
+        if habits.webhooks == "never" or event["type"] not in ENABLED_EVENTS:
             self._provider.storage.mark_delivered(event["id"])
             return
         delay = habits.webhook_delay_seconds if habits.webhooks == "late" else 0

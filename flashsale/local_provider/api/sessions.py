@@ -3,7 +3,9 @@
 Source: https://docs.stripe.com/api/checkout/sessions.
 """
 
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from flashsale.local_provider.api import cards, charging, currencies, lists, parameters
 from flashsale.local_provider.api.errors import ApiError, invalid, missing, refused
@@ -21,6 +23,7 @@ CREATE_PARAMETERS = frozenset(
     }
 )  # fmt: skip
 LIST_PARAMETERS = lists.PARAMETERS | {"payment_intent", "status"}
+_PRINTABLE = re.compile(r"[!-~]+")
 
 
 def create(provider: Provider, request: Request) -> Thing:
@@ -52,6 +55,7 @@ def create(provider: Provider, request: Request) -> Thing:
         "url": f"{provider.base_url}/pay/{session_id}",
         "_names": names,
         "_intent_metadata": parameters.metadata(parameters.mapping(params, "payment_intent_data")),
+        "_intent_description": parameters.mapping(params, "payment_intent_data").get("description"),
     }
     provider.storage.put(session)
     return shown(session)
@@ -134,7 +138,7 @@ def _intent_of(provider: Provider, session: Thing) -> Thing:
     amount, currency = session["amount_total"], session["currency"]
     metadata = dict(session["_intent_metadata"])
     intent = charging.new_intent(provider, amount=amount, currency=currency, metadata=metadata)
-    intent["_session"] = session["id"]
+    intent |= {"_session": session["id"], "description": session["_intent_description"]}
     session["payment_intent"] = intent["id"]
     provider.storage.put(intent)
     provider.storage.put(session)
@@ -200,6 +204,16 @@ def _expires_at(params: dict[str, Any], now: int) -> int:
 
 def _url(params: dict[str, Any], name: str) -> str:
     url = parameters.text(parameters.required(params, name), name=name)
-    if not url.startswith(("https://", "http://")):
+    if not is_web_address(url):
         raise invalid("Not a valid URL", param=name, code="url_invalid")
     return url
+
+
+def is_web_address(url: str) -> bool:
+    """Say whether it is an address of http or https, of printable ASCII without spaces, as a header may contain."""
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return has_host and parts.scheme in ("http", "https") and bool(_PRINTABLE.fullmatch(url))

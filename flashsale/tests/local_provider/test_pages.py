@@ -40,7 +40,11 @@ def test_without_its_secret_an_intent_is_neither_shown_nor_paid(provider, intent
 
 
 @pytest.mark.parametrize(
-    "target", ["https://elsewhere.example/", "javascript:alert(1)", "//elsewhere.example", "http://[", "http://127.0.0.1@evil.example/"]
+    "target",
+    [
+        "https://elsewhere.example/", "javascript:alert(1)", "//elsewhere.example", "http://[",
+        "http://127.0.0.1@evil.example/", "http://;script-src example@127.0.0.1/",
+    ],
 )  # fmt: skip
 def test_an_intents_page_leads_to_no_other_machine(provider, intent, target):
     known = {"client_secret": intent.client_secret, "return_url": target}
@@ -49,6 +53,7 @@ def test_an_intents_page_leads_to_no_other_machine(provider, intent, target):
 
     assert "example" not in page.headers["content-security-policy"]
     assert (paid.status_code, "location" in paid.headers) == (200, False)
+    assert "Back to the shop" not in paid.text
 
 
 def test_a_sessions_page_pays_or_leads_back(provider, stripe, new_session):

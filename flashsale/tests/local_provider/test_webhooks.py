@@ -12,6 +12,7 @@ from flashsale.local_provider.running import running
 from flashsale.tests.support.processes import wait_until
 
 SECRET = "whsec_local"
+PAID = ["payment_intent.created", "payment_intent.succeeded"]
 
 
 @pytest.fixture
@@ -66,24 +67,19 @@ def test_everything_survives_a_restart_and_what_was_not_delivered_is_sent_then(s
 
     with running(journal=journal, webhook_url=shop.url) as provider:
         again = create(client_of, provider, idempotency_key="k")
-        wait_until(lambda: len(shop.events) == 3 and not provider.provider.storage.undelivered)
+        wait_until(lambda: len(shop.events) == 2 and not provider.provider.storage.undelivered)
     with running(journal=journal) as provider:
         listed = provider.events()
         left = provider.take_webhooks()
 
     assert again.id == made.id
-    assert {event["type"] for event in shop.events} == {
-        "payment_intent.created", "charge.succeeded", "payment_intent.succeeded",
-    }  # fmt: skip
-    assert sorted(event["id"] for event in listed) == sorted(event["id"] for event in shop.events)
+    assert {event["type"] for event in shop.events} == set(PAID)
+    assert {event["id"] for event in shop.events} == {event["id"] for event in listed if event["type"] in PAID}
     assert left == []
 
 
 def types_taken(provider) -> list[str]:
     return [json.loads(body)["type"] for body, _ in provider.take_webhooks()]
-
-
-PAID = ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +89,7 @@ PAID = ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"
         ("late", PAID),
         ("never", []),
         ("twice", [one for one in PAID for _ in range(2)]),
-        ("reordered", ["charge.succeeded", "payment_intent.created", "payment_intent.succeeded"]),
+        ("reordered", PAID[::-1]),
     ],
 )
 def test_habits_of_webhooks(client_of, habit, types):
@@ -102,7 +98,7 @@ def test_habits_of_webhooks(client_of, habit, types):
         provider.pay(create(client_of, provider).id)
 
         assert types_taken(provider) == types
-        assert [event["type"] for event in provider.events()] == PAID
+        assert [event["type"] for event in provider.events(*PAID)] == PAID
 
 
 def test_an_endpoint_of_an_older_api_version_gets_another_rendering_of_the_same_event(client_of):
