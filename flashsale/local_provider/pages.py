@@ -24,6 +24,7 @@ STYLE = """
 :root { color-scheme: light dark; font: 1.0625rem/1.5 system-ui, sans-serif; }
 body { margin: 0 auto; max-width: 26rem; padding: 1.25rem; }
 .test { border: 2px solid #b45309; border-radius: .5rem; padding: .75rem 1rem; }
+h1 { font-size: 1.6rem; line-height: 1.2; }
 .amount { font-size: 2rem; font-weight: 700; margin: .25rem 0 1rem; }
 button { width: 100%; min-height: 3rem; margin: .375rem 0; font: inherit; font-weight: 600; border-radius: .5rem;
   border: 2px solid currentColor; background: none; color: inherit; cursor: pointer; }
@@ -42,7 +43,7 @@ $content
 """
 )
 FORM = Template(
-    """<p>$description</p><p class="amount">$amount</p>$message
+    """<p>$description$shop</p><p class="amount">$amount</p>$message
 <form method="post" action="$action">
 <input type="hidden" name="client_secret" value="$secret"><input type="hidden" name="return_url" value="$return_url">
 <button class="pay" name="action" value="pay">Pay $amount</button>
@@ -142,6 +143,7 @@ def _page(thing: Thing, values: dict[str, str], *, message: str = "", status: in
     back = _back_url(thing, values)
     content = FORM.substitute(
         description=escape(_description(thing)),
+        shop=f"<br>Shop {escape(thing['metadata']['shop_id'])}" if "shop_id" in thing["metadata"] else "",
         amount=escape(currencies.formatted(_amount(thing), thing["currency"])),
         message=f'<p role="alert">{escape(message)} Nothing was paid; you can try again.</p>' if message else "",
         action=escape(f"/pay/{thing['id']}"),
