@@ -19,19 +19,20 @@ from flashsale.core.transactions import defer_to_commit
 CLAIMANTS_SHOWN = 10
 
 _FIND = "SELECT payment_id, order_id, proved_by FROM checkout_provedpaymentid WHERE payment_id = ANY(%s::text[])"
-# A proof by an event that names its order replaces one by a token, for the same order or another one.
+# A proof replaces one for another order, and one by a token; of two for one order the shop's own attempt is kept.
 _PROVE = """
 INSERT INTO checkout_provedpaymentid (payment_id, order_id, proved_by, proved_at)
-SELECT payment_id, order_id, 'event', %s FROM unnest(%s::text[], %s::uuid[]) AS proved (payment_id, order_id)
+SELECT payment_id, order_id, %s, %s FROM unnest(%s::text[], %s::uuid[]) AS proved (payment_id, order_id)
 ON CONFLICT (payment_id) DO UPDATE SET order_id = excluded.order_id, proved_by = excluded.proved_by,
     proved_at = excluded.proved_at
-WHERE (checkout_provedpaymentid.order_id, checkout_provedpaymentid.proved_by) <> (excluded.order_id, 'event')
+WHERE checkout_provedpaymentid.order_id <> excluded.order_id OR checkout_provedpaymentid.proved_by = 'token'
+    OR (checkout_provedpaymentid.proved_by, excluded.proved_by) = ('event', 'attempt')
 """
 
 
 @dataclass(frozen=True)
 class Proof:
-    """The order that a payment id belongs to, and whether an event or a token proved it."""
+    """The order that a payment id belongs to, and what proved it: an attempt, an event or a token."""
 
     order_id: UUID
     proved_by: str
@@ -82,7 +83,7 @@ def prove_by_tokens(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> Non
 def prove_by_events(proved: Mapping[str, UUID], *, now: datetime) -> None:
     """Record payment ids for the orders that events named with them, with the COMMIT; see `prove_by_event`."""
     if proved:
-        defer_to_commit(_proof_by_events(proved, now=now))
+        defer_to_commit(_proof(proved, by=ProvedPaymentId.By.EVENT, now=now))
 
 
 def prove_by_event(payment_id: str, order_id: UUID, *, now: datetime) -> None:
@@ -91,11 +92,19 @@ def prove_by_event(payment_id: str, order_id: UUID, *, now: datetime) -> None:
     Runs inside a transaction that holds the id's reference lock. Whether another order's proof may be replaced is the
     caller's decision. An id that an event proved for the same order keeps that proof.
     """
-    send([_proof_by_events({payment_id: order_id}, now=now)])
+    send([_proof({payment_id: order_id}, by=ProvedPaymentId.By.EVENT, now=now)])
 
 
-def _proof_by_events(proved: Mapping[str, UUID], *, now: datetime) -> Statement:
-    return Statement(_PROVE, [now, array(proved), array(proved.values())])
+def prove_by_attempt(payment_id: str, order_id: UUID, *, now: datetime) -> None:
+    """Record the id of a payment that the shop made for an order; outweighs every other proof.
+
+    Runs inside a transaction that holds the id's reference lock. Sent with the COMMIT.
+    """
+    defer_to_commit(_proof({payment_id: order_id}, by=ProvedPaymentId.By.ATTEMPT, now=now))
+
+
+def _proof(proved: Mapping[str, UUID], *, by: ProvedPaymentId.By, now: datetime) -> Statement:
+    return Statement(_PROVE, [by.value, now, array(proved), array(proved.values())])
 
 
 def orders_with(payment_id: str) -> list[tuple[UUID, bool]]:

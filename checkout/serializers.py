@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from checkout.holds.reading import HoldView
 from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH, Hold, Order
-from checkout.orders.reading import OrderView
+from checkout.orders.reading import OrderView, PaymentView
 from flashsale.core import money
 from flashsale.core.limits import MAX_ID
 from flashsale.core.rest.fields import MONEY, MomentField, StrictIntegerField, StrictTextField, StrictUUIDField
@@ -77,6 +77,17 @@ class HoldOut(ResponseSerializer):
         return math.ceil((view.hold.expires_at - view.read_at).total_seconds())
 
 
+class PaymentOfOrderOut(ResponseSerializer):
+    """The payment that the shop made for an order; `POST /orders/{id}/payment` answers with what pays it."""
+
+    provider = serializers.CharField()
+    kind = serializers.CharField(help_text="`payment_intent` or `checkout_session`.")
+    status = serializers.CharField(
+        help_text="`creating`, `open` (it can be paid), `closing`, `closed`, `succeeded`, or `failed`."
+    )
+    pay_until = MomentField(help_text="Until when it can be paid.")
+
+
 class OrderOut(ResponseSerializer):
     """A hold that its buyer decided to pay for, at the price of the moment when the hold was placed."""
 
@@ -103,7 +114,13 @@ class OrderOut(ResponseSerializer):
     paid_at = MomentField(source="order.paid_at", allow_null=True)
     refund = serializers.SerializerMethodField(help_text="Null; `due`: money goes back; `done`: it went back.")
     refunded_amount = serializers.SerializerMethodField(help_text="What went back so far.")
+    payment = serializers.SerializerMethodField(help_text="The last payment that the shop made for it, or null.")
     created_at = MomentField(source="order.created_at")
+
+    @extend_schema_field(PaymentOfOrderOut(allow_null=True))
+    def get_payment(self, view: OrderView) -> dict[str, Any] | None:
+        payment: PaymentView | None = view.payment
+        return PaymentOfOrderOut.data_of(payment) if payment else None
 
     @extend_schema_field(MONEY)
     def get_unit_price(self, view: OrderView) -> str:

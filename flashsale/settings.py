@@ -209,7 +209,10 @@ REDIS_TIMEOUT_SECONDS = 0.25
 ALIVE_FILE = env.new_file("ALIVE_FILE")
 
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ROUTES = {"checkout.tasks.expire_*": {"queue": "expiry"}}
+CELERY_TASK_ROUTES = {
+    "checkout.tasks.expire_*": {"queue": "expiry"},
+    "payments.tasks.start_and_close_*": {"queue": "payments"},
+}
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SOFT_TIME_LIMIT = 90
 # A task is acknowledged before it runs: the beat sends it again anyway, and a lost one must not delay a restart.

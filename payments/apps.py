@@ -10,9 +10,11 @@ class PaymentsConfig(AppConfig):
         from checkout import order_money as money
         from checkout import order_story as story
         from checkout import orders
-        from payments import checks, inbox, order_money, order_story, sale_figures
+        from payments import attempt_records, checks, inbox, order_money, order_story, sale_figures
 
         orders.register_creation_hook(inbox.early_events_query)
+        orders.register_payment(attempt_records.shown_payment)
+        orders.register_leaving_hook(attempt_records.leave)
         story.register(order_story.story_of)
         money.register(order_money.read)
         figures.register(sale_figures.of_payments, permission="checkout.view_order")

@@ -1,10 +1,20 @@
-"""Answers to payment providers."""
+"""Answers to payment providers, and bodies about the payments that the shop makes."""
 
+import math
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.request import validate_host
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from flashsale.core.rest.serializers import ResponseSerializer
+from flashsale.core.refusals import InvalidRequest
+from flashsale.core.rest.fields import MomentField, StrictTextField
+from flashsale.core.rest.serializers import RequestSerializer, ResponseSerializer
+from payments.attempts import AttemptView
 from payments.inbox import Receipt
-from payments.models import WebhookEvent
+from payments.models import URL_LENGTH, PaymentAttempt, WebhookEvent
 
 REPLAY_MESSAGE = "Already handled"
 MESSAGES: dict[str, str] = {
@@ -46,3 +56,80 @@ class ReceiptOut(ResponseSerializer):
     def get_payment_id(self, receipt: Receipt) -> str | None:
         order = receipt.event.order
         return receipt.event.payment_ref or (order.payment_id if order else None)
+
+
+class StartPayment(RequestSerializer):
+    """`return_url` is where hosted checkout sends the buyer back to. No other member is taken."""
+
+    return_url = StrictTextField(max_length=URL_LENGTH, required=False)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        unknown = data.keys() - self.fields.keys() if isinstance(data, dict) else ()
+        if unknown:
+            message = "This member is not taken: the amount and all else are the order's."
+            raise serializers.ValidationError({name: [message] for name in unknown}, code="unknown")
+        members: dict[str, Any] = super().to_internal_value(data)
+        if "return_url" in members:
+            check_return_url(members["return_url"])
+        return members
+
+
+def check_return_url(url: str) -> None:
+    """Raise `InvalidRequest` unless a buyer may be sent back to this address."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    schemes = ("https", "http") if settings.LOCAL_MODE else ("https",)
+    is_plain = url.isascii() and url.isprintable() and " " not in url and "\\" not in url
+    if not is_plain or parts.scheme not in schemes or parts.username is not None or not host:
+        raise InvalidRequest("This must be an https address.", pointer="#/return_url", error_code="not_an_address")
+    of_origins = [urlsplit(origin).hostname or "" for origin in settings.CORS_ALLOWED_ORIGINS]
+    if not validate_host(host, [*settings.ALLOWED_HOSTS, *of_origins, *settings.PAYMENT_RETURN_HOSTS]):
+        raise InvalidRequest(
+            "Its host is none to which buyers may return.", pointer="#/return_url", error_code="unknown_host"
+        )
+
+
+class PaymentOut(ResponseSerializer):
+    """What a storefront needs to take a payment."""
+
+    provider = serializers.CharField(source="attempt.provider")
+    kind = serializers.CharField(source="attempt.kind", help_text="`payment_intent` or `checkout_session`.")
+    status = serializers.CharField(
+        source="attempt.status", help_text="`open`: it can be paid; `creating`: ask again after `Retry-After`."
+    )
+    client_secret = serializers.SerializerMethodField(
+        help_text="With it the buyer's browser pays a payment intent; null while it is `creating`, and of a session."
+    )
+    url = serializers.SerializerMethodField(help_text="The page of a session; null otherwise.")
+    publishable_key = serializers.SerializerMethodField(help_text="The shop's key for the provider's script.")
+    pay_until = MomentField(source="attempt.pay_until", help_text="Until when it can be paid; then it is closed.")
+    pay_until_in_seconds = serializers.SerializerMethodField(help_text="Whole seconds until `pay_until`, rounded down.")
+
+    @extend_schema_field({"type": ["string", "null"]})
+    def get_client_secret(self, view: AttemptView) -> str | None:
+        is_intent = view.attempt.kind == PaymentAttempt.Kind.PAYMENT_INTENT
+        return view.attempt.client_secret if is_intent and view.is_open else None
+
+    @extend_schema_field({"type": ["string", "null"]})
+    def get_url(self, view: AttemptView) -> str | None:
+        return view.attempt.url or None if view.is_open else None
+
+    def get_publishable_key(self, view: AttemptView) -> str:
+        return settings.STRIPE_PUBLISHABLE_KEY
+
+    def get_pay_until_in_seconds(self, view: AttemptView) -> int:
+        return max(0, math.floor((view.attempt.pay_until - view.read_at).total_seconds()))
+
+
+class OrderPaymentOut(ResponseSerializer):
+    """The payment of an order."""
+
+    order_id = serializers.UUIDField(source="attempt.order_id")
+    payment = serializers.SerializerMethodField()
+
+    @extend_schema_field(PaymentOut)
+    def get_payment(self, view: AttemptView) -> dict[str, Any]:
+        return PaymentOut.data_of(view)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from payments import inbox, refunds, retention
+from payments import attempts, inbox, refunds, retention
 from payments.inbox.retrying import DUE_BATCH_ROWS
 
 MAX_BATCHES = 100
@@ -20,6 +20,18 @@ def reconcile_webhook_events() -> None:
 def refund_payments() -> None:
     """Refund what is due through the providers that are set up for it."""
     refunds.send_due()
+
+
+@shared_task
+def start_and_close_payments() -> None:
+    """Make and close, at their provider, the payments of orders whose time has come."""
+    attempts.run_due()
+
+
+@shared_task
+def look_up_payments() -> None:
+    """Ask the provider about payments that it has not told of for a while."""
+    attempts.look_up_due()
 
 
 @shared_task

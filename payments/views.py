@@ -1,22 +1,29 @@
-"""Webhooks of payment providers over HTTP."""
+"""Webhooks of payment providers, and payments that the shop makes, over HTTP."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import IO, Any
+from uuid import UUID
 
 from django.http import HttpResponse
-from rest_framework import views
+from rest_framework import views, viewsets
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from checkout.serializers import OrderOut
+from flashsale.core.identifiers import parse_uuid
 from flashsale.core.refusals import InvalidRequest, NotFound
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.parsing import read_body
 from flashsale.core.rest.views import AcyclicView, json_response
-from payments import inbox
+from payments import attempts, inbox
 from payments.providers import DEFAULT_PROVIDER, PROVIDERS
 from payments.providers.base import UnusableBody
-from payments.serializers import ReceiptOut
+from payments.serializers import OrderPaymentOut, ReceiptOut, StartPayment
+
+# A payment that is being made is asked for again after so many seconds.
+RETRY_AFTER_SECONDS = 1
 
 
 class RawJSONParser(BaseParser):
@@ -51,3 +58,32 @@ class WebhookView(AcyclicView, views.APIView):
         # The event waits for its order or the worker, or it is done.
         status = HTTPStatus.ACCEPTED if receipt.event.is_undecided else HTTPStatus.OK
         return json_response(ReceiptOut.data_of(receipt), status=status, headers=headers)
+
+
+class OrderPaymentViewSet(AcyclicView, viewsets.ViewSet):
+    """The payment of an order, made by the shop at its provider. Knowing the order's id is the permission."""
+
+    http_method_names = HTTP_METHODS
+    rate_scopes = {"create": "changes", "check": "changes"}
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def create(self, request: Request, pk: str) -> HttpResponse:
+        body = StartPayment.validated(request.data)
+        view = attempts.request(_order_id(pk), **body)
+        data = OrderPaymentOut.data_of(view)
+        if not view.is_open:
+            return json_response(data, status=HTTPStatus.ACCEPTED, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        return json_response(data, status=HTTPStatus.CREATED if view.is_new else HTTPStatus.OK)
+
+    def check(self, request: Request, pk: str) -> HttpResponse:
+        return json_response(OrderOut.data_of(attempts.check(_order_id(pk))))
+
+
+def _order_id(text: str) -> UUID:
+    value = parse_uuid(text)
+    if value is None:
+        raise NotFound
+    return value

@@ -3,10 +3,11 @@
 from checkout.orders.batching import submit
 from checkout.orders.creation_hook import ApplyEarlyEvents, register_creation_hook
 from checkout.orders.ending import cancel, expire_due, mark_cancelled, reclaim, revoke
+from checkout.orders.leaving_hook import register_leaving_hook
 from checkout.orders.locking import lock, lock_stocks, locking_query
 from checkout.orders.paying import mark_all_paid, mark_paid, prove_payment, record_paid, set_refund_state
 from checkout.orders.placing import place, place_batch
-from checkout.orders.reading import OrderView, get
+from checkout.orders.reading import OrderView, PaymentView, get, register_payment
 from checkout.orders.refusals import (
     OrderAlreadyPaid,
     OrderNotPaid,
@@ -26,6 +27,7 @@ __all__ = [
     "OrderRequest",
     "OrderView",
     "PaymentIdInUse",
+    "PaymentView",
     "RestockTooLarge",
     "StaleOrderError",
     "cancel",
@@ -43,6 +45,8 @@ __all__ = [
     "reclaim",
     "record_paid",
     "register_creation_hook",
+    "register_leaving_hook",
+    "register_payment",
     "restock",
     "revoke",
     "set_refund_state",

@@ -1,11 +1,15 @@
-"""Orders as answers show them."""
+"""Orders as answers show them.
 
+Checkout does not import payments, which registers here the expression that reads what is shown of an order's payment.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import JSONField, QuerySet, Subquery, Value
 from django.db.models.functions import Now
 
 from checkout.models import Order
@@ -18,19 +22,31 @@ if TYPE_CHECKING:
 
     class _Annotations(TypedDict):
         read_at: datetime
+        payment: dict[str, str] | None
 
     AnnotatedOrder = WithAnnotations[Order, _Annotations]
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaymentView:
+    """What answers show of the payment that the shop made for an order."""
+
+    provider: str
+    kind: str
+    status: str
+    pay_until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class OrderView:
-    """An order at database time `read_at`.
+    """An order at database time `read_at`, with its last payment where the shop made one.
 
     `is_replayed`: an earlier request with the same Idempotency-Key placed it.
     """
 
     order: Order
     read_at: datetime
+    payment: PaymentView | None = None
     is_replayed: bool = False
 
     @property
@@ -45,7 +61,24 @@ def get(order_id: UUID) -> OrderView:
     order = _annotated(Order.objects.filter(pk=order_id)).first()
     if order is None:
         raise NotFound(NO_SUCH_ORDER)
-    return OrderView(order=order, read_at=order.read_at)
+    return OrderView(order=order, read_at=order.read_at, payment=_payment_of(order.payment))
+
+
+# Returns the expression of an order's payment, as JSON with the members of `PaymentView`; None without one.
+PaymentExpression = Callable[[], Subquery]
+
+
+@dataclass
+class _Registration:
+    expression: PaymentExpression | None = None
+
+
+_registration = _Registration()
+
+
+def register_payment(expression: PaymentExpression) -> None:
+    """Show in answers what `expression` reads of an order's payment."""
+    _registration.expression = expression
 
 
 def replayed(order: Order, read_at: datetime) -> OrderView:
@@ -54,4 +87,13 @@ def replayed(order: Order, read_at: datetime) -> OrderView:
 
 
 def _annotated(orders: QuerySet[Order]) -> "QuerySet[AnnotatedOrder]":
-    return orders.annotate(read_at=Now())
+    expression = _registration.expression
+    payment = expression() if expression else Value(None, output_field=JSONField())
+    return orders.annotate(read_at=Now(), payment=payment)
+
+
+def _payment_of(members: dict[str, str] | None) -> PaymentView | None:
+    if members is None:
+        return None
+    pay_until = datetime.fromisoformat(members["pay_until"])
+    return PaymentView(**members | {"pay_until": pay_until})  # type: ignore[arg-type]  # the others are texts

@@ -1,4 +1,7 @@
-"""The only writer of an order's columns after its creation: each change of status is conditional on the old one."""
+"""The only writer of an order's columns after its creation: each change of status is conditional on the old one.
+
+With each change of status goes what `leaving_hook` adds to it.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -8,6 +11,7 @@ from uuid import UUID
 from django.db import connection
 
 from checkout.models import Order
+from checkout.orders.leaving_hook import leave_pending
 from checkout.orders.refusals import StaleOrderError
 from flashsale.core.statements import array
 
@@ -27,6 +31,7 @@ def pay(order: Order, *, payment_id: str | None, now: datetime) -> None:
     old_status = order.status
     order.status, order.paid_at, order.payment_id = Order.Status.PAID, now, payment_id or order.payment_id
     _store(order, old_status, "paid_at", "payment_id")
+    leave_pending([(order.pk, payment_id)])
 
 
 def pay_all(payments: Sequence[tuple[Order, str | None]], *, now: datetime) -> None:
@@ -42,6 +47,7 @@ def pay_all(payments: Sequence[tuple[Order, str | None]], *, now: datetime) -> N
             raise StaleOrderError(
                 f"{len(payments) - cursor.rowcount} of {len(payments)} orders were no longer pending, or had no stock"
             )
+    leave_pending([(order.pk, payment_id) for order, payment_id in payments])
     for order, payment_id in payments:
         order.status, order.paid_at, order.payment_id = Order.Status.PAID, now, payment_id or order.payment_id
 
@@ -51,6 +57,7 @@ def cancel(order: Order, *, now: datetime) -> None:
     old_status = order.status
     order.status, order.closed_at = Order.Status.CANCELLED, now
     _store(order, old_status, "closed_at")
+    leave_pending([(order.pk, None)])
 
 
 def expire(order: Order, *, now: datetime) -> None:
@@ -58,6 +65,7 @@ def expire(order: Order, *, now: datetime) -> None:
     old_status = order.status
     order.status, order.closed_at = Order.Status.EXPIRED, now
     _store(order, old_status, "closed_at")
+    leave_pending([(order.pk, None)])
 
 
 def expire_all(order_ids: Collection[UUID], *, now: datetime) -> None:
@@ -65,6 +73,7 @@ def expire_all(order_ids: Collection[UUID], *, now: datetime) -> None:
     pending = Order.objects.filter(pk__in=order_ids, status=Order.Status.PENDING_PAYMENT)
     if pending.update(status=Order.Status.EXPIRED, closed_at=now) != len(order_ids):
         raise StaleOrderError("an overdue order had already left `pending_payment`")
+    leave_pending([(order_id, None) for order_id in order_ids])
 
 
 def show_payment(order: Order, payment_id: str) -> None:

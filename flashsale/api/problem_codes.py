@@ -17,7 +17,7 @@ from catalog import inventory, sales
 from checkout import holds, idempotency, orders
 from flashsale.api import authentication
 from flashsale.core import refusals
-from payments import inbox
+from payments import attempts, inbox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +202,21 @@ SPECIFIC = (
     _of(
         orders.PaymentIdInUse, HTTPStatus.CONFLICT,
         "Another order has this payment id.", "Make a payment of its own for each order.",
+    ),
+    _of(
+        attempts.PaymentClosed, HTTPStatus.CONFLICT,
+        "The order's payment was closed at `pay_until`, before the order expires.", "Place a new hold and order it.",
+    ),
+    _of(
+        attempts.PaymentNotPossible, HTTPStatus.CONFLICT,
+        "The shop cannot take this payment: no provider is configured, it does not take the amount or the currency, it"
+        " refused, or the order has another payment.",
+        "Do not repeat the request; `detail` says why.",
+    ),
+    _of(
+        attempts.PaymentProviderUnavailable, HTTPStatus.SERVICE_UNAVAILABLE,
+        "So many buyers wait for the payment provider that this one could not pay in time; nothing was stored.",
+        "Repeat the request after `Retry-After`.",
     ),
     _of(
         idempotency.IdempotencyKeyReused, HTTPStatus.UNPROCESSABLE_ENTITY,

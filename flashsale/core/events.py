@@ -55,6 +55,10 @@ EVENTS: dict[str, _Kind] = {
     "order_cancelled": _kind("orders_cancelled", "Orders cancelled"),
     "orders_expired": _kind("orders_expired", "Orders whose payment window ended"),
     "refund_due": _kind("refunds_due", "Payments that have to be refunded, by reason", "reason", level=logging.WARNING),
+    "payment_opened": _kind("payment_attempts_opened", "Payments that the shop made at a provider"),
+    "payment_attempt_ended": _kind(
+        "payment_attempts_ended", "Payments of the shop that were paid, closed, or refused by the provider", "status"
+    ),
     "payment_refunded": _kind("payments_refunded", "Payments refunded in full"),
     "payment_partly_refunded": _kind("payments_partly_refunded", "Refunds of a part of a payment that were recorded"),
     "units_restocked": _kind("restocks", "Refunds that put units of a paid order back on sale"),

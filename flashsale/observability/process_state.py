@@ -20,6 +20,7 @@ IN_FLIGHT = {
     "payments.inbox.batching.delivery_batcher": "deliveries to store",
     "payments.inbox.batching.payment_batcher": "events to process",
     "payments.inbox.receiving._deliveries": "threads that store or process deliveries",
+    "payments.attempts.asking._asking": "requests that may wait for a payment provider",
     "payments.inbox.batching._locks": "threads that may wait for locked rows to apply payments",
 }
 
@@ -32,6 +33,7 @@ REMEMBERED = {
     "catalog.snapshots.stored._breaker": "circuit breaker",
     "catalog.snapshots.stored._script": "scripts, registered once with the Redis client",
     "checkout.audit._breaker": "circuit breaker",
+    "payments.attempts.inquiries._breaker": "circuit breaker",
     "flashsale.api.rate_limits._breaker": "circuit breaker",
     "flashsale.observability.heartbeat._breaker": "circuit breaker",
     "flashsale.staff.logins.limits._breaker": "circuit breaker",

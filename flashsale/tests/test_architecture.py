@@ -26,7 +26,7 @@ WRITERS = {
     "refund": ("checkout/orders/transitions.py",),
     "paid_at": ("checkout/orders/transitions.py",),
     "closed_at": ("checkout/orders/transitions.py",),
-    "ended_at": ("checkout/holds/ending.py",),
+    "ended_at": ("checkout/holds/ending.py", "payments/attempt_records.py"),
     "next_attempt_at": ("payments/inbox/deliveries.py", "payments/inbox/processing.py"),
     "processed_at": ("payments/inbox/deliveries.py", "payments/inbox/processing.py"),
     "refunded_amount": ("payments/payment_records.py", "checkout/orders/transitions.py"),
@@ -39,7 +39,7 @@ WRITING_CALLS = {"update", "create", "bulk_create", "Stock", "Hold", "Order", "W
 STATUS_WRITERS = {
     "checkout/holds/ending.py", "checkout/orders/transitions.py", "payments/inbox/deliveries.py",
     "payments/inbox/processing.py", "payments/payment_records.py", "payments/disputes.py",
-    "payments/refunds/attempts.py", "payments/refunds/recording.py",
+    "payments/refunds/attempts.py", "payments/refunds/recording.py", "payments/attempt_records.py",
 }  # fmt: skip
 
 

@@ -25,8 +25,8 @@ BATCH = 16
 # Round trips and statements, BEGIN and COMMIT among them.
 HOLD = (2, 6)
 ORDER = (3, 8)
-STORED, PROCESSED = (2, 6), (3, 13)
-WEBHOOK = (5, 19)
+STORED, PROCESSED = (2, 6), (3, 14)
+WEBHOOK = (5, 20)
 
 
 @pytest.fixture(autouse=True)

@@ -152,6 +152,7 @@ def _new_event(delivery: Delivery, new_id: int, *, is_id_reused: bool, now: date
         hold_ref=message.hold_id,
         payment_ref=message.payment_id,
         refund_ref=message.refund_id,
+        attempt_ref=message.attempt_id,
         amount=message.amount,
         amount_is_total=message.amount_is_total,
         currency=message.currency,

@@ -1,6 +1,6 @@
 """Events of payment providers, payments that the shop starts, money taken, refunds and disputes."""
 
-from payments.models.attempts import EventCursor, PaymentAttempt, RequestSlot
+from payments.models.attempts import URL_LENGTH, EventCursor, PaymentAttempt, RequestSlot
 from payments.models.disputes import Dispute
 from payments.models.events import NAMING, WebhookEvent
 from payments.models.lengths import (
@@ -25,6 +25,7 @@ __all__ = [
     "REFUND_ID_LENGTH",
     "REFUND_IS_DUE",
     "TYPE_LENGTH",
+    "URL_LENGTH",
     "Dispute",
     "EventCursor",
     "Payment",

@@ -90,6 +90,7 @@ class WebhookEvent(models.Model):
     hold_ref = models.UUIDField(null=True, blank=True)
     payment_ref = models.CharField(max_length=PAYMENT_ID_LENGTH, null=True, blank=True)
     refund_ref = models.CharField(max_length=REFUND_ID_LENGTH, null=True, blank=True)
+    attempt_ref = models.UUIDField(null=True, blank=True, help_text="The shop's own attempt to take the payment.")
     amount = models.DecimalField(
         max_digits=money.MAX_DIGITS, decimal_places=money.DECIMAL_PLACES, null=True, blank=True
     )

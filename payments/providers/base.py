@@ -30,7 +30,7 @@ class Message:
     used is None and `malformed` names the first such field. `amount` is in units of `currency`, not in minor units;
     of a refund it is what this refund gave back, or with `amount_is_total` what all refunds did so far.
     `occurred_at` is when it happened, where the provider says so. `fingerprint` is equal for two messages with the
-    same content.
+    same content. `attempt_id` is what the shop wrote into the metadata of a payment that it made.
     """
 
     event_id: str
@@ -41,6 +41,7 @@ class Message:
     hold_id: UUID | None = None
     payment_id: str | None = None
     refund_id: str | None = None
+    attempt_id: UUID | None = None
     amount: Decimal | None = None
     amount_is_total: bool = False
     currency: str = ""

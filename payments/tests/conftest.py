@@ -79,3 +79,16 @@ def due(api, order) -> Payment:
     orders.cancel(order.pk)
     assert outcome(send(api, event("payment_intent.succeeded", intent(order)))) == "applied"
     return Payment.objects.get()
+
+
+@pytest.fixture
+def provider(settings):
+    """A local provider at which the shop makes payments, in a deployment as in local mode."""
+    with running(api_key="sk_test_local", requests_per_second=10_000) as local:
+        settings.STRIPE_API_BASE = local.url
+        settings.STRIPE_API_KEY, settings.STRIPE_PUBLISHABLE_KEY = "sk_test_local", "pk_test_local"
+        settings.STRIPE_LIVEMODE = False
+        settings.SHOP_ID, settings.SHOP_MAKES_PAYMENTS = "shop-1", True
+        settings.STRIPE_WEBHOOK_SECRETS = ["whsec_local"]
+        settings.STRIPE_REQUESTS_PER_SECOND = 1_000
+        yield local

@@ -4,6 +4,7 @@ from django.conf import settings
 
 from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH
 from flashsale.core.limits import MAX_ID, MAX_INTEGER
+from payments.models import URL_LENGTH
 
 UUID = {"type": "string", "format": "uuid"}
 # Text that PostgreSQL can store.
@@ -31,6 +32,16 @@ PLACE_HOLD = {
     "required": ["product_id"],
     "oneOf": [{"required": ["quantity"]}, {"required": ["qty"]}],
 }
+START_PAYMENT = {
+    "type": "object",
+    "properties": {
+        "return_url": {
+            "type": "string", "format": "uri", "minLength": 1, "maxLength": URL_LENGTH,
+            "description": "Where hosted checkout sends the buyer back to: https, and a host of the shop.",
+        },
+    },
+    "additionalProperties": False,
+}  # fmt: skip
 PAYMENT_ID = {"type": ["string", "null"], "minLength": 1, "maxLength": PAYMENT_ID_LENGTH, "pattern": "^[^\\u0000]+$"}
 PLACE_ORDER = {
     "type": "object",

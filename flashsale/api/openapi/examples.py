@@ -14,6 +14,7 @@ from flashsale.api.problem_codes import Problem
 HOLD_ID = "3449d7ac-f15f-4ad7-bac0-10c04740f35a"
 ORDER_ID = "f38776b2-ed4a-4592-a048-04ac10132827"
 PLACED_AT, EXPIRES_AT = "2026-11-20T12:00:00.000000Z", "2026-11-20T12:02:00.000000Z"
+PAY_UNTIL = "2026-11-20T12:14:45.000000Z"
 ORDERED_AT, DUE_AT = "2026-11-20T12:00:30.000000Z", "2026-11-20T12:15:30.000000Z"
 
 PRODUCT = {
@@ -30,8 +31,16 @@ PLACE_ORDER = {"hold_id": HOLD_ID}
 ORDER = {
     "order_id": ORDER_ID, "hold_id": HOLD_ID, "product_id": 1, "quantity": 2, "unit_price": "29.99",
     "total_amount": "59.98", "currency": "USD", "status": "pending_payment", "payment_due_at": DUE_AT, "refund": None,
-    "refunded_amount": "0.00", "created_at": ORDERED_AT,
+    "refunded_amount": "0.00", "payment": None, "created_at": ORDERED_AT,
 }  # fmt: skip
+PAYMENT = {
+    "order_id": ORDER_ID,
+    "payment": {
+        "provider": "stripe", "kind": "payment_intent", "status": "open", "client_secret": "pi_123_secret_456",
+        "url": None, "publishable_key": "pk_test_123", "pay_until": PAY_UNTIL, "pay_until_in_seconds": 855,
+    },
+}  # fmt: skip
+PAYMENT_CREATING = PAYMENT | {"payment": PAYMENT["payment"] | {"status": "creating", "client_secret": None}}
 CANCELLED = ORDER | {"status": "cancelled"}
 EVENT = {
     "idempotency_key": "evt_1", "status": "success", "order_id": ORDER_ID, "payment_id": "pay_123", "amount": "59.98",

@@ -8,9 +8,9 @@ from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_serializer
 
 from catalog.serializers import ProductOut
-from checkout.serializers import HoldOut, OrderOut
+from checkout.serializers import HoldOut, OrderOut, PaymentOfOrderOut
 from flashsale.api.openapi import examples
-from flashsale.api.openapi.bodies import PLACE_HOLD, PLACE_ORDER
+from flashsale.api.openapi.bodies import PLACE_HOLD, PLACE_ORDER, START_PAYMENT
 from flashsale.api.openapi.parts import (
     ANY_CLIENT_REQUEST,
     ANY_REQUEST,
@@ -29,9 +29,13 @@ from flashsale.api.openapi.parts import (
     success,
 )
 from payments.providers import PROVIDERS
-from payments.serializers import ReceiptOut
+from payments.serializers import OrderPaymentOut, PaymentOut, ReceiptOut
 
-for name, serializer in {"Product": ProductOut, "Hold": HoldOut, "Order": OrderOut, "Receipt": ReceiptOut}.items():
+NAMES = {
+    "Product": ProductOut, "Hold": HoldOut, "Order": OrderOut, "PaymentOfOrder": PaymentOfOrderOut,
+    "OrderPayment": OrderPaymentOut, "Payment": PaymentOut, "Receipt": ReceiptOut,
+}  # fmt: skip
+for name, serializer in NAMES.items():
     extend_schema_serializer(component_name=name)(serializer)
 
 
@@ -134,6 +138,37 @@ describe_view(
         | problems(
             "not_found", "order_already_paid", "order_not_pending", "outcome_unknown", "throttled", *ANY_CLIENT_REQUEST,
         ),
+    ),
+)  # fmt: skip
+
+
+describe_view(
+    "payments.views.OrderPaymentViewSet",
+    create=extend_schema(
+        operation_id="payOrder", summary="Make the payment of an order", tags=["orders"],
+        description="The shop makes the payment at its provider, for the order's amount, and answers with what the"
+        " buyer pays with. Repeated, it answers the same payment; `creating` means that the provider has not answered"
+        " yet: ask again.",
+        parameters=[
+            id_in_path("order"), *rate_limit_headers("changes"),
+            response_header("Retry-After", "Seconds after which to ask again.", 202),
+        ],
+        request={"application/json": START_PAYMENT}, examples=[examples.of_request({})],
+        responses=success(OrderPaymentOut, "It can be paid, for the first time", examples.PAYMENT, status=201)
+        | success(OrderPaymentOut, "The same payment", examples.PAYMENT)
+        | success(OrderPaymentOut, "It is being made", examples.PAYMENT_CREATING, status=202)
+        | problems(
+            "not_found", "order_already_paid", "order_not_pending", "payment_closed", "payment_not_possible",
+            "payment_provider_unavailable", "outcome_unknown", "throttled", *WITH_A_BODY, *ANY_CLIENT_REQUEST,
+        ),
+    ),
+    check=extend_schema(
+        operation_id="checkPayment", summary="Ask the provider about an order's payment", tags=["orders"], request=None,
+        description="For the page to which a buyer returns from paying. The provider is asked at most once in 5 seconds"
+        " for an order.",
+        parameters=[id_in_path("order"), *rate_limit_headers("changes")],
+        responses=success(OrderOut, "The order as it is known", examples.ORDER)
+        | problems("not_found", "outcome_unknown", "throttled", *ANY_CLIENT_REQUEST),
     ),
 )  # fmt: skip
 

@@ -29,6 +29,11 @@ def deliveries() -> int:
     return max(1, settings.WEB_REQUESTS * 3 // 16)
 
 
+def provider_requests() -> int:
+    """Return how many requests may wait for a payment provider at once: a quarter of the threads."""
+    return max(1, WORKER_THREADS // 4)
+
+
 def penalized_requests() -> int:
     """Return how many requests of addresses over a limit of failures may wait, to be processed one at a time."""
     return max(1, settings.WEB_REQUESTS // 16)

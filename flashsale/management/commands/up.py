@@ -160,6 +160,7 @@ def _programs(port: int) -> list[Program]:
             for name, argv in {
                 "worker": ["worker", "-Q", "celery", "-c", "2", "-n", "default@%h"],
                 "worker-expiry": ["worker", "-Q", "expiry", "-c", "1", "-n", "expiry@%h"],
+                "worker-payments": ["worker", "-Q", "payments", "-c", "2", "-n", "payments@%h"],
                 "beat": ["beat"],
             }.items()
         ),

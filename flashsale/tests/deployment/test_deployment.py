@@ -22,9 +22,10 @@ from flashsale.tests.support.deployed import (
     stopping,
 )
 from flashsale.tests.support.processes import PROJECT, free_port, wait_until
+from payments.attempts import due
 
 ONE_SHOT = {"migrate"}
-OURS = {"web", "pay", "worker", "worker-expiry", "beat", "migrate"}
+OURS = {"web", "pay", "worker", "worker-expiry", "worker-payments", "beat", "migrate"}
 SECRET_SETTINGS = {
     "SECRET_KEY", "DATABASE_PASSWORD", "STANDARD_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_KEY",
     "METRICS_TOKEN",
@@ -140,8 +141,9 @@ def connections_of(name: str) -> int:
     replicas = service.get("deploy", {}).get("replicas", 1)
     command = service.get("command", [])
     if "worker" in command:
-        # Each process of the pool, and their parent.
-        return replicas * (int(command[command.index("-c") + 1]) + 1)
+        # Each process of the pool with its threads, and their parent.
+        threads = due.THREADS if command[command.index("-Q") + 1] == "payments" else 0
+        return replicas * (int(command[command.index("-c") + 1]) * (1 + threads) + 1)
     if command:
         return replicas
     processes = int(environment.get("WEB_WORKERS", server.WORKERS))
@@ -153,7 +155,8 @@ def test_all_connections_together_are_below_max_connections():
 
     needed = {name: connections_of(name) for name in sorted(OURS)}
 
-    assert needed == {"beat": 1, "migrate": 1, "pay": 24, "web": 48, "worker": 3, "worker-expiry": 2}
+    of_workers = {"worker": 3, "worker-expiry": 2, "worker-payments": 19}
+    assert needed == {"beat": 1, "migrate": 1, "pay": 24, "web": 48} | of_workers
     assert sum(needed.values()) + RESERVED_CONNECTIONS <= given
 
 
@@ -162,10 +165,10 @@ def test_the_grace_period_covers_the_longest_request_or_task():
         return int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
 
     assert min(seconds("web"), seconds("pay")) > server.STOP_SECONDS
-    assert min(seconds("worker"), seconds("worker-expiry")) > settings.CELERY_TASK_TIME_LIMIT
+    assert min(seconds(name) for name in SERVICES if name.startswith("worker")) > settings.CELERY_TASK_TIME_LIMIT
 
 
-def test_only_nginx_grafana_and_the_worker_reach_outside_and_the_databases_are_internal():
+def test_only_what_asks_stripe_nginx_and_grafana_reach_outside_and_the_databases_are_internal():
     def networks(name: str) -> set[str]:
         return set(SERVICES[name]["networks"])
 
@@ -173,7 +176,8 @@ def test_only_nginx_grafana_and_the_worker_reach_outside_and_the_databases_are_i
 
     assert open_networks == {"edge", "outside"}
     assert networks("db") == networks("valkey") == {"back"}
-    assert {name for name in SERVICES if networks(name) & open_networks} == {"nginx", "grafana", "worker"}
+    asking_stripe = {"pay", "worker", "worker-payments"}
+    assert {name for name in SERVICES if networks(name) & open_networks} == {"nginx", "grafana"} | asking_stripe
     assert not any("back" in networks(name) for name in ("nginx", "grafana"))
     assert {name for name, service in SERVICES.items() if service.get("ports")} == {"nginx", "grafana"}
     assert SERVICES["grafana"]["ports"] == ["127.0.0.1:3000:3000"]
@@ -232,7 +236,7 @@ def test_prometheus_scrapes_every_service_with_metrics():
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert found == {("web",): 8000, ("pay",): 8000} | workers
-    assert set(workers) == {("worker",), ("worker-expiry",)}
+    assert set(workers) == {("worker",), ("worker-expiry",), ("worker-payments",)}
     assert {job["authorization"]["credentials_file"] for job in jobs} == {f"{SECRETS}metrics_token"}
     assert SERVICES["prometheus"]["secrets"] == ["metrics_token"]
     assert all((PROJECT / "deploy" / name).exists() for name in config["rule_files"])

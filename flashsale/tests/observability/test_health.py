@@ -91,11 +91,11 @@ def test_without_a_database_it_is_alive_and_not_ready(client, db, monkeypatch):
 
 
 def test_every_queue_has_a_task_that_sends_heartbeats_often_enough(schedule):
-    routed = {"expiry", app.conf.task_default_queue}
+    routed = {"expiry", "payments", app.conf.task_default_queue}
 
     assert set(heartbeat.QUEUES) == routed
     for queue in heartbeat.QUEUES:
-        tasks = PeriodicTask.objects.filter(queue=queue if queue == "expiry" else None)
+        tasks = PeriodicTask.objects.filter(queue=queue if queue != "celery" else None)
         assert min(task.interval.every for task in tasks if task.interval.period == "seconds") < 10
 
 

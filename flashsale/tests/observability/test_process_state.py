@@ -17,7 +17,8 @@ PACKAGES = ("catalog", "checkout", "payments", "flashsale")
 # Filled once, when the apps are ready or their module is loaded.
 WIRING = {
     "catalog.overdue._sources", "catalog.sale_figures._registered", "checkout.orders.creation_hook._registration",
-    "checkout.order_money._readers", "checkout.order_story._registered",
+    "checkout.order_money._readers", "checkout.orders.leaving_hook._registration",
+    "checkout.orders.reading._registration", "checkout.order_story._registered",
     "flashsale.urls.api", "flashsale.core.greenlets._of_thread",
     "catalog.urls.urlpatterns", "checkout.urls.urlpatterns", "payments.urls.urlpatterns", "flashsale.urls.urlpatterns",
     "flashsale.demo_shop.urls.urlpatterns",

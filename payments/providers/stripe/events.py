@@ -54,6 +54,8 @@ ENDS_OF_DISPUTES = {
     "prevented": Dispute.Status.WON,
     "lost": Dispute.Status.LOST,
 }
+# The member of a payment's metadata with the shop's attempt.
+ATTEMPT = "attempt_id"
 # The year 3000; later times are treated as absent.
 MAX_TIMESTAMP = 32503680000
 
@@ -117,6 +119,7 @@ def _translate_known(event_id: str, event_type: str, event: dict[str, Any]) -> M
         hold_id=hold_id,
         payment_id=payment_id,
         refund_id=refund_id,
+        attempt_id=_attempt_of(subject),
         amount=amount,
         amount_is_total=kind == Kind.REFUNDED,
         currency=currency,
@@ -132,6 +135,12 @@ def _changes_nothing(event_type: str, subject: dict[str, Any]) -> bool:
         return subject.get("payment_status") != "paid"
     # Not a set: the status may be a list or an object, which has no hash.
     return event_type in REFUNDS and subject.get("status") not in REFUND_FAILED_STATUSES
+
+
+def _attempt_of(subject: dict[str, Any]) -> UUID | None:
+    """Return the attempt whose payment it is; what is no id was not written by the shop."""
+    written = _mapping(subject.get("metadata")).get(ATTEMPT)
+    return parse_uuid(written) if isinstance(written, str) else None
 
 
 def _object_in(event: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""Asks the provider about attempts whose time has come: to make them, to close them, to look them up.
+
+Several processes may do so at once: each attempt is leased while it is asked about.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+from django.db import connections
+
+from flashsale.core import clock
+from payments import attempt_records
+from payments.attempts import asking
+from payments.models import PaymentAttempt
+
+Status = PaymentAttempt.Status
+
+# Requests to the provider at once; each needs a database connection before and after it.
+THREADS = 8
+BATCH_ROWS = 400
+# No request begins after this; one may take `asking.TASK_TIMEOUT_SECONDS` more.
+RUN_SECONDS = 4
+LOOK_UP_RUN_SECONDS = 45
+# How long background work waits for its slot.
+BACKGROUND_SLOT_SECONDS = 5.0
+
+
+def run_due() -> int:
+    """Close the attempts whose time is over, and make and close at the provider what is due; return how many."""
+    attempt_records.close_overdue()
+    due = attempt_records.due(clock.now())
+    urgent = due.filter(status=Status.CREATING).values_list("pk", flat=True)[:BATCH_ROWS]
+    others = due.filter(status=Status.CLOSING).values_list("pk", flat=True)[:BATCH_ROWS]
+
+    def make(attempt_id: UUID) -> bool:
+        return asking.ask_in_task(attempt_id, is_urgent=True)
+
+    def close(attempt_id: UUID) -> bool:
+        return asking.ask_in_task(attempt_id, is_urgent=False)
+
+    tasks = [*((make, attempt_id) for attempt_id in urgent), *((close, attempt_id) for attempt_id in others)]
+    return _run(tasks, seconds=RUN_SECONDS)
+
+
+def look_up_due() -> int:
+    """Ask about the open attempts without news; return how many were asked about."""
+    attempt_ids = attempt_records.due(clock.now()).filter(status=Status.OPEN).values_list("pk", flat=True)[:BATCH_ROWS]
+
+    def look_up(attempt_id: UUID) -> bool:
+        return asking.ask_in_task(attempt_id, is_urgent=False, max_wait=BACKGROUND_SLOT_SECONDS)
+
+    return _run([(look_up, attempt_id) for attempt_id in attempt_ids], seconds=LOOK_UP_RUN_SECONDS)
+
+
+def _run(tasks: Sequence[tuple[Callable[[UUID], bool], UUID]], *, seconds: float) -> int:
+    """Ask about attempts, several at once, until `seconds` are over; return how many were asked about."""
+    if len(tasks) <= 1:
+        return sum(ask(attempt_id) for ask, attempt_id in tasks)
+    ends_at = time.monotonic() + seconds
+
+    def ask_in_thread(task: tuple[Callable[[UUID], bool], UUID]) -> bool:
+        ask, attempt_id = task
+        try:
+            return time.monotonic() < ends_at and ask(attempt_id)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(min(THREADS, len(tasks)), thread_name_prefix="provider") as threads:
+        return sum(threads.map(ask_in_thread, tasks))

@@ -1,0 +1,481 @@
+"""Payments that the shop makes: one payable object for an order, whatever happens between the shop and its provider."""
+
+from datetime import timedelta
+
+import pytest
+
+from checkout import orders
+from checkout.models import ProvedPaymentId
+from checkout.tests.factories import OrderFactory, let_order_pass
+from payments import attempt_records, attempts
+from payments.attempts import asking
+from payments.models import Payment, PaymentAttempt, WebhookEvent
+from payments.providers import PAYMENT_CLIENTS
+from payments.tests.factories import receive
+from payments.tests.support.attempts import check, deliver, let_attempt_pass, shown, start
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order(db):
+    return OrderFactory(quantity=2, product__price="29.99", product__currency="USD")
+
+
+def only_attempt() -> PaymentAttempt:
+    return PaymentAttempt.objects.get()
+
+
+def close_all() -> None:
+    """Let the task run until nothing is due."""
+    while attempts.run_due():
+        pass
+
+
+def test_the_payment_is_the_orders_and_the_same_when_it_is_asked_for_again(api, provider, order):
+    first, second = start(api, order), start(api, order)
+
+    [intent] = provider.objects("payment_intent")
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.headers["Cache-Control"] == "no-store"
+    payment = first.json()["payment"]
+    left = payment.pop("pay_until_in_seconds")
+    assert first.json()["order_id"] == str(order.pk)
+    assert payment == {
+        "provider": "stripe", "kind": "payment_intent", "status": "open", "client_secret": intent["client_secret"],
+        "url": None, "publishable_key": "pk_test_local", "pay_until": payment["pay_until"],
+    }  # fmt: skip
+    assert 850 < left <= 855
+    assert second.json()["payment"]["client_secret"] == intent["client_secret"]
+    assert (intent["amount"], intent["currency"]) == (5998, "usd")
+    assert intent["metadata"].items() >= {"order_id": str(order.pk), "shop_id": "shop-1"}.items()
+    assert ProvedPaymentId.objects.get(order=order).proved_by == "attempt"
+
+
+def test_an_order_shows_its_payment_without_what_pays_it(api, provider, order):
+    assert shown(api, order)["payment"] is None
+    start(api, order)
+
+    payment = shown(api, order)["payment"]
+
+    assert (payment["provider"], payment["kind"], payment["status"]) == ("stripe", "payment_intent", "open")
+    assert not {"client_secret", "url", "publishable_key"} & payment.keys()
+
+
+def test_the_buyer_pays_and_the_order_is_paid_by_webhook(api, provider, order):
+    start(api, order)
+    provider.pay(only_attempt().object_id)
+
+    deliver(api, provider)
+
+    assert shown(api, order)["status"] == "paid"
+    assert only_attempt().status == "succeeded"
+    assert start(api, order).json()["code"] == "order_already_paid"
+
+
+def test_without_a_webhook_a_check_pays_the_order(api, provider, order):
+    start(api, order)
+    provider.pay(only_attempt().object_id)
+    provider.take_webhooks()
+    let_attempt_pass(only_attempt(), seconds=attempts.CHECK_SECONDS)
+
+    assert check(api, order).json()["status"] == "paid"
+    assert only_attempt().status == "succeeded"
+    assert Payment.objects.get().payment_id == only_attempt().payment_id
+
+
+def test_an_order_is_asked_about_once_in_five_seconds(api, provider, order):
+    start(api, order)
+    before = len(provider.received())
+
+    assert [check(api, order).status_code for _ in range(3)] == [200, 200, 200]
+    assert len(provider.received()) == before
+    let_attempt_pass(only_attempt(), seconds=attempts.CHECK_SECONDS)
+    check(api, order)
+    check(api, order)
+    assert len(provider.received()) == before + 1
+
+
+def test_a_declined_card_leaves_the_payment_open(api, provider, order):
+    start(api, order)
+    provider.decline(only_attempt().object_id)
+
+    deliver(api, provider)
+
+    assert shown(api, order)["status"] == "pending_payment"
+    assert start(api, order).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"amount": "1.00"}, "#/amount"),
+        ({"currency": "USD"}, "#/currency"),
+        ({"return_url": "http://shop.example.com\\@evil.test/"}, "#/return_url"),
+        ({"return_url": "https://evil.test/"}, "#/return_url"),
+        ({"return_url": "javascript:alert(1)"}, "#/return_url"),
+        ({"return_url": "https://user@testserver/"}, "#/return_url"),
+        ({"return_url": 5}, "#/return_url"),
+    ],
+)
+def test_a_wrong_body_is_refused_and_stores_nothing(api, provider, order, settings, body, pointer):
+    settings.ALLOWED_HOSTS = ["testserver"]
+    answer = start(api, order, **body)
+
+    assert answer.status_code == 400
+    assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
+    assert not PaymentAttempt.objects.exists()
+
+
+def test_hosted_checkout_answers_with_its_page(api, provider, order, settings):
+    settings.STRIPE_PAYMENT_MODE = "checkout"
+    settings.ALLOWED_HOSTS = ["testserver"]
+    assert start(api, order).json()["errors"][0]["pointer"] == "#/return_url"
+
+    answer = start(api, order, return_url="http://testserver/thanks")
+    payment = answer.json()["payment"]
+    [session] = provider.objects("checkout.session")
+
+    assert answer.status_code == 201
+    assert (payment["kind"], payment["url"], payment["client_secret"]) == ("checkout_session", session["url"], None)
+    provider.pay(session["id"])
+    deliver(api, provider)
+    assert shown(api, order)["status"] == "paid"
+    close_all()
+    assert only_attempt().status == "succeeded"
+    assert Payment.objects.count() == 1
+
+
+def test_hosted_checkout_that_is_cancelled_cannot_be_paid(api, provider, order, settings):
+    settings.STRIPE_PAYMENT_MODE = "checkout"
+    settings.ALLOWED_HOSTS = ["testserver"]
+    start(api, order, return_url="http://testserver/thanks")
+    orders.cancel(order.pk)
+
+    close_all()
+
+    assert provider.objects("checkout.session")[0]["status"] == "expired"
+    assert only_attempt().status == "closed"
+
+
+class TestRefusals:
+    def test_an_order_that_is_over(self, api, provider, order):
+        orders.cancel(order.pk)
+        assert start(api, order).json()["code"] == "order_not_pending"
+        expired = OrderFactory()
+        let_order_pass(expired)
+        assert start(api, expired).json()["code"] == "order_not_pending"
+
+    def test_an_order_near_its_deadline(self, api, provider, order):
+        let_order_pass(order, seconds=856)
+        assert start(api, order).json()["code"] == "payment_closed"
+        assert not PaymentAttempt.objects.exists()
+
+    def test_no_provider(self, api, order, settings):
+        settings.SHOP_MAKES_PAYMENTS = False
+        assert (start(api, order).status_code, start(api, order).json()["code"]) == (409, "payment_not_possible")
+
+    def test_an_amount_below_the_minimum(self, api, provider):
+        cheap = OrderFactory(product__price="0.10")
+        assert start(api, cheap).json()["code"] == "payment_not_possible"
+        assert provider.received() == []
+
+    def test_an_amount_that_the_provider_refuses(self, api, provider, order, monkeypatch):
+        monkeypatch.setattr(type(PAYMENT_CLIENTS["stripe"]), "refusal", lambda *_: "")
+        cheap = OrderFactory(product__price="0.10")
+        assert start(api, cheap).json()["code"] == "payment_not_possible"
+        assert only_attempt().status == "failed"
+        assert start(api, cheap).json()["code"] == "payment_not_possible"
+        assert len(provider.received()) <= 1
+
+    def test_a_payment_that_its_shop_made(self, api, provider, order):
+        ProvedPaymentId.objects.create(
+            payment_id="pi_of_the_storefront", order=order, proved_by="token", proved_at=order.created_at
+        )
+        assert start(api, order).json()["code"] == "payment_not_possible"
+
+    def test_an_unknown_order(self, api, provider):
+        path = "/api/v1/orders/00000000-0000-4000-8000-000000000000/payment"
+        assert (api.post(path, {}).status_code, api.post(f"{path}/check").status_code) == (404, 404)
+
+    def test_more_buyers_than_the_provider_can_serve_in_time(self, api, provider, order, settings):
+        settings.STRIPE_REQUESTS_PER_SECOND = 1
+        let_order_pass(order, seconds=853)
+        other = OrderFactory.create_batch(4)
+        for waiting in other:
+            attempt_records.add(
+                waiting, client_name="stripe", return_url="", pay_until=waiting.payment_due_at, now=order.created_at
+            )
+
+        answer = start(api, order)
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "payment_provider_unavailable")
+        assert answer.headers["Retry-After"]
+        assert not PaymentAttempt.objects.filter(order=order).exists()
+
+
+class TestTheTill:
+    def test_closes_before_the_order_expires(self, api, provider, order):
+        start(api, order)
+        let_attempt_pass(only_attempt(), seconds=856)
+
+        let_order_pass(order, seconds=856)
+        close_all()
+
+        assert provider.objects("payment_intent")[0]["status"] == "canceled"
+        assert only_attempt().status == "closed"
+        assert shown(api, order)["status"] == "pending_payment"
+        assert start(api, order).json()["code"] == "payment_closed"
+
+    def test_hands_out_no_secret_once_it_closes(self, api, provider, order):
+        start(api, order)
+        let_attempt_pass(only_attempt(), seconds=856)
+        attempt_records.close_overdue()
+
+        answer = start(api, order)
+
+        assert answer.json()["code"] == "payment_closed"
+        assert (only_attempt().client_secret, only_attempt().url) == ("", "")
+
+    @pytest.mark.parametrize("leave", [orders.cancel, orders.revoke], ids=["buyer", "staff"])
+    def test_closes_when_the_order_is_cancelled(self, provider, api, order, leave):
+        start(api, order)
+
+        leave(order.pk)
+
+        assert only_attempt().status == "closing"
+        close_all()
+        assert provider.objects("payment_intent")[0]["status"] == "canceled"
+        assert only_attempt().status == "closed"
+
+    def test_closes_when_the_order_expires(self, provider, api, order):
+        start(api, order)
+        let_order_pass(order)
+
+        orders.expire_due()
+
+        assert only_attempt().status == "closing"
+
+    def test_our_own_cancel_ends_no_order(self, provider, api, order):
+        start(api, order)
+        let_attempt_pass(only_attempt(), seconds=856)
+        close_all()
+
+        deliver(api, provider)
+
+        assert shown(api, order)["status"] == "pending_payment"
+        assert WebhookEvent.objects.get(type="payment_intent.canceled").status == "ignored"
+
+    def test_a_cancel_in_the_providers_dashboard_ends_the_order(self, provider, api, order):
+        start(api, order)
+        client = PAYMENT_CLIENTS["stripe"]
+        client.end(only_attempt(), timeout=5)
+
+        deliver(api, provider)
+
+        assert shown(api, order)["status"] == "cancelled"
+
+    def test_a_buyer_who_pays_as_it_closes_has_paid(self, provider, api, order):
+        start(api, order)
+        provider.set_habits(cancel="too_late")
+        let_attempt_pass(only_attempt(), seconds=856)
+
+        close_all()
+
+        assert shown(api, order)["status"] == "paid"
+        assert only_attempt().status == "succeeded"
+        deliver(api, provider)
+        assert Payment.objects.count() == 1
+        assert not WebhookEvent.objects.filter(status="needs_review").exists()
+
+    def test_another_payment_closes_it(self, provider, api, order):
+        start(api, order)
+
+        receive(order_id=order.pk, payment_id="pay_by_cash")
+        close_all()
+
+        assert only_attempt().status == "closed"
+        assert provider.objects("payment_intent")[0]["status"] == "canceled"
+
+    def test_money_that_comes_as_it_closes_beside_another_payment_is_given_back(self, provider, api, order):
+        start(api, order)
+        provider.set_habits(cancel="too_late")
+
+        receive(order_id=order.pk, payment_id="pay_by_cash")
+        close_all()
+
+        assert only_attempt().status == "succeeded"
+        assert Payment.objects.get(provider="stripe").status == "refund_due"
+
+    def test_a_payment_in_processing_for_days_stays_closing_and_its_order_expires(self, provider, api, order):
+        start(api, order)
+        provider.set_habits(processing=True)
+        provider.pay(only_attempt().object_id)
+        let_attempt_pass(only_attempt(), seconds=856)
+        attempts.run_due()
+        let_order_pass(order)
+        orders.expire_due()
+        for _ in range(3):
+            let_attempt_pass(only_attempt(), seconds=86_400)
+            attempts.run_due()
+
+        assert only_attempt().status == "closing"
+        provider.settle(only_attempt().object_id, "succeeded")
+        let_attempt_pass(only_attempt(), seconds=86_400)
+        close_all()
+        assert only_attempt().status == "succeeded"
+        assert shown(api, order)["status"] == "paid"
+
+
+class TestLostAnswers:
+    @pytest.mark.parametrize("fault", ["reset", "dropped", "500", "made_then_500", "502", "429", "409", "401"])
+    def test_the_next_request_makes_the_one_payment(self, provider, api, order, fault):
+        provider.fail_next(fault, endpoint="POST /v1/payment_intents")
+
+        first = start(api, order)
+        assert (first.status_code, first.json()["payment"]["status"]) == (202, "creating")
+        assert (first.json()["payment"]["client_secret"], first.headers["Retry-After"]) == (None, "1")
+        let_attempt_pass(only_attempt(), seconds=60)
+        answers = [start(api, order).status_code]
+        let_attempt_pass(only_attempt(), seconds=10)
+        answers.append(start(api, order).status_code)
+
+        assert set(answers) <= {200, 201, 202}
+        assert answers[-1] in (200, 201)
+        assert len(provider.objects("payment_intent")) == 1
+
+    def test_a_payment_that_was_made_before_a_saved_500_is_found(self, provider, api, order):
+        provider.set_habits(errors={"made_then_500": 1})
+        start(api, order)
+        assert only_attempt().key_is_spent
+        provider.set_habits()
+        let_attempt_pass(only_attempt(), seconds=30)
+
+        answer = start(api, order)
+
+        assert answer.status_code == 201
+        assert len(provider.objects("payment_intent")) == 1
+
+    def test_an_answer_that_was_lost_after_the_order_was_cancelled_is_closed(self, provider, api, order):
+        provider.fail_next("reset", endpoint="POST /v1/payment_intents")
+        start(api, order)
+        orders.cancel(order.pk)
+
+        close_all()
+
+        assert only_attempt().status == "closed"
+        assert all(intent["status"] == "canceled" for intent in provider.objects("payment_intent"))
+
+    def test_an_attempt_that_was_never_asked_for_is_closed_without_asking(self, provider, order):
+        attempt_records.add(
+            order, client_name="stripe", return_url="", pay_until=order.payment_due_at, now=order.created_at
+        )
+        orders.cancel(order.pk)
+
+        close_all()
+
+        assert only_attempt().status == "closed"
+        assert provider.received() == []
+
+    @pytest.mark.parametrize("dies", ["after the attempt", "after the lease", "before the answer is stored"])
+    def test_a_process_that_dies_leaves_one_payment(self, provider, api, order, monkeypatch, dies):
+        class Died(BaseException):
+            pass
+
+        def die(*_args, **_kwargs):
+            raise Died
+
+        with monkeypatch.context() as patch:
+            if dies == "after the attempt":
+                patch.setattr(attempt_records, "begin", die)
+            elif dies == "after the lease":
+                patch.setattr(asking, "carry_out", die)
+            else:
+                patch.setattr(attempt_records, "store", die)
+            with pytest.raises(Died):
+                attempts.request(order.pk)
+        let_attempt_pass(only_attempt(), seconds=60)
+
+        attempts.run_due()
+
+        assert start(api, order).status_code == 201
+        assert len(provider.objects("payment_intent")) == 1
+
+    def test_a_process_that_dies_between_the_event_and_the_attempt_pays_once(self, provider, api, order, monkeypatch):
+        class Died(BaseException):
+            pass
+
+        start(api, order)
+        provider.pay(only_attempt().object_id)
+        let_attempt_pass(only_attempt(), seconds=900)
+        question = attempt_records.begin(only_attempt().pk, timeout=5, max_wait=5, is_urgent=True)
+
+        def die(*_):
+            raise Died
+
+        with monkeypatch.context() as patch:
+            patch.setattr(attempt_records, "store", die)
+            with pytest.raises(Died):
+                asking.carry_out(question, timeout=5)
+        let_attempt_pass(only_attempt(), seconds=900)
+        close_all()
+        attempts.look_up_due()
+
+        assert Payment.objects.count() == 1
+        assert shown(api, order)["status"] == "paid"
+        assert only_attempt().status == "succeeded"
+
+
+def test_open_payments_are_looked_up_after_five_minutes(api, provider, order):
+    start(api, order)
+    provider.pay(only_attempt().object_id)
+    assert attempts.look_up_due() == 0
+    let_attempt_pass(only_attempt(), seconds=301)
+
+    assert attempts.look_up_due() == 1
+    assert shown(api, order)["status"] == "paid"
+
+
+def test_a_restored_copy_with_another_name_asks_about_nothing(api, provider, order, settings):
+    start(api, order)
+    settings.SHOP_ID = "copy-of-shop-1"
+    let_attempt_pass(only_attempt(), seconds=900)
+    before = len(provider.received())
+
+    attempts.run_due()
+    attempts.look_up_due()
+
+    assert len(provider.received()) == before
+    assert only_attempt().status == "open"
+    assert start(api, order).json()["code"] in ("payment_closed", "payment_not_possible")
+
+
+def test_the_price_is_that_of_the_hold(api, provider, order):
+    order.product.price = "99.99"
+    order.product.save()
+
+    start(api, order)
+
+    assert provider.objects("payment_intent")[0]["amount"] == 5998
+
+
+def test_pay_until_is_at_most_half_of_the_window(settings, order):
+    settings.PAYMENT_CLOSE_SECONDS = 45
+    order.payment_due_at = order.created_at + timedelta(seconds=60)
+
+    assert (order.payment_due_at - attempts.pay_until_of(order)).total_seconds() == 30
+
+
+def test_a_payment_that_its_shop_made_is_asked_about_once_in_five_seconds(api, provider, order):
+    intent = provider.add_paid_intent("pi_9", 5998, metadata={"order_id": str(order.pk)})
+    ProvedPaymentId.objects.create(payment_id=intent["id"], order=order, proved_by="token", proved_at=order.created_at)
+
+    answers = [check(api, order).json()["status"] for _ in range(2)]
+
+    assert answers == ["paid", "paid"]
+    assert len(provider.received()) == 1
+
+
+def test_nothing_is_asked_about_an_order_without_a_payment(api, provider, order):
+    assert check(api, order).json()["status"] == "pending_payment"
+    assert provider.received() == []
