@@ -44,7 +44,7 @@ def intent(stripe):
         {
             "amount": 5998,
             "currency": "usd",
-            "metadata": {"order_id": "o1"},
+            "metadata": {"order_id": "o1", "shop_id": "shop-7"},
             "automatic_payment_methods": {"enabled": True},
         }
     )

@@ -22,7 +22,7 @@ def test_an_intents_page_pays_with_its_secret_and_leads_back(provider, intent):
     paid = press(provider, intent, "pay", **known)
     again = press(provider, intent, "pay", **known)
 
-    assert "59.98 USD" in page.text
+    assert [text in page.text for text in ("59.98 USD", "Order o1", "Shop shop-7")] == [True] * 3
     assert "No money moves" in page.text
     assert (declined.status_code, "Your card was declined." in declined.text) == (402, True)
     assert paid.status_code == 303
