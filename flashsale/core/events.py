@@ -68,6 +68,21 @@ EVENTS: dict[str, _Kind] = {
         "webhooks_refused", "Webhooks with a wrong signature, or none", "provider", level=logging.WARNING
     ),
     "webhook_failed": _kind("webhooks_failed", "Failed attempts to process an event", level=logging.ERROR),
+    "events_swept": _kind("event_sweeps", "Provider's lists of events that were read", "provider"),
+    "event_unreadable": _kind(
+        "events_unreadable", "Events of a provider's list that cannot be taken", "provider", level=logging.ERROR
+    ),
+    "event_cursor_outdated": _kind(
+        "event_cursors_outdated", "Lists of events that end after the last event read", "provider", level=logging.ERROR
+    ),
+    "payments_compared": _kind("payment_comparisons", "Comparisons with a provider's payments", "provider"),
+    "payment_differs": _kind(
+        "payments_differing",
+        "Payments recorded otherwise than their provider says",
+        "provider",
+        "reason",
+        level=logging.WARNING,
+    ),
     "stock_adjusted": _kind("stock_adjusted", "Changes of a product's total by staff"),
     "stock_drift": _kind("stock_drift", "Products found with wrong counters", level=logging.ERROR),
     "login_succeeded": _kind("logins_succeeded", "Log-ins of staff"),

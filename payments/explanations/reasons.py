@@ -5,6 +5,7 @@ A test asks for a sentence for each reason that the rules give.
 
 from collections.abc import Callable
 
+from flashsale.core import money
 from flashsale.core.identifiers import short
 from payments.explanations.situations import Situation, short_name
 from payments.models import Payment, WebhookEvent
@@ -66,6 +67,27 @@ def _error(of: Situation) -> str:
     return f"{what}: {of.event.last_error}" if of.event.last_error else what
 
 
+def _recorded_otherwise(of: Situation) -> str:
+    recorded = money.written(of.payment.amount, of.payment.currency) if of.payment else "another amount"
+    recorded_for = short_name(of.payment.order) if of.payment and of.payment.order else "no order"
+    named = f"order {short(of.event.order_ref)}" if of.event.order_ref else "no order"
+    return f"the provider took {of.paid or 'it'} for {named}, recorded here are {recorded} for {recorded_for}"
+
+
+def _not_paid_there(of: Situation) -> str:
+    state = NOT_PAID_STATES.get(of.event.type.rpartition(" ")[2], "not paid")
+    recorded = f" of {money.written(of.payment.amount, of.payment.currency)}" if of.payment else ""
+    return f"the payment{recorded} is recorded here as applied, the provider says that it is {state}"
+
+
+# What a provider says of a payment that is not paid there, by the last word of the event's type.
+NOT_PAID_STATES = {
+    "ended": "ended unpaid",
+    "payable": "not paid yet",
+    "processing": "not decided yet",
+    "unknown": "unknown to it",
+}
+
 EVENT_REASONS: dict[str, str | Callable[[Situation], str]] = {
     "already_failed": "this failed refund was recorded already",
     "already_refunded": "this money was recorded as given back already",
@@ -80,6 +102,7 @@ EVENT_REASONS: dict[str, str | Callable[[Situation], str]] = {
     "gave_up": _error,
     "malformed_field": lambda of: f"its {of.event.malformed.replace('_', ' ')} cannot be used",
     "no_reference": "names no order, hold or payment",
+    "not_paid_there": _not_paid_there,
     "not_our_order": "names an order that is not of this shop",
     "order_already_paid": "the order was paid already",
     "order_cancelled": "cancelled the order",
@@ -99,8 +122,10 @@ EVENT_REASONS: dict[str, str | Callable[[Situation], str]] = {
     "refund_failed": _failed_refund,
     "refund_unknown": "does not say which refund failed",
     "refunded": lambda of: f"{of.paid or 'the rest of the payment'} was given back",
+    "recorded_otherwise": _recorded_otherwise,
     "references_differ": _references,
     "retried_by_staff": "is tried again by staff",
+    "unreadable": "stands in the provider's list, and cannot be read or stored: its body may be of another shop",
     "unknown_type": lambda of: of.declined or f"events of type {of.event.type} are not used",
 }
 

@@ -150,12 +150,13 @@ class RequestSlot(models.Model):
 class EventCursor(models.Model):
     """How far a provider's list of events was read for a shop, and when its payments were last compared with ours.
 
-    Both are times by the provider's clock. `payments.asking` is the only reader and writer.
+    `read_until` is a time by the provider's clock, the others are by ours. `payments.asking` is the only writer.
     """
 
     provider = models.CharField(max_length=PROVIDER_LENGTH)
     shop_id = models.CharField(max_length=SHOP_ID_LENGTH)
     read_until = models.DateTimeField()
+    swept_at = models.DateTimeField(null=True, blank=True, help_text="When a whole list was last taken.")
     leased_until = models.DateTimeField(null=True, blank=True)
     compared_until = models.DateTimeField(null=True, blank=True)
 

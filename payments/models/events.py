@@ -153,6 +153,8 @@ class WebhookEvent(models.Model):
             models.Index(name="event_with_body_by_age", fields=["received_at"], condition=Q(body__isnull=False)),
             # Read by: staff (events, newest first).
             models.Index(name="event_by_receipt", fields=["received_at"]),
+            # Read by: the metrics (payments of which no webhook told).
+            models.Index(name="event_not_posted", fields=["provider", "received_at"], condition=~Q(source="webhook")),
             # Read by: staff (what needs a human).
             models.Index(
                 name="event_for_staff",

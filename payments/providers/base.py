@@ -30,7 +30,8 @@ class Message:
     used is None and `malformed` names the first such field. `amount` is in units of `currency`, not in minor units;
     of a refund it is what this refund gave back, or with `amount_is_total` what all refunds did so far.
     `occurred_at` is when it happened, where the provider says so. `fingerprint` is equal for two messages with the
-    same content. `attempt_id` is what the shop wrote into the metadata of a payment that it made.
+    same content. `attempt_id` is what the shop wrote into the metadata of a payment that it made, and `shop_id` is the
+    shop that made what the message is about, where its metadata says so.
     """
 
     event_id: str
@@ -47,6 +48,7 @@ class Message:
     currency: str = ""
     dispute: DisputeState | None = None
     occurred_at: datetime | None = None
+    shop_id: str = ""
     malformed: str = ""
 
 

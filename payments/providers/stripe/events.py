@@ -56,6 +56,8 @@ ENDS_OF_DISPUTES = {
 }
 # The member of a payment's metadata with the shop's attempt.
 ATTEMPT = "attempt_id"
+# The member of an object's metadata with the shop that made it.
+SHOP = "shop_id"
 # The year 3000; later times are treated as absent.
 MAX_TIMESTAMP = 32503680000
 
@@ -125,6 +127,7 @@ def _translate_known(event_id: str, event_type: str, event: dict[str, Any]) -> M
         currency=currency,
         dispute=dispute,
         occurred_at=_time_of(event.get("created")),
+        shop_id=_shop_of(subject),
         malformed=next(iter(unusable), ""),
     )
 
@@ -141,6 +144,12 @@ def _attempt_of(subject: dict[str, Any]) -> UUID | None:
     """Return the attempt whose payment it is; what is no id was not written by the shop."""
     written = _mapping(subject.get("metadata")).get(ATTEMPT)
     return parse_uuid(written) if isinstance(written, str) else None
+
+
+def _shop_of(subject: dict[str, Any]) -> str:
+    """Return the id of the shop that made the object; other text, or none, names no shop."""
+    shop_id = _mapping(subject.get("metadata")).get(SHOP)
+    return shop_id if isinstance(shop_id, str) else ""
 
 
 def _object_in(event: dict[str, Any]) -> dict[str, Any]:
