@@ -92,6 +92,7 @@ EVENT_REASONS: dict[str, str | Callable[[Situation], str]] = {
     "already_failed": "this failed refund was recorded already",
     "already_refunded": "this money was recorded as given back already",
     "amount_differs": _difference,
+    "another_shop": "is about what another shop made, which shares the provider's account",
     "changes_nothing": lambda of: of.declined or "events of this type change nothing",
     "currency_differs": _difference,
     "dismissed_by_staff": _dismissed,

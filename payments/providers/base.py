@@ -10,6 +10,8 @@ from enum import Enum
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.conf import settings
+
 from payments.models import Dispute, WebhookEvent
 
 
@@ -50,6 +52,11 @@ class Message:
     occurred_at: datetime | None = None
     shop_id: str = ""
     malformed: str = ""
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another shop made what it is about, which shares the provider's account."""
+        return "" not in (self.shop_id, settings.SHOP_ID) and self.shop_id != settings.SHOP_ID
 
 
 class UnusableBody(Exception):

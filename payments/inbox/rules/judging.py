@@ -25,6 +25,8 @@ IGNORED_KINDS: dict[WebhookEvent.Kind, str] = {Kind.UNKNOWN: "unknown_type", Kin
 
 def on_receipt(message: Message, *, is_id_reused: bool) -> Verdict:
     """Return the verdict that is clear without the order; it is `received` for an event that has to be processed."""
+    if message.is_foreign:
+        return ignore("another_shop")
     if is_id_reused:
         return review("event_id_reused")
     if message.kind in IGNORED_KINDS:
