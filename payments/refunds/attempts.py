@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from flashsale.core import advisory_locks, backoff, clock
 from flashsale.core.transactions import retrying_transaction
 from payments import payment_records
-from payments.models import NOTE_LENGTH, Payment, Refund
+from payments.models import NOTE_LENGTH, Payment, PaymentAttempt, Refund
 from payments.providers import REFUND_CLIENTS
 from payments.providers.base import ListedRefund, RefundAnswer, RefundOutcome
 from payments.refunds.recording import refunded_after
@@ -44,7 +44,8 @@ class LimitReached(Exception):
 def due(now: datetime) -> QuerySet[Payment]:
     """Return the payments whose refund may be begun or sent again at `now`, the longest waiting first.
 
-    Excludes payments whose refund failed, and payments without a provider's payment id: staff handle these.
+    Excludes payments whose refund failed, payments without a provider's payment id, and those that were made under
+    another `SHOP_ID`: staff handle these.
     """
     own = Refund.objects.filter(payment=OuterRef("pk"), attempt__isnull=False)
     waiting = own.filter(Q(next_try_at__gt=now) | Q(status=Status.SENT, next_try_at=None))
@@ -52,13 +53,16 @@ def due(now: datetime) -> QuerySet[Payment]:
     given_up = own.filter(status=Status.REFUSED, attempt__gte=MAX_ATTEMPTS + accepted)
     refundable = payment_records.due().filter(provider__in=_enabled(), event__payment_ref__isnull=False)
     refundable = refundable.exclude(reason=payment_records.REFUND_FAILED)
+    refundable = refundable.exclude(Exists(_made_by_another_shop(OuterRef("provider"), OuterRef("payment_id"))))
     return refundable.exclude(Exists(waiting)).exclude(Exists(given_up)).order_by(Coalesce("due_since", "created_at"))
 
 
 def is_automatic(payment: Payment) -> bool:
     """Say whether what becomes due of this payment is refunded through its provider, and not left to staff."""
     is_known_to_provider = payment.provider in _enabled() and payment.event.payment_ref is not None
-    return is_known_to_provider and not (payment.amount_due and payment.reason == payment_records.REFUND_FAILED)
+    if not is_known_to_provider or _made_by_another_shop(payment.provider, payment.payment_id).exists():
+        return False
+    return not (payment.amount_due and payment.reason == payment_records.REFUND_FAILED)
 
 
 @retrying_transaction
@@ -162,6 +166,12 @@ def store_answer(payment: Payment, sent: Refund, answer: RefundAnswer) -> None:
 def _enabled() -> list[str]:
     """Return the providers that are set up for refunds through their APIs."""
     return [name for name, client in REFUND_CLIENTS.items() if client.is_enabled()]
+
+
+def _made_by_another_shop(provider: OuterRef | str, payment_id: OuterRef | str) -> QuerySet[PaymentAttempt]:
+    """Return the attempts that made a payment under another name, as in a restored copy: its money is that shop's."""
+    made = PaymentAttempt.objects.filter(Q(payment_id=payment_id) | Q(object_id=payment_id), provider=provider)
+    return made.exclude(shop_id=settings.SHOP_ID)
 
 
 def _last_accepted(payment: OuterRef | Payment) -> QuerySet[Refund, int | None]:

@@ -59,7 +59,7 @@ def live(settings, monkeypatch, db):
     settings.STRIPE_WEBHOOK_SECRETS = [NEW]
     settings.STRIPE_LIVEMODE = settings.STRIPE_AUTO_REFUND = True
     settings.STRIPE_API_KEY = API_KEY
-    monkeypatch.setattr(stripe_refunds, "READ_TIMEOUT_SECONDS", WAIT_SECONDS)
+    monkeypatch.setattr(stripe_refunds, "REQUEST_SECONDS", WAIT_SECONDS)
     yield
     assert audit.find_drift() == []
 

@@ -71,7 +71,7 @@ def test_what_the_list_does_not_show_is_sent_again_under_the_same_key(stripe, du
 
     with monkeypatch.context() as patched:
         if fault == "hang":
-            patched.setattr(stripe_refunds, "READ_TIMEOUT_SECONDS", 0.3)
+            patched.setattr(stripe_refunds, "REQUEST_SECONDS", 0.3)
         tasks.refund_payments()
     before = state(due)
     tasks.refund_payments()

@@ -105,7 +105,7 @@ def test_of_two_members_of_staff_one_is_told_that_it_was_done(due, admin_user):
 
 def test_while_the_provider_has_not_answered_nothing_is_marked_by_hand(stripe, due, admin_user, monkeypatch):
     fail_refunds(stripe, "hang")
-    monkeypatch.setattr(stripe_refunds, "READ_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(stripe_refunds, "REQUEST_SECONDS", 0.3)
     tasks.refund_payments()
 
     with pytest.raises(refunds.RefundUnderWay):
