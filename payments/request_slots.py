@@ -1,7 +1,8 @@
 """When a request to a provider's API may be sent: an even rate for each endpoint, over all processes (leaky bucket).
 
 A slot is a place in the line of an endpoint, whose end is a row of PostgreSQL. Requests that a buyer waits for take the
-next place. All others go only when the line is empty, or, so that they are never shut out, as a small share of all.
+next place. All others take one only while the line is short: that is enough to use the whole rate when no buyer waits,
+and delays a buyer by no more. So that they are never shut out, they get a small share of a long line.
 """
 
 from django.conf import settings
@@ -10,7 +11,9 @@ from flashsale.core.statements import Statement, send
 
 # Longer lines are not possible, so that the row of a clock that was set back does not stop everything.
 MAX_WAIT_SECONDS = 60
-# While buyers wait, one request of this many may be one of the background.
+# The places that are open to the background.
+SHORT_LINE = 5
+# In a longer line, one request of this many may be one of the background.
 BACKGROUND_SHARE = 10
 
 # The row is locked before its values are read and compared (INSERT ... ON CONFLICT DO UPDATE).
@@ -37,7 +40,7 @@ def reserve(name: str, *, max_wait: float, is_urgent: bool) -> float | None:
     interval, longest = 1 / settings.STRIPE_REQUESTS_PER_SECOND, min(max_wait, MAX_WAIT_SECONDS)
     if is_urgent:
         return _take(name, interval=interval, max_wait=longest)
-    if (wait := _take(name, interval=interval, max_wait=0)) is not None:
+    if (wait := _take(name, interval=interval, max_wait=min(longest, SHORT_LINE * interval))) is not None:
         return wait
     if _take(f"{name} (background)", interval=interval * BACKGROUND_SHARE, max_wait=0) is None:
         return None
