@@ -2,10 +2,12 @@
 
 from celery import shared_task
 
-from payments import attempts, inbox, refunds, retention
+from payments import asking, attempts, inbox, refunds, retention
 from payments.inbox.retrying import DUE_BATCH_ROWS
 
 MAX_BATCHES = 100
+# For a provider's lists, which are long when they were not read for days.
+LIST_SECONDS = 900
 
 
 @shared_task
@@ -32,6 +34,18 @@ def start_and_close_payments() -> None:
 def look_up_payments() -> None:
     """Ask the provider about payments that it has not told of for a while."""
     attempts.look_up_due()
+
+
+@shared_task(soft_time_limit=LIST_SECONDS, time_limit=LIST_SECONDS + 60)
+def sweep_events() -> None:
+    """Take the events of the shop's payments that the providers list, and that no webhook brought."""
+    asking.sweep_all()
+
+
+@shared_task(soft_time_limit=LIST_SECONDS, time_limit=LIST_SECONDS + 60)
+def compare_payments() -> None:
+    """Compare the shop's payments at the providers with those that are recorded."""
+    asking.compare_all()
 
 
 @shared_task

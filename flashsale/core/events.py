@@ -70,10 +70,10 @@ EVENTS: dict[str, _Kind] = {
     "webhook_failed": _kind("webhooks_failed", "Failed attempts to process an event", level=logging.ERROR),
     "events_swept": _kind("event_sweeps", "Provider's lists of events that were read", "provider"),
     "event_unreadable": _kind(
-        "events_unreadable", "Events of a provider's list that cannot be taken", "provider", level=logging.ERROR
+        "events_unreadable", "Events of a provider's list that cannot be taken", level=logging.ERROR
     ),
     "event_cursor_outdated": _kind(
-        "event_cursors_outdated", "Lists of events that end after the last event read", "provider", level=logging.ERROR
+        "event_cursors_outdated", "Lists of events that end after the last event read", level=logging.ERROR
     ),
     "payments_compared": _kind("payment_comparisons", "Comparisons with a provider's payments", "provider"),
     "payment_differs": _kind(

@@ -54,6 +54,28 @@ _QUERIES = {
         SELECT greatest(0, extract(epoch FROM clock_timestamp() - min(coalesce(due_since, created_at))))
         FROM payments_payment WHERE status = 'refund_due' OR refund_target > refunded_amount
     """,
+    ("flashsale_payment_attempts_unanswered", "Payments asked for or closed 3 times without an answer", ()): """
+        SELECT count(*) FROM payments_paymentattempt WHERE status IN ('creating', 'closing') AND tries >= 3
+    """,
+    (
+        "flashsale_webhook_silence_seconds",
+        "Between the first and the last payment of the last day that only asking told of since the last webhook",
+        ("provider",),
+    ): """
+        SELECT asked.provider, extract(epoch FROM max(asked.received_at) - min(asked.received_at))
+        FROM payments_webhookevent AS asked
+        WHERE asked.source <> 'webhook' AND asked.kind = 'success' AND asked.received_at > now() - interval '1 day'
+        AND NOT EXISTS (
+            SELECT FROM payments_webhookevent AS posted
+            WHERE posted.provider = asked.provider AND posted.source = 'webhook'
+            AND posted.received_at > asked.received_at
+        )
+        GROUP BY asked.provider
+    """,
+    ("flashsale_event_sweep_age_seconds", "Since when a provider's list of events was not read", ("provider",)): """
+        SELECT provider, extract(epoch FROM clock_timestamp() - max(coalesce(swept_at, read_until)))
+        FROM payments_eventcursor GROUP BY provider
+    """,
     (
         "flashsale_stock_units",
         "Units of the 50 products whose counters were written most often",
@@ -68,6 +90,8 @@ _QUERIES = {
         UNION ALL SELECT 'max', setting::integer FROM pg_settings WHERE name = 'max_connections'
     """,
 }
+# They go on counting in a database whose shop makes no payments any more.
+_OF_OWN_PAYMENTS = frozenset({"flashsale_event_sweep_age_seconds"})
 
 
 def observe_request(request: HttpRequest, response: HttpResponse, *, seconds: float) -> None:
@@ -107,7 +131,8 @@ class StateCollector:
             with connection.cursor() as cursor:
                 for (name, help_text, labels), query in _QUERIES.items():
                     cursor.execute(query)
-                    gauges.append(_gauge(name, help_text, labels, cursor.fetchall()))
+                    is_shown = settings.SHOP_MAKES_PAYMENTS or name not in _OF_OWN_PAYMENTS
+                    gauges.append(_gauge(name, help_text, labels, cursor.fetchall() if is_shown else []))
         except (DatabaseError, InterfaceError):
             return gauges, 0
         return gauges, 1

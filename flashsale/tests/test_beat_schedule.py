@@ -20,3 +20,5 @@ def test_every_task_is_scheduled_and_every_entry_expires(schedule):
     intervals = {task.task: (task.interval.every, task.interval.period) for task in scheduled}
     assert intervals["checkout.tasks.expire_holds"] == (2, "seconds")
     assert intervals["checkout.tasks.expire_orders"] == (5, "seconds")
+    assert intervals["payments.tasks.sweep_events"] == (300, "seconds")
+    assert intervals["payments.tasks.compare_payments"] == (1, "days")

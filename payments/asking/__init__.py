@@ -6,6 +6,17 @@ shops share is left alone.
 
 from payments.asking.comparing import Comparison, compare
 from payments.asking.cursors import SweepUnderWay
+from payments.asking.running import compare_all, providers, sweep_all
 from payments.asking.sweeping import LISTED_DAYS, Sweep, sweep
 
-__all__ = ["LISTED_DAYS", "Comparison", "Sweep", "SweepUnderWay", "compare", "sweep"]
+__all__ = [
+    "LISTED_DAYS",
+    "Comparison",
+    "Sweep",
+    "SweepUnderWay",
+    "compare",
+    "compare_all",
+    "providers",
+    "sweep",
+    "sweep_all",
+]

@@ -47,6 +47,7 @@ RIGHT = {
     "make_token": {"--name": "ERP"},
     "unlock_logins": {},
     "remove_two_factor": {"--name": "ann"},
+    "reconcile_payments": {},
 }
 # Options that accept any text.
 TAKE_TEXT = {"--name", "--description", "--max-per-customer", "--max-per-hold", "--stock", "--price", "--into"}

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -12,10 +13,13 @@ from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit, orders, tasks
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass
+from flashsale.core import clock
 from flashsale.core.events import EVENTS
 from flashsale.tests.support.processes import PROJECT, free_port, start, stop, wait_until
 from flashsale.tests.support.web import database_url
-from payments.tests.factories import receive
+from payments.models import EventCursor, PaymentAttempt, WebhookEvent
+from payments.tests.factories import let_event_pass, receive
+from payments.tests.support.account import attempt_for
 
 REQUESTS = 40
 
@@ -71,6 +75,28 @@ def test_gauges_show_what_is_waiting_and_for_how_long(client, product):
         > 0
     )
     assert found["flashsale_database_up"] == found["flashsale_redis_up"] == 1
+
+
+def test_gauges_show_payments_that_only_asking_told_of(client, order, settings):
+    settings.SHOP_MAKES_PAYMENTS = True
+    EventCursor.objects.create(provider="stripe", shop_id="shop-1", read_until=clock.now() - timedelta(hours=1))
+    attempt = attempt_for(order, "pi_1")
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(status="closing", tries=3, ended_at=None)
+    silence = 'flashsale_webhook_silence_seconds{provider="standard"}'
+
+    told = receive(order_id=order.pk, payment_id="pay_0").event
+    let_event_pass(told, seconds=1000)
+    for seconds in (900, 300):
+        event = receive(order_id=order.pk, payment_id=f"pay_{seconds}").event
+        let_event_pass(event, seconds=seconds)
+        WebhookEvent.objects.filter(pk=event.pk).update(source="listed")
+
+    found = numbers(client.get("/metrics").content.decode())
+    assert found["flashsale_payment_attempts_unanswered"] == 1
+    assert found['flashsale_event_sweep_age_seconds{provider="stripe"}'] >= 3600
+    assert 599 < found[silence] < 602
+    receive(order_id=order.pk, payment_id="pay_1")
+    assert silence not in numbers(client.get("/metrics").content.decode())
 
 
 def test_gauges_of_a_server_that_is_down_are_missing_and_the_others_present(client, db, settings, monkeypatch):
