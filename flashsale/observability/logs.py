@@ -92,6 +92,8 @@ def configuration(format_: str, *, level: str) -> dict[str, Any]:
             # Scanners send wrong Host headers all the time; answering 400 is enough.
             "django.security.DisallowedHost": {"level": "CRITICAL"},
             "httpx": {"level": "WARNING"},
+            # At a lower level, it writes whole answers, which hold secrets with which payments can be paid.
+            "stripe": {"level": "WARNING"},
             # At a lower level, every task would be several lines, every few seconds.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},

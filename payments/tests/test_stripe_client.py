@@ -1,5 +1,6 @@
 """Payments that the shop makes through Stripe's API: made once, ended, looked up and found."""
 
+import logging
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -275,6 +276,15 @@ def test_a_list_that_breaks_off_says_so(provider, monkeypatch):
     provider.fail_next("429")
     with pytest.raises(ListingFailed):
         list(client.list_events(since=timezone.now()))
+
+
+@KINDS
+def test_no_secret_is_logged_however_much_is(provider, caplog, kind):
+    with caplog.at_level(logging.DEBUG):
+        made = client.start(new_attempt(kind), key=str(uuid4()), timeout=SECONDS).payment
+
+    assert (made.client_secret or made.url) not in caplog.text
+    assert API_KEY not in caplog.text
 
 
 def test_each_endpoint_has_a_slot_of_its_own(settings):
