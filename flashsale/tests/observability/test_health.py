@@ -56,7 +56,7 @@ def test_without_a_worker_it_is_degraded_and_still_ready(client, db):
     answer = client.get("/readyz")
 
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    assert answer.json()["parts"] == {"database": "ok", "redis": "ok", "workers": "silent: expiry"}
+    assert answer.json()["parts"] == {"database": "ok", "redis": "ok", "workers": "silent: expiry, payments"}
 
 
 def test_without_redis_it_is_degraded_and_still_ready(client, db, settings):
