@@ -9,12 +9,15 @@ from uuid import uuid4
 
 from flashsale.simulation.client import GaveUp, Journal, ShopClient
 from flashsale.simulation.provider import Bill, FakeProvider
+from flashsale.simulation.shop_payments import PayingThroughShop, is_offered
 
 RUSH_SECONDS = 1.0
 VISITS = 3
 PAUSE_BETWEEN_VISITS_SECONDS = (1.0, 4.0)
 # The share of visitors that leave at once when the product is sold out.
 LEAVES_WHEN_SOLD_OUT = 0.7
+# The share of buyers who pay through the shop, where it makes payments.
+PAYS_THROUGH_SHOP = 0.3
 SHORT_TTL_SECONDS = 10
 MAX_UNITS = 3
 
@@ -28,13 +31,16 @@ class Crowd:
     shoppers: int
     on_done: Callable[[], None]
     journal: Journal = field(default_factory=Journal)
+    _paying: PayingThroughShop = field(init=False)
 
     async def run(self) -> Journal:
         """Let every shopper try until it has bought or given up; returns the journal of all answers."""
         shop = ShopClient(self.base_url, self.journal)
+        self._paying = PayingThroughShop(shop)
         try:
             await asyncio.gather(*(self._shopper(shop, FakeProvider(shop)) for _ in range(self.shoppers)))
         finally:
+            await self._paying.close()
             await shop.close()
         return self.journal
 
@@ -66,10 +72,28 @@ class Crowd:
         decision = random.random()
         if decision < 0.10:
             await shop.call("release", "DELETE", f"/api/v1/holds/{hold['hold_id']}")
+        elif decision > 0.15 and is_offered() and random.random() < PAYS_THROUGH_SHOP:
+            await self._order_and_pay_through_shop(shop, hold["hold_id"])
         elif decision > 0.15:  # the others let the hold expire
             price = str(Decimal(product["price"]) * hold["quantity"]), product["currency"]
             await self._order(shop, provider, hold["hold_id"], price=price)
         return True
+
+    async def _order_and_pay_through_shop(self, shop: ShopClient, hold_id: str) -> None:
+        response = await shop.call("order", "POST", "/api/v1/orders", {"hold_id": hold_id})
+        if response.status_code != 201:
+            return
+        order_id = response.json()["order_id"]
+        self.journal.orders.add(order_id)
+        await self._paying.pay(order_id)
+        if random.random() < 0.1:
+            await shop.call("cancel", "POST", f"/api/v1/orders/{order_id}/cancel")
+        await self._look(shop, order_id)
+
+    async def _look(self, shop: ShopClient, order_id: str) -> None:
+        polled = (await shop.call("look", "GET", f"/api/v1/orders/{order_id}")).json()
+        if polled["status"] == "paid":
+            self.journal.paid_orders.add(order_id)
 
     async def _order(self, shop: ShopClient, provider: FakeProvider, hold_id: str, *, price: tuple[str, str]) -> None:
         payment_id = f"pay_{uuid4().hex}"
@@ -89,6 +113,4 @@ class Crowd:
         habit = await provider.play_out(Bill({"order_id": order["order_id"]}, *price, payment_id))
         if habit == "never" and random.random() < 0.5:
             await shop.call("cancel", "POST", f"/api/v1/orders/{order['order_id']}/cancel")
-        polled = (await shop.call("look", "GET", f"/api/v1/orders/{order['order_id']}")).json()
-        if polled["status"] == "paid":
-            self.journal.paid_orders.add(order["order_id"])
+        await self._look(shop, order["order_id"])

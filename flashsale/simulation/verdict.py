@@ -10,7 +10,7 @@ from checkout import audit
 from checkout.models import Hold, Order
 from flashsale.simulation.client import Journal
 from payments import payment_records
-from payments.models import Payment, WebhookEvent
+from payments.models import Payment, PaymentAttempt, WebhookEvent
 
 VISIBLE_TO_STAFF = [WebhookEvent.Status.NEEDS_REVIEW, WebhookEvent.Status.DEAD, WebhookEvent.Status.PARKED]
 UNPROCESSED = [WebhookEvent.Status.RECEIVED, WebhookEvent.Status.FAILED]
@@ -45,8 +45,9 @@ def read_books(product_id: int) -> Books:
 
 
 def count_unfinished() -> int:
-    """Return how many webhook events the worker has yet to finish."""
-    return WebhookEvent.objects.filter(status__in=UNPROCESSED).count()
+    """Return how many webhook events, and payments that are being made or closed, the workers have yet to finish."""
+    attempts = PaymentAttempt.objects.filter(status__in=[PaymentAttempt.Status.CREATING, PaymentAttempt.Status.CLOSING])
+    return WebhookEvent.objects.filter(status__in=UNPROCESSED).count() + attempts.count()
 
 
 def broken_promises(product_id: int, journal: Journal) -> list[str]:
