@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from checkout.holds.reading import HoldView
 from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH, Hold, Order
-from checkout.orders.reading import OrderView, PaymentView
+from checkout.orders.reading import OrderView
 from flashsale.core import money
 from flashsale.core.limits import MAX_ID
 from flashsale.core.rest.fields import MONEY, MomentField, StrictIntegerField, StrictTextField, StrictUUIDField
@@ -80,12 +80,19 @@ class HoldOut(ResponseSerializer):
 class PaymentOfOrderOut(ResponseSerializer):
     """The payment that the shop made for an order; `POST /orders/{id}/payment` answers with what pays it."""
 
-    provider = serializers.CharField()
-    kind = serializers.CharField(help_text="`payment_intent` or `checkout_session`.")
+    provider = serializers.CharField(source="payment.provider")
+    kind = serializers.CharField(source="payment.kind", help_text="`payment_intent` or `checkout_session`.")
     status = serializers.CharField(
-        help_text="`creating`, `open` (it can be paid), `closing`, `closed`, `succeeded`, or `failed`."
+        source="payment.status",
+        help_text="`creating`, `open` (it can be paid), `closing`, `closed`, `succeeded`, or `failed`.",
     )
-    pay_until = MomentField(help_text="Until when it can be paid.")
+    pay_until = MomentField(source="payment.pay_until", help_text="Until when it can be paid.")
+    pay_until_in_seconds = serializers.SerializerMethodField(help_text="Whole seconds until `pay_until`, rounded down.")
+
+    def get_pay_until_in_seconds(self, view: OrderView) -> int:
+        return (
+            0 if view.payment is None else max(0, math.floor((view.payment.pay_until - view.read_at).total_seconds()))
+        )
 
 
 class OrderOut(ResponseSerializer):
@@ -119,8 +126,7 @@ class OrderOut(ResponseSerializer):
 
     @extend_schema_field(PaymentOfOrderOut(allow_null=True))
     def get_payment(self, view: OrderView) -> dict[str, Any] | None:
-        payment: PaymentView | None = view.payment
-        return PaymentOfOrderOut.data_of(payment) if payment else None
+        return PaymentOfOrderOut.data_of(view) if view.payment else None
 
     @extend_schema_field(MONEY)
     def get_unit_price(self, view: OrderView) -> str:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
-from checkout import proved_payments, reference_locks
+from checkout import orders, reference_locks
 from checkout.models import Order
 from flashsale.core import backoff, clock, events
 from flashsale.core.statements import Statement, array, fetch, send
@@ -160,8 +160,10 @@ def store(question: Question, answer: PaymentAnswer) -> PaymentAttempt:
     An answer that comes after another process has asked too counts only when it is definite.
     """
     payment = answer.payment
-    if payment is not None and payment.payment_id:
+    if payment is not None and payment.payment_id and payment.payment_id != question.attempt.payment_id:
+        # In the order in which an event of the payment locks them.
         fetch(reference_locks.locking_query([(None, None, payment.payment_id)]))
+        orders.lock(question.attempt.order_id)
     attempt = _locking().get(pk=question.attempt.pk)
     now = clock.now()
     if attempt.status not in PaymentAttempt.UNENDED:
@@ -187,6 +189,9 @@ def _may_ask(attempt: PaymentAttempt, now: datetime, unless_asked_within: float 
         return True
     if unless_asked_within is None or attempt.asked_at is None:
         return False
+    if attempt.status == Status.OPEN and attempt.tries == 0:
+        # It was asked for, but not yet about.
+        return True
     return now - attempt.asked_at >= timedelta(seconds=unless_asked_within)
 
 
@@ -204,7 +209,7 @@ def _take_note(attempt: PaymentAttempt, payment: PaymentObject, now: datetime) -
         attempt.tries = 0
     if payment.payment_id and attempt.payment_id is None:
         attempt.payment_id = payment.payment_id
-        proved_payments.prove_by_attempt(payment.payment_id, attempt.order_id, now=now)
+        orders.prove_made_payment(attempt.order, payment.payment_id)
     if payment.state == PaymentState.SUCCEEDED:
         _end(attempt, Status.SUCCEEDED, now=now)
     elif payment.state == PaymentState.ENDED:
@@ -217,10 +222,12 @@ def _take_note(attempt: PaymentAttempt, payment: PaymentObject, now: datetime) -
 
 
 def _open(attempt: PaymentAttempt, payment: PaymentObject, now: datetime) -> None:
-    if attempt.status == Status.CREATING:
+    is_new = attempt.status == Status.CREATING
+    if is_new:
         attempt.client_secret, attempt.url = payment.client_secret, payment.url
         events.record_on_commit("payment_opened", order_id=attempt.order_id, payment_id=attempt.object_id)
-    attempt.status, attempt.tries, attempt.reason = Status.OPEN, 0, ""
+    attempt.status, attempt.reason = Status.OPEN, ""
+    attempt.tries = 0 if is_new else 1
     attempt.next_ask_at = now + LOOK_UP_INTERVAL
 
 

@@ -5,7 +5,14 @@ from checkout.orders.creation_hook import ApplyEarlyEvents, register_creation_ho
 from checkout.orders.ending import cancel, expire_due, mark_cancelled, reclaim, revoke
 from checkout.orders.leaving_hook import register_leaving_hook
 from checkout.orders.locking import lock, lock_stocks, locking_query
-from checkout.orders.paying import mark_all_paid, mark_paid, prove_payment, record_paid, set_refund_state
+from checkout.orders.paying import (
+    mark_all_paid,
+    mark_paid,
+    prove_made_payment,
+    prove_payment,
+    record_paid,
+    set_refund_state,
+)
 from checkout.orders.placing import place, place_batch
 from checkout.orders.reading import OrderView, PaymentView, get, register_payment
 from checkout.orders.refusals import (
@@ -41,6 +48,7 @@ __all__ = [
     "mark_paid",
     "place",
     "place_batch",
+    "prove_made_payment",
     "prove_payment",
     "reclaim",
     "record_paid",

@@ -67,6 +67,16 @@ def prove_payment(order: Order, payment_id: str) -> None:
         transitions.show_payment(order, payment_id)
 
 
+def prove_made_payment(order: Order, payment_id: str) -> None:
+    """Record, for a locked order, the id of a payment that the shop made for it, and show it unless another one paid.
+
+    Runs inside a transaction that holds the id's reference lock.
+    """
+    proved_payments.prove_by_attempt(payment_id, order.pk, now=clock.now())
+    if order.status != Order.Status.PAID:
+        transitions.show_payment(order, payment_id)
+
+
 def set_refund_state(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -> None:
     """Record, for a locked order, whether money is due back and how much was refunded in all."""
     transitions.set_refund(order, state=state, refunded_amount=refunded_amount)
