@@ -28,7 +28,8 @@ const SENTENCES = {
   payment_not_possible: "This order cannot be paid here. Nothing was charged.",
   payment_provider_unavailable: "The payment provider does not answer. Trying again; nothing was charged.",
   payment_declined: "The payment was declined and nothing was charged. Try again, or with another card.",
-  payment_failed: "The payment did not go through. Nothing was charged.",
+  payment_missing: "No payment has arrived so far. If your card was declined, nothing was charged: try again, or with another card.",
+  payment_on_its_way: "Your payment is on its way. This page shows it as soon as it is here.",
   price_changed: ({ before, after }) => `The price changed from ${before} to ${after} just before you bought.`,
   not_admitted: "There is a queue for this product. Wait for your turn.",
   ticket_invalid: "Your place in the queue is not known any more. Join it again.",
@@ -183,8 +184,9 @@ function runSoon() {
 
 // --- The loop of the purchase: each step sends one request --------------------------------------------------------------
 
-let wish = null; // What a button asked for: release, cancel or pay.
-let mustCheck = true; // The buyer may just have come back from the payment page.
+let wish = null; // What a button asked for (release, cancel, pay), and for which purchase.
+let mustCheck = true; // The buyer may just have come back from the payment page,
+let returned = null; // and this is what that page said.
 let opening = null; // The key of a purchase that this tab shows as soon as it is held.
 let message = {}; // What was refused in a step of the purchase.
 const refusals = new Map(); // What was refused to this tab, by product.
@@ -203,7 +205,7 @@ const STEPS = {
 
   async held(purchase) {
     const path = `${API}/holds/${purchase.hold.hold_id}`;
-    if (wish === "release") {
+    if (wants("release", purchase)) {
       await send("DELETE", path);
       forget(purchase);
       return 0;
@@ -224,13 +226,14 @@ const STEPS = {
 
   async pending_payment(purchase) {
     const path = `${API}/orders/${purchase.order.order_id}`;
-    if (wish === "pay") return pay(path);
-    const { content } = wish === "cancel" ? await send("POST", `${path}/cancel`)
+    if (wants("pay", purchase)) return pay(path);
+    const { content } = wants("cancel", purchase) ? await send("POST", `${path}/cancel`)
       : mustCheck && document.body.dataset.payment ? await send("POST", `${path}/payment/check`)
       : await send("GET", path);
-    if (wish === "cancel") wish = null;
     mustCheck = false;
     keep(purchase, { order: content });
+    if (returned) message = { step: "pending_payment", text: inWords({ code: returned }) };
+    returned = null;
     return untilDeadline(content.payment_due_at, 2_000);
   },
 
@@ -238,6 +241,8 @@ const STEPS = {
   cancelled: readOrder,
   expired: readOrder, // It may still become paid.
 };
+
+const wants = (what, purchase) => wish?.what === what && wish.key === purchase.key;
 
 async function readOrder(purchase) {
   const { content } = await send("GET", `${API}/orders/${purchase.order.order_id}`);
@@ -348,11 +353,11 @@ function paint(tile, { id, name, image_url }) {
   const image = $("img", tile), initials = name.split(/\s+/).map((word) => word[0]).join("").slice(0, 2).toUpperCase();
   Object.assign(tile.dataset, { pattern: id % 4, initials });
   tile.style.setProperty("--hue", Math.round(id * 137.5) % 360);
-  if (image_url && image.src !== image_url) {
-    image.onload = () => { image.hidden = false; };
-    image.onerror = () => { image.hidden = true; };
-    image.src = image_url;
-  }
+  if (image.getAttribute("src") === (image_url ?? null)) return;
+  image.hidden = true;
+  image.onload = () => { image.hidden = false; };
+  if (image_url) image.src = image_url;
+  else image.removeAttribute("src");
 }
 
 const BADGES = { upcoming: "Coming up", live: "On sale", low: "Almost gone", paused: "Paused", sold_out: "Sold out", ended: "Ended" };
@@ -434,11 +439,11 @@ const SCREENS = {
     timer: hold.expires_at, from: hold.created_at, label: "Held for", buttons: { order: "Order now", release: "Give back" },
   }),
   ordering: () => ({ eyebrow: "Held for you", title: "Ordering…", text: "A moment, please." }),
-  pending_payment: ({ order }) => ({
+  pending_payment: ({ order, ...purchase }) => ({
     eyebrow: "Ordered", title: "Pay to make them yours", text: "Your price is fixed, and the units stay yours until the time is over.",
     timer: order.payment?.pay_until ?? order.payment_due_at, from: order.created_at, label: "Time to pay",
     buttons: {
-      ...(document.body.dataset.payment && { pay: wish === "pay" ? "Opening the payment page…" : `Pay ${money(order.total_amount, order.currency)}` }),
+      ...(document.body.dataset.payment && { pay: wants("pay", purchase) ? "Opening the payment page…" : `Pay ${money(order.total_amount, order.currency)}` }),
       cancel: "Cancel order",
     },
     small: !document.body.dataset.payment && "This shop takes no payments: it pays on the page of the local provider, or by hosted"
@@ -446,7 +451,7 @@ const SCREENS = {
   }),
   paid: ({ order }) => ({
     eyebrow: "Receipt", title: order.refund ? "Paid, then refunded" : "Thank you. It is yours.",
-    text: order.refund === "due" ? "Your money is on its way back to you." : "Keep the order number if you have a question.",
+    text: order.refund === "due" ? "Your money is on its way back to you." : "Keep the order number, in case you have a question.",
     buttons: { finish: "Back to the shop" },
   }),
   lost: ({ hold }) => ({
@@ -489,7 +494,7 @@ function renderPurchase(purchase, step) {
     const label = screen.buttons?.[button.dataset.do];
     button.hidden = !label;
     if (label && button.textContent !== label) button.textContent = label;
-    button.ariaBusy = wish === button.dataset.do;
+    button.ariaBusy = wants(button.dataset.do, purchase);
   }
   if (focused?.hidden && root.contains(focused)) $("h1", root).focus();
 }
@@ -542,10 +547,10 @@ function showTime() {
 
 const ACTIONS = {
   order: (purchase) => keep(purchase, { orderKey: random() }),
-  pay: () => { wish = "pay"; },
+  pay: ({ key }) => { wish = { what: "pay", key }; },
   finish: (purchase) => { forget(purchase); location.hash = ""; },
-  release: () => ask("Give these units back?", "Give back", "release"),
-  cancel: () => ask("Cancel this order?", "Cancel order", "cancel"),
+  release: ({ key }) => ask("Give these units back?", "Give back", { what: "release", key }),
+  cancel: ({ key }) => ask("Cancel this order?", "Cancel order", { what: "cancel", key }),
 };
 
 function ask(question, answer, wanted) {
@@ -597,7 +602,8 @@ addEventListener("pageshow", () => {
 const parameters = new URLSearchParams(location.search);
 if (parameters.has("back")) {
   history.replaceState(null, "", "/#purchase");
-  if (parameters.get("redirect_status") === "failed") message = { step: "pending_payment", text: inWords({ code: "payment_declined" }) };
+  const codes = { failed: "payment_declined", succeeded: "payment_on_its_way", pending: "payment_on_its_way" };
+  returned = codes[parameters.get("redirect_status")] ?? "payment_missing";
 }
 render();
 setInterval(() => {
