@@ -1,6 +1,7 @@
 """The page at `/`."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -10,6 +11,7 @@ from django.views.generic import RedirectView
 
 from flashsale.api.rate_limits import limited
 from flashsale.core.rest.conditional import RenderedBody, RenderOnce
+from flashsale.local import provider_settings
 from flashsale.web import content_security
 
 to_admin = RedirectView.as_view(url="/admin/")
@@ -43,6 +45,11 @@ def _shop(request: HttpRequest) -> HttpResponse:
 
 
 def _payment() -> Payment:
+    base = settings.STRIPE_API_BASE
+    if settings.SHOP_MAKES_PAYMENTS and settings.STRIPE_PAYMENT_MODE == "checkout":
+        return Payment(kind="checkout")
+    if settings.SHOP_MAKES_PAYMENTS and settings.LOCAL_MODE and urlsplit(base).hostname == provider_settings.HOST:
+        return Payment(kind="local", provider_base=base)
     return Payment(kind="")
 
 

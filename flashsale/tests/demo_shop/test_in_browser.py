@@ -9,6 +9,7 @@ from django.utils import timezone
 from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, let_hold_pass, let_order_pass
+from flashsale.local_provider.running import running
 from flashsale.tests.support.browser import assert_fits, open_page
 from payments.tests.factories import receive
 
@@ -26,7 +27,7 @@ VIOLATIONS = """
 globalThis.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
 """
-REFUSALS = r"status of (409|429|503)|ERR_INTERNET_DISCONNECTED|ERR_FAILED"
+REFUSALS = r"status of (402|409|429|503)|ERR_INTERNET_DISCONNECTED|ERR_FAILED"
 
 
 @pytest.fixture
@@ -102,6 +103,44 @@ def test_a_purchase_survives_a_wrong_clock_a_reload_the_back_button_and_a_second
     assert str(order.pk) in receipt
     assert "$59.98" in receipt
     assert (Hold.objects.filter(product=products[0]).count(), order.quantity) == (1, 2)
+    assert violations == []
+
+
+@pytest.fixture
+def provider(live_server, settings):
+    """A local provider at which the shop makes its payments."""
+    with running(webhook_url=f"{live_server.url}/api/v1/payments/webhooks/stripe") as local:
+        settings.STRIPE_API_BASE, settings.STRIPE_LIVEMODE = local.url, False
+        settings.STRIPE_API_KEY, settings.STRIPE_PUBLISHABLE_KEY = "sk_test_local", "pk_test_local"
+        settings.STRIPE_WEBHOOK_SECRETS = ["whsec_local"]
+        settings.SHOP_ID, settings.SHOP_MAKES_PAYMENTS = "shop-1", True
+        yield local
+
+
+@pytest.mark.parametrize("mode", ["intent", "checkout"])
+def test_it_is_paid_on_the_providers_page_at_the_second_try(live_server, settings, provider, products, mode):
+    settings.STRIPE_PAYMENT_MODE = mode
+    with open_page(live_server.url, tolerated=REFUSALS, also=(provider.url,)) as page:
+        page.add_init_script(VIOLATIONS)
+        page.goto("/")
+        card(page, "Widget").get_by_role("button", name="Buy").click()
+        step(page, "held")
+        page.click("[data-do=order]")
+        page.get_by_role("button", name="Pay $29.99").click()
+        page.get_by_role("button", name="Decline the card").click()
+        page.get_by_role("button", name="Back to the shop").click()
+        page.wait_for_selector("#purchase [role=alert]:has-text('nothing was charged')")
+        declined_at, stored = page.url, page.evaluate("JSON.stringify(localStorage)")
+        page.get_by_role("button", name="Pay $29.99").click()
+        page.get_by_role("button", name="Pay 29.99").click()
+        step(page, "paid")
+        paid_at = page.url
+        violations = page.evaluate("violations")
+
+    assert declined_at == paid_at == f"{live_server.url}/#purchase"
+    assert "secret" not in stored
+    assert provider.url not in stored
+    assert Order.objects.get().status == Order.Status.PAID
     assert violations == []
 
 

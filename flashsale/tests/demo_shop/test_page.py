@@ -67,5 +67,27 @@ def test_a_system_without_the_shop_leads_to_the_admin(client, db, settings, meth
     assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/")
 
 
+@pytest.mark.parametrize(
+    ("is_local", "makes_payments", "mode", "base", "kind"),
+    [
+        (True, True, "intent", "http://127.0.0.1:4242", "local"),
+        (True, True, "intent", "https://api.stripe.com", ""),
+        (True, True, "checkout", "https://api.stripe.com", "checkout"),
+        (False, True, "intent", "https://api.stripe.com", ""),
+        (False, True, "checkout", "https://api.stripe.com", "checkout"),
+        (False, False, "checkout", "https://api.stripe.com", ""),
+    ],
+)
+def test_it_pays_on_the_local_page_or_by_hosted_checkout(
+    client, db, settings, is_local, makes_payments, mode, base, kind
+):
+    settings.LOCAL_MODE, settings.SHOP_MAKES_PAYMENTS = is_local, makes_payments
+    settings.STRIPE_PAYMENT_MODE, settings.STRIPE_API_BASE = mode, base
+
+    page = client.get("/").content.decode()
+
+    assert f'data-payment="{kind}" data-provider="{base if kind == "local" else ""}"' in page
+
+
 def test_the_script_reads_no_clock_of_the_device_and_builds_no_html():
     assert re.findall(r"Date\.now|new Date|innerHTML|insertAdjacentHTML|document\.write|eval\(", SCRIPT) == []

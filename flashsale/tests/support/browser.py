@@ -53,10 +53,12 @@ def open_page(
     colors: Literal["light", "dark"] = "light",
     zone: str = "UTC",
     tolerated: str = "(?!)",
+    also: tuple[str, ...] = (),
 ) -> Iterator[Page]:
     """Open an empty page of a browser in the time zone `zone`; fails at the end if any page had an error.
 
-    Console errors that match the regular expression `tolerated` are those that the test itself causes.
+    Console errors that match the regular expression `tolerated` are those that the test itself causes; addresses that
+    begin with one of `also` may be asked too.
     """
     chromium = tool("chromium")
     wrong: list[str] = []
@@ -66,7 +68,7 @@ def open_page(
             wrong.append(f"console: {line.text}")
 
     def look_at(request: Request) -> None:
-        if not request.url.startswith((base_url, "data:", "blob:", "about:")):
+        if not request.url.startswith((base_url, *also, "data:", "blob:", "about:")):
             wrong.append(f"request to {request.url}")
 
     # The browser's event loop runs in this thread, which also asks the database.

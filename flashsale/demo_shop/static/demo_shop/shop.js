@@ -6,6 +6,7 @@
 
 const API = "/api/v1";
 const PURCHASE = "flashsale.purchase", CUSTOMER = "flashsale.customer";
+const CHECKS = 6, CHECK_EVERY_MS = 5_500; // The shop asks its provider about an order at most once in 5 s.
 const HOLD_WITHIN_MS = 120_000; // A request for a hold that is older is not repeated: the buyer has left.
 
 // --- What went wrong, in words: by the code of the problem, which has the members that a sentence uses -----------------
@@ -185,7 +186,7 @@ function runSoon() {
 // --- The loop of the purchase: each step sends one request --------------------------------------------------------------
 
 let wish = null; // What a button asked for (release, cancel, pay), and for which purchase.
-let mustCheck = true; // The buyer may just have come back from the payment page,
+let checks = CHECKS, nextCheck = 0; // The buyer may just have come back from the payment page,
 let returned = null; // and this is what that page said.
 let opening = null; // The key of a purchase that this tab shows as soon as it is held.
 let message = {}; // What was refused in a step of the purchase.
@@ -228,9 +229,7 @@ const STEPS = {
     const path = `${API}/orders/${purchase.order.order_id}`;
     if (wants("pay", purchase)) return pay(path);
     const { content } = wants("cancel", purchase) ? await send("POST", `${path}/cancel`)
-      : mustCheck && document.body.dataset.payment ? await send("POST", `${path}/payment/check`)
-      : await send("GET", path);
-    mustCheck = false;
+      : isCheckDue() ? await send("POST", `${path}/payment/check`) : await send("GET", path);
     keep(purchase, { order: content });
     if (returned) message = { step: "pending_payment", text: inWords({ code: returned }) };
     returned = null;
@@ -261,6 +260,15 @@ async function pay(path) {
   const query = new URLSearchParams({ client_secret, return_url: back });
   location.assign(url ?? `${provider}/pay/${client_secret.split("_secret_")[0]}?${query}`);
   return 5_000;
+}
+
+// Whether to let the shop ask its provider: its webhook may be late, or never come.
+function isCheckDue() {
+  const isDue = document.body.dataset.payment && checks > 0 && performance.now() >= nextCheck;
+  if (!isDue) return false;
+  checks -= 1;
+  nextCheck = performance.now() + CHECK_EVERY_MS;
+  return true;
 }
 
 function untilDeadline(deadline, most) {
@@ -594,7 +602,7 @@ addEventListener("offline", runSoon);
 document.addEventListener("visibilitychange", runSoon);
 addEventListener("pageshow", () => {
   wish = null;
-  mustCheck = true;
+  checks = CHECKS;
   runSoon();
 });
 
