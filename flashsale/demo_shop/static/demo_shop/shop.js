@@ -124,15 +124,26 @@ function store(name, value) {
   try { localStorage.setItem(name, JSON.stringify(value)); } catch { inMemory[name] = value; }
 }
 
-const current = () => stored(PURCHASE);
+// What is added to a purchase later has a place of its own each: two tabs that write at once lose nothing to each other.
+const PARTS = ["hold", "orderKey", "order"];
 
-// Adds to the purchase, unless another tab ended it or began another one meanwhile.
-function keep(purchase, members) {
-  if (current()?.key === purchase.key) store(PURCHASE, { ...current(), ...members });
+function current() {
+  const purchase = stored(PURCHASE);
+  for (const name of purchase ? PARTS : []) {
+    const part = stored(`${PURCHASE}.${name}`);
+    if (part?.key === purchase.key) purchase[name] = part.value;
+  }
+  return purchase;
 }
 
-function forget(purchase) {
-  if (current()?.key === purchase.key) store(PURCHASE, null);
+// Adds to the purchase, unless another tab ended it or began another one meanwhile.
+function keep({ key }, parts) {
+  if (stored(PURCHASE)?.key !== key) return;
+  for (const [name, value] of Object.entries(parts)) store(`${PURCHASE}.${name}`, { key, value });
+}
+
+function forget({ key }) {
+  if (stored(PURCHASE)?.key === key) store(PURCHASE, null);
 }
 
 function customer() {
