@@ -14,6 +14,7 @@ from catalog.snapshots import stored, subscription
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core import redis_client
+from flashsale.staff.logins.passwords import BoundedPasswordHasher
 from flashsale.tests.support.processes import WAIT_SECONDS
 from flashsale.tests.support.racing import NO_IDLE_TIMEOUT, PRODUCTION_TIMEOUTS
 from flashsale.tests.support.schedule import fill_schedule
@@ -21,7 +22,10 @@ from flashsale.tests.support.schedule import fill_schedule
 pytest_plugins = ["flashsale.tests.support.leftovers", "flashsale.tests.support.event_loop"]
 
 # The longest modules run first, so that none is left for one process at the end.
-SLOW = ("test_up.py", "test_start.py", "test_storms.py", "test_property.py", "test_admin_actions.py", "test_restore.py")
+SLOW = (
+    "test_up.py", "test_hostile_admin.py", "test_storms.py", "test_start.py", "test_property.py", "test_memory.py",
+    "test_admin_actions.py", "test_restore.py",
+)  # fmt: skip
 
 
 @pytest.hookimpl(trylast=True)
@@ -38,6 +42,12 @@ def patience() -> None:
     httpx.Client.__init__.__kwdefaults__["timeout"].read = WAIT_SECONDS
     settings.REDIS_TIMEOUT_SECONDS = WAIT_SECONDS
     redis_client.client().connection_pool.connection_kwargs.update(redis_client.connect_options())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> None:
+    """Hash passwords once: otherwise each log-in and each member of staff takes a quarter of a second."""
+    BoundedPasswordHasher.iterations = 1
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from catalog.tests.factories import ProductFactory
 from checkout.models import RefusalCount
 from checkout.tests.factories import HoldFactory, OrderFactory
-from flashsale.tests.support.browser import DESKTOP, PHONE, assert_fits, open_page
+from flashsale.tests.support.browser import DESKTOP, PHONE, VIEWS, assert_fits, open_page
 from payments.tests.factories import receive
 
 SUMS = """Object.fromEntries(Chart.getChart('live-chart').data.datasets.map(
@@ -74,8 +74,7 @@ def assert_legible(page) -> None:
     assert min(contrast(text, back) for text in texts) >= 4.5
 
 
-@pytest.mark.parametrize("colors", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@VIEWS
 def test_it_refreshes_without_a_reload_and_keeps_the_chosen_range(live_server, shop, viewport, colors):
     with open_page(live_server.url, viewport=viewport, colors=colors) as page:
         log_in(page)

@@ -12,7 +12,7 @@ from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_order_pass
 from flashsale.tests.support.admin import MODELS, admin_url
-from flashsale.tests.support.browser import DESKTOP, PHONE, assert_fits, cut_off_in, log_in_as, open_page
+from flashsale.tests.support.browser import DESKTOP, PHONE, VIEWS, assert_fits, cut_off_in, log_in_as, open_page
 from payments import refunds
 from payments.models import Dispute
 from payments.tests.factories import receive
@@ -20,8 +20,6 @@ from payments.tests.factories import receive
 ROWS = 30
 # What a list of 25 orders may be high on a phone, in screens.
 MAX_SCREENS = 5
-VIEWS = [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light"), (PHONE, "dark")]
-IDS = ["desktop, light", "desktop, dark", "phone, light", "phone, dark"]
 
 
 @pytest.fixture
@@ -52,7 +50,7 @@ ALL_VISIBLE = """() => {
 }"""
 
 
-@pytest.mark.parametrize(("viewport", "colors"), VIEWS, ids=IDS)
+@VIEWS
 def test_a_list_of_orders_shows_what_the_work_needs(live_server, shop, viewport, colors):
     with open_page(live_server.url, viewport=viewport, colors=colors) as page:
         sign_in(page)
@@ -78,7 +76,7 @@ def test_a_list_of_orders_shows_what_the_work_needs(live_server, shop, viewport,
     assert viewport != PHONE or height <= MAX_SCREENS * viewport["height"]
 
 
-@pytest.mark.parametrize(("viewport", "colors"), VIEWS[::3], ids=IDS[::3])
+@VIEWS
 def test_orders_are_filtered_by_status_and_by_a_product_that_is_searched(live_server, shop, viewport, colors):
     gadget = OrderFactory(product=ProductFactory(name="Rare Gadget"))
 

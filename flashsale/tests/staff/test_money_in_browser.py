@@ -8,7 +8,7 @@ from checkout import orders
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory
 from flashsale.core.identifiers import short
-from flashsale.tests.support.browser import DESKTOP, PHONE, log_in_as, open_page
+from flashsale.tests.support.browser import DESKTOP, PHONE, VIEWS, log_in_as, open_page
 from payments import refunds
 from payments.models import Dispute, Payment, WebhookEvent
 from payments.tests.factories import receive
@@ -70,8 +70,7 @@ def test_an_event_is_judged_and_settled_from_the_list(live_server, ann, viewport
     assert WebhookEvent.objects.get().status == status
 
 
-@WIDTHS
-@pytest.mark.parametrize("text", ["customer-77", "pay_1"])
+@pytest.mark.parametrize(("viewport", "text"), [(DESKTOP, "customer-77"), (PHONE, "pay_1")], ids=["desktop", "phone"])
 def test_an_order_is_found_by_customer_and_by_payment_id(live_server, ann, viewport, text):
     order = place(ProductFactory(name="Widget"))
     receive(order_id=order.pk, payment_id="pay_1")
@@ -88,8 +87,7 @@ def test_an_order_is_found_by_customer_and_by_payment_id(live_server, ann, viewp
         assert str(order.pk) in page.inner_text("body")
 
 
-@WIDTHS
-@pytest.mark.parametrize("colors", ["light", "dark"])
+@VIEWS
 def test_a_story_with_all_that_can_happen_is_read(live_server, ann, django_user_model, viewport, colors):
     order = place(ProductFactory(name="Widget"))
     receive(order_id=order.pk, payment_id="pay_1", amount="59.98", currency="USD", key="evt_paid")

@@ -10,11 +10,8 @@ from catalog.models import Product
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory
 from flashsale.tests.support.admin import admin_url
-from flashsale.tests.support.browser import DESKTOP, PHONE, assert_fits, open_page
+from flashsale.tests.support.browser import VIEWS, assert_fits, open_page
 
-SIZES = pytest.mark.parametrize(
-    ("viewport", "colors"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop-light", "phone-dark"]
-)
 FILE = """name;price;currency;stock;sale_starts_at
 Widget;29,99;USD;100;2126-11-27 12:00
 Gadget;12000;JPY;5;
@@ -59,7 +56,7 @@ def status(page) -> str:
     return page.inner_text(".page-status")
 
 
-@SIZES
+@VIEWS
 def test_a_product_is_created_checked_and_published(staff_page):
     page = staff_page
     page.goto(admin_url(Product, "add"))
@@ -87,7 +84,7 @@ def test_a_product_is_created_checked_and_published(staff_page):
     assert product.sale_starts_at == datetime(2126, 11, 27, 10, 0, 3, tzinfo=UTC)
 
 
-@SIZES
+@VIEWS
 def test_a_running_sale_is_paused_in_two_clicks_and_resumed(staff_page):
     page, product = staff_page, ProductFactory(name="Widget", stock=10)
     HoldFactory(product=product, quantity=3)
@@ -109,7 +106,7 @@ def test_a_running_sale_is_paused_in_two_clicks_and_resumed(staff_page):
     assert status(page).startswith("Live: buyers can hold units.")
 
 
-@SIZES
+@VIEWS
 def test_stock_is_adjusted_beside_the_numbers_of_now(staff_page):
     page, product = staff_page, ProductFactory(name="Widget", stock=10)
     HoldFactory(product=product, quantity=3)
@@ -131,7 +128,7 @@ def test_stock_is_adjusted_beside_the_numbers_of_now(staff_page):
     assert "stock 10 → 15 (+5: Found a box)" in page.inner_text(".live-story")
 
 
-@SIZES
+@VIEWS
 def test_products_are_imported_as_the_preview_shows_them(staff_page):
     page = staff_page
     page.goto("/admin/catalog/product/import")
@@ -149,7 +146,7 @@ def test_products_are_imported_as_the_preview_shows_them(staff_page):
     assert Product.objects.get(name="Widget").sale_starts_at == datetime(2126, 11, 27, 10, tzinfo=UTC)
 
 
-@SIZES
+@VIEWS
 def test_the_list_shows_status_price_and_numbers_and_is_filtered(staff_page):
     page = staff_page
     ProductFactory(name="Widget", stock=10, sale_ends_at=datetime(2126, 11, 27, 10, tzinfo=UTC))

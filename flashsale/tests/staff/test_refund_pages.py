@@ -9,15 +9,14 @@ from checkout import audit
 from checkout.models import Order
 from checkout.tests.factories import OrderFactory
 from flashsale.tests.support.admin import admin_url
-from flashsale.tests.support.browser import DESKTOP, PHONE, assert_fits, open_page
+from flashsale.tests.support.browser import VIEWS, assert_fits, open_page
 from payments.models import Payment
 from payments.tests.factories import receive
 from payments.tests.support.orders import units
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("colors", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@VIEWS
 def test_half_an_order_is_refunded_with_two_clicks(live_server, django_user_model, viewport, colors):
     cache.clear()
     django_user_model.objects.create_superuser("ann", password="secret-1")

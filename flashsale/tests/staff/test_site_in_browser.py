@@ -12,19 +12,16 @@ from rest_framework_api_key.models import APIKey
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import OrderFactory
 from flashsale.models import LoginFailure
-from flashsale.staff.logins.passwords import BoundedPasswordHasher
 from flashsale.tests.support.admin import admin_url
-from flashsale.tests.support.browser import DESKTOP, PHONE, assert_fits, cut_off_in, log_in_as, open_page
+from flashsale.tests.support.browser import DESKTOP, PHONE, VIEWS, assert_fits, cut_off_in, log_in_as, open_page
 
 SIZES = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-COLORS = pytest.mark.parametrize("colors", ["light", "dark"])
 
 
 @pytest.fixture
-def ann(transactional_db, django_user_model, monkeypatch):
+def ann(transactional_db, django_user_model):
     """A superuser called ann with the password secret-1."""
     cache.clear()
-    monkeypatch.setattr(BoundedPasswordHasher, "iterations", 1)
     return django_user_model.objects.create_superuser("ann", password="secret-1")
 
 
@@ -33,8 +30,7 @@ def order(ann):
     return OrderFactory(product=ProductFactory(name="Widget"), quantity=2, customer_id="customer-77")
 
 
-@SIZES
-@COLORS
+@VIEWS
 def test_an_order_is_found_by_its_short_id_with_the_keyboard(live_server, order, ann, viewport, colors):
     with open_page(live_server.url, viewport=viewport, colors=colors) as page:
         log_in_as(page, ann)
@@ -105,8 +101,7 @@ def test_rarely_used_pages_are_folded_away(live_server, ann, viewport):
     assert hidden
 
 
-@SIZES
-@COLORS
+@VIEWS
 def test_a_member_of_staff_enrols_an_app(live_server, ann, viewport, colors):
     with open_page(live_server.url, viewport=viewport, colors=colors) as page:
         log_in_as(page, ann)

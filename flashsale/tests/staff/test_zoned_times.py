@@ -137,8 +137,7 @@ def log_in(page) -> None:
     page.wait_for_selector("#live")
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo"])
+@pytest.mark.parametrize(("viewport", "zone"), [(DESKTOP, "America/Los_Angeles"), (PHONE, "Asia/Tokyo")])
 def test_a_browser_in_another_zone_enters_the_shops_time(live_server, django_user_model, viewport, zone):
     django_user_model.objects.create_superuser("ann", password="secret-1")
     product = ProductFactory()

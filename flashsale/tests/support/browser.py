@@ -26,6 +26,10 @@ CUT_OFF = """
     .map(cell => cell.innerText.trim()).filter(text => text)
 """
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+# Runs a test at both widths and in both themes.
+VIEWS = pytest.mark.parametrize(
+    ("viewport", "colors"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop, light", "phone, dark"]
+)
 
 
 def tool(name: str) -> str:

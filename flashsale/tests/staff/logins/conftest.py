@@ -2,7 +2,6 @@
 
 import pytest
 
-from flashsale.staff.logins import passwords
 from flashsale.tests.support.logins import new_address
 
 
@@ -10,12 +9,6 @@ from flashsale.tests.support.logins import new_address
 def address() -> str:
     """The address that this test's log-ins come from, so that tests share no quota."""
     return new_address()
-
-
-@pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch):
-    """Hash with one iteration."""
-    monkeypatch.setattr(passwords.BoundedPasswordHasher, "iterations", 1)
 
 
 @pytest.fixture
