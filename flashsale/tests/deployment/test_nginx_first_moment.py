@@ -26,6 +26,9 @@ PAGE = b'{"id": 1}'
 class Application(ThreadingHTTPServer):
     """Answers every path with a page that may be cached, as soon as the whole crowd has asked."""
 
+    # Without a place in the queue a connection is tried again after a second, and after nginx's patience.
+    request_queue_size = 2 * CLIENTS
+
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.may_answer = Event()

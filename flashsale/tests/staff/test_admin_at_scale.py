@@ -2,12 +2,14 @@
 
 import pytest
 from django.contrib.admin import site
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from benchmarks import admin_pages
 from benchmarks.admin_rows import Size, fill, fill_products
+from flashsale.staff import menu
 from flashsale.tests.support.admin import admin_url
 
 pytestmark = pytest.mark.django_db
@@ -52,10 +54,13 @@ def test_no_page_has_a_choice_of_all_products(admin_client, shop, page):
 @pytest.mark.parametrize("model", [model for model, _ in LISTS], ids=lambda model: model._meta.label)
 def test_a_list_asks_as_often_for_25_rows_as_for_one(admin_client, shop, model, monkeypatch):
     path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    # The first request counts for the menu, the others do not count again, however late they are.
+    monkeypatch.setattr(menu, "COUNTED_FOR_SECONDS", 3_600)
+    cache.clear()
     asked = {}
     for rows in (1, 25):
         monkeypatch.setattr(site.get_model_admin(model), "list_per_page", rows)
-        # The smaller of two, since a page asks PostgreSQL for what Valkey does not answer in time.
+        # The smaller of two: the first one fills caches.
         asked[rows] = min((statements_of(admin_client, path) for _ in range(2)), key=len)
 
     assert len(asked[25]) <= len(asked[1]) + 1, asked
