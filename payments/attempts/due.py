@@ -38,7 +38,8 @@ def run_due() -> int:
         return asking.ask_in_task(attempt_id, is_urgent=True)
 
     def close(attempt_id: UUID) -> bool:
-        return asking.ask_in_task(attempt_id, is_urgent=False)
+        # It has an endpoint of its own, at which no buyer waits.
+        return asking.ask_in_task(attempt_id, is_urgent=True)
 
     tasks = [*((make, attempt_id) for attempt_id in urgent), *((close, attempt_id) for attempt_id in others)]
     return _run(tasks, seconds=RUN_SECONDS)
