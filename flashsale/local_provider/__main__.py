@@ -1,15 +1,15 @@
 """`python -m flashsale.local_provider PORT SHOP_URL`: the provider of `make run`, with a journal in `STATE_DIR`."""
 
 import re
-import signal
 import sys
 import threading
-from types import FrameType
 
+from flashsale.core.commands.interrupts import Interrupted, interrupts
 from flashsale.core.configuration import environment as env
 from flashsale.local_provider.provider import Keys, Provider
 from flashsale.local_provider.server import Server
 
+POLL_SECONDS = 0.2
 JOURNAL = "local_provider.jsonl"
 WEBHOOK_PATH = "/api/v1/payments/webhooks/stripe"
 
@@ -25,15 +25,20 @@ def main(port: int, shop_url: str) -> None:
     provider = Provider(keys, webhook_url=shop_url + WEBHOOK_PATH, journal=env.state_dir() / JOURNAL)
     server = Server(provider, port)
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        threading.Thread(target=server.shutdown, daemon=True).start()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    interrupts.hold()
     provider.start()
-    server.serve_forever(poll_interval=0.2)
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": POLL_SECONDS})
+    serving.start()
+    try:
+        while serving.is_alive():
+            interrupts.check()
+            serving.join(POLL_SECONDS)
+    except Interrupted:
+        server.shutdown()
+        serving.join()
     server.server_close()
     provider.close()
+    interrupts.finish()
 
 
 if __name__ == "__main__":
