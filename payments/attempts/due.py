@@ -3,6 +3,7 @@
 Several processes may do so at once: each attempt is leased while it is asked about.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from payments.attempts import asking
 from payments.models import PaymentAttempt
 
 Status = PaymentAttempt.Status
+log = logging.getLogger(__name__)
 
 # Requests to the provider at once; each needs a database connection before and after it.
 THREADS = 8
@@ -57,16 +59,25 @@ def look_up_due() -> int:
 
 def _run(tasks: Sequence[tuple[Callable[[UUID], bool], UUID]], *, seconds: float) -> int:
     """Ask about attempts, several at once, until `seconds` are over; return how many were asked about."""
-    if len(tasks) <= 1:
-        return sum(ask(attempt_id) for ask, attempt_id in tasks)
     ends_at = time.monotonic() + seconds
 
-    def ask_in_thread(task: tuple[Callable[[UUID], bool], UUID]) -> bool:
-        ask, attempt_id = task
+    def ask(task: tuple[Callable[[UUID], bool], UUID]) -> bool:
+        ask_about, attempt_id = task
         try:
-            return time.monotonic() < ends_at and ask(attempt_id)
+            return time.monotonic() < ends_at and ask_about(attempt_id)
+        except Exception:
+            # Its lease runs out, and it is asked about again; the others are not delayed.
+            log.exception("the provider was not asked about attempt %s", attempt_id)
+            return False
+
+    def ask_in_thread(task: tuple[Callable[[UUID], bool], UUID]) -> bool:
+        try:
+            return ask(task)
         finally:
             connections.close_all()
+
+    if len(tasks) <= 1:
+        return sum(map(ask, tasks))
 
     with ThreadPoolExecutor(min(THREADS, len(tasks)), thread_name_prefix="provider") as threads:
         return sum(threads.map(ask_in_thread, tasks))

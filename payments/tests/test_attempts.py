@@ -426,6 +426,22 @@ class TestLostAnswers:
         assert only_attempt().status == "succeeded"
 
 
+def test_an_error_about_one_attempt_delays_no_other(provider, api, order, monkeypatch):
+    start(api, order)
+    orders.cancel(order.pk)
+
+    def fail(*_args, **_kwargs):
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asking, "carry_out", fail)
+        assert attempts.run_due() == 0
+    let_attempt_pass(only_attempt(), seconds=60)
+    close_all()
+
+    assert only_attempt().status == "closed"
+
+
 def test_open_payments_are_looked_up_after_five_minutes(api, provider, order):
     start(api, order)
     provider.pay(only_attempt().object_id)
