@@ -1,4 +1,4 @@
-"""What payments add to the story of an order: every event that named it, its payments, refunds and disputes."""
+"""What payments add to the story of an order: its attempts, events that named it, payments, refunds and disputes."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,13 +8,13 @@ from django.utils.safestring import SafeString
 
 from checkout.models import Order
 from checkout.order_story import Document, Moment, Part, Table, told_by
-from flashsale.core import money
+from flashsale.core import moments, money
 from flashsale.core.staff.links import link_to, page_of
 from flashsale.core.staff.staff_log import entries_about
 from payments import explanations
 from payments.explanations import Situation, naming
 from payments.explanations.bodies import readable
-from payments.models import Dispute, Payment, Refund, WebhookEvent
+from payments.models import Dispute, Payment, PaymentAttempt, Refund, WebhookEvent
 
 MAX_EVENTS = 500
 
@@ -25,8 +25,10 @@ def story_of(order: Order) -> Part:
     payments = list(_payments_of(order))
     refunds = [refund for payment in payments for refund in payment.refunds.all()]
     disputes = [dispute for payment in payments for dispute in payment.disputes.all()]
+    attempts = list(PaymentAttempt.objects.filter(order=order).order_by("number"))
     entries = entries_about([*events, *payments, *refunds, *disputes])
     moments = [
+        *(moment for attempt in attempts for moment in _moments_of_attempt(attempt)),
         *(moment for of in explanations.read_all(events) for moment in _moments_of_event(of, order, entries)),
         *(moment for payment in payments for moment in _moments_of_payment(payment)),
         *(moment for payment in payments for moment in _moments_of_requests(payment)),
@@ -34,13 +36,25 @@ def story_of(order: Order) -> Part:
         *(moment for dispute in disputes for moment in _moments_of_dispute(dispute)),
         *told_by(entries),
     ]
-    tables = [_table_of(payments)] if payments else []
+    tables = [*([_table_of_attempts(attempts)] if attempts else []), *([_table_of(payments)] if payments else [])]
     return Part(moments, tables, [_document_of(event) for event in events])
 
 
 def _payments_of(order: Order) -> Iterable[Payment]:
     of_order = Payment.objects.filter(order=order).select_related("refunded_by").order_by("created_at", "pk")
     return of_order.prefetch_related("refunds__payment", "disputes__payment", "refund_requests__requested_by")
+
+
+def _moments_of_attempt(attempt: PaymentAttempt) -> Iterator[Moment]:
+    name = link_to(attempt, f"Payment attempt {attempt.number}")
+    amount, until = money.written(attempt.amount, attempt.currency), moments.written(attempt.pay_until)
+    begun = format_html("{} of {} begun at {}, to be paid until {}.", name, amount, attempt.provider, until)
+    yield Moment(attempt.created_at, begun)
+    if attempt.shown_at:
+        yield Moment(attempt.shown_at, format_html("{} was handed to the buyer, {}.", name, attempt.object_id))
+    if attempt.ended_at:
+        reason = f" ({attempt.reason.replace('_', ' ')})" if attempt.reason else ""
+        yield Moment(attempt.ended_at, format_html("{} {}{}.", name, attempt.get_status_display(), reason))
 
 
 def _moments_of_event(of: Situation, order: Order, entries: list[LogEntry]) -> Iterator[Moment]:
@@ -127,6 +141,19 @@ def _moments_of_dispute(dispute: Dispute) -> Iterator[Moment]:
     )
     if dispute.status != Dispute.Status.OPEN or dispute.as_of != dispute.created_at:
         yield Moment(dispute.as_of, format_html("Dispute {} is {}.", name, dispute.get_status_display()))
+
+
+def _table_of_attempts(attempts: list[PaymentAttempt]) -> Table:
+    rows = [
+        (
+            link_to(attempt, f"Attempt {attempt.number}"), attempt.provider, attempt.get_kind_display(),
+            attempt.object_id or "-", attempt.get_status_display(),
+            moments.written(attempt.asked_at) if attempt.asked_at else "-", attempt.last_error or "-",
+        )
+        for attempt in attempts
+    ]  # fmt: skip
+    headings = ("Attempt", "Provider", "Kind", "Id there", "State", "Provider asked", "Last error")
+    return Table("Payment attempts now", headings, rows)
 
 
 def _table_of(payments: list[Payment]) -> Table:

@@ -63,6 +63,7 @@ PARTS: dict[str, tuple[Entry, ...]] = {
     names.MONEY: (
         Entry("payments.WebhookEvent", "webhook", _undecided_events),
         Entry("payments.Payment", "payments", _refunds_due),
+        Entry("payments.PaymentAttempt", "hourglass_top"),
         Entry("payments.Refund", "undo"),
         Entry("payments.Dispute", "gavel", _open_disputes),
     ),

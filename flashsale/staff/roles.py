@@ -10,7 +10,8 @@ from django.apps.registry import Apps
 
 VIEWED = (
     "catalog.product", "catalog.stock", "catalog.stockadjustment", "checkout.hold", "checkout.order",
-    "payments.webhookevent", "payments.payment", "payments.refund", "payments.dispute", "admin.logentry",
+    "payments.webhookevent", "payments.payment", "payments.paymentattempt", "payments.refund", "payments.dispute",
+    "admin.logentry",
 )  # fmt: skip
 SCHEDULED = tuple(f"django_celery_beat.{name}" for name in ("periodictask", "intervalschedule", "crontabschedule"))
 
@@ -33,6 +34,7 @@ ROLES = {"viewer": VIEWER, "operator": OPERATOR, "manager": MANAGER}
 # Permissions added to existing roles, once: a name for the step, the roles, the permissions.
 ADDED_LATER = {
     "disputes": (tuple(ROLES), {"payments.view_dispute"}),
+    "payment attempts": (tuple(ROLES), {"payments.view_paymentattempt"}),
     "failed log-ins": (("manager",), {"flashsale.view_loginfailure", "flashsale.delete_loginfailure"}),
     "two-factor devices": (("manager",), {"otp_totp.view_totpdevice", "otp_totp.delete_totpdevice"}),
 }

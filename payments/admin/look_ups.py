@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from flashsale.core.staff.search import has_uuid
 from payments.explanations import naming
-from payments.models import Dispute, Payment, Refund, WebhookEvent
+from payments.models import Dispute, Payment, PaymentAttempt, Refund, WebhookEvent
 from payments.providers import PROVIDERS
 
 
@@ -46,6 +46,19 @@ def disputes(text: str) -> Iterator[QuerySet[Dispute]]:
     yield Dispute.objects.filter(dispute_id=text)
     yield Dispute.objects.filter(payment__in=_payments(text))
     yield from (Dispute.objects.filter(of_order) for of_order in _of_order(text, "payment__order"))
+
+
+def attempts(text: str) -> Iterator[QuerySet[PaymentAttempt]]:
+    """Yield the attempts with this id, at the provider or here, and those of an order or a hold."""
+    yield attempts_at_provider(text)
+    if is_attempt := has_uuid(text):
+        yield PaymentAttempt.objects.filter(is_attempt)
+    yield from (PaymentAttempt.objects.filter(of_order) for of_order in _of_order(text, "order"))
+
+
+def attempts_at_provider(text: str) -> QuerySet[PaymentAttempt]:
+    """Return the attempts whose intent or session, or whose payment, has this id at its provider."""
+    return PaymentAttempt.objects.filter(Q(object_id=text) | Q(payment_id=text), provider__in=PROVIDERS)
 
 
 def _payments(text: str) -> QuerySet[Payment]:

@@ -124,6 +124,8 @@ class PaymentAttempt(models.Model):
             models.Index(
                 name="payment_attempt_by_deadline", fields=["pay_until"], condition=Q(status__in=["creating", "open"])
             ),
+            # Read by: staff (attempts, newest first).
+            models.Index(name="payment_attempt_by_creation", fields=["created_at"]),
             # Read by: the inbox (the attempt of a payment), staff's search.
             models.Index(
                 name="payment_attempt_by_payment", fields=["payment_id"], condition=Q(payment_id__isnull=False)

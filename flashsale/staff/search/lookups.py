@@ -16,7 +16,7 @@ from checkout import proved_payments
 from checkout.models import Hold, Order
 from flashsale.core.staff.search import has_uuid
 from flashsale.staff.search.terms import Term
-from payments.models import Payment, WebhookEvent
+from payments.models import Payment, PaymentAttempt, WebhookEvent
 from payments.providers import PROVIDERS
 
 MAX_EACH = 8
@@ -34,9 +34,10 @@ class Lookup:
 def _orders(term: Term) -> list[Order]:
     rows = Order.objects.select_related("product")
     of_payment = [order_id for order_id, _ in proved_payments.orders_with(term.text)]
+    attempts = PaymentAttempt.objects.filter(provider__in=PROVIDERS, object_id=term.text)
     return _first(
         _by_uuid(rows, term),
-        rows.filter(pk__in=of_payment),
+        rows.filter(pk__in=[*of_payment, *attempts.values_list("order_id", flat=True)]),
         rows.filter(customer_id=term.text).order_by("-created_at"),
     )
 

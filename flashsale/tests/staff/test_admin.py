@@ -11,6 +11,7 @@ from checkout.tests.factories import HoldFactory
 from flashsale.tests.support.admin import MODELS, admin_url, decide, messages_of
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
+from payments.tests.support.account import attempt_for
 
 READ_ONLY = [Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment, Refund, Dispute]
 
@@ -22,6 +23,7 @@ def paid_order(order):
     Refund.objects.create(
         payment=Payment.objects.get(), attempt=1, amount=1, status="sent", created_at=order.created_at
     )
+    attempt_for(order, "pi_1")
     Dispute.objects.create(
         payment=Payment.objects.get(), dispute_id="du_1", status="open", created_at=order.created_at,
         as_of=order.created_at,

@@ -14,8 +14,9 @@ from payments.tests.factories import receive
 
 PAGES = [
     "catalog/product/", "catalog/product/add/", "catalog/stock/", "catalog/stockadjustment/", "checkout/hold/",
-    "checkout/order/", "payments/webhookevent/", "payments/payment/", "payments/refund/", "auth/user/",
-    "auth/user/add/", "auth/group/", "django_celery_beat/periodictask/", "django_celery_beat/intervalschedule/",
+    "checkout/order/", "payments/webhookevent/", "payments/payment/", "payments/paymentattempt/",
+    "payments/refund/", "auth/user/", "auth/user/add/",
+    "auth/group/", "django_celery_beat/periodictask/", "django_celery_beat/intervalschedule/",
     "rest_framework_api_key/apikey/", "rest_framework_api_key/apikey/add/", "otp_totp/totpdevice/",
     "password_change/",
 ]  # fmt: skip

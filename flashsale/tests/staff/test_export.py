@@ -25,6 +25,7 @@ from flashsale.core.staff.export_pages import CsvExportMixin
 from flashsale.tests.support.admin import MODELS, admin_url
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
+from payments.tests.support.account import attempt_for
 
 EXPORTS = {model: one for model, one in site._registry.items() if isinstance(one, CsvExportMixin) and one.export}
 # Internal columns, which no file may have.
@@ -47,6 +48,7 @@ def books(db):
             payment=Payment.objects.get(payment_id=f"pay_{currency}"),
             attempt=1, amount=order.unit_price, status="refused", created_at=order.created_at,
         )  # fmt: skip
+        attempt_for(order, f"pi_{currency}")
         Dispute.objects.create(
             payment=Payment.objects.get(payment_id=f"pay_{currency}"), dispute_id="du_1", status="open",
             amount=order.total_amount, currency=currency, created_at=order.created_at, as_of=order.created_at,

@@ -86,6 +86,7 @@ ACTIONS = {
     "checkout.hold.release": HoldFactory,
     "checkout.order.cancel": OrderFactory,
     "checkout.order.refund": lambda: payment().order,
+    "checkout.order.ask_provider": OrderFactory,
     "payments.webhookevent.retry": dead,
     "payments.webhookevent.accept": doubtful,
     "payments.webhookevent.refund": doubtful,

@@ -53,7 +53,7 @@ def test_a_superuser_has_every_part(admin_user):
         "": ["The sale now"],
         "Sale": ["Products", "Stock", "Stock adjustments"],
         "Orders": ["Orders", "Holds"],
-        "Money": ["Webhook events", "Payments", "Refunds", "Disputes"],
+        "Money": ["Webhook events", "Payments", "Payment attempts", "Refunds", "Disputes"],
         "Staff": ["Accounts", "Roles", "API tokens", "Two-factor devices", "Failed log-ins"],
         "System": ["Staff activity", "Schedule", "Intervals", "Times of day", "API description"],
     }

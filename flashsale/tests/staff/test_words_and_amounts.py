@@ -21,6 +21,7 @@ from flashsale.tests.support.admin import MODELS, admin_url, decide
 from payments import refunds
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
+from payments.tests.support.account import attempt_for
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +32,7 @@ ICON = re.compile(r"<(span|i)\b[^>]*\bmaterial-symbols[^>]*>.*?</\1>", re.DOTALL
 VALUE = re.compile(r'<input[^>]*\bvalue="(\d+\.\d+)"')
 # A word such as `refund_due`; ids and what people typed may have underscores.
 MACHINE_WORD = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
-IDS = re.compile(r"\b(?:pay|evt|dp|re)_\w+")
+IDS = re.compile(r"\b(?:pay|pi|evt|dp|re)_\w+")
 # An amount with its currency, and one that is not followed by a currency but has decimals.
 AMOUNT = re.compile(r"(?<![\w.:-])(\d+(?:\.\d+)?) ?(USD|JPY|KWD)\b")
 BARE = re.compile(r"(?<![\w.:-])\d+\.\d{2,3}(?! ?(?:USD|JPY|KWD)\b)(?![\w.:-])")
@@ -65,6 +66,7 @@ def fill(product, currency: str, client, staff) -> None:
     WebhookEvent.objects.filter(pk=dead.pk).update(status="dead", reason="gave_up")
     payment = Payment.objects.get(order=paid)
     refunds.request(paid.pk, amount=paid.unit_price, restock_units=1, staff=staff, note="Ticket 17")
+    attempt_for(paid, f"pi_{currency}{paid.pk.hex}")
     at = payment.created_at
     Refund.objects.create(payment=payment, attempt=1, amount=paid.unit_price, status="refused", refund_id="re_1",
                           created_at=at, answered_at=at)  # fmt: skip

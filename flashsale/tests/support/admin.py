@@ -4,9 +4,9 @@ from django.urls import reverse
 
 from catalog.models import Product, Stock, StockAdjustment
 from checkout.models import Hold, Order
-from payments.models import Dispute, Payment, Refund, WebhookEvent
+from payments.models import Dispute, Payment, PaymentAttempt, Refund, WebhookEvent
 
-MODELS = [Product, Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment, Refund, Dispute]
+MODELS = [Product, Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment, PaymentAttempt, Refund, Dispute]
 
 
 def admin_url(model, page: str, *args) -> str:
