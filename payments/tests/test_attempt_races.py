@@ -1,5 +1,6 @@
 """Payments that the shop makes, asked for, ended and told of at the same moment, over real connections."""
 
+import threading
 from collections import Counter
 
 import pytest
@@ -8,9 +9,11 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, orders
 from checkout.models import Order
 from checkout.tests.factories import OrderFactory, let_order_pass
+from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
 from flashsale.tests.support.racing import (
     Meeting,
     at_once,
+    blocked,
     counts,
     replace,
     times,
@@ -139,18 +142,19 @@ def _expire(order) -> None:
     orders.expire_due()
 
 
-def _leave_while_the_answer_is_stored(leave, order, monkeypatch) -> None:
-    meeting, take_note = Meeting(2), attempt_records._take_note
+def _leave_while_the_answer_is_stored(leave, order, monkeypatch, *, is_held_back=blocked) -> None:
+    is_answered, has_left, take_note = threading.Event(), threading.Event(), attempt_records._take_note
 
     def wait_and_take_note(*args):
-        meeting.wait()
+        is_answered.set()
         # Until the order has left, or the change of its attempt waits for this row.
-        meeting.wait()
+        wait_until(lambda: has_left.is_set() or is_held_back(), what="the order leaves")
         take_note(*args)
 
     def leave_then():
-        meeting.wait()
+        is_answered.wait(WAIT_SECONDS)
         leave(order)
+        has_left.set()
 
     monkeypatch.setattr(attempt_records, "_take_note", wait_and_take_note)
     requested, left = at_once(lambda: attempts.request(order.pk), leave_then)
@@ -169,10 +173,10 @@ def test_an_order_that_ends_while_the_provider_answers_has_no_open_payment(provi
     assert Payment.objects.count() == 0
 
 
-def test_control_without_the_lock_on_the_attempt_a_cancelled_order_can_be_paid(provider, order, monkeypatch):
-    without_row_locks(monkeypatch, PaymentAttempt)
+def test_control_without_locks_a_cancelled_order_can_be_paid(provider, order, monkeypatch):
+    without_row_locks(monkeypatch, PaymentAttempt, Order)
 
-    _leave_while_the_answer_is_stored(_cancel, order, monkeypatch)
+    _leave_while_the_answer_is_stored(_cancel, order, monkeypatch, is_held_back=lambda: False)
 
     assert PaymentAttempt.objects.get().status == "open"
     assert Order.objects.get().status == "cancelled"
