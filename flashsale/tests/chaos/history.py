@@ -18,7 +18,7 @@ DONE, REFUSED = "done", "refused"
 BUSY, UNKNOWN = "busy", "unknown"
 EXPECTED_REFUSALS = frozenset({
     "insufficient_stock", "limit_exceeded", "hold_expired", "hold_released", "hold_already_used", "order_not_pending",
-    "order_already_paid",
+    "order_already_paid", "payment_closed",
 })  # fmt: skip
 SETTLED = frozenset({"applied", "ignored", "needs_review", "parked"})
 
@@ -39,6 +39,8 @@ def read(kind: str, key: str, response: httpx.Response | None) -> Answer:
     if response is None:
         return Answer(kind, key, UNKNOWN, "connection_lost")
     body = response.json() if response.content else {}
+    if kind == "payment" and response.status_code == httpx.codes.ACCEPTED:
+        return Answer(kind, key, BUSY, "creating", body)
     if response.is_success:
         return Answer(kind, key, DONE, str(response.status_code), body)
     code = body.get("code", str(response.status_code))

@@ -1,4 +1,4 @@
-"""The real shop for storms: web server, worker and beat, with a proxy before PostgreSQL and one before Valkey."""
+"""The real shop for storms: web server, workers and beat, with a proxy before PostgreSQL and one before Valkey."""
 
 import contextlib
 import os
@@ -24,11 +24,13 @@ CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "flashsale")
 class ProxiedShop:
     """The shop's processes, and the proxies through which they reach PostgreSQL and Valkey."""
 
-    def __init__(self, folder: Path, *, workers: int, requests: int, connections: int) -> None:
+    def __init__(
+        self, folder: Path, *, workers: int, requests: int, connections: int, environment: dict[str, str]
+    ) -> None:
         database = connection.settings_dict
         self.database = Proxy(Path(database["HOST"]) / f".s.PGSQL.{database['PORT']}")
         self.valkey = Proxy(valkey_socket())
-        self.port = free_port()
+        self.port = int(environment.get("PORT") or free_port())
         self._log = (folder / "shop.log").open("ab")
         self._web = [sys.executable, "-m", "flashsale.server"]
         self._environment = os.environ | {
@@ -37,7 +39,7 @@ class ProxiedShop:
             "CELERY_BROKER_URL": f"redis://127.0.0.1:{self.valkey.port}/1",
             "DATABASE_POOL_MAX": str(connections), "LOG_FORMAT": "json", "WEB_HOST": "127.0.0.1",
             "PORT": str(self.port), "WEB_WORKERS": str(workers), "WEB_REQUESTS": str(requests),
-        }  # fmt: skip
+        } | environment  # fmt: skip
         self._running: dict[str, list[subprocess.Popen]] = {}
 
     @property
@@ -46,7 +48,10 @@ class ProxiedShop:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, *names: str) -> None:
-        """Start one process more of each of `web`, `worker` and `beat`; returns when the web server answers."""
+        """Start one process more of each name: `web` (returns when it answers), `worker`, `payer`, `beat`.
+
+        `payer` is the worker that makes and closes payments.
+        """
         for name in names:
             number = len(self._running.setdefault(name, []))
             environment = {key: value for key, value in self._environment.items()}
@@ -56,6 +61,7 @@ class ProxiedShop:
             argv = {
                 "web": self._web,
                 "worker": [*CELERY, "worker", "-Q", "celery,expiry", "-c", "2", "-n", f"{number}@{self.port}"],
+                "payer": [*CELERY, "worker", "-Q", "payments", "-c", "1", "-n", f"payer{number}@{self.port}"],
                 "beat": [*CELERY, "beat"],
             }[name]
             process = start(*argv, environment=environment, stdout=self._log, stderr=self._log)
@@ -112,7 +118,7 @@ class ProxiedShop:
 
     def close(self) -> None:
         """Stop everything."""
-        for name in ("web", "worker", "beat"):
+        for name in ("web", "worker", "payer", "beat"):
             self.stop(name)
         self.database.close()
         self.valkey.close()
@@ -121,9 +127,9 @@ class ProxiedShop:
 
 @contextlib.contextmanager
 def open_shop(
-    folder: Path, *names: str, workers: int = 2, requests: int = 256, connections: int = 4
+    folder: Path, *names: str, workers: int = 2, requests: int = 256, connections: int = 4, **environment: str
 ) -> Iterator[ProxiedShop]:
-    """Run a shop on the tests' database.
+    """Run a shop on the tests' database, with these variables in its environment.
 
     Unlike in other tests, commits are synchronous: a crash must lose nothing.
     """
@@ -131,7 +137,7 @@ def open_shop(
         cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} SET synchronous_commit = on")
     if "beat" in names:
         fill_schedule()
-    shop = ProxiedShop(folder, workers=workers, requests=requests, connections=connections)
+    shop = ProxiedShop(folder, workers=workers, requests=requests, connections=connections, environment=environment)
     try:
         shop.start(*names)
         yield shop

@@ -1,5 +1,6 @@
 """A crowd that repeats each request under the same key until it has a definite answer."""
 
+import contextlib
 import json
 import random
 import threading
@@ -10,6 +11,8 @@ from collections.abc import Callable
 import httpx
 
 from catalog.models import Product
+from flashsale.local_provider.api.errors import ApiError
+from flashsale.local_provider.running import RunningProvider
 from flashsale.tests.chaos.history import BUSY, DONE, REFUSED, UNKNOWN, Answer, History, read
 from flashsale.tests.support.processes import WAIT_SECONDS
 
@@ -23,11 +26,15 @@ PATIENCE_SECONDS = WAIT_SECONDS
 
 
 class Crowd:
-    """Shoppers in threads that buy until `stop`; `broken` lists their exceptions."""
+    """Shoppers in threads that buy until `stop`; `broken` lists their exceptions.
 
-    def __init__(self, url: str, products: list[Product]) -> None:
+    With a provider every other order is paid through the shop there.
+    """
+
+    def __init__(self, url: str, products: list[Product], provider: RunningProvider | None = None) -> None:
         self._url = url
         self._products = products
+        self._provider = provider
         self._stop = threading.Event()
         self.history = History()
         self.broken: list[str] = []
@@ -68,14 +75,37 @@ class Crowd:
             self._again(lambda: self._ask("release", hold_id, client, "DELETE", f"/api/v1/holds/{hold_id}"))
             return
         order = self._definite("order", client, "/api/v1/orders", {"hold_id": hold_id}, key=str(uuid.uuid4()))
-        if order.outcome == DONE and mind > 0.25:
+        if order.outcome == DONE and mind > 0.25 and self._provider is not None and dice.random() < 0.5:
+            self._pay_through_the_shop(client, order.body["order_id"], self._provider, mind)
+        elif order.outcome == DONE and mind > 0.25:
             self._pay(client, order, fails=mind > 0.9, cancels=mind < 0.35)
+
+    def _pay_through_the_shop(
+        self, client: httpx.Client, order_id: str, provider: RunningProvider, mind: float
+    ) -> None:
+        """Pay, or cancel the order before, between, or after; a payment that was closed meanwhile is declined."""
+        if mind < 0.3:
+            self._cancel(client, order_id)
+        path = f"/api/v1/orders/{order_id}/payment"
+        payment = self._again(lambda: self._ask("payment", order_id, client, "POST", path, {}), gives_up=True)
+        if payment.outcome != DONE:
+            return
+        if mind < 0.4:
+            self._cancel(client, order_id)
+        if mind < 0.9:
+            with contextlib.suppress(ApiError):
+                provider.pay(payment.body["payment"]["client_secret"].partition("_secret")[0])
+        if mind > 0.7:
+            self._again(lambda: self._ask("check", order_id, client, "POST", f"{path}/check"))
+
+    def _cancel(self, client: httpx.Client, order_id: str) -> None:
+        path = f"/api/v1/orders/{order_id}/cancel"
+        self._again(lambda: self._ask("cancel", order_id, client, "POST", path))
 
     def _pay(self, client: httpx.Client, order: Answer, *, fails: bool, cancels: bool) -> None:
         order_id = order.body["order_id"]
         if cancels:
-            path = f"/api/v1/orders/{order_id}/cancel"
-            self._again(lambda: self._ask("cancel", order_id, client, "POST", path))
+            self._cancel(client, order_id)
         key = str(uuid.uuid4())
         event = {
             "idempotency_key": key, "status": "failure" if fails else "success", "order_id": order_id,
@@ -86,11 +116,13 @@ class Crowd:
     def _definite(self, kind: str, client: httpx.Client, path: str, body: dict, *, key: str) -> Answer:
         return self._again(lambda: self._ask(kind, key, client, "POST", path, body, {"Idempotency-Key": key}))
 
-    def _again(self, ask: Callable[[], Answer]) -> Answer:
-        """Repeat until the answer is definite; the time limit starts when the storm is over."""
+    def _again(self, ask: Callable[[], Answer], *, gives_up: bool = False) -> Answer:
+        """Repeat until the answer is definite; the time limit starts when the storm is over, or ends it then."""
         deadline = None
         while (answer := ask()).outcome in (BUSY, UNKNOWN):
             if self._stop.is_set():
+                if gives_up:
+                    return answer
                 deadline = deadline or time.monotonic() + PATIENCE_SECONDS
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{answer.kind} has no definite answer: {answer.code}")

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -22,7 +24,9 @@ from django.db import connection
 from catalog.tests.factories import ProductFactory
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory, let_hold_pass
+from flashsale.local_provider.running import RunningProvider
 from flashsale.tests.chaos.history import History, broken_promises
+from flashsale.tests.chaos.payments import broken_payments, open_provider, payments_are_settled, share_settings
 from flashsale.tests.chaos.proxy import Delay, LoseCommits, Refuse, Swallow
 from flashsale.tests.chaos.shop import ProxiedShop, open_shop
 from flashsale.tests.chaos.shoppers import Crowd
@@ -171,38 +175,71 @@ def worker_and_beat_sleep_an_hour(shop: ProxiedShop) -> None:
     shop.start("worker", "beat")
 
 
+def payer_is_killed(shop: ProxiedShop) -> None:
+    shop.kill("payer")
+    time.sleep(FAULT_SECONDS)
+    shop.start("payer")
+
+
+def provider_that(**habits: Any) -> Callable[[RunningProvider], None]:
+    """Return a storm in which the provider has these habits; what it was slow to answer is answered in the end."""
+
+    def misbehave(provider: RunningProvider) -> None:
+        provider.set_habits(**habits)
+        time.sleep(FAULT_SECONDS)
+        provider.set_habits()
+        provider.end_waiting()
+
+    return misbehave
+
+
+PROVIDER_STORMS = {
+    "provider is gone": provider_that(errors={"dropped": 1}),
+    "provider is slow": provider_that(delay_seconds=60),
+    "provider errs": provider_that(errors={"made_then_500": 0.3, "500": 0.2, "reset": 0.2, "502": 0.1}),
+    "provider sends webhooks twice": provider_that(webhooks="twice"),
+    "provider sends no webhooks": provider_that(webhooks="never"),
+    "provider ends payments too late": provider_that(cancel="too_late"),
+}
 STORMS: list[Callable[[ProxiedShop], None]] = [
     database_refuses, database_is_slow, database_swallows, connections_are_reset, commits_lose_their_answers,
     database_crashes, database_freezes_in_the_middle, web_process_is_killed, web_process_freezes, valkey_refuses,
     valkey_swallows, valkey_is_emptied, valkey_is_full, worker_is_killed, worker_and_beat_are_doubled,
-    worker_and_beat_sleep_an_hour,
+    worker_and_beat_sleep_an_hour, payer_is_killed,
 ]  # fmt: skip
 
 
-def test_the_shop_keeps_its_promises_through_a_fault(tmp_path, subtests):
+def test_the_shop_keeps_its_promises_through_a_fault(tmp_path, subtests, settings):
     report = Report()
-    with open_shop(tmp_path, "web", "worker", "beat") as shop:
-        for storm in STORMS:
-            with subtests.test(storm.__name__):
-                broken = weather(shop, storm, report)
+    with (
+        open_provider() as (provider, environment),
+        open_shop(tmp_path, "web", "worker", "payer", "beat", **environment) as shop,
+    ):
+        share_settings(settings, provider)
+        storms = {storm.__name__.replace("_", " "): partial(storm, shop) for storm in STORMS}
+        storms |= {name: partial(storm, provider) for name, storm in PROVIDER_STORMS.items()}
+        for name, storm in storms.items():
+            with subtests.test(name):
+                history, broken = weather(shop, storm, provider)
+                report.add(name, history, broken)
                 assert broken == []
     print(f"\n{report.text()}")
     if path := os.environ.get("CHAOS_REPORT"):
         Path(path).write_text(report.text())
 
 
-def weather(shop: ProxiedShop, storm: Callable[[ProxiedShop], None], report: Report) -> list[str]:
-    """Let a crowd buy before, during and after a storm; return the broken promises."""
+def weather(shop: ProxiedShop, storm: Callable[[], None], provider: RunningProvider) -> tuple[History, list[str]]:
+    """Let a crowd buy before, during and after a storm; return the answers and the broken promises."""
     products = [ProductFactory(stock=15), ProductFactory(stock=5000, max_per_customer=3), ProductFactory(stock=5000)]
-    with Crowd(shop.url, products) as crowd:
+    with Crowd(shop.url, products, provider) as crowd:
         time.sleep(CALM_SECONDS)
-        storm(shop)
+        storm()
         connection.close()
         time.sleep(CALM_SECONDS)
+    wait_until(lambda: shop.ended() or payments_are_settled(provider), what="the payments are closed or known")
     wait_until(lambda: shop.ended() or _all_events_are_settled(), what="the worker has finished the events")
-    broken = [*shop.ended(), *crowd.broken, *broken_promises(crowd.history, products)]
-    report.add(storm.__name__.replace("_", " "), crowd.history, broken)
-    return broken
+    broken = [*shop.ended(), *crowd.broken, *broken_promises(crowd.history, products), *broken_payments(provider)]
+    return crowd.history, broken
 
 
 def _all_events_are_settled() -> bool:
