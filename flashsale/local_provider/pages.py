@@ -160,7 +160,7 @@ def _html(title: str, content: str) -> str:
 
 
 def _not_found() -> Page:
-    return Page(404, _html("Not found", "<p>There is no such payment, or its secret is missing.</p>"))
+    return Page(404, _html("No such payment", "<p>Its id is wrong, or its secret is missing.</p>"))
 
 
 def _amount(thing: Thing) -> int:
