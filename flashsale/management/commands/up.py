@@ -94,7 +94,8 @@ class Command(BaseCommand):
                 f"The web server did not answer within {START_SECONDS} s; see {settings.STATE_DIR}/logs."
             )
         self._say(
-            f"\nThe sale is open:\n  shop      {url}/\n  API       {url}/api/v1/docs\n"
+            f"\nThe sale is open:\n  shop      {url}/\n  products  {url}/api/v1/products\n"
+            f"  API       {url}/api/v1/docs\n"
             f"  admin     {url}/admin/\n  metrics   {url}/metrics\n{_payments_line()}"
             f"  logs      {settings.STATE_DIR}/logs\n\n"
             f"{_other_terminal()}: {env_file.command('simulate_sale')}\nCtrl-C stops everything.\n"

@@ -33,6 +33,7 @@ def system(tmp_path_factory):
 def test_up_prints_its_urls_and_the_staff_login(system):
     text = system.text()
 
+    assert f"shop      {system.url}/\n" in text
     assert f"{system.url}/api/v1/products" in text
     assert f"{system.url}/admin/" in text
     assert re.search(r"Staff account of this system: admin / \S{12,}", text)
