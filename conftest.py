@@ -19,7 +19,9 @@ from flashsale.tests.support.processes import WAIT_SECONDS
 from flashsale.tests.support.racing import NO_IDLE_TIMEOUT, PRODUCTION_TIMEOUTS
 from flashsale.tests.support.schedule import fill_schedule
 
-pytest_plugins = ["flashsale.tests.support.leftovers", "flashsale.tests.support.event_loop"]
+pytest_plugins = [
+    "flashsale.tests.support.leftovers", "flashsale.tests.support.event_loop", "flashsale.tests.support.browser",
+]  # fmt: skip
 
 # The longest modules run first, so that none is left for one process at the end.
 SLOW = (

@@ -1,20 +1,24 @@
-"""Pages in Debian's Chromium; console errors and requests to other hosts fail the test."""
+"""Pytest plugin: pages in Debian's Chromium; console errors and requests to other hosts fail the test.
 
+All pages of a test process are in one browser, each in a context of its own: they share no cookies and no cache.
+"""
+
+import asyncio
 import contextlib
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, sync_playwright
 
-from flashsale.tests.support.processes import WAIT_SECONDS
+from flashsale.tests.support.processes import TEST, WAIT_SECONDS
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
@@ -49,6 +53,54 @@ def log_in_as(page: Page, user: AbstractUser) -> None:
     page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": page.url}])
 
 
+class _Chromium:
+    """The browser of this test process, started by its first page. Between pages, its event loop stands still."""
+
+    _playwright: ClassVar[Playwright | None] = None
+    _browser: ClassVar[Browser | None] = None
+    _loop: ClassVar[asyncio.AbstractEventLoop | None] = None
+
+    @classmethod
+    @contextlib.contextmanager
+    def used(cls) -> Iterator[Browser]:
+        """Run the browser's event loop in this thread, which also asks the database."""
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+            try:
+                asyncio._set_running_loop(cls._loop)
+                if not (cls._browser and cls._browser.is_connected()):
+                    cls._start()
+                yield cls._browser
+            finally:
+                # While an event loop runs, Django gives this thread connections of their own.
+                connections.close_all()
+                asyncio._set_running_loop(None)
+
+    @classmethod
+    def _start(cls) -> None:
+        executable = tool("chromium")
+        cls.stop()
+        with pytest.MonkeyPatch.context() as environment:
+            # It belongs to no test: see `flashsale.tests.support.leftovers`.
+            environment.delenv(TEST, raising=False)
+            cls._playwright = sync_playwright().start()
+            cls._loop = asyncio.get_running_loop()
+            cls._browser = cls._playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+
+    @classmethod
+    def stop(cls) -> None:
+        """Stop it, where it runs."""
+        if cls._playwright:
+            asyncio._set_running_loop(cls._loop)
+            cls._playwright.stop()
+        cls._playwright = cls._browser = cls._loop = None
+
+
+def pytest_sessionfinish() -> None:
+    """Stop the browser after the last test."""
+    _Chromium.stop()
+
+
 @contextlib.contextmanager
 def open_page(
     base_url: str,
@@ -64,7 +116,6 @@ def open_page(
     Console errors that match the regular expression `tolerated` are those that the test itself causes; addresses that
     begin with one of `also` may be asked too.
     """
-    chromium = tool("chromium")
     wrong: list[str] = []
 
     def read(line: ConsoleMessage) -> None:
@@ -75,24 +126,20 @@ def open_page(
         if not request.url.startswith((base_url, *also, "data:", "blob:", "about:")):
             wrong.append(f"request to {request.url}")
 
-    # The browser's event loop runs in this thread, which also asks the database.
-    with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
-        environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        context = browser.new_context(viewport=viewport, base_url=base_url, color_scheme=colors, timezone_id=zone)
+    with (
+        _Chromium.used() as browser,
+        contextlib.closing(
+            browser.new_context(viewport=viewport, base_url=base_url, color_scheme=colors, timezone_id=zone)
+        ) as context,
+    ):
         context.set_default_timeout(1000 * WAIT_SECONDS)
         context.on("request", look_at)
         context.on("weberror", lambda failure: wrong.append(f"error: {failure.error}"))
         context.on("console", read)
         page = context.new_page()
-        try:
-            yield page
-        finally:
-            # While its event loop runs, Django gives this thread connections of their own.
-            connections.close_all()
+        yield page
         # Stops the pages that refresh themselves before the test's database is emptied.
         page.goto("about:blank")
-        browser.close()
     assert wrong == [], wrong
 
 
