@@ -7,14 +7,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
-from django.views.generic import RedirectView
 
 from flashsale.api.rate_limits import limited
 from flashsale.core.rest.conditional import RenderedBody, RenderOnce
 from flashsale.local import provider_settings
 from flashsale.web import content_security
-
-to_admin = RedirectView.as_view(url="/admin/")
 
 
 @dataclass(frozen=True)
@@ -29,18 +26,15 @@ class Payment:
     provider_base: str = ""
 
 
-def home(request: HttpRequest) -> HttpResponse:
-    """Answer with the demo shop, or lead to the admin where there is none."""
-    return _shop(request) if settings.DEMO_SHOP else to_admin(request)
-
-
 @require_safe
 @limited("reads")
-def _shop(request: HttpRequest) -> HttpResponse:
-    response = _pages.get(_payment()).response(request)
+def home(request: HttpRequest) -> HttpResponse:
+    """Answer with the demo shop, or with a page of links where there is none."""
+    response = _pages.get(_payment() if settings.DEMO_SHOP else None).response(request)
     # Kept by the browser, and asked for again: the script's name changes with its content.
     response.headers["Cache-Control"] = "no-cache"
-    response.headers["Content-Security-Policy"] = content_security.SHOP
+    if settings.DEMO_SHOP:
+        response.headers["Content-Security-Policy"] = content_security.SHOP
     return response
 
 
@@ -53,9 +47,12 @@ def _payment() -> Payment:
     return Payment(kind="")
 
 
-def _page(payment: Payment) -> RenderedBody:
-    text = render_to_string("demo_shop/shop.html", {"payment": payment})
+def _page(payment: Payment | None) -> RenderedBody:
+    if payment is None:
+        text = render_to_string("demo_shop/links.html")
+    else:
+        text = render_to_string("demo_shop/shop.html", {"payment": payment})
     return RenderedBody.of(text.encode(), "text/html; charset=utf-8")
 
 
-_pages: RenderOnce[Payment] = RenderOnce(_page)
+_pages: RenderOnce[Payment | None] = RenderOnce(_page)

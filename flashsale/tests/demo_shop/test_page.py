@@ -58,13 +58,16 @@ def test_the_page_is_not_sent_again_to_a_browser_that_has_it(client, db):
     assert client.get("/", headers={"If-None-Match": tag}).status_code == 304
 
 
-@pytest.mark.parametrize("method", ["get", "head", "post"])
-def test_a_system_without_the_shop_leads_to_the_admin(client, db, settings, method):
+def test_a_system_without_the_shop_has_a_page_of_links(client, db, settings):
     settings.DEMO_SHOP = False
 
-    answer = getattr(client, method)("/")
+    page = client.get("/")
 
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/")
+    assert page.status_code == 200
+    for path in ("/api/v1", "/api/v1/docs", "/api/v1/schema", "/problems/", "/admin/"):
+        assert f'href="{path}"' in page.content.decode(), path
+    assert "demo_shop" not in page.content.decode()
+    assert (client.head("/").status_code, client.post("/").status_code) == (200, 405)
 
 
 @pytest.mark.parametrize(
