@@ -29,7 +29,11 @@ OFFERED = {
     },
     "catalog/stock/": {"viewer": set(), "operator": set(), "manager": {"adjust_stock"}},
     "checkout/hold/": {"viewer": set(), "operator": {"release"}, "manager": {"release"}},
-    "checkout/order/": {"viewer": set(), "operator": {"cancel", "refund"}, "manager": {"cancel", "refund"}},
+    "checkout/order/": {
+        "viewer": set(),
+        "operator": {"ask_provider", "cancel", "refund"},
+        "manager": {"ask_provider", "cancel", "refund"},
+    },
     "payments/webhookevent/": {
         "viewer": set(), "operator": {"retry", "accept", "refund", "dismiss"},
         "manager": {"retry", "accept", "refund", "dismiss"},
