@@ -60,6 +60,7 @@ def test_every_list_of_a_growing_table_has_a_capped_count():
         "RefundableOrderAdmin",
         "WebhookEventAdmin",
         "PaymentAdmin",
+        "PaymentAttemptAdmin",
         "DisputeAdmin",
         "LoginFailureAdmin",
     }
