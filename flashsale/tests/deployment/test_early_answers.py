@@ -46,7 +46,7 @@ EARLY = {
     ),
     "a probe": ("GET /livez", [], 200),
     "a static file": ("GET /static/flashsale/admin.css", [], 200),
-    "a redirect": ("GET /", [], 302),
+    "a redirect": ("GET /docs", [], 302),
     "an admin page": ("GET /admin/", [], 302),
     "an admin form without its token": ("POST /admin/login/", ["Content-Type: application/octet-stream"], 403),
 }
