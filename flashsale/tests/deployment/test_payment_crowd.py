@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import psycopg
 import pytest
+from django.db import connections
 
 from catalog.tests.factories import ProductFactory
 from checkout import audit
@@ -98,6 +99,7 @@ def payer(provider, settings) -> Iterator[None]:
     def run() -> None:
         while not is_over.is_set():
             attempts.run_due()
+        connections.close_all()
 
     thread = threading.Thread(target=run)
     thread.start()
