@@ -12,7 +12,7 @@ from payments.attempts import asking
 from payments.models import Payment, PaymentAttempt, WebhookEvent
 from payments.providers import PAYMENT_CLIENTS
 from payments.tests.factories import receive
-from payments.tests.support.attempts import check, deliver, let_attempt_pass, shown, start
+from payments.tests.support.attempts import WEBHOOK_PATH, check, deliver, let_attempt_pass, shown, start
 
 pytestmark = pytest.mark.django_db
 
@@ -274,6 +274,25 @@ class TestTheTill:
         deliver(api, provider)
 
         assert shown(api, order)["status"] == "cancelled"
+
+    def test_the_failure_of_a_superseded_payment_changes_nothing(self, provider, api, order):
+        start(api, order)
+        PAYMENT_CLIENTS["stripe"].end(only_attempt(), timeout=5)
+        late = provider.take_webhooks()
+        let_attempt_pass(only_attempt(), seconds=301)
+        attempts.look_up_due()
+        assert start(api, order).status_code == 201
+        newest = PaymentAttempt.objects.latest("number")
+        provider.pay(newest.object_id)
+        deliver(api, provider)
+
+        for body, headers in late:
+            assert (
+                api.post(WEBHOOK_PATH, data=body, content_type="application/json", headers=headers).status_code == 200
+            )
+
+        assert shown(api, order)["status"] == "paid"
+        assert [one.status for one in PaymentAttempt.objects.order_by("number")] == ["closed", "succeeded"]
 
     def test_a_buyer_who_pays_as_it_closes_has_paid(self, provider, api, order):
         start(api, order)

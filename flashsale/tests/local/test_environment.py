@@ -287,3 +287,16 @@ def test_every_program_ends_with_one_line(tmp_path, program, name):
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"{name}: HOLD_TTL_SECONDS must be a whole number from 10 to 600.\n"
+
+
+def test_the_shop_makes_payments_with_two_keys_of_one_mode_and_a_name(started):
+    live = {"STRIPE_API_KEY": "rk_live_1", "STRIPE_PUBLISHABLE_KEY": "pk_live_1", "SHOP_ID": "shop-1"}
+    test = {"STRIPE_API_KEY": "sk_test_1", "STRIPE_PUBLISHABLE_KEY": "pk_test_1", "SHOP_ID": "shop-1"}
+
+    assert started(**live)["SHOP_MAKES_PAYMENTS"]
+    assert started(**test)["SHOP_MAKES_PAYMENTS"]
+    for name in ("STRIPE_API_KEY", "STRIPE_PUBLISHABLE_KEY"):
+        assert not started(**live | {name: ""})["SHOP_MAKES_PAYMENTS"]
+        assert "must be of one mode" in refusal(started, **live | {name: test[name]})
+    assert "must be of one mode" in refusal(started, **live, STRIPE_LIVEMODE="0")
+    assert refusal(started, **live | {"SHOP_ID": ""}).startswith("SHOP_ID must name this shop")
