@@ -39,7 +39,7 @@ MAX_TRIES_COUNTED = 30_000
 BACKOFF_CAP_SECONDS = {Status.CREATING: 15, Status.CLOSING: 45, Status.OPEN: 300}
 EXPIRY_BATCH = 500
 
-# An order that is paid by its own attempt ends it; whatever else takes an order out of `pending_payment` closes it.
+# The payment that pays its order has succeeded; when an order leaves `pending_payment` otherwise, it is closed.
 _LEAVE = """
 UPDATE payments_paymentattempt AS ours
 SET status = CASE WHEN each.payment_id = ours.payment_id THEN 'succeeded' ELSE 'closing' END,

@@ -7,6 +7,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import zip_longest
 from uuid import UUID
 
 from django.db import connections
@@ -33,36 +35,27 @@ def run_due() -> int:
     """Close the attempts whose time is over, and make and close at the provider what is due; return how many."""
     attempt_records.close_overdue()
     due = attempt_records.due(clock.now())
-    urgent = due.filter(status=Status.CREATING).values_list("pk", flat=True)[:BATCH_ROWS]
-    others = due.filter(status=Status.CLOSING).values_list("pk", flat=True)[:BATCH_ROWS]
-
-    def make(attempt_id: UUID) -> bool:
-        return asking.ask_in_task(attempt_id, is_urgent=True)
-
-    def close(attempt_id: UUID) -> bool:
-        # It has an endpoint of its own, at which no buyer waits.
-        return asking.ask_in_task(attempt_id, is_urgent=True)
-
-    tasks = [*((make, attempt_id) for attempt_id in urgent), *((close, attempt_id) for attempt_id in others)]
-    return _run(tasks, seconds=RUN_SECONDS)
+    making, closing = (
+        due.filter(status=status).values_list("pk", flat=True)[:BATCH_ROWS]
+        for status in (Status.CREATING, Status.CLOSING)
+    )
+    # In turn: while the provider is slow, a rush of new payments must not keep those from being closed that are over.
+    in_turn = [attempt_id for pair in zip_longest(making, closing) for attempt_id in pair if attempt_id is not None]
+    return _run(partial(asking.ask_in_task, is_urgent=True), in_turn, seconds=RUN_SECONDS)
 
 
 def look_up_due() -> int:
     """Ask about the open attempts without news; return how many were asked about."""
     attempt_ids = attempt_records.due(clock.now()).filter(status=Status.OPEN).values_list("pk", flat=True)[:BATCH_ROWS]
-
-    def look_up(attempt_id: UUID) -> bool:
-        return asking.ask_in_task(attempt_id, is_urgent=False, max_wait=BACKGROUND_SLOT_SECONDS)
-
-    return _run([(look_up, attempt_id) for attempt_id in attempt_ids], seconds=LOOK_UP_RUN_SECONDS)
+    look_up = partial(asking.ask_in_task, is_urgent=False, max_wait=BACKGROUND_SLOT_SECONDS)
+    return _run(look_up, list(attempt_ids), seconds=LOOK_UP_RUN_SECONDS)
 
 
-def _run(tasks: Sequence[tuple[Callable[[UUID], bool], UUID]], *, seconds: float) -> int:
+def _run(ask_about: Callable[[UUID], bool], attempt_ids: Sequence[UUID], *, seconds: float) -> int:
     """Ask about attempts, several at once, until `seconds` are over; return how many were asked about."""
     ends_at = time.monotonic() + seconds
 
-    def ask(task: tuple[Callable[[UUID], bool], UUID]) -> bool:
-        ask_about, attempt_id = task
+    def ask(attempt_id: UUID) -> bool:
         try:
             return time.monotonic() < ends_at and ask_about(attempt_id)
         except Exception:
@@ -70,14 +63,14 @@ def _run(tasks: Sequence[tuple[Callable[[UUID], bool], UUID]], *, seconds: float
             log.exception("the provider was not asked about attempt %s", attempt_id)
             return False
 
-    def ask_in_thread(task: tuple[Callable[[UUID], bool], UUID]) -> bool:
+    def ask_in_thread(attempt_id: UUID) -> bool:
         try:
-            return ask(task)
+            return ask(attempt_id)
         finally:
             connections.close_all()
 
-    if len(tasks) <= 1:
-        return sum(map(ask, tasks))
+    if len(attempt_ids) <= 1:
+        return sum(map(ask, attempt_ids))
 
-    with ThreadPoolExecutor(min(THREADS, len(tasks)), thread_name_prefix="provider") as threads:
-        return sum(threads.map(ask_in_thread, tasks))
+    with ThreadPoolExecutor(min(THREADS, len(attempt_ids)), thread_name_prefix="provider") as threads:
+        return sum(threads.map(ask_in_thread, attempt_ids))

@@ -43,7 +43,7 @@ def request(order_id: UUID, *, return_url: str = "") -> AttemptView:
     """Return the payment of a pending order, made at the provider unless it was before.
 
     It is `creating` when the provider has not answered yet: ask again. Two requests at once, or a repeated one, get the
-    same payment. Raises `NotFound`, `OrderAlreadyPaid`, `OrderNotPending`, `PaymentClosed`, `PaymentNotPossible`, and
+    same payment. Raises `NotFound`, `OrderAlreadyPaid`, `OrderNotPending`, `PaymentClosed`, `PaymentNotPossible`,
     `PaymentProviderUnavailable` when nothing was stored, and `InvalidRequest` for hosted checkout without `return_url`.
     """
     attempt = _find_or_add(order_id, return_url)
@@ -68,15 +68,15 @@ def _find_or_add(order_id: UUID, return_url: str) -> PaymentAttempt:
     running = _of(order).filter(status__in=PaymentAttempt.UNENDED).first()
     if now >= pay_until_of(order) or (running is not None and running.status == Status.CLOSING):
         raise PaymentClosed("The time to pay this order is over.")
-    if running is not None and running.shop_id == settings.SHOP_ID:
-        return running
     name, client = _enabled_client()
+    if running is not None and running.shop_id != settings.SHOP_ID:
+        raise PaymentNotPossible("Its payment was made by another shop.")
+    if running is not None:
+        return running
     if client.kind() == PaymentAttempt.Kind.CHECKOUT_SESSION and not return_url:
         raise InvalidRequest(
             "Hosted checkout needs an address to return to.", pointer="#/return_url", error_code="required"
         )
-    if running is not None:
-        raise PaymentNotPossible("Its payment was made by another shop.")
     _check_possible(order, client, now)
     _check_backlog(pay_until_of(order) - now)
     return attempt_records.add(order, client_name=name, return_url=return_url, pay_until=pay_until_of(order), now=now)
@@ -112,7 +112,7 @@ def _check_possible(order: Order, client: PaymentClient, now: datetime) -> None:
 
 def _check_backlog(left: timedelta) -> None:
     """Raise `PaymentProviderUnavailable` when so many attempts wait that this one would not be made in time."""
-    waiting = PaymentAttempt.objects.filter(status=Status.CREATING).count()
+    waiting = PaymentAttempt.objects.filter(shop_id=settings.SHOP_ID, status=Status.CREATING).count()
     if waiting > settings.STRIPE_REQUESTS_PER_SECOND * left.total_seconds():
         raise PaymentProviderUnavailable("Too many buyers wait for the payment provider; nothing was stored.")
 

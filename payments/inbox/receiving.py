@@ -64,7 +64,7 @@ def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> R
 def take(provider: Provider, body: bytes, *, source: WebhookEvent.Source) -> Receipt:
     """Store and process an event that the shop read from the provider's API: its body carries no signature.
 
-    An event that came by another way is the same event, whatever API version wrote its body. Raises as `receive` does,
+    An event id that is stored from another source is the same event, in every API version. Raises as `receive` does,
     except for `SignatureInvalid`.
     """
     message = provider.translate(body, {})

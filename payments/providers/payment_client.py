@@ -134,4 +134,4 @@ class PaymentClient(Protocol):
         """
 
     def list_payments(self, *, since: datetime) -> Iterator[PaymentObject]:
-        """Return the account's payments that were made since a time, the newest first. Raises `ListingFailed`."""
+        """Return this shop's payments that were made since a time, the newest first. Raises `ListingFailed`."""

@@ -1,4 +1,4 @@
-"""Payments that the shop makes: one payable object for an order, whatever happens between the shop and its provider."""
+"""Payments that the shop makes: what a buyer is answered, what is refused, and when the provider is asked."""
 
 from datetime import timedelta
 
@@ -8,11 +8,18 @@ from checkout import orders
 from checkout.models import ProvedPaymentId
 from checkout.tests.factories import OrderFactory, let_order_pass
 from payments import attempt_records, attempts
-from payments.attempts import asking
-from payments.models import Payment, PaymentAttempt, WebhookEvent
+from payments.attempts import asking, due
+from payments.models import Payment, PaymentAttempt
 from payments.providers import PAYMENT_CLIENTS
-from payments.tests.factories import receive
-from payments.tests.support.attempts import WEBHOOK_PATH, check, deliver, let_attempt_pass, shown, start
+from payments.tests.support.attempts import (
+    check,
+    close_all,
+    deliver,
+    let_attempt_pass,
+    only_attempt,
+    shown,
+    start,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -20,16 +27,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def order(db):
     return OrderFactory(quantity=2, product__price="29.99", product__currency="USD")
-
-
-def only_attempt() -> PaymentAttempt:
-    return PaymentAttempt.objects.get()
-
-
-def close_all() -> None:
-    """Let the task run until nothing is due."""
-    while attempts.run_due():
-        pass
 
 
 def test_the_payment_is_the_orders_and_the_same_when_it_is_asked_for_again(api, provider, order):
@@ -188,6 +185,11 @@ class TestRefusals:
         assert start(api, cheap).json()["code"] == "payment_not_possible"
         assert len(provider.received()) <= 1
 
+    def test_a_provider_that_was_switched_off_since(self, api, provider, order, settings):
+        start(api, order)
+        settings.SHOP_MAKES_PAYMENTS, settings.STRIPE_PUBLISHABLE_KEY = False, ""
+        assert start(api, order).json()["code"] == "payment_not_possible"
+
     def test_a_payment_that_its_shop_made(self, api, provider, order):
         ProvedPaymentId.objects.create(
             payment_id="pi_of_the_storefront", order=order, proved_by="token", proved_at=order.created_at
@@ -214,237 +216,6 @@ class TestRefusals:
         assert not PaymentAttempt.objects.filter(order=order).exists()
 
 
-class TestTheTill:
-    def test_closes_before_the_order_expires(self, api, provider, order):
-        start(api, order)
-        let_attempt_pass(only_attempt(), seconds=856)
-
-        let_order_pass(order, seconds=856)
-        close_all()
-
-        assert provider.objects("payment_intent")[0]["status"] == "canceled"
-        assert only_attempt().status == "closed"
-        assert shown(api, order)["status"] == "pending_payment"
-        assert start(api, order).json()["code"] == "payment_closed"
-
-    def test_hands_out_no_secret_once_it_closes(self, api, provider, order):
-        start(api, order)
-        let_attempt_pass(only_attempt(), seconds=856)
-        attempt_records.close_overdue()
-
-        answer = start(api, order)
-
-        assert answer.json()["code"] == "payment_closed"
-        assert (only_attempt().client_secret, only_attempt().url) == ("", "")
-
-    @pytest.mark.parametrize("leave", [orders.cancel, orders.revoke], ids=["buyer", "staff"])
-    def test_closes_when_the_order_is_cancelled(self, provider, api, order, leave):
-        start(api, order)
-
-        leave(order.pk)
-
-        assert only_attempt().status == "closing"
-        close_all()
-        assert provider.objects("payment_intent")[0]["status"] == "canceled"
-        assert only_attempt().status == "closed"
-
-    def test_closes_when_the_order_expires(self, provider, api, order):
-        start(api, order)
-        let_order_pass(order)
-
-        orders.expire_due()
-
-        assert only_attempt().status == "closing"
-
-    def test_our_own_cancel_ends_no_order(self, provider, api, order):
-        start(api, order)
-        let_attempt_pass(only_attempt(), seconds=856)
-        close_all()
-
-        deliver(api, provider)
-
-        assert shown(api, order)["status"] == "pending_payment"
-        assert WebhookEvent.objects.get(type="payment_intent.canceled").status == "ignored"
-
-    def test_a_cancel_in_the_providers_dashboard_ends_the_order(self, provider, api, order):
-        start(api, order)
-        client = PAYMENT_CLIENTS["stripe"]
-        client.end(only_attempt(), timeout=5)
-
-        deliver(api, provider)
-
-        assert shown(api, order)["status"] == "cancelled"
-
-    def test_the_failure_of_a_superseded_payment_changes_nothing(self, provider, api, order):
-        start(api, order)
-        PAYMENT_CLIENTS["stripe"].end(only_attempt(), timeout=5)
-        late = provider.take_webhooks()
-        let_attempt_pass(only_attempt(), seconds=301)
-        attempts.look_up_due()
-        assert start(api, order).status_code == 201
-        newest = PaymentAttempt.objects.latest("number")
-        provider.pay(newest.object_id)
-        deliver(api, provider)
-
-        for body, headers in late:
-            assert (
-                api.post(WEBHOOK_PATH, data=body, content_type="application/json", headers=headers).status_code == 200
-            )
-
-        assert shown(api, order)["status"] == "paid"
-        assert [one.status for one in PaymentAttempt.objects.order_by("number")] == ["closed", "succeeded"]
-
-    def test_a_buyer_who_pays_as_it_closes_has_paid(self, provider, api, order):
-        start(api, order)
-        provider.set_habits(cancel="too_late")
-        let_attempt_pass(only_attempt(), seconds=856)
-
-        close_all()
-
-        assert shown(api, order)["status"] == "paid"
-        assert only_attempt().status == "succeeded"
-        deliver(api, provider)
-        assert Payment.objects.count() == 1
-        assert not WebhookEvent.objects.filter(status="needs_review").exists()
-
-    def test_another_payment_closes_it(self, provider, api, order):
-        start(api, order)
-
-        receive(order_id=order.pk, payment_id="pay_by_cash")
-        close_all()
-
-        assert only_attempt().status == "closed"
-        assert provider.objects("payment_intent")[0]["status"] == "canceled"
-
-    def test_money_that_comes_as_it_closes_beside_another_payment_is_given_back(self, provider, api, order):
-        start(api, order)
-        provider.set_habits(cancel="too_late")
-
-        receive(order_id=order.pk, payment_id="pay_by_cash")
-        close_all()
-
-        assert only_attempt().status == "succeeded"
-        assert Payment.objects.get(provider="stripe").status == "refund_due"
-
-    def test_a_payment_in_processing_for_days_stays_closing_and_its_order_expires(self, provider, api, order):
-        start(api, order)
-        provider.set_habits(processing=True)
-        provider.pay(only_attempt().object_id)
-        let_attempt_pass(only_attempt(), seconds=856)
-        attempts.run_due()
-        let_order_pass(order)
-        orders.expire_due()
-        for _ in range(3):
-            let_attempt_pass(only_attempt(), seconds=86_400)
-            attempts.run_due()
-
-        assert only_attempt().status == "closing"
-        provider.settle(only_attempt().object_id, "succeeded")
-        let_attempt_pass(only_attempt(), seconds=86_400)
-        close_all()
-        assert only_attempt().status == "succeeded"
-        assert shown(api, order)["status"] == "paid"
-
-
-class TestLostAnswers:
-    @pytest.mark.parametrize("fault", ["reset", "dropped", "500", "made_then_500", "502", "429", "409", "401"])
-    def test_the_next_request_makes_the_one_payment(self, provider, api, order, fault):
-        provider.fail_next(fault, endpoint="POST /v1/payment_intents")
-
-        first = start(api, order)
-        assert (first.status_code, first.json()["payment"]["status"]) == (202, "creating")
-        assert (first.json()["payment"]["client_secret"], first.headers["Retry-After"]) == (None, "1")
-        let_attempt_pass(only_attempt(), seconds=60)
-        answers = [start(api, order).status_code]
-        let_attempt_pass(only_attempt(), seconds=10)
-        answers.append(start(api, order).status_code)
-
-        assert set(answers) <= {200, 201, 202}
-        assert answers[-1] in (200, 201)
-        assert len(provider.objects("payment_intent")) == 1
-
-    def test_a_payment_that_was_made_before_a_saved_500_is_found(self, provider, api, order):
-        provider.set_habits(errors={"made_then_500": 1})
-        start(api, order)
-        assert only_attempt().key_is_spent
-        provider.set_habits()
-        let_attempt_pass(only_attempt(), seconds=30)
-
-        answer = start(api, order)
-
-        assert answer.status_code == 201
-        assert len(provider.objects("payment_intent")) == 1
-
-    def test_an_answer_that_was_lost_after_the_order_was_cancelled_is_closed(self, provider, api, order):
-        provider.fail_next("reset", endpoint="POST /v1/payment_intents")
-        start(api, order)
-        orders.cancel(order.pk)
-
-        close_all()
-
-        assert only_attempt().status == "closed"
-        assert all(intent["status"] == "canceled" for intent in provider.objects("payment_intent"))
-
-    def test_an_attempt_that_was_never_asked_for_is_closed_without_asking(self, provider, order):
-        attempt_records.add(
-            order, client_name="stripe", return_url="", pay_until=order.payment_due_at, now=order.created_at
-        )
-        orders.cancel(order.pk)
-
-        close_all()
-
-        assert only_attempt().status == "closed"
-        assert provider.received() == []
-
-    @pytest.mark.parametrize("dies", ["after the attempt", "after the lease", "before the answer is stored"])
-    def test_a_process_that_dies_leaves_one_payment(self, provider, api, order, monkeypatch, dies):
-        class Died(BaseException):
-            pass
-
-        def die(*_args, **_kwargs):
-            raise Died
-
-        with monkeypatch.context() as patch:
-            if dies == "after the attempt":
-                patch.setattr(attempt_records, "begin", die)
-            elif dies == "after the lease":
-                patch.setattr(asking, "carry_out", die)
-            else:
-                patch.setattr(attempt_records, "store", die)
-            with pytest.raises(Died):
-                attempts.request(order.pk)
-        let_attempt_pass(only_attempt(), seconds=60)
-
-        attempts.run_due()
-
-        assert start(api, order).status_code == 201
-        assert len(provider.objects("payment_intent")) == 1
-
-    def test_a_process_that_dies_between_the_event_and_the_attempt_pays_once(self, provider, api, order, monkeypatch):
-        class Died(BaseException):
-            pass
-
-        start(api, order)
-        provider.pay(only_attempt().object_id)
-        let_attempt_pass(only_attempt(), seconds=900)
-        question = attempt_records.begin(only_attempt().pk, timeout=5, max_wait=5, is_urgent=True)
-
-        def die(*_):
-            raise Died
-
-        with monkeypatch.context() as patch:
-            patch.setattr(attempt_records, "store", die)
-            with pytest.raises(Died):
-                asking.carry_out(question, timeout=5)
-        let_attempt_pass(only_attempt(), seconds=900)
-        close_all()
-        attempts.look_up_due()
-
-        assert Payment.objects.count() == 1
-        assert shown(api, order)["status"] == "paid"
-        assert only_attempt().status == "succeeded"
-
-
 def test_an_error_about_one_attempt_delays_no_other(provider, api, order, monkeypatch):
     start(api, order)
     orders.cancel(order.pk)
@@ -459,6 +230,22 @@ def test_an_error_about_one_attempt_delays_no_other(provider, api, order, monkey
     close_all()
 
     assert only_attempt().status == "closed"
+
+
+def test_a_rush_of_new_payments_keeps_no_old_one_from_being_closed(provider, api, order, monkeypatch):
+    start(api, order)
+    orders.cancel(order.pk)
+    for waiting in OrderFactory.create_batch(3):
+        attempt_records.add(
+            waiting, client_name="stripe", return_url="", pay_until=waiting.payment_due_at, now=order.created_at
+        )
+    asked = []
+    monkeypatch.setattr(due, "_run", lambda _ask, attempt_ids, *, seconds: asked.extend(attempt_ids) or 0)
+
+    attempts.run_due()
+
+    assert len(asked) == 4
+    assert asked.index(PaymentAttempt.objects.get(order=order).pk) <= 1
 
 
 def test_open_payments_are_looked_up_after_five_minutes(api, provider, order):

@@ -258,9 +258,9 @@ class Sale(Paying, RuleBasedStateMachine):
         return {"amount": str(values[which].quantize(Decimal("0.01")))} if which in values else {}
 
 
-def _one_by_one(tasks, *, seconds) -> int:
+def _one_by_one(ask_about, attempt_ids, *, seconds) -> int:
     """Ask in this thread: others have connections of their own, which see nothing of an example."""
-    return sum(ask(attempt_id) for ask, attempt_id in tasks)
+    return sum(map(ask_about, attempt_ids))
 
 
 @pytest.mark.django_db

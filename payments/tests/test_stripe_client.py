@@ -263,6 +263,16 @@ def test_lists_are_read_page_by_page(provider, monkeypatch):
     assert found.payment.object_id == attempts[0].object_id
 
 
+def test_what_another_shop_made_in_the_account_need_not_be_readable(provider):
+    ours = started()
+    provider.add_paid_intent("pi_of_another_shop", 5998, currency="zzz", metadata={"shop_id": "shop-2"})
+
+    listed = [payment.object_id for payment in client.list_payments(since=timezone.now())]
+
+    assert ours.object_id in listed
+    assert "pi_of_another_shop" not in listed
+
+
 def test_a_list_that_breaks_off_says_so(provider, monkeypatch):
     for _ in range(3):
         started()

@@ -159,7 +159,7 @@ def test_while_the_provider_does_not_answer_everything_else_is_answered(client, 
         assert {answer.status_code for answer in told} == {200}
         assert client.get(f"/api/v1/orders/{paid.pk}").json()["status"] == "paid"
         assert len(done(asked)) == MORE
-        wait_until(lambda: _sessions_in_use() == 0, what="nobody has a connection for the provider's answer")
+        wait_until(lambda: _sessions_in_use() == 0, what="no connection waits for the provider's answer")
 
         provider.set_habits()
         provider.end_waiting()

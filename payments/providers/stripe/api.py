@@ -17,7 +17,7 @@ import stripe
 import urllib3
 from django.conf import settings
 
-# The version that the library's types describe. Events are translated whatever version rendered them.
+# The version that the library's types describe. Events of every version are translated.
 API_VERSION = "2026-10-28.endive"
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024

@@ -48,7 +48,7 @@ def of_intent(intent: Json) -> PaymentObject:
         state=state,
         client_secret=(reader.text("client_secret", max_length=SECRET_LENGTH) or "") if is_payable else "",
         attempt_id=metadata.uuid("attempt_id"),
-        shop_id=metadata.text("shop_id", max_length=SHOP_ID_LENGTH) or "",
+        shop_id=shop_id_of(intent),
         amount=amount,
         currency=currency,
         event=_success_of(intent, intent_id) if state == PaymentState.SUCCEEDED else None,
@@ -69,7 +69,7 @@ def of_session(session: Json, intent: PaymentObject | None) -> PaymentObject:
         state=state,
         url=(reader.text("url", max_length=URL_LENGTH) or "") if state == PaymentState.PAYABLE else "",
         attempt_id=metadata.uuid("attempt_id"),
-        shop_id=metadata.text("shop_id", max_length=SHOP_ID_LENGTH) or "",
+        shop_id=shop_id_of(session),
         amount=amount,
         currency=currency,
         event=intent.event if intent and state == PaymentState.SUCCEEDED else None,
@@ -90,6 +90,11 @@ def metadata_of(subject: Json) -> Reader:
     """Return a reader of what the maker of an object wrote into it."""
     metadata = subject.get("metadata")
     return Reader(metadata if isinstance(metadata, dict) else {})
+
+
+def shop_id_of(subject: Json) -> str:
+    """Return the `SHOP_ID` of the shop that made an object, "" where none wrote it."""
+    return metadata_of(subject).text("shop_id", max_length=SHOP_ID_LENGTH) or ""
 
 
 def without_secrets(event: Json) -> bytes:

@@ -125,7 +125,9 @@ class StripePayments(PaymentClient):
     def list_payments(self, *, since: datetime) -> Iterator[PaymentObject]:
         try:
             for intent in listing.intents(since=since):
-                yield payment_objects.of_intent(intent)
+                # What other shops made in the account need not be readable here.
+                if payment_objects.shop_id_of(intent) == settings.SHOP_ID:
+                    yield payment_objects.of_intent(intent)
         except RequestFailed as error:
             raise ListingFailed(str(error)) from error
         except Unreadable as error:

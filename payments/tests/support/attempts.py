@@ -6,6 +6,7 @@ from django.db.models import F
 from rest_framework.test import APIClient
 
 from checkout.models import Order
+from payments import attempts
 from payments.models import PaymentAttempt
 
 WEBHOOK_PATH = "/api/v1/payments/webhooks/stripe"
@@ -39,3 +40,14 @@ def let_attempt_pass(attempt: PaymentAttempt, *, seconds: float) -> None:
     past = timedelta(seconds=seconds)
     columns = ("created_at", "pay_until", "asked_at", "next_ask_at", "key_used_at", "shown_at")
     PaymentAttempt.objects.filter(pk=attempt.pk).update(**{name: F(name) - past for name in columns})
+
+
+def only_attempt() -> PaymentAttempt:
+    """Return the only attempt there is."""
+    return PaymentAttempt.objects.get()
+
+
+def close_all() -> None:
+    """Let the task run until nothing is due."""
+    while attempts.run_due():
+        pass

@@ -1,0 +1,165 @@
+"""The till closes before the doors: what is over cannot be paid any more, and who pays in that moment has paid."""
+
+import pytest
+
+from checkout import orders
+from checkout.tests.factories import OrderFactory, let_order_pass
+from payments import attempt_records, attempts
+from payments.models import Payment, PaymentAttempt, WebhookEvent
+from payments.providers import PAYMENT_CLIENTS
+from payments.tests.factories import receive
+from payments.tests.support.attempts import (
+    WEBHOOK_PATH,
+    close_all,
+    deliver,
+    let_attempt_pass,
+    only_attempt,
+    shown,
+    start,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order(db):
+    return OrderFactory(quantity=2, product__price="29.99", product__currency="USD")
+
+
+def test_closes_before_the_order_expires(api, provider, order):
+    start(api, order)
+    let_attempt_pass(only_attempt(), seconds=856)
+
+    let_order_pass(order, seconds=856)
+    close_all()
+
+    assert provider.objects("payment_intent")[0]["status"] == "canceled"
+    assert only_attempt().status == "closed"
+    assert shown(api, order)["status"] == "pending_payment"
+    assert start(api, order).json()["code"] == "payment_closed"
+
+
+def test_hands_out_no_secret_once_it_closes(api, provider, order):
+    start(api, order)
+    let_attempt_pass(only_attempt(), seconds=856)
+    attempt_records.close_overdue()
+
+    answer = start(api, order)
+
+    assert answer.json()["code"] == "payment_closed"
+    assert (only_attempt().client_secret, only_attempt().url) == ("", "")
+
+
+@pytest.mark.parametrize("leave", [orders.cancel, orders.revoke], ids=["buyer", "staff"])
+def test_closes_when_the_order_is_cancelled(provider, api, order, leave):
+    start(api, order)
+
+    leave(order.pk)
+
+    assert only_attempt().status == "closing"
+    close_all()
+    assert provider.objects("payment_intent")[0]["status"] == "canceled"
+    assert only_attempt().status == "closed"
+
+
+def test_closes_when_the_order_expires(provider, api, order):
+    start(api, order)
+    let_order_pass(order)
+
+    orders.expire_due()
+
+    assert only_attempt().status == "closing"
+
+
+def test_our_own_cancel_ends_no_order(provider, api, order):
+    start(api, order)
+    let_attempt_pass(only_attempt(), seconds=856)
+    close_all()
+
+    deliver(api, provider)
+
+    assert shown(api, order)["status"] == "pending_payment"
+    assert WebhookEvent.objects.get(type="payment_intent.canceled").status == "ignored"
+
+
+def test_a_cancel_in_the_providers_dashboard_ends_the_order(provider, api, order):
+    start(api, order)
+    client = PAYMENT_CLIENTS["stripe"]
+    client.end(only_attempt(), timeout=5)
+
+    deliver(api, provider)
+
+    assert shown(api, order)["status"] == "cancelled"
+
+
+def test_the_failure_of_a_superseded_payment_changes_nothing(provider, api, order):
+    start(api, order)
+    PAYMENT_CLIENTS["stripe"].end(only_attempt(), timeout=5)
+    late = provider.take_webhooks()
+    let_attempt_pass(only_attempt(), seconds=301)
+    attempts.look_up_due()
+    assert start(api, order).status_code == 201
+    newest = PaymentAttempt.objects.latest("number")
+    provider.pay(newest.object_id)
+    deliver(api, provider)
+
+    for body, headers in late:
+        assert api.post(WEBHOOK_PATH, data=body, content_type="application/json", headers=headers).status_code == 200
+
+    assert shown(api, order)["status"] == "paid"
+    assert [one.status for one in PaymentAttempt.objects.order_by("number")] == ["closed", "succeeded"]
+
+
+def test_a_buyer_who_pays_as_it_closes_has_paid(provider, api, order):
+    start(api, order)
+    provider.set_habits(cancel="too_late")
+    let_attempt_pass(only_attempt(), seconds=856)
+
+    close_all()
+
+    assert shown(api, order)["status"] == "paid"
+    assert only_attempt().status == "succeeded"
+    deliver(api, provider)
+    assert Payment.objects.count() == 1
+    assert not WebhookEvent.objects.filter(status="needs_review").exists()
+
+
+def test_another_payment_closes_it(provider, api, order):
+    start(api, order)
+
+    receive(order_id=order.pk, payment_id="pay_by_cash")
+    close_all()
+
+    assert only_attempt().status == "closed"
+    assert provider.objects("payment_intent")[0]["status"] == "canceled"
+
+
+def test_money_that_comes_as_it_closes_beside_another_payment_is_given_back(provider, api, order):
+    start(api, order)
+    provider.set_habits(cancel="too_late")
+
+    receive(order_id=order.pk, payment_id="pay_by_cash")
+    close_all()
+
+    assert only_attempt().status == "succeeded"
+    assert Payment.objects.get(provider="stripe").status == "refund_due"
+
+
+def test_a_payment_in_processing_for_days_stays_closing_and_its_order_expires(provider, api, order):
+    start(api, order)
+    provider.set_habits(processing=True)
+    provider.pay(only_attempt().object_id)
+    let_attempt_pass(only_attempt(), seconds=856)
+    attempts.run_due()
+    let_order_pass(order)
+    orders.expire_due()
+    for _ in range(3):
+        let_attempt_pass(only_attempt(), seconds=86_400)
+        attempts.run_due()
+
+    assert only_attempt().status == "closing"
+    provider.settle(only_attempt().object_id, "succeeded")
+    let_attempt_pass(only_attempt(), seconds=86_400)
+    close_all()
+    assert only_attempt().status == "succeeded"
+    assert shown(api, order)["status"] == "paid"
