@@ -1,8 +1,10 @@
 """Pages of one browser know nothing of each other, and the tests between them nothing of the browser."""
 
 import asyncio
+import contextlib
 
 import pytest
+from django.contrib.staticfiles import finders
 from playwright.sync_api import Error
 
 from flashsale.tests.support.browser import open_page
@@ -47,6 +49,41 @@ def test_an_error_fails_its_own_page_and_not_the_next(browse, script, said):
         browse(script)
 
     assert browse("1")[0] == 1
+
+
+HTMX_REQUEST = """
+new Promise((done, failed) => {
+    const script = document.createElement("script")
+    script.src = "/htmx.js"
+    script.onerror = failed
+    script.onload = () => {
+        document.body.addEventListener("htmx:afterRequest", () => setTimeout(done))
+        document.body.setAttribute("hx-get", "/found")
+        htmx.process(document.body)
+        htmx.trigger(document.body, "click")
+        if (%s) setTimeout(() => htmx.trigger(document.body, "htmx:abort"), 100)
+    }
+    document.head.append(script)
+})
+"""
+
+
+@pytest.mark.parametrize(("aborted", "said"), [("true", None), ("false", "console: htmx:sendError")])
+def test_a_request_of_htmx_may_be_broken_off_and_may_not_fail(aborted, said):
+    expected = contextlib.nullcontext() if said is None else pytest.raises(AssertionError, match=said)
+
+    def answer(route):
+        if route.request.url.endswith("/htmx.js"):
+            route.fulfill(path=finders.find("unfold/js/htmx/htmx.js"), content_type="text/javascript")
+        elif not route.request.url.endswith("/found"):
+            route.fulfill(body="<body>Shop</body>", content_type="text/html")
+        elif aborted == "false":
+            route.abort()
+
+    with expected, open_page(SHOP) as page:
+        page.route("**/*", answer)
+        page.goto("/")
+        page.evaluate(HTMX_REQUEST % aborted)
 
 
 def test_no_event_loop_runs_between_pages_and_none_after_a_failed_one():
