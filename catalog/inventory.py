@@ -17,7 +17,7 @@ from catalog import overdue, snapshots
 from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core import clock, events, metrics, rows
 from flashsale.core.limits import MAX_INTEGER
-from flashsale.core.refusals import Refusal
+from flashsale.core.refusals import InvalidRequest, Refusal
 from flashsale.core.statements import Query, Row, Statement, array, fetch
 from flashsale.core.submissions.once import retrying_transaction_once
 from flashsale.core.transactions import defer_to_commit, flush_deferred
@@ -56,10 +56,27 @@ class InsufficientStock(Refusal):
 
 
 class StockBelowCommitments(Refusal):
-    """Units that are reserved or sold cannot be subtracted from the total."""
+    """Units that are reserved or sold cannot be subtracted from the total.
+
+    Carries `total`, `reserved` and `sold` as they are, and `committed`: the sum of the latter two.
+    """
 
     code = "stock_below_commitments"
     title = "More units are committed than would remain"
+
+    def __init__(self, stock: Stock, *, delta: int) -> None:
+        super().__init__(
+            f"The total cannot become {stock.total + delta}. It is {stock.total}: {stock.reserved} reserved and"
+            f" {stock.sold} sold units are committed.",
+            total=stock.total, reserved=stock.reserved, sold=stock.sold, committed=stock.reserved + stock.sold,
+        )  # fmt: skip
+
+
+class StockChanged(Refusal):
+    """The total is not the one that the change was meant for. Carries `total`: what it is."""
+
+    code = "stock_changed"
+    title = "The stock was changed meanwhile"
 
 
 @dataclass(frozen=True)
@@ -216,21 +233,32 @@ def restock(product_id: int, *, units: int) -> None:
     defer_to_commit(_CounterChange(product_id=product_id, sold=-units))
 
 
-def adjust(*, product_id: int, delta: int, reason: str, made_by: User | None = None) -> StockAdjustment:
+def adjust(
+    *, product_id: int, delta: int, reason: str, expected_total: int | None = None, made_by: User | None = None
+) -> StockAdjustment:
     """Change a product's total by `delta` units and record why and by whom.
 
     Where only units of overdue holds and orders are in the way, these are reclaimed in transactions of their own, and
-    the change is tried once more. Raises `StockBelowCommitments` when the total would fall below what is reserved and
-    sold, or exceed `MAX_INTEGER`, and `Stock.DoesNotExist` for an unknown product.
+    the change is tried once more. Raises `StockChanged` when the total is not `expected_total` units,
+    `StockBelowCommitments` when it would fall below what is reserved and sold, `InvalidRequest` when it would exceed
+    `MAX_INTEGER`, and `Stock.DoesNotExist` for an unknown product.
     """
-    return overdue.reclaiming(
-        lambda may_reclaim: _adjust(product_id, delta, reason=reason, made_by=made_by, may_reclaim=may_reclaim)
-    )
+
+    def change(may_reclaim: bool) -> StockAdjustment:
+        return _adjust(
+            product_id, delta, reason=reason, expected_total=expected_total, made_by=made_by, may_reclaim=may_reclaim
+        )
+
+    return overdue.reclaiming(change)
 
 
 @retrying_transaction_once
-def _adjust(product_id: int, delta: int, *, reason: str, made_by: User | None, may_reclaim: bool) -> StockAdjustment:
+def _adjust(
+    product_id: int, delta: int, *, reason: str, expected_total: int | None, made_by: User | None, may_reclaim: bool
+) -> StockAdjustment:
     stock = lock(product_id)
+    if expected_total is not None and stock.total != expected_total:
+        raise StockChanged(f"The total is {stock.total}, not {expected_total}.", total=stock.total)
     _check_total(stock, delta, may_reclaim=may_reclaim)
     defer_to_commit(_CounterChange(product_id=product_id, is_known=True, total=delta))
     flush_deferred()
@@ -240,17 +268,14 @@ def _adjust(product_id: int, delta: int, *, reason: str, made_by: User | None, m
 
 
 def _check_total(stock: Stock, delta: int, *, may_reclaim: bool) -> None:
-    """Raise `StockBelowCommitments`, or `ReclaimFirst` where overdue units alone are in the way."""
-    committed, total = stock.reserved + stock.sold, stock.total + delta
-    if committed <= total <= MAX_INTEGER:
-        return
-    if may_reclaim and total < committed and overdue.count(stock.product_id, at=clock.now()) >= committed - total:
+    """Raise `InvalidRequest` or `StockBelowCommitments`, or `ReclaimFirst` where overdue units alone are in the way."""
+    missing = stock.reserved + stock.sold - (stock.total + delta)
+    if stock.total + delta > MAX_INTEGER:
+        raise InvalidRequest(f"The total may be at most {MAX_INTEGER}.", pointer="#/delta", error_code="too_large")
+    if may_reclaim and 0 < missing <= overdue.count(stock.product_id, at=clock.now()):
         raise overdue.ReclaimFirst(stock.product_id)
-    raise StockBelowCommitments(
-        f"The total cannot become {total}. It is {stock.total}: {stock.reserved} reserved and {stock.sold} sold units"
-        f" are committed, and the most is {MAX_INTEGER}.",
-        committed=committed,
-    )
+    if missing > 0:
+        raise StockBelowCommitments(stock, delta=delta)
 
 
 def _record(stock: Stock, *, delta: int, reason: str, made_by: User | None) -> StockAdjustment:

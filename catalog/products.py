@@ -1,6 +1,10 @@
-"""Staff's changes of products: add, publish, withdraw, pause, resume."""
+"""Changes of products by staff and the shop's back end: add, edit, publish, withdraw, pause, resume."""
 
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -8,11 +12,16 @@ from django.core.exceptions import ValidationError
 
 from catalog import inventory, snapshots
 from catalog.models import Product
-from flashsale.core import clock
+from flashsale.core import clock, money
 from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.submissions.once import retrying_transaction_once
 from flashsale.core.transactions import retrying_transaction
+
+# The columns that an edit may change. Publishing, pausing and the stock have verbs of their own.
+EDITABLE = (
+    "name", "description", "price", "currency", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at",
+)  # fmt: skip
 
 
 class NothingToDo(Refusal):
@@ -22,16 +31,26 @@ class NothingToDo(Refusal):
     title = "Nothing to do"
 
 
+class ChangedMeanwhile(Refusal):
+    """What is to be edited is not as its editor has seen it; nothing was changed."""
+
+    code = "precondition_failed"
+    title = "Precondition failed"
+
+
 @retrying_transaction
 def add(*, stock: int, made_by: User | None = None, **columns: Any) -> Product:
     """Add and publish a product with `stock` units and these columns of `Product`.
 
     Raises `ValidationError` naming each wrong field.
     """
-    product, units = _validated(stock=stock, **columns)
-    product.save()
-    inventory.open_stock(product, units=units, made_by=made_by)
-    return product
+    return _insert(*_validated(stock=stock, is_published=True, **columns), made_by=made_by)
+
+
+@retrying_transaction_once
+def add_unpublished(*, stock: int, made_by: User | None = None, **columns: Any) -> Product:
+    """Do what `add` does without publishing the product: customers do not find it until `publish`."""
+    return _insert(*_validated(stock=stock, is_published=False, **columns), made_by=made_by)
 
 
 def add_all(rows: Iterable[dict[str, Any]], *, made_by: User | None = None) -> list[Product]:
@@ -39,7 +58,7 @@ def add_all(rows: Iterable[dict[str, Any]], *, made_by: User | None = None) -> l
 
     Constraints are checked by the INSERT: `full_clean` would query the database for each row, which takes minutes.
     """
-    validated = [_validated(**row, validate_constraints=False) for row in rows]
+    validated = [_validated(**row, is_published=True, validate_constraints=False) for row in rows]
     return _insert_all(validated, made_by=made_by)
 
 
@@ -50,17 +69,66 @@ def _insert_all(validated: list[tuple[Product, int]], *, made_by: User | None) -
     return products
 
 
+def _insert(product: Product, units: int, *, made_by: User | None) -> Product:
+    product.save()
+    inventory.open_stock(product, units=units, made_by=made_by)
+    return product
+
+
 def _validated(*, stock: int, validate_constraints: bool = True, **columns: Any) -> tuple[Product, int]:
-    product = Product(is_published=True, **columns)
+    product = Product(**columns)
     product.full_clean(validate_constraints=validate_constraints)
     if not 0 <= stock <= MAX_INTEGER:
         raise ValidationError({"stock": f"Stock must be between 0 and {MAX_INTEGER} units."})
     return product, stock
 
 
+def version_of(product: Product) -> str:
+    """Return a name of the values that the editable columns have: equal values, and only these, have the same one.
+
+    Counters, publishing and pausing do not change it, so that an edit is refused only because of another edit.
+    """
+    values = {column: _canonical(getattr(product, column), product) for column in EDITABLE}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _canonical(value: Any, product: Product) -> Any:
+    """Return a value in the one way in which it is compared, however it was written."""
+    if isinstance(value, Decimal):
+        return money.render(value, product.currency)
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+
+
+@retrying_transaction_once
+def edit(product_id: int, *, expected: Collection[str] | None, changes: Mapping[str, Any]) -> Product:
+    """Set editable columns of a product whose version (`version_of`) is one of `expected`; None: whatever it is.
+
+    Raises `NotFound`, `ChangedMeanwhile`, and `ValidationError` naming each wrong column.
+    """
+    product = lock_for_edit(product_id)
+    if expected is not None and version_of(product) not in expected:
+        raise ChangedMeanwhile("The product was changed since you read it. Nothing was saved: read it again.")
+    before = {column: getattr(product, column) for column in EDITABLE}
+    for column in before.keys() & changes.keys():
+        setattr(product, column, changes[column])
+    product.full_clean()
+    save_edited(product, columns=[column for column in EDITABLE if getattr(product, column) != before[column]])
+    return product
+
+
 def lock_for_edit(product_id: int) -> Product:
-    """Lock a product that a form edits until the transaction ends; return it as it is now. Raises `NotFound`."""
+    """Lock a product that is edited until the transaction ends; return it as it is now. Raises `NotFound`."""
     return _lock(product_id)
+
+
+def save_edited(product: Product, *, columns: Collection[str]) -> None:
+    """Save the columns that an edit has changed, and no others: a pause meanwhile is kept.
+
+    Runs inside the transaction that called `lock_for_edit`. Without any columns nothing is written.
+    """
+    if columns:
+        product.save(update_fields=[*columns, "updated_at"])
+        snapshots.invalidate(product.pk)
 
 
 @retrying_transaction_once

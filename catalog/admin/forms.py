@@ -29,7 +29,7 @@ class ProductForm(ModelForm):
 
     class Meta:
         model = Product
-        fields = tuple(LABELS)
+        fields = products.EDITABLE
         labels = LABELS
         help_texts = {
             "price": "For one unit, with the decimals of the currency: 29.99 USD, 12000 JPY, 1.250 KWD.",

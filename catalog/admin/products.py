@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from catalog import availability, inventory, products, sale_figures, snapshots, versions
+from catalog import availability, inventory, products, sale_figures, versions
 from catalog.admin import history, wording
 from catalog.admin.adjusting import AdjustingAdmin
 from catalog.admin.filters import StatusFilter
@@ -169,9 +169,7 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin):
 
     def save_model(self, request: HttpRequest, obj: Product, form: "forms.ModelForm[Product]", change: bool) -> None:
         if change:
-            # Only the edited columns: a concurrent pause is kept.
-            obj.save(update_fields=[*form.changed_data, "updated_at"])
-            snapshots.invalidate(obj.pk)
+            products.save_edited(obj, columns=form.changed_data)
         else:
             obj.save()
             inventory.open_stock(obj, units=form.cleaned_data["opening_stock"], made_by=staff_of(request))

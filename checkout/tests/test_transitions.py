@@ -10,7 +10,8 @@ from catalog.tests.factories import ProductFactory
 from checkout import audit, holds, orders, proved_payments
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, let_order_pass
-from flashsale.core.refusals import NotFound
+from flashsale.core.limits import MAX_INTEGER
+from flashsale.core.refusals import InvalidRequest, NotFound
 
 HOLD_VERBS = {
     "convert": lambda hold: orders.place(hold_id=hold.pk),
@@ -165,12 +166,23 @@ def test_stock_is_adjusted_with_a_reason(product, admin_user, delta, total):
     assert (adjustment.delta, adjustment.reason, adjustment.made_by) == (delta, "Recount", admin_user)
 
 
-@pytest.mark.parametrize("delta", [-7, 2**31])
-def test_stock_is_not_adjusted_below_what_is_committed_or_beyond_counting(delta):
+def test_stock_is_not_adjusted_below_what_is_committed():
     product = ProductFactory(stock=10)
     HoldFactory(product=product, quantity=4)
 
-    with pytest.raises(inventory.StockBelowCommitments):
-        inventory.adjust(product_id=product.pk, delta=delta, reason="Recount")
+    with pytest.raises(inventory.StockBelowCommitments) as refused:
+        inventory.adjust(product_id=product.pk, delta=-7, reason="Recount")
+
+    assert refused.value.extra == {"total": 10, "reserved": 4, "sold": 0, "committed": 4}
+    assert Stock.objects.get().total == 10
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [({"delta": MAX_INTEGER}, InvalidRequest), ({"delta": 1, "expected_total": 9}, inventory.StockChanged)],
+)
+def test_stock_is_not_adjusted_beyond_counting_or_from_another_total(product, given, refusal):
+    with pytest.raises(refusal):
+        inventory.adjust(product_id=product.pk, reason="Recount", **given)
 
     assert Stock.objects.get().total == 10

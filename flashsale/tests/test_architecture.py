@@ -119,7 +119,7 @@ def test_every_refusal_has_an_http_status():
         "event_cannot_be_accepted", "order_needed", "amount_needed", "payment_already_known",
         "payment_already_refunded", "already_done", "refund_under_way", "nothing_to_do", "unreadable_file",
         "order_not_paid", "restock_too_large", "refund_too_large", "nothing_to_refund", "refund_changed",
-        "set_up_expired", "device_of_owner", "device_of_superuser",
+        "set_up_expired", "device_of_owner", "device_of_superuser", "precondition_failed", "stock_changed",
     }  # fmt: skip
 
     def below(kind):

@@ -43,6 +43,12 @@ def withdraw() -> Callable[[], object]:
     return lambda: products.withdraw(product.pk)
 
 
+def edit() -> Callable[[], object]:
+    product = ProductFactory()
+    version = products.version_of(product)
+    return lambda: products.edit(product.pk, expected=[version], changes={"name": "Better widget"})
+
+
 def release() -> Callable[[], object]:
     hold = HoldFactory(quantity=2)
     return lambda: holds.revoke(hold.pk)
@@ -64,7 +70,15 @@ def take_the_last_units_out() -> Callable[[], object]:
     return lambda: inventory.adjust(product_id=product.pk, delta=-10, reason="Counted again")
 
 
-ACTIONS = [pause, resume, publish, withdraw, release, cancel, retry, take_the_last_units_out]
+def add_to_the_total_that_was_read() -> Callable[[], object]:
+    product = ProductFactory(stock=10)
+    return lambda: inventory.adjust(product_id=product.pk, delta=5, reason="Delivery", expected_total=10)
+
+
+ACTIONS = [
+    pause, resume, publish, withdraw, edit, release, cancel, retry, take_the_last_units_out,
+    add_to_the_total_that_was_read,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("prepare", ACTIONS, ids=lambda prepare: prepare.__name__)
@@ -80,7 +94,7 @@ def test_one_succeeds_and_the_other_is_refused(prepare):
     assert audit.find_drift() == []
 
 
-@pytest.mark.parametrize("prepare", [pause, resume, publish, withdraw], ids=lambda prepare: prepare.__name__)
+@pytest.mark.parametrize("prepare", [pause, resume, publish, withdraw, edit], ids=lambda prepare: prepare.__name__)
 def test_control_without_the_lock_both_succeed(prepare, monkeypatch):
     decide = prepare()
     without_row_locks(monkeypatch, Product)
@@ -89,6 +103,17 @@ def test_control_without_the_lock_both_succeed(prepare, monkeypatch):
     results = at_once(*times(2, decide))
 
     assert not any(isinstance(result, Exception) for result in results)
+
+
+def test_control_without_the_lock_both_add_to_the_total_that_they_read(monkeypatch):
+    decide = add_to_the_total_that_was_read()
+    without_row_locks(monkeypatch, Stock)
+    replace(monkeypatch, inventory.lock, Meeting(2).after(inventory.lock))
+
+    results = at_once(*times(2, decide))
+
+    assert not any(isinstance(result, Exception) for result in results)
+    assert Stock.objects.get().total == 20
 
 
 def test_control_without_the_lock_an_event_is_retried_twice(monkeypatch):
