@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "pghistory",
     "flashsale.core.submissions",
+    "flashsale.outbox",
     "flashsale.demo_shop",
     "catalog",
     "checkout",

@@ -12,10 +12,13 @@ from checkout.orders.creation_hook import ApplyEarlyEvents, early_events_query
 from checkout.orders.reading import OrderView
 from checkout.orders.refusals import PaymentIdInUse
 from checkout.orders.requests import OrderRequest, new_order
+from checkout.orders.transitions import RESOURCE
 from flashsale.core import clock, events, rows
 from flashsale.core.refusals import Refusal
 from flashsale.core.statements import fetch
 from flashsale.core.transactions import defer_to_commit, flush_deferred, retrying_transaction
+from flashsale.outbox import recording
+from flashsale.outbox.kinds import EventType
 
 
 def place(
@@ -85,6 +88,7 @@ def _store(
         return
     holds.convert([locked[order.hold_id] for order in orders], now=now)
     defer_to_commit(rows.insertion(orders))
+    recording.record(EventType.ORDER_PLACED, RESOURCE, [order.pk for order in orders], previous_status=None)
     proved_payments.prove_by_tokens(
         [
             (request.proved_payment_id, request.order_id)

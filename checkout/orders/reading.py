@@ -58,10 +58,10 @@ class OrderView:
 @greenlets.offloaded
 def get(order_id: UUID) -> OrderView:
     """Return an order as it is now; raises `NotFound`."""
-    order = _annotated(Order.objects.filter(pk=order_id)).first()
+    order = annotate(Order.objects.filter(pk=order_id)).first()
     if order is None:
         raise NotFound(NO_SUCH_ORDER)
-    return OrderView(order=order, read_at=order.read_at, payment=_payment_of(order.payment))
+    return OrderView(order=order, read_at=order.read_at, payment=payment_of(order.payment))
 
 
 # Returns the expression of an order's payment, as JSON with the members of `PaymentView`; None without one.
@@ -86,13 +86,15 @@ def replayed(order: Order, read_at: datetime) -> OrderView:
     return OrderView(order=order, read_at=read_at, is_replayed=True)
 
 
-def _annotated(orders: QuerySet[Order]) -> "QuerySet[AnnotatedOrder]":
+def annotate(orders: QuerySet[Order]) -> "QuerySet[AnnotatedOrder]":
+    """Return the query that reads with each order what its answer shows besides."""
     expression = _registration.expression
     payment = expression() if expression else Value(None, output_field=JSONField())
     return orders.annotate(read_at=Now(), payment=payment)
 
 
-def _payment_of(members: dict[str, str] | None) -> PaymentView | None:
+def payment_of(members: dict[str, str] | None) -> PaymentView | None:
+    """Return the payment that `annotate` read with an order."""
     if members is None:
         return None
     pay_until = datetime.fromisoformat(members["pay_until"])

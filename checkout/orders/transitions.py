@@ -1,6 +1,6 @@
 """The only writer of an order's columns after its creation: each change of status is conditional on the old one.
 
-With each change of status goes what `leaving_hook` adds to it.
+With each change of status goes what `leaving_hook` adds to it, and an event for the shop's back end.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,6 +14,12 @@ from checkout.models import Order
 from checkout.orders.leaving_hook import leave_pending
 from checkout.orders.refusals import StaleOrderError
 from flashsale.core.statements import array
+from flashsale.outbox import recording
+from flashsale.outbox.kinds import EventType
+
+# How events call an order.
+RESOURCE = "order"
+_PENDING = Order.Status.PENDING_PAYMENT.value
 
 # The status is compared as an expression, which no partial index fits: while the statistics are older than the sale,
 # the planner expects few pending orders, and would read all of them in an index instead of these by their ids.
@@ -32,6 +38,8 @@ def pay(order: Order, *, payment_id: str | None, now: datetime) -> None:
     order.status, order.paid_at, order.payment_id = Order.Status.PAID, now, payment_id or order.payment_id
     _store(order, old_status, "paid_at", "payment_id")
     leave_pending([(order.pk, payment_id)])
+    late = old_status == Order.Status.EXPIRED
+    recording.record(EventType.ORDER_PAID, RESOURCE, [order.pk], previous_status=old_status, late=late)
 
 
 def pay_all(payments: Sequence[tuple[Order, str | None]], *, now: datetime) -> None:
@@ -41,13 +49,15 @@ def pay_all(payments: Sequence[tuple[Order, str | None]], *, now: datetime) -> N
     than all else it does while the stock is locked.
     """
     with connection.cursor() as cursor:
-        order_ids = array(order.pk for order, _ in payments)
-        cursor.execute(_PAY_ALL, [now, order_ids, array(payment_id for _, payment_id in payments)])
+        ids, payment_ids = array(order.pk for order, _ in payments), array(payment_id for _, payment_id in payments)
+        cursor.execute(_PAY_ALL, [now, ids, payment_ids])
         if cursor.rowcount != len(payments):
             raise StaleOrderError(
                 f"{len(payments) - cursor.rowcount} of {len(payments)} orders were no longer pending, or had no stock"
             )
     leave_pending([(order.pk, payment_id) for order, payment_id in payments])
+    order_ids = [order.pk for order, _ in payments]
+    recording.record(EventType.ORDER_PAID, RESOURCE, order_ids, previous_status=_PENDING, late=False)
     for order, payment_id in payments:
         order.status, order.paid_at, order.payment_id = Order.Status.PAID, now, payment_id or order.payment_id
 
@@ -58,14 +68,16 @@ def cancel(order: Order, *, now: datetime) -> None:
     order.status, order.closed_at = Order.Status.CANCELLED, now
     _store(order, old_status, "closed_at")
     leave_pending([(order.pk, None)])
+    recording.record(EventType.ORDER_CANCELLED, RESOURCE, [order.pk], previous_status=old_status)
 
 
 def expire(order: Order, *, now: datetime) -> None:
-    """Mark a locked order as expired."""
+    """Mark a locked order, which the same transaction is going to pay late, as expired."""
     old_status = order.status
     order.status, order.closed_at = Order.Status.EXPIRED, now
     _store(order, old_status, "closed_at")
     leave_pending([(order.pk, None)])
+    recording.record_now(EventType.ORDER_EXPIRED, RESOURCE, [order.pk], previous_status=old_status)
 
 
 def expire_all(order_ids: Collection[UUID], *, now: datetime) -> None:
@@ -74,6 +86,7 @@ def expire_all(order_ids: Collection[UUID], *, now: datetime) -> None:
     if pending.update(status=Order.Status.EXPIRED, closed_at=now) != len(order_ids):
         raise StaleOrderError("an overdue order had already left `pending_payment`")
     leave_pending([(order_id, None) for order_id in order_ids])
+    recording.record(EventType.ORDER_EXPIRED, RESOURCE, order_ids, previous_status=_PENDING)
 
 
 def show_payment(order: Order, payment_id: str) -> None:

@@ -17,6 +17,7 @@ from catalog import inventory, sales
 from checkout import holds, idempotency, orders
 from flashsale.api import authentication
 from flashsale.core import refusals
+from flashsale.outbox import feed
 from payments import attempts, inbox
 
 
@@ -217,6 +218,16 @@ SPECIFIC = (
         attempts.PaymentProviderUnavailable, HTTPStatus.SERVICE_UNAVAILABLE,
         "So many buyers wait for the payment provider that this one could not pay in time; nothing was stored.",
         "Repeat the request after `Retry-After`.",
+    ),
+    _of(
+        feed.CursorExpired, HTTPStatus.GONE,
+        "Events after this cursor are no longer kept, or the cursor is newer than the newest event; `oldest` and"
+        " `newest` are the cursors that can be read from.",
+        "Read the orders and products that you keep again; then go on from `newest`, or from `oldest`.",
+        members=(
+            Member(name="oldest", kind=serializers.IntegerField, meaning="the oldest cursor.", example=120),
+            Member(name="newest", kind=serializers.IntegerField, meaning="the newest cursor.", example=4711),
+        ),
     ),
     _of(
         idempotency.IdempotencyKeyReused, HTTPStatus.UNPROCESSABLE_ENTITY,

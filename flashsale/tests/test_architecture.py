@@ -93,7 +93,7 @@ def test_a_module_is_small(path):
     assert len(path.read_text().splitlines()) <= limit
 
 
-@pytest.mark.parametrize("app", ["catalog", "checkout", "payments", "flashsale/core/submissions"])
+@pytest.mark.parametrize("app", ["catalog", "checkout", "payments", "flashsale/core/submissions", "flashsale/outbox"])
 def test_the_domain_enqueues_no_tasks_and_every_index_names_its_reader(app):
     for path in (PROJECT / app).glob("*.py"):
         assert ".delay(" not in path.read_text()
@@ -148,7 +148,7 @@ def test_an_import_from_a_test_module_is_found(planted):
 def test_l14_no_foreign_key_cascades():
     ours = [
         model
-        for app in ("submissions", "catalog", "checkout", "payments")
+        for app in ("submissions", "outbox", "catalog", "checkout", "payments")
         for model in apps.get_app_config(app).get_models()
     ]
 

@@ -16,12 +16,13 @@ from checkout.tests.factories import OrderFactory
 from flashsale.core import rows
 from flashsale.core.statements import Statement
 from flashsale.core.submissions.models import Submission
+from flashsale.outbox import numbering
 from flashsale.tests.support.constraints import ATTACKS
 from payments import refunds
 from payments.models import Dispute, EventCursor, Payment, PaymentAttempt, Refund, WebhookEvent
 from payments.tests.factories import receive
 
-OURS = ("submissions", "catalog", "checkout", "payments")
+OURS = ("submissions", "outbox", "catalog", "checkout", "payments")
 UNIQUE_COLUMNS = {
     "one order for each hold": "UPDATE checkout_order SET hold_id = (SELECT hold_id FROM checkout_order LIMIT 1)",
     "one order for each proved payment id": (
@@ -57,6 +58,7 @@ def books(order, admin_user):
     PaymentAttempt.objects.create(**shared, number=1, status="closed", object_id="pi_1", ended_at=order.created_at)
     PaymentAttempt.objects.create(**shared, number=2, status="open", object_id="pi_2", client_secret="pi_2_secret")
     EventCursor.objects.create(provider="stripe", shop_id="shop", read_until=order.created_at)
+    numbering.number()
     return order
 
 

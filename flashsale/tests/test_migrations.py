@@ -19,7 +19,7 @@ from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
 from flashsale.tests.support.racing import blocked
 from flashsale.tests.support.web import database_url
 
-OWN = ("flashsale", "submissions", "catalog", "checkout", "payments")
+OWN = ("flashsale", "submissions", "outbox", "catalog", "checkout", "payments")
 TAKES_AWAY = (ops.RemoveField, ops.RenameField, ops.DeleteModel, ops.RenameModel, ops.AlterModelTable)
 # They ran on empty tables, before the first release.
 BEFORE_THE_FIRST_RELEASE = {

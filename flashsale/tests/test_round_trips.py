@@ -24,9 +24,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BATCH = 16
 # Round trips and statements, BEGIN and COMMIT among them.
 HOLD = (2, 6)
-ORDER = (3, 8)
-STORED, PROCESSED = (2, 6), (3, 14)
-WEBHOOK = (5, 20)
+ORDER = (3, 9)
+STORED, PROCESSED = (2, 6), (3, 15)
+WEBHOOK = (5, 21)
 
 
 @pytest.fixture(autouse=True)

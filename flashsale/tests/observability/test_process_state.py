@@ -19,7 +19,8 @@ WIRING = {
     "catalog.overdue._sources", "catalog.sale_figures._registered", "checkout.orders.creation_hook._registration",
     "checkout.order_money._readers", "checkout.orders.leaving_hook._registration",
     "checkout.orders.reading._registration", "checkout.order_story._registered",
-    "flashsale.urls.api", "flashsale.core.greenlets._of_thread",
+    "flashsale.outbox.numbering._followers", "flashsale.outbox.numbering._observers",
+    "flashsale.outbox.resources._registered", "flashsale.urls.api", "flashsale.core.greenlets._of_thread",
     "catalog.urls.urlpatterns", "checkout.urls.urlpatterns", "payments.urls.urlpatterns", "flashsale.urls.urlpatterns",
     "flashsale.demo_shop.urls.urlpatterns",
 }  # fmt: skip

@@ -15,6 +15,10 @@ ATTACKS = {
         "INSERT INTO submissions_submission (token, step, outcome, made_at)"
         " SELECT token, step, 'again', now() FROM submissions_submission"
     ),
+    "outbox_sequence_is_given_once": "UPDATE outbox_event SET sequence = 1, body = '{}', snapshot = NULL",
+    "outbox_event_is_rendered_when_numbered": "UPDATE outbox_event SET snapshot = NULL, body = NULL",
+    "outbox_numbering_is_one_row": "UPDATE outbox_numbering SET id = 2",
+    "outbox_purged_what_was_numbered": "UPDATE outbox_numbering SET purged_through = last_sequence + 1",
     "adjustment_changes_something": "UPDATE catalog_stockadjustment SET delta = 0",
     "adjustment_has_a_reason": "UPDATE catalog_stockadjustment SET reason = ''",
     "hold_is_made_once": "UPDATE checkout_hold SET idempotency_key = 'the same key', client = ''",

@@ -1,0 +1,41 @@
+"""Events as their readers see them: the same JSON in the feed and in every webhook."""
+
+from typing import Any
+
+import structlog
+from rest_framework import serializers
+
+from flashsale.core.rest.fields import MomentField
+from flashsale.core.rest.serializers import ResponseSerializer
+from flashsale.core.rest.views import render_json
+from flashsale.outbox import resources
+from flashsale.outbox.kinds import EventType
+from flashsale.outbox.models import Event
+from flashsale.outbox.resources import Snapshot
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class EnvelopeOut(ResponseSerializer):
+    """Something that happened, with the resource as it was then."""
+
+    id = serializers.CharField(source="shown_id", help_text="The same in every delivery of the event.")
+    type = serializers.ChoiceField(choices=EventType.values, help_text="What happened.")
+    timestamp = MomentField(source="recorded_at", help_text="When it happened.")
+    sequence = serializers.IntegerField(
+        help_text="Its place in the feed. A later event of a resource has a higher one; there are gaps."
+    )
+
+
+def render(event: Event, snapshot: str) -> str:
+    """Return the envelope of an event that has its sequence; `snapshot` is the JSON text of its row."""
+    return render_json({**EnvelopeOut.data_of(event), "data": {**_data_of(event, snapshot), **event.members}}).decode()
+
+
+def _data_of(event: Event, snapshot: str) -> dict[str, Any]:
+    """Return the resource; of one that this version of the program cannot show, its id, so that the feed goes on."""
+    try:
+        return resources.get(event.resource).data_of(Snapshot.of(snapshot))
+    except Exception:
+        log.exception("event_unreadable", event_id=event.shown_id, resource=event.resource)
+        return {"id": event.resource_id}

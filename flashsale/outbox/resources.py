@@ -1,0 +1,67 @@
+"""What events tell of: each app registers its resources when it is ready.
+
+The domain stores a row as it is; how it is shown to readers, as its GET answers, is decided by the code above the
+domain, when the event is numbered.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.models import Model, QuerySet
+
+Instance = TypeVar("Instance", bound=Model)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A row as of the commit of its change: its columns by name, as PostgreSQL writes them in JSON."""
+
+    columns: dict[str, Any]
+
+    @classmethod
+    def of(cls, text: str) -> "Snapshot":
+        """Return the snapshot in a JSON text; numbers are read without loss."""
+        return cls(json.loads(text, parse_float=Decimal))
+
+    def instance(self, model: type[Instance]) -> Instance:
+        """Return its columns as an instance of a model; columns that the model lacks are ignored."""
+        present = [field for field in model._meta.concrete_fields if field.column in self.columns]
+        names = [field.attname for field in present]
+        return model.from_db(
+            connection.alias, names, [field.to_python(self.columns[str(field.column)]) for field in present]
+        )
+
+    def moment(self, column: str) -> datetime:
+        """Return a column with a time."""
+        return datetime.fromisoformat(self.columns[column])
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of row that events tell of.
+
+    `rows` is a query of its rows with all that `data_of` needs, annotations included; its columns have different names.
+    `data_of` makes of a snapshot what the resource's GET answers.
+    """
+
+    name: str
+    rows: Callable[[], QuerySet[Any]]
+    data_of: Callable[[Snapshot], dict[str, Any]]
+
+
+_registered: dict[str, Resource] = {}
+
+
+def register(resource: Resource) -> None:
+    """Let events tell of this resource."""
+    _registered[resource.name] = resource
+
+
+def get(name: str) -> Resource:
+    """Return the resource with this name. Raises `KeyError`."""
+    return _registered[name]

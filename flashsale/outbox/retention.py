@@ -1,0 +1,23 @@
+"""Old events are deleted, from the oldest on: readers whose cursor is before that are told."""
+
+import itertools
+from datetime import timedelta
+
+from flashsale.core import clock
+from flashsale.core.transactions import retrying_transaction
+from flashsale.outbox.models import Event, Numbering
+
+EVENTS_KEPT_DAYS = 30
+PURGE_BATCH_ROWS = 5_000
+
+
+@retrying_transaction
+def purge_events(*, limit: int = PURGE_BATCH_ROWS) -> int:
+    """Delete at most `limit` events older than `EVENTS_KEPT_DAYS`, oldest first; return how many."""
+    recorded_before = clock.now() - timedelta(days=EVENTS_KEPT_DAYS)
+    oldest = Event.objects.filter(sequence__isnull=False).order_by("sequence")[:limit]
+    old = list(itertools.takewhile(lambda event: event.recorded_at < recorded_before, oldest.defer("body")))
+    if old:
+        Event.objects.filter(pk__in=[event.pk for event in old]).delete()
+        Numbering.objects.update(purged_through=old[-1].sequence)
+    return len(old)
