@@ -12,6 +12,7 @@ from flashsale import server
 from flashsale.api.openapi.settings import SPECTACULAR_SETTINGS  # noqa: F401  drf-spectacular reads it here
 from flashsale.core import webhook_signatures
 from flashsale.core.configuration import environment as env
+from flashsale.core.configuration.networks import networks
 from flashsale.local import servers
 from flashsale.observability import logs
 from flashsale.staff.theme_settings import UNFOLD  # noqa: F401  the admin's theme reads it here
@@ -355,6 +356,10 @@ PAYMENT_CLOSE_SECONDS = env.whole("PAYMENT_CLOSE_SECONDS", default=45, least=1, 
 PAYMENT_RETURN_HOSTS = env.items(
     "PAYMENT_RETURN_HOSTS", like=re.compile(env.HOST), expected="host names, such as shop.example.com"
 )
+
+# --- Webhooks to the shop's back end ----------------------------------------------------------------------------------
+# Networks besides the public ones to which events may be sent; in local mode loopback addresses are among them.
+OUTGOING_ALLOWED_NETWORKS = networks("OUTGOING_ALLOWED_NETWORKS")
 
 # --- Pages, languages, files ------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"

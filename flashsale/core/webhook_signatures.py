@@ -10,10 +10,13 @@ import binascii
 import hashlib
 import hmac
 import re
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 
 TOLERANCE_SECONDS = 5 * 60
+# The specification asks for 24 to 64.
+KEY_BYTES = 32
 MAX_SIGNATURES = 16
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of every secret
 ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER = "webhook-id", "webhook-timestamp", "webhook-signature"
@@ -37,17 +40,22 @@ def key_of(secret: str) -> bytes:
     return key
 
 
+def new_secret() -> str:
+    """Return a new random secret of `KEY_BYTES`, as `key_of` reads it."""
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
 def sign(key: bytes, *, message_id: str, timestamp: str, body: bytes) -> str:
     """Return the signature of a message, such as `v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=`."""
     signed = f"{message_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
-def signed_headers(key: bytes, *, message_id: str, body: bytes) -> dict[str, str]:
-    """Return the headers of a body that a provider sends now."""
+def signed_headers(*keys: bytes, message_id: str, body: bytes) -> dict[str, str]:
+    """Return the headers of a body that is sent now, with a signature by each key: two while one replaces the other."""
     timestamp = str(int(time.time()))
-    signature = sign(key, message_id=message_id, timestamp=timestamp, body=body)
-    return {ID_HEADER: message_id, TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: signature}
+    signatures = [sign(key, message_id=message_id, timestamp=timestamp, body=body) for key in keys]
+    return {ID_HEADER: message_id, TIMESTAMP_HEADER: timestamp, SIGNATURE_HEADER: " ".join(signatures)}
 
 
 def verify_headers(headers: Mapping[str, str]) -> None:

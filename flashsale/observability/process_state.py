@@ -39,6 +39,7 @@ REMEMBERED = {
     "flashsale.staff.logins.limits._breaker": "circuit breaker",
     # Connections of threads to a provider's API.
     "payments.providers.stripe.api._connections": "the connection of each thread to Stripe's API",
+    "flashsale.outbox.deliveries.transport._context": "the authorities that sign endpoints' certificates",
     # Copies of the products' answers.
     "catalog.snapshots.pushes.subscription": "the thread that applies pushes to the copies, and whether it may start",
     "catalog.snapshots.local.copies": "copies of answers, and the newest versions known, for seconds",

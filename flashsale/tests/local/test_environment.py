@@ -47,6 +47,7 @@ USABLE = {
     "LATE_PAYMENT_HOURS": "48",
     "STRIPE_REFUNDS_PER_HOUR": "0", "STRIPE_API_BASE": "https://stripe.test:8443", "SECURE_SSL_REDIRECT": "0",
     "SECURE_HSTS_SECONDS": "60",
+    "OUTGOING_ALLOWED_NETWORKS": "10.1.0.0/16,fd00::/8",
     "TRUST_FORWARDED_PROTO": "1", "ALIVE_FILE": "/tmp/alive", "DEMO_SHOP": "1",
 }  # fmt: skip
 NONSENSE = ["zz zz", "-7", "9" * 30, "7e7", "$zz", "#zz", '"77"', "7,;7", "zz\n77", "/no/where/zz", "http://zz:zz/"]
