@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, Q, Sum
 from django.urls import reverse
 
 from catalog.availability import ProductView
 from catalog.sale_figures import Figure
+from checkout import statistics
 from checkout.models import Hold, Order
 
 
@@ -31,8 +32,9 @@ def of_holds(view: ProductView) -> Iterator[Figure]:
     }
     if n_of:
         yield Figure("What became of the holds", _listed(ends))
-    if view.is_sold_out and n_of:
-        yield Figure("Sold out", f"{_duration(_time_to_sell_out(view))} after the start, with the last hold")
+    time = statistics.time_to_sell_out(view)
+    if time is not None:
+        yield Figure("Sold out", f"{_duration(time)} after the start, with the last hold")
 
 
 def of_orders(view: ProductView) -> Iterator[Figure]:
@@ -56,15 +58,6 @@ def of_orders(view: ProductView) -> Iterator[Figure]:
 
 def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{n:,} {name}" for name, n in counts.items() if n)
-
-
-def _time_to_sell_out(view: ProductView) -> timedelta:
-    """Return the time from the start of the sale, or from its first hold, to the newest hold."""
-    placed = Hold.objects.filter(product=view.product)
-    first = placed.aggregate(at=Min("created_at"))["at"]
-    newest = placed.order_by("-created_at").values_list("created_at", flat=True)[0]
-    start = view.product.sale_starts_at
-    return newest - (start if start and start <= first else first)
 
 
 def _duration(time: timedelta) -> str:
