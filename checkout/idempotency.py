@@ -54,8 +54,13 @@ class IdempotencyKey:
 
 
 def request_fingerprint(validated: dict[str, Any]) -> str:
-    """Return the SHA-256 (hex) of a validated body; a member that is None counts as absent."""
-    members = {name: str(value) for name, value in validated.items() if value is not None}
+    """Return the SHA-256 (hex) of a validated body; a member that is None counts as absent.
+
+    The order of names counts nowhere. The fingerprint is stored: the same body has the same one in each version.
+    """
+    members = {
+        name: value if isinstance(value, dict) else str(value) for name, value in validated.items() if value is not None
+    }
     return hashlib.sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
 
 

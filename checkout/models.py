@@ -5,7 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
+from django.db.models.lookups import Exact
 
 from catalog.models import Product
 from catalog.overdue import Time
@@ -17,6 +18,8 @@ CLIENT_LENGTH = 32
 IDEMPOTENCY_KEY_LENGTH = 255
 BODY_HASH_LENGTH = 64
 REFUSAL_CODE_LENGTH = 64
+MAX_METADATA_MEMBERS = 10
+METADATA_NAME_LENGTH, METADATA_TEXT_LENGTH = 40, 200
 
 
 class IdempotentCreation(models.Model):
@@ -182,6 +185,7 @@ class Order(IdempotentCreation):
     restocked_units = models.IntegerField(
         "units put back", default=0, db_default=0, help_text="Units that staff put back on sale, after a refund."
     )
+    metadata = models.JSONField(default=dict, db_default={}, blank=True, help_text="Texts of the client, by name.")
     created_at = models.DateTimeField()
     payment_due_at = models.DateTimeField()
     paid_at = models.DateTimeField(null=True, blank=True)
@@ -221,6 +225,10 @@ class Order(IdempotentCreation):
             models.CheckConstraint(name="order_refunds_are_not_negative", condition=Q(refunded_amount__gte=0)),
             models.CheckConstraint(name="order_refund_is_known", condition=Q(refund__in=["", "due", "done"])),
             models.CheckConstraint(name="order_payment_id_is_not_empty", condition=~Q(payment_id="")),
+            models.CheckConstraint(
+                name="order_metadata_is_an_object",
+                condition=Exact(Func("metadata", function="jsonb_typeof", output_field=models.TextField()), "object"),
+            ),
             models.CheckConstraint(
                 name="order_restocks_units_that_it_sold",
                 condition=Q(restocked_units=0)

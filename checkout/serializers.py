@@ -8,13 +8,31 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from checkout.holds.reading import HoldView
-from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH, Hold, Order
+from checkout.models import (
+    CUSTOMER_ID_LENGTH,
+    MAX_METADATA_MEMBERS,
+    METADATA_NAME_LENGTH,
+    METADATA_TEXT_LENGTH,
+    PAYMENT_ID_LENGTH,
+    Hold,
+    Order,
+)
 from checkout.orders.reading import OrderView
 from flashsale.core import money
 from flashsale.core.limits import MAX_ID
-from flashsale.core.rest.fields import MONEY, MomentField, StrictIntegerField, StrictTextField, StrictUUIDField
+from flashsale.core.rest.fields import (
+    MONEY,
+    MomentField,
+    StrictIntegerField,
+    StrictTextField,
+    StrictTextMapField,
+    StrictUUIDField,
+)
 from flashsale.core.rest.parsing import merge_alias
 from flashsale.core.rest.serializers import RequestSerializer, ResponseSerializer
+
+# How the OpenAPI document describes the customer of an answer.
+CUSTOMER_ID = {"type": ["string", "null"], "examples": ["customer-77"]}
 
 
 class PlaceHold(RequestSerializer):
@@ -38,15 +56,23 @@ class PlaceHold(RequestSerializer):
 
 
 class PlaceOrder(RequestSerializer):
-    """`payment_id` may be called `payment_intent_id`; null means that there is none yet."""
+    """`payment_id` may be called `payment_intent_id`; null means that there is none yet. No `metadata` equals {}."""
 
     hold_id = StrictUUIDField()
     payment_id = StrictTextField(max_length=PAYMENT_ID_LENGTH, required=False, allow_null=True)
+    metadata = StrictTextMapField(
+        max_members=MAX_METADATA_MEMBERS,
+        max_name_length=METADATA_NAME_LENGTH,
+        max_text_length=METADATA_TEXT_LENGTH,
+        required=False,
+    )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         members: dict[str, Any] = super().to_internal_value(
             merge_alias(data, name="payment_id", alias="payment_intent_id")
         )
+        if not members.get("metadata"):
+            members.pop("metadata", None)
         return members
 
 
@@ -64,7 +90,12 @@ class HoldOut(ResponseSerializer):
         help_text="Whole seconds until `expires_at`, rounded up; 0 when it has ended."
     )
     order_id = serializers.UUIDField(allow_null=True, help_text="The order that was made of it.")
+    customer_id = serializers.SerializerMethodField(help_text="As it was given with the hold; null: none.")
     created_at = MomentField(source="hold.created_at")
+
+    @extend_schema_field(CUSTOMER_ID)
+    def get_customer_id(self, view: HoldView) -> str | None:
+        return view.hold.customer_id or None
 
     @extend_schema_field({"type": "string", "enum": list(Hold.Status.values)})
     def get_status(self, view: HoldView) -> str:
@@ -121,6 +152,8 @@ class OrderOut(ResponseSerializer):
     paid_at = MomentField(source="order.paid_at", allow_null=True)
     refund = serializers.SerializerMethodField(help_text="Null; `due`: money goes back; `done`: it went back.")
     refunded_amount = serializers.SerializerMethodField(help_text="What went back so far.")
+    customer_id = serializers.SerializerMethodField(help_text="As it was given with the hold; null: none.")
+    metadata = serializers.SerializerMethodField(help_text="As it was given with the order.")
     payment = serializers.SerializerMethodField(help_text="The last payment that the shop made for it, or null.")
     created_at = MomentField(source="order.created_at")
 
@@ -147,3 +180,12 @@ class OrderOut(ResponseSerializer):
     @extend_schema_field(MONEY)
     def get_refunded_amount(self, view: OrderView) -> str:
         return money.render(view.order.refunded_amount, view.order.currency)
+
+    @extend_schema_field(CUSTOMER_ID)
+    def get_customer_id(self, view: OrderView) -> str | None:
+        return view.order.customer_id or None
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+    def get_metadata(self, view: OrderView) -> dict[str, str]:
+        # jsonb keeps no order of names, so that every answer sorts them.
+        return dict(sorted(view.order.metadata.items()))

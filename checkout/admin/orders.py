@@ -1,5 +1,6 @@
 """Orders for staff, who view and cancel them."""
 
+import json
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -7,6 +8,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from checkout import order_money, order_story, orders
 from checkout.admin import sentences
@@ -35,6 +38,11 @@ STATUS = label_column(
 REFUND = label_column("refund", {"due": "danger", "done": "info"}, lambda order: order_money.of(order).label)
 
 
+def _metadata_text(order: Order) -> str:
+    """Return an order's metadata as one cell of a file: JSON, empty for none."""
+    return json.dumps(order.metadata, ensure_ascii=False, sort_keys=True) if order.metadata else ""
+
+
 @admin.register(Order)
 class OrderAdmin(ClaimAdmin):
     list_display = (
@@ -49,7 +57,7 @@ class OrderAdmin(ClaimAdmin):
     when_empty = "An order appears here when a buyer orders what a hold keeps."
     actions: tuple[str, ...] = ("cancel", "export_csv")
     page_actions: tuple[str, ...] = ("cancel",)
-    readonly_fields = (*SHARED_FIELDS, "total", "hold_link", "refund_shown", "given_back")
+    readonly_fields = (*SHARED_FIELDS, "total", "hold_link", "refund_shown", "given_back", "metadata_shown")
     fieldsets = (
         (
             None,
@@ -62,6 +70,7 @@ class OrderAdmin(ClaimAdmin):
         ),
         ("Money", {"fields": ("payment_id", "refund_shown", "given_back")}),
         ("Times", {"fields": ("placed_at", "payment_due_at", "paid_at", "closed_at")}),
+        ("From the storefront", {"fields": ("metadata_shown",)}),
     )  # fmt: skip
     total = staticmethod(money_column("total_amount", "total"))
     export = Export(
@@ -73,6 +82,7 @@ class OrderAdmin(ClaimAdmin):
             "Refund": lambda order: (order_money.of(order).label or ("", ""))[1],
             "Given back": "refunded_amount", "Money back": lambda order: order_money.of(order).back,
             "Unit price": "unit_price", "Payment due at": "payment_due_at", "Closed at": "closed_at", "Hold": "hold_id",
+            "Metadata": _metadata_text,
         },
         order="created_at",
     )  # fmt: skip
@@ -114,6 +124,12 @@ class OrderAdmin(ClaimAdmin):
     @admin.display(description="Given back")
     def given_back(self, order: Order) -> str:
         return order_money.of(order).given_back or "-"
+
+    @admin.display(description="Metadata")
+    def metadata_shown(self, order: Order) -> str:
+        """Return what the client stored with the order, one member in each line."""
+        lines = format_html_join(mark_safe("<br>"), "{}: {}", sorted(order.metadata.items()))
+        return lines or "-"
 
     @admin.action(description="Cancel the order", permissions=["decide"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:

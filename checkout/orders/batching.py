@@ -1,6 +1,6 @@
 """Concurrent requests for orders share a transaction (group commit, see `flashsale.core.batching`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from checkout.idempotency import IdempotencyKey
@@ -17,13 +17,20 @@ def submit(
     hold_id: UUID,
     payment_id: str | None = None,
     is_payment_id_proved: bool = False,
+    metadata: Mapping[str, str] | None = None,
     key: IdempotencyKey | None = None,
 ) -> OrderView:
     """Do what `placing.place` does, in one transaction with concurrent requests.
 
     Raises what `placing.place` raises, `Busy` when there are too many requests or no time, and `OutcomeUnknown`.
     """
-    request = OrderRequest(hold_id=hold_id, payment_id=payment_id, is_payment_id_proved=is_payment_id_proved, key=key)
+    request = OrderRequest(
+        hold_id=hold_id,
+        payment_id=payment_id,
+        is_payment_id_proved=is_payment_id_proved,
+        metadata=metadata or {},
+        key=key,
+    )
     return order_batcher.submit(None, request)
 
 

@@ -1,6 +1,6 @@
 """Places orders: lock keys, references, early events and holds, decide, write, apply the early events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -26,14 +26,23 @@ def place(
     hold_id: UUID,
     payment_id: str | None = None,
     is_payment_id_proved: bool = False,
+    metadata: Mapping[str, str] | None = None,
     key: IdempotencyKey | None = None,
 ) -> Order:
     """Turn an active hold into an order, to be paid within `ORDER_PAYMENT_SECONDS`; early events are applied at once.
 
-    A payment id that is not proved is a claim. Equal requests with the same `key` make one order.
+    A payment id that is not proved is a claim; `metadata` is stored and never interpreted. Equal requests with the same
+    `key` make one order.
+
     Raises `IdempotencyKeyReused`, `NotFound`, `HoldAlreadyUsed`, `HoldReleased`, `HoldExpired`, `PaymentIdInUse`.
     """
-    request = OrderRequest(hold_id=hold_id, payment_id=payment_id, is_payment_id_proved=is_payment_id_proved, key=key)
+    request = OrderRequest(
+        hold_id=hold_id,
+        payment_id=payment_id,
+        is_payment_id_proved=is_payment_id_proved,
+        metadata=metadata or {},
+        key=key,
+    )
     [result] = place_batch([request])
     if isinstance(result, Refusal):
         raise result

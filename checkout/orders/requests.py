@@ -1,5 +1,6 @@
 """Requests for orders, and the orders that they become. Writes nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -15,12 +16,13 @@ from flashsale.core import events
 class OrderRequest:
     """A hold that becomes an order with this id; `request_id` names the HTTP request in the log.
 
-    A payment id is a claim of the buyer, unless the caller has the right to prove it.
+    A payment id is a claim of the buyer, unless the caller has the right to prove it. `metadata` is stored as it is.
     """
 
     hold_id: UUID
     payment_id: str | None = None
     is_payment_id_proved: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
     key: IdempotencyKey | None = None
     order_id: UUID = field(default_factory=uuid4)
     request_id: str = field(default_factory=events.request_id)
@@ -54,6 +56,7 @@ def new_order(request: OrderRequest, hold: Hold, *, now: datetime) -> Order:
         currency=hold.currency,
         customer_id=hold.customer_id,
         payment_id=request.payment_id,
+        metadata=dict(request.metadata),
         created_at=now,
         payment_due_at=now + timedelta(seconds=settings.ORDER_PAYMENT_SECONDS),
         **(request.key.columns if request.key else {}),

@@ -123,7 +123,7 @@ def test_a_new_hold_ends_after_its_time_to_live(api, product):
     assert set(body) == HOLD_MEMBERS
     assert moment(body["expires_at"]) - moment(body["created_at"]) == timedelta(seconds=90)
     assert body["expires_in_seconds"] == 90
-    assert "customer_id" not in body
+    assert body["customer_id"] == "ann"
 
 
 @pytest.mark.parametrize("end", ["converted", "released", "expired"])

@@ -153,7 +153,8 @@ def _faults(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
     """
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            is_about_object = name == "non_field_errors"
+            # Further down it is the name of a member that the client chose.
+            is_about_object = name == "non_field_errors" and pointer == "#"
             escaped = str(name).replace("~", "~0").replace("/", "~1")
             yield from _faults(inner, pointer if is_about_object else f"{pointer}/{escaped}")
     elif isinstance(detail, list):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import JSONField, Model
 
 from flashsale.core.statements import Query, Row, Statement
 
@@ -44,6 +44,9 @@ def instances(model: type[Instance], rows: Iterable[Row]) -> list[Instance]:
     loaded = []
     for row in rows:
         values = {attribute: row[column] for column, attribute in _columns(model).items() if column in row}
+        for attribute in _json_attributes(model) & values.keys():
+            # Django's connections read jsonb as text.
+            values[attribute] = json.loads(values[attribute])
         loaded.append(model.from_db(connection.alias, values, values.values()))
     return loaded
 
@@ -62,6 +65,12 @@ def insertion(new: Sequence[Model]) -> Statement:
 def _columns(model: type[Model]) -> dict[str, str]:
     """Return the columns of a model's table, each with the attribute that has its value."""
     return {str(field.column): field.attname for field in model._meta.concrete_fields}
+
+
+@functools.cache
+def _json_attributes(model: type[Model]) -> frozenset[str]:
+    """Return the attributes of a model whose columns are jsonb, none of which may be null."""
+    return frozenset(field.attname for field in model._meta.concrete_fields if isinstance(field, JSONField))
 
 
 @functools.cache

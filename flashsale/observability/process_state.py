@@ -68,6 +68,7 @@ REMEMBERED = {
     "flashsale.api.problem_pages._pages": "problem pages",
     "flashsale.core.rows._columns": "columns of models",
     "flashsale.core.rows._insertion": "INSERTs of models",
+    "flashsale.core.rows._json_attributes": "jsonb columns of models",
     "flashsale.core.rows._selection": "SELECTs of models",
     "flashsale.outbox.recording._insertion_sql": "INSERTs of events",
     "flashsale.core.rest.serializers._shared": "serializer instances, by class",

@@ -2,7 +2,13 @@
 
 from django.conf import settings
 
-from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH
+from checkout.models import (
+    CUSTOMER_ID_LENGTH,
+    MAX_METADATA_MEMBERS,
+    METADATA_NAME_LENGTH,
+    METADATA_TEXT_LENGTH,
+    PAYMENT_ID_LENGTH,
+)
 from flashsale.core.limits import MAX_ID, MAX_INTEGER
 from payments.models import URL_LENGTH
 
@@ -54,7 +60,17 @@ PLACE_ORDER = {
             " that also names the order or the hold."
         },
         "payment_intent_id": PAYMENT_ID | {"description": "The same as `payment_id`."},
+        "metadata": {
+            "type": "object",
+            "maxProperties": MAX_METADATA_MEMBERS,
+            "propertyNames": {"minLength": 1, "maxLength": METADATA_NAME_LENGTH, "pattern": "^[^\\u0000]+$"},
+            "additionalProperties": {
+                "type": "string", "maxLength": METADATA_TEXT_LENGTH, "pattern": "^[^\\u0000]*$",
+            },
+            "description": "What you want to find again with the order, such as your cart's number: kept, returned,"
+            " and never interpreted. Each client that knows the order's id can read it.",
+        },
     },
     "required": ["hold_id"],
     "not": {"required": ["payment_id", "payment_intent_id"]},
-}
+}  # fmt: skip

@@ -25,13 +25,14 @@ PRODUCT = {
 PLACE_HOLD = {"product_id": 1, "quantity": 2}
 HOLD = {
     "hold_id": HOLD_ID, "product_id": 1, "quantity": 2, "status": "active", "expires_at": EXPIRES_AT,
-    "expires_in_seconds": 120, "created_at": PLACED_AT,
+    "expires_in_seconds": 120, "customer_id": None, "created_at": PLACED_AT,
 }  # fmt: skip
-PLACE_ORDER = {"hold_id": HOLD_ID}
+METADATA = {"cart": "C-1042"}
+PLACE_ORDER = {"hold_id": HOLD_ID, "metadata": METADATA}
 ORDER = {
     "order_id": ORDER_ID, "hold_id": HOLD_ID, "product_id": 1, "quantity": 2, "unit_price": "29.99",
     "total_amount": "59.98", "currency": "USD", "status": "pending_payment", "payment_due_at": DUE_AT, "refund": None,
-    "refunded_amount": "0.00", "payment": None, "created_at": ORDERED_AT,
+    "refunded_amount": "0.00", "customer_id": None, "metadata": METADATA, "payment": None, "created_at": ORDERED_AT,
 }  # fmt: skip
 PAYMENT = {
     "order_id": ORDER_ID,

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 from flashsale.core.identifiers import parse_uuid
 from flashsale.core.limits import MAX_INTEGER
@@ -65,6 +66,49 @@ class StrictTextField(serializers.Field[str, Any, str, Any]):
 
     def to_representation(self, value: str) -> str:
         return value
+
+
+class StrictTextMapField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
+    """A JSON object of texts: at most `max_members`, with names of 1 to `max_name_length` characters.
+
+    A text has at most `max_text_length` characters and may be empty. A fault of a text names its member.
+    """
+
+    default_error_messages = {
+        "not_an_object": "This must be an object.",
+        "too_many": "This must have at most {limit} members.",
+        "name_length": "The name of a member must have 1 to {limit} characters.",
+    }
+    text_error_messages = {
+        "not_text": "This must be a string.",
+        "too_long": "This must have at most {limit} characters.",
+    }
+
+    def __init__(self, *, max_members: int, max_name_length: int, max_text_length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_members, self.max_name_length, self.max_text_length = max_members, max_name_length, max_text_length
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        if not isinstance(data, dict):
+            self.fail("not_an_object")
+        if len(data) > self.max_members:
+            self.fail("too_many", limit=self.max_members)
+        if not all(1 <= len(name) <= self.max_name_length for name in data):
+            self.fail("name_length", limit=self.max_name_length)
+        if faults := {name: fault for name, text in data.items() if (fault := self._fault_of(text))}:
+            raise serializers.ValidationError(faults)
+        return data
+
+    def to_representation(self, value: dict[str, str]) -> dict[str, str]:
+        return value
+
+    def _fault_of(self, text: Any) -> list[ErrorDetail]:
+        """Return what is wrong with the text of a member; empty where nothing is."""
+        is_text = isinstance(text, str)
+        if is_text and len(text) <= self.max_text_length:
+            return []
+        code = "too_long" if is_text else "not_text"
+        return [ErrorDetail(self.text_error_messages[code].format(limit=self.max_text_length), code)]
 
 
 class StrictUUIDField(serializers.Field[uuid.UUID, Any, str, Any]):

@@ -32,7 +32,7 @@ from payments.tests.factories import receive
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SECRETS = ("customer-of-mine", "a-key-of-mine-0123", "super-secret-token", "v1,")
+SECRETS = ("customer-of-mine", "cart-of-mine", "a-key-of-mine-0123", "super-secret-token", "v1,")
 
 
 class Lines(logging.Handler):
@@ -65,9 +65,8 @@ def lines():
 
 def buy(api, product, **extra):
     hold = api.post("/api/v1/holds", {"product_id": product.pk, "quantity": 1, "customer_id": "customer-of-mine"})
-    order = api.post(
-        "/api/v1/orders", {"hold_id": hold.json()["hold_id"]}, headers={"Idempotency-Key": "a-key-of-mine-0123"} | extra
-    )
+    body = {"hold_id": hold.json()["hold_id"], "metadata": {"cart-of-mine": "cart-of-mine"}}
+    order = api.post("/api/v1/orders", body, headers={"Idempotency-Key": "a-key-of-mine-0123"} | extra)
     return hold, order
 
 

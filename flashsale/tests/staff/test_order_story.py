@@ -226,3 +226,13 @@ def test_the_story_asks_a_bounded_number_of_times(admin_client, bought, django_a
 
     with django_assert_max_num_queries(35):
         page_of(admin_client, bought)
+
+
+def test_the_page_and_the_file_show_what_the_client_stored_with_the_order(admin_client, product):
+    order = place(product, metadata={"b": "<b>C-1042</b>", "a": ""})
+
+    page = page_of(admin_client, order).content.decode()
+    file = b"".join(admin_client.get(admin_url(Order, "export")).streaming_content).decode()
+
+    assert "a: <br>b: &lt;b&gt;C-1042&lt;/b&gt;" in page
+    assert '"{""a"": """", ""b"": ""<b>C-1042</b>""}"' in file

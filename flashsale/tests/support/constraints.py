@@ -38,6 +38,7 @@ ATTACKS = {
     "order_refunds_are_not_negative": "UPDATE checkout_order SET refunded_amount = -1",
     "order_refund_is_known": "UPDATE checkout_order SET refund = 'half'",
     "order_payment_id_is_not_empty": "UPDATE checkout_order SET payment_id = ''",
+    "order_metadata_is_an_object": """UPDATE checkout_order SET metadata = '["a"]'""",
     "order_restocks_units_that_it_sold": "UPDATE checkout_order SET restocked_units = quantity + 1",
     "refusal_count_is_one": (
         "INSERT INTO checkout_refusalcount (product_id, code, began_at, seconds, claims)"
