@@ -63,7 +63,7 @@ def register_follower(follower: Follower) -> None:
 
 
 @retrying_transaction
-def number(*, limit: int = BATCH_EVENTS) -> int:
+def number(*, limit: int) -> int:
     """Number at most `limit` committed events, in the order of their ids; return how many."""
     fetch(advisory_locks.locking_query([LOCK]))
     for observe in _observers:
@@ -88,7 +88,7 @@ def number(*, limit: int = BATCH_EVENTS) -> int:
 def number_all(*, batches: int) -> None:
     """Number what is committed, in at most so many batches, each a transaction of its own."""
     for _ in range(batches):
-        if number() < BATCH_EVENTS:
+        if number(limit=BATCH_EVENTS) < BATCH_EVENTS:
             return
 
 

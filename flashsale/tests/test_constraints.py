@@ -58,7 +58,7 @@ def books(order, admin_user):
     PaymentAttempt.objects.create(**shared, number=1, status="closed", object_id="pi_1", ended_at=order.created_at)
     PaymentAttempt.objects.create(**shared, number=2, status="open", object_id="pi_2", client_secret="pi_2_secret")
     EventCursor.objects.create(provider="stripe", shop_id="shop", read_until=order.created_at)
-    numbering.number()
+    numbering.number_all(batches=1)
     return order
 
 
