@@ -8,7 +8,6 @@ After the promotion of a standby or a restore, events may be missing that were r
 again: when the server is another one, or has another timeline, the numbers jump ahead by `JUMP`.
 """
 
-import json
 from collections.abc import Callable, Sequence
 
 from flashsale.core import advisory_locks, rows
@@ -76,7 +75,7 @@ def number(*, limit: int) -> int:
     last = state["last_sequence"] + (JUMP if state["cluster"] not in ("", cluster) else 0)
     events = rows.instances(Event, unnumbered)
     for sequence, event in enumerate(events, start=last + 1):
-        event.sequence, event.members = sequence, json.loads(event.members)
+        event.sequence = sequence
     if events:
         bodies = [envelopes.render(event, row["snapshot_text"]) for event, row in zip(events, unnumbered, strict=True)]
         _store(events, bodies)
