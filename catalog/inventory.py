@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from catalog import overdue, snapshots
 from catalog.models import Product, Stock, StockAdjustment
-from flashsale.core import clock, events, metrics, rows
+from flashsale.core import acting, clock, events, metrics, rows
 from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.refusals import InvalidRequest, Refusal
 from flashsale.core.statements import Query, Row, Statement, array, fetch
@@ -127,7 +127,7 @@ def open_stock(product: Product, *, units: int, made_by: User | None = None) -> 
     """Create the counters of a new product with a total of `units`, recorded as its first adjustment."""
     stock = Stock.objects.create(product=product, total=units)
     if units:
-        _opening(stock, made_by=made_by).save()
+        _adjustment(stock, delta=stock.total, reason=OPENING_REASON, made_by=made_by).save()
     return stock
 
 
@@ -136,7 +136,12 @@ def open_all(products: Iterable[tuple[Product, int]], *, made_by: User | None = 
     opened = [Stock(product=product, total=units) for product, units in products]
     Stock.objects.bulk_create(opened, batch_size=BATCH_ROWS)
     StockAdjustment.objects.bulk_create(
-        [_opening(stock, made_by=made_by) for stock in opened if stock.total], batch_size=BATCH_ROWS
+        [
+            _adjustment(stock, delta=stock.total, reason=OPENING_REASON, made_by=made_by)
+            for stock in opened
+            if stock.total
+        ],
+        batch_size=BATCH_ROWS,
     )
 
 
@@ -264,7 +269,9 @@ def _adjust(
     flush_deferred()
     stock.refresh_from_db()
     events.record_on_commit("stock_adjusted", product_id=product_id, delta=delta, total=stock.total)
-    return _record(stock, delta=delta, reason=reason, made_by=made_by)
+    adjustment = _adjustment(stock, delta=delta, reason=reason, made_by=made_by)
+    adjustment.save()
+    return adjustment
 
 
 def _check_total(stock: Stock, delta: int, *, may_reclaim: bool) -> None:
@@ -278,16 +285,11 @@ def _check_total(stock: Stock, delta: int, *, may_reclaim: bool) -> None:
         raise StockBelowCommitments(stock, delta=delta)
 
 
-def _record(stock: Stock, *, delta: int, reason: str, made_by: User | None) -> StockAdjustment:
-    return StockAdjustment.objects.create(
-        product_id=stock.product_id, delta=delta, reason=reason, made_by=made_by, total_after=stock.total
-    )
-
-
-def _opening(stock: Stock, *, made_by: User | None) -> StockAdjustment:
+def _adjustment(stock: Stock, *, delta: int, reason: str, made_by: User | None) -> StockAdjustment:
     return StockAdjustment(
-        product_id=stock.product_id, delta=stock.total, reason=OPENING_REASON, made_by=made_by, total_after=stock.total
-    )
+        product_id=stock.product_id, delta=delta, reason=reason, made_by=made_by, made_by_token=acting.token_name(),
+        total_after=stock.total,
+    )  # fmt: skip
 
 
 def _locked() -> QuerySet[Stock]:

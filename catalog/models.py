@@ -10,7 +10,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from flashsale.core import moments, money
+from flashsale.core import acting, moments, money
 
 DEFAULT_MAX_PER_HOLD = 10
 ENDS_BEFORE_IT_STARTS = "The sale must end after it starts."
@@ -142,13 +142,16 @@ class Stock(models.Model):
 
 
 class StockAdjustment(models.Model):
-    """One change of a product's total by staff: by how many units, why, by whom and when."""
+    """One change of a product's total by staff or an API token: by how many units, why, by whom and when."""
 
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="stock_adjustments")
     delta = models.IntegerField(help_text="Units to add; negative to take away.")
     reason = models.CharField(max_length=500)
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="+"
+    )
+    made_by_token = models.CharField(
+        max_length=acting.TOKEN_NAME_LENGTH, blank=True, default="", db_default="", help_text="The API token's name."
     )
     total_after = models.PositiveIntegerField()
     made_at = models.DateTimeField(auto_now_add=True)
@@ -162,6 +165,11 @@ class StockAdjustment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.delta:+d}: {self.reason}"
+
+    @property
+    def author(self) -> str:
+        """Who made it, in words; "" for a change outside the admin and the API."""
+        return acting.author(self.made_by, self.made_by_token)
 
     @property
     def total_before(self) -> int:

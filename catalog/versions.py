@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import OuterRef, Subquery
 
 from catalog.models import Product
+from flashsale.core import acting
 
 MAX_SHOWN = 100
 
@@ -27,7 +28,7 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Change:
-    """One change of a product: when, by which account ("": outside the admin), its columns, and its currency after."""
+    """One change of a product: when, by which account or token ("": neither), its columns, and its currency after."""
 
     at: datetime
     by: str
@@ -71,7 +72,8 @@ def _changes(versions: Sequence[Any]) -> list[Change]:
     changes = []
     for before, after, context in zip(versions, versions[1:], contexts[1:], strict=False):
         user = context.get("user")
-        by = str(accounts.get(user, f"deleted account {user}")) if user else ""
+        account = accounts.get(user, f"deleted account {user}") if user else None
+        by = acting.author(account, context.get(acting.HISTORY_KEY, ""))
         changes.append(Change(after.pgh_created_at, by, _differences(before, after, _tracked(after)), after.currency))
     return changes
 

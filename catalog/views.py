@@ -16,6 +16,7 @@ from catalog.serializers import ProductOut
 from flashsale.core import greenlets
 from flashsale.core.identifiers import parse_id
 from flashsale.core.refusals import NotFound
+from flashsale.core.rest import scopes
 from flashsale.core.rest.conditional import RenderedBody
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.views import AcyclicView
@@ -29,6 +30,7 @@ class ProductViewSet(AcyclicView, viewsets.GenericViewSet["availability.Annotate
 
     http_method_names = HTTP_METHODS
     rate_scopes = {"list": "reads", "retrieve": "reads"}
+    required_scopes = {"list": scopes.STOREFRONT, "retrieve": scopes.STOREFRONT}
     serializer_class = ProductOut
 
     def get_queryset(self) -> "QuerySet[availability.AnnotatedProduct]":

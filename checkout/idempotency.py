@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from checkout.models import Hold, Order
 from flashsale.core import advisory_locks, clock
 from flashsale.core.batching import Admit, Batcher
-from flashsale.core.refusals import Refusal
+from flashsale.core.refusals import IdempotencyKeyReused, Refusal
 from flashsale.core.statements import Query, Statement, array, fetch
 
 _USED = """
@@ -27,11 +27,6 @@ AND (client, idempotency_key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
 
 Creation = TypeVar("Creation", Hold, Order)
 View = TypeVar("View")
-
-
-class IdempotencyKeyReused(Refusal):
-    code = "idempotency_key_reused"
-    title = "This Idempotency-Key was used with another request"
 
 
 @dataclass(frozen=True, kw_only=True)

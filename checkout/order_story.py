@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.contrib.admin.models import LogEntry
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from checkout.models import Order
 from flashsale.core import clock, moments, money
 from flashsale.core.staff.links import link_to
-from flashsale.core.staff.staff_log import entries_about
+from flashsale.core.staff.staff_log import Entry, entries_about
 from flashsale.core.wording import units, units_are
 
 
@@ -72,9 +71,9 @@ def story_of(order: Order) -> Part:
     )
 
 
-def told_by(entries: Iterable[LogEntry]) -> list[Moment]:
-    """Return what members of staff did, with their names and what they noted."""
-    return [Moment(entry.action_time, f"{entry.user}: {entry.get_change_message()}") for entry in entries]
+def told_by(entries: Iterable[Entry]) -> list[Moment]:
+    """Return what members of staff and API tokens did, with their names and what they noted."""
+    return [Moment(entry.at, f"{entry.by}: {entry.text}") for entry in entries]
 
 
 def _beginning_of(order: Order) -> Part:

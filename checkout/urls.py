@@ -1,5 +1,6 @@
 from django.urls import re_path
 
+from checkout import backoffice
 from checkout.views import HoldViewSet, OrderViewSet
 
 urlpatterns = [
@@ -10,4 +11,10 @@ urlpatterns = [
     re_path(r"^orders/?$", OrderViewSet.as_view({"post": "create"}), name="order-list"),
     re_path(r"^orders/(?P<pk>[^/]+)/?$", OrderViewSet.as_view({"get": "retrieve"}), name="order-detail"),
     re_path(r"^orders/(?P<pk>[^/]+)/cancel/?$", OrderViewSet.as_view({"post": "cancel"}), name="order-cancel"),
+    re_path(r"^backoffice/orders/?$", backoffice.OrderViewSet.as_view({"get": "list"}), name="backoffice-orders"),
+    re_path(
+        r"^backoffice/orders/(?P<pk>[^/]+)/cancel/?$",
+        backoffice.OrderViewSet.as_view({"post": "cancel"}),
+        name="backoffice-order-cancel",
+    ),
 ]

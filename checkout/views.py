@@ -40,6 +40,7 @@ class HoldViewSet(UncachedViewSet):
     """Place, look at and release holds."""
 
     rate_scopes = {"create": "holds", "retrieve": "reads", "destroy": "changes"}
+    required_scopes = dict.fromkeys(("create", "retrieve", "destroy"), scopes.STOREFRONT)
 
     def create(self, request: Request) -> HttpResponse:
         body = PlaceHold.validated(request.data)
@@ -67,6 +68,7 @@ class OrderViewSet(UncachedViewSet):
     """Turn a hold into an order, look at it, cancel it. Polling one's own order is not limited."""
 
     rate_scopes = {"create": "changes", "cancel": "changes"}
+    required_scopes = dict.fromkeys(("create", "retrieve", "cancel"), scopes.STOREFRONT)
 
     def create(self, request: Request) -> HttpResponse:
         body = PlaceOrder.validated(request.data)

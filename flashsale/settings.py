@@ -270,6 +270,8 @@ TOKEN_RATE_LIMITS = {
     "holds": _a_minute("TOKEN_HOLDS_PER_MINUTE", 6_000),
     "changes": _a_minute("TOKEN_CHANGES_PER_MINUTE", 12_000),
     "reads": _a_minute("TOKEN_READS_PER_MINUTE", 60_000),
+    # All requests of a token to the back office.
+    "backoffice": _a_minute("TOKEN_BACKOFFICE_PER_MINUTE", 1_200),
 }
 # The number of proxies before this server that append to X-Forwarded-For.
 TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", default=0, least=0, most=100)

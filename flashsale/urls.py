@@ -8,7 +8,7 @@ import catalog.urls
 import checkout.urls
 import payments.urls
 from flashsale.api.index import ApiIndexView, ApiNotFoundView
-from flashsale.api.openapi.document import DocsView, SchemaView
+from flashsale.api.openapi.document import BackofficeDocsView, BackofficeSchemaView, DocsView, SchemaView
 from flashsale.api.problem_pages import problem_list, problem_page
 
 handler400 = "flashsale.web.error_pages.bad_request"
@@ -22,6 +22,8 @@ api = [
     *payments.urls.urlpatterns,
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
     re_path(r"^docs/?$", DocsView.as_view(), name="docs"),
+    re_path(r"^backoffice/schema/?$", BackofficeSchemaView.as_view(), name="backoffice-schema"),
+    re_path(r"^backoffice/docs/?$", BackofficeDocsView.as_view(), name="backoffice-docs"),
 ]
 
 urlpatterns = [

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from django.contrib.admin.models import LogEntry
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -10,7 +9,7 @@ from checkout.models import Order
 from checkout.order_story import Document, Moment, Part, Table, told_by
 from flashsale.core import moments, money
 from flashsale.core.staff.links import link_to, page_of
-from flashsale.core.staff.staff_log import entries_about
+from flashsale.core.staff.staff_log import Entry, entries_about
 from payments import explanations
 from payments.explanations import Situation, naming
 from payments.explanations.bodies import readable
@@ -57,7 +56,7 @@ def _moments_of_attempt(attempt: PaymentAttempt) -> Iterator[Moment]:
         yield Moment(attempt.ended_at, format_html("{} {}{}.", name, attempt.get_status_display(), reason))
 
 
-def _moments_of_event(of: Situation, order: Order, entries: list[LogEntry]) -> Iterator[Moment]:
+def _moments_of_event(of: Situation, order: Order, entries: list[Entry]) -> Iterator[Moment]:
     event = of.event
     paid = f", {of.paid}" if of.paid else ""
     way = "" if event.source == WebhookEvent.Source.WEBHOOK else f", {event.get_source_display()}"
@@ -71,7 +70,7 @@ def _moments_of_event(of: Situation, order: Order, entries: list[LogEntry]) -> I
     )  # fmt: skip
     if reason := explanations.why(of):
         # The log has the note of a decision that was made in the admin.
-        is_logged = any(entry.object_id == str(event.pk) and event.settled_note in str(entry) for entry in entries)
+        is_logged = any(entry.row_id == str(event.pk) and event.settled_note in entry.text for entry in entries)
         names_staff = event.reason == "dismissed_by_staff"
         by = f" (decided by {event.settled_by})" if event.settled_by and not names_staff else ""
         what = format_html("Event {} {}: {}{}.", link_to(event, event.event_id), event.get_status_display(), reason, by)
@@ -112,7 +111,7 @@ def _moments_of_requests(payment: Payment) -> Iterator[Moment]:
     for asked in payment.refund_requests.all():
         # The request's own name reads its payment.
         asked.payment = payment
-        by = asked.requested_by or "An API token"
+        by = asked.author or "Outside the admin"
         what = format_html("{}, payment {}: {}.", by, link_to(payment, payment.payment_id), asked)
         yield Moment(asked.created_at, what, note=asked.note)
 

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from flashsale.core.refusals import InvalidRequest
 from flashsale.core.rest.fields import MomentField, StrictTextField
-from flashsale.core.rest.serializers import RequestSerializer, ResponseSerializer
+from flashsale.core.rest.serializers import ClosedRequestSerializer, ResponseSerializer
 from payments.attempts import AttemptView
 from payments.inbox import Receipt
 from payments.models import URL_LENGTH, PaymentAttempt, WebhookEvent
@@ -58,16 +58,13 @@ class ReceiptOut(ResponseSerializer):
         return receipt.event.payment_ref or (order.payment_id if order else None)
 
 
-class StartPayment(RequestSerializer):
+class StartPayment(ClosedRequestSerializer):
     """`return_url` is where hosted checkout sends the buyer back to. No other member is taken."""
 
     return_url = StrictTextField(max_length=URL_LENGTH, required=False)
+    unknown_message = "This member is not taken: the amount and all else are the order's."
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        unknown = data.keys() - self.fields.keys() if isinstance(data, dict) else ()
-        if unknown:
-            message = "This member is not taken: the amount and all else are the order's."
-            raise serializers.ValidationError({name: [message] for name in unknown}, code="unknown")
         members: dict[str, Any] = super().to_internal_value(data)
         if "return_url" in members:
             check_return_url(members["return_url"])

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from checkout.serializers import OrderOut
 from flashsale.core.identifiers import parse_uuid
 from flashsale.core.refusals import InvalidRequest, NotFound
+from flashsale.core.rest import scopes
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.parsing import read_body
 from flashsale.core.rest.views import AcyclicView, json_response
@@ -65,6 +66,7 @@ class OrderPaymentViewSet(AcyclicView, viewsets.ViewSet):
 
     http_method_names = HTTP_METHODS
     rate_scopes = {"create": "changes", "check": "changes"}
+    required_scopes = {"create": scopes.STOREFRONT, "check": scopes.STOREFRONT}
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response.headers["Cache-Control"] = "no-store"

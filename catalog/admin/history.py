@@ -34,7 +34,7 @@ def of_product(product: Product) -> list[Entry]:
 
 def _adjusted(adjustment: StockAdjustment) -> Entry:
     text = f"stock {adjustment.total_before} → {adjustment.total_after} ({adjustment}"
-    return Entry(adjustment.made_at, str(adjustment.made_by or OUTSIDE), f"{text})")
+    return Entry(adjustment.made_at, adjustment.author or OUTSIDE, f"{text})")
 
 
 def sentence_of(change: Change) -> str:

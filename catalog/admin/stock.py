@@ -72,7 +72,7 @@ class StockAdmin(OfProductAdmin, AdjustingAdmin):
 @admin.register(StockAdjustment)
 class StockAdjustmentAdmin(OfProductAdmin):
     list_display = ("made_at", "product_key", "product_link", "change", "total_before", "total_after", "reason",
-                    "made_by")  # fmt: skip
+                    "author")  # fmt: skip
     list_display_links = ("made_at",)
     list_select_related = ("product", "made_by")
     when_empty = "Each change of a product's total appears here: by how many units, why, by whom and when."
@@ -80,19 +80,24 @@ class StockAdjustmentAdmin(OfProductAdmin):
     search_help_text = "Product id, name or reason"
     list_filter = (("product", SearchedFilter), ("made_at", TimeRange))
     list_filter_submit = True
-    fields = ("made_at", "product_link", "change", "total_before", "total_after", "reason", "made_by")
-    readonly_fields = ("made_at", "product_link", "change", "total_before")
+    fields = ("made_at", "product_link", "change", "total_before", "total_after", "reason", "author")
+    readonly_fields = ("made_at", "product_link", "change", "total_before", "author")
     actions = ("export_csv",)
     export = Export(
         {
             "made_at": "made_at", "product_id": "product_id", "product": "product.name", "delta": "delta",
-            "total_after": "total_after", "reason": "reason", "made_by": "made_by.username",
+            "total_after": "total_after", "reason": "reason", "made_by": "author",
+            "account": "made_by.username",
         }
     )  # fmt: skip
 
     @admin.display(description="units", ordering="delta")
     def change(self, adjustment: StockAdjustment) -> str:
         return f"{adjustment.delta:+d}"
+
+    @admin.display(description="made by", ordering="made_by")
+    def author(self, adjustment: StockAdjustment) -> str:
+        return adjustment.author or "-"
 
     @admin.display(description="total before")
     def total_before(self, adjustment: StockAdjustment) -> int:

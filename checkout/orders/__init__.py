@@ -4,6 +4,7 @@ from checkout.orders.batching import submit
 from checkout.orders.creation_hook import ApplyEarlyEvents, register_creation_hook
 from checkout.orders.ending import cancel, expire_due, mark_cancelled, reclaim, revoke
 from checkout.orders.leaving_hook import register_leaving_hook
+from checkout.orders.listing import find
 from checkout.orders.locking import lock, lock_stocks, locking_query
 from checkout.orders.paying import (
     mark_all_paid,
@@ -14,7 +15,7 @@ from checkout.orders.paying import (
     set_refund_state,
 )
 from checkout.orders.placing import place, place_batch
-from checkout.orders.reading import OrderView, PaymentView, get, register_payment
+from checkout.orders.reading import OrderView, PaymentView, annotate, get, register_payment, view_of
 from checkout.orders.refusals import (
     OrderAlreadyPaid,
     OrderNotPaid,
@@ -37,8 +38,10 @@ __all__ = [
     "PaymentView",
     "RestockTooLarge",
     "StaleOrderError",
+    "annotate",
     "cancel",
     "expire_due",
+    "find",
     "get",
     "lock",
     "lock_stocks",
@@ -59,4 +62,5 @@ __all__ = [
     "revoke",
     "set_refund_state",
     "submit",
+    "view_of",
 ]

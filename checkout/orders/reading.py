@@ -61,7 +61,7 @@ def get(order_id: UUID) -> OrderView:
     order = annotate(Order.objects.filter(pk=order_id)).first()
     if order is None:
         raise NotFound(NO_SUCH_ORDER)
-    return OrderView(order=order, read_at=order.read_at, payment=payment_of(order.payment))
+    return view_of(order)
 
 
 # Returns the expression of an order's payment, as JSON with the members of `PaymentView`; None without one.
@@ -91,6 +91,11 @@ def annotate(orders: QuerySet[Order]) -> "QuerySet[AnnotatedOrder]":
     expression = _registration.expression
     payment = expression() if expression else Value(None, output_field=JSONField())
     return orders.annotate(read_at=Now(), payment=payment)
+
+
+def view_of(order: "AnnotatedOrder") -> OrderView:
+    """Return an order that was read with `annotate`, as answers show it."""
+    return OrderView(order=order, read_at=order.read_at, payment=payment_of(order.payment))
 
 
 def payment_of(members: dict[str, str] | None) -> PaymentView | None:

@@ -7,11 +7,12 @@ from django.db import connection, transaction
 
 from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
-from checkout import audit, holds, idempotency
+from checkout import audit, holds
 from checkout.holds import HoldView, batching, requests
 from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold
 from flashsale.core import batching as group_commit
+from flashsale.core.refusals import IdempotencyKeyReused
 from flashsale.core.transactions import Busy, OutcomeUnknown
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
 from flashsale.tests.support.racing import counts, patient, replace
@@ -128,7 +129,7 @@ def test_a_request_with_a_key_is_not_overtaken_and_its_key_counts_once():
     assert isinstance(keyed, HoldView)
     assert late.code == "insufficient_stock"
     assert (again.hold.pk, again.is_replayed) == (keyed.hold.pk, True)
-    assert isinstance(reused, idempotency.IdempotencyKeyReused)
+    assert isinstance(reused, IdempotencyKeyReused)
 
 
 def test_a_refused_request_leaves_its_key_to_the_next_request():

@@ -17,7 +17,6 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from flashsale.core import greenlets
-from flashsale.core.refusals import Refusal
 from flashsale.core.rest import scopes
 from flashsale.models import Token, TokenScopes
 
@@ -55,23 +54,16 @@ class TokenAuthentication(BaseAuthentication):
         return self.scheme.decode().title()
 
 
-class ScopeMissing(Refusal):
-    code = "scope_missing"
-    title = "The API token lacks a scope"
-
-    def __init__(self, scope: str) -> None:
-        super().__init__(f"The API token lacks the scope {scope}.", scope=scope)
-
-
 class HasApiAccess(BasePermission):
-    """Allows every client, or with `API_ACCESS=token` those with an API token. A token needs the view's scope."""
+    """Allows every client, or with `API_ACCESS=token` those with an API token. A token needs the view's scope.
+
+    Views declare it in `required_scopes` (see `flashsale.core.rest.scopes`).
+    """
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         if request.auth is None:
             return settings.API_ACCESS == "public"
-        scope = getattr(view, "required_scope", scopes.STOREFRONT)
-        if scope not in request.auth.scopes:
-            raise ScopeMissing(scope)
+        scopes.check(request.auth, view)
         return True
 
 

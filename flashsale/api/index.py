@@ -7,6 +7,7 @@ from django.urls import reverse
 from rest_framework import views
 
 from flashsale.core import refusals
+from flashsale.core.rest import scopes
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.views import AcyclicView, json_response
 
@@ -21,6 +22,7 @@ class ApiIndexView(AcyclicView, views.APIView):
     # Not an operation of the OpenAPI document.
     schema = None
     rate_scopes = {None: "reads"}
+    required_scopes = {None: scopes.STOREFRONT}
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return json_response({name: request.build_absolute_uri(reverse(target)) for name, target in LINKS.items()})

@@ -14,9 +14,9 @@ from typing import Any
 from rest_framework import serializers
 
 from catalog import inventory, sales
-from checkout import holds, idempotency, orders
-from flashsale.api import authentication
+from checkout import holds, orders
 from flashsale.core import refusals
+from flashsale.core.rest import scopes
 from flashsale.outbox import feed
 from payments import attempts, inbox
 
@@ -136,7 +136,7 @@ SPECIFIC = (
         "Providers: sign the raw bytes with a current secret, and check the clock. Nothing was stored.",
     ),
     _of(
-        authentication.ScopeMissing, HTTPStatus.FORBIDDEN,
+        scopes.ScopeMissing, HTTPStatus.FORBIDDEN,
         "The API token lacks a scope that this call needs; `scope` says which.",
         "Use a token with this scope: staff make it in the admin, or `manage.py make_token`.",
         members=_member("scope", serializers.CharField, "the scope that is needed.", "storefront"),
@@ -230,7 +230,7 @@ SPECIFIC = (
         ),
     ),
     _of(
-        idempotency.IdempotencyKeyReused, HTTPStatus.UNPROCESSABLE_ENTITY,
+        refusals.IdempotencyKeyReused, HTTPStatus.UNPROCESSABLE_ENTITY,
         "The Idempotency-Key was used with another body.",
         "Use a new random key for each purchase, and the same key only to repeat the same request.",
     ),

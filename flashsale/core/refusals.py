@@ -37,6 +37,13 @@ class NotFound(Refusal):
     title = "Not found"
 
 
+class IdempotencyKeyReused(Refusal):
+    """The client used the Idempotency-Key before, for a request that differs."""
+
+    code = "idempotency_key_reused"
+    title = "This Idempotency-Key was used with another request"
+
+
 class InvalidRequest(Refusal):
     """A field, header or parameter is invalid; `pointer` names it: an RFC 6901 JSON pointer as a fragment."""
 

@@ -15,7 +15,7 @@ from checkout.models import Hold, Order, RefusalCount
 from checkout.tests.factories import OrderFactory
 from flashsale.core import rows
 from flashsale.core.statements import Statement
-from flashsale.core.submissions.models import Submission
+from flashsale.core.submissions.models import KeyedRequest, Submission
 from flashsale.outbox import numbering
 from flashsale.tests.support.constraints import ATTACKS
 from payments import refunds
@@ -37,6 +37,7 @@ def books(order, admin_user):
     """Rows in every table: a paid order with hold, event, payment, dispute, refunds; another order; refusals."""
     OrderFactory(product=order.product)
     Submission.objects.create(token=uuid4(), step="catalog.product.add", outcome="Added.")
+    KeyedRequest.objects.create(client="abcdefgh", key="k" * 16, fingerprint="f", made_at=order.created_at)
     receive(order_id=order.pk, payment_id="pay_1")
     RefusalCount.objects.create(
         product=order.product, code="sale_paused", began_at=order.created_at, seconds=1, claims=2

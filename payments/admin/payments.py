@@ -138,7 +138,7 @@ class PaymentAdmin(IndexedSearchMixin, BigTableAdmin):
     def its_requests(self, payment: Payment) -> str:
         """Return which refunds staff asked for or recorded, when and why."""
         asked = payment.refund_requests.select_related("payment", "requested_by").order_by("created_at", "pk")
-        lines = ((moments.written(one.created_at), one.requested_by or "-", one, one.note) for one in asked)
+        lines = ((moments.written(one.created_at), one.author or "-", one, one.note) for one in asked)
         return format_html_join(mark_safe("<br>"), "{}, {}: {} ({})", lines) or "None"
 
     @admin.display(description="Refunds")

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from flashsale.core import money
+from flashsale.core import acting, money
 from flashsale.core.wording import units
 from payments.models.lengths import NOTE_LENGTH, REFUND_ID_LENGTH
 from payments.models.payments import Payment
@@ -23,6 +23,9 @@ class RefundRequest(models.Model):
     by_other_means = models.BooleanField(default=False)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="+"
+    )
+    requested_by_token = models.CharField(
+        max_length=acting.TOKEN_NAME_LENGTH, blank=True, default="", db_default="", help_text="The API token's name."
     )
     note = models.CharField(max_length=NOTE_LENGTH)
     created_at = models.DateTimeField()
@@ -43,6 +46,11 @@ class RefundRequest(models.Model):
         if self.restocked_units:
             parts.append(f"{units(self.restocked_units)} put back on sale")
         return ", ".join(parts)
+
+    @property
+    def author(self) -> str:
+        """Who made it, in words: an account or an API token."""
+        return acting.author(self.requested_by, self.requested_by_token)
 
 
 class Refund(models.Model):

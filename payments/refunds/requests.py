@@ -6,7 +6,7 @@ from uuid import UUID
 
 from checkout import orders
 from checkout.models import Order
-from flashsale.core import clock, money
+from flashsale.core import acting, clock, money
 from flashsale.core.refusals import InvalidRequest, NotFound, Refusal
 from flashsale.core.submissions.once import retrying_transaction_once
 from payments import payment_records
@@ -41,7 +41,8 @@ def request(
     `payment` is the one that bought the order unless another of its payments is given. `already_done` records the
     money at once as given back by other means, as `mark_refunded` does. With `expected_left`, what the caller has seen
     to be left, nothing is done when that has changed; with `expected_restocked`, the units that the caller has seen to
-    be put back already, no more are put back when others were. `note` says why; it is not empty.
+    be put back already, no more are put back when others were. `staff` is None when an API token asks. `note` says why;
+    it is not empty.
 
     Raises `NotFound`, `OrderNotPaid`, `RestockTooLarge`, `RefundChanged`, `RefundTooLarge`, `NothingToRefund`, and
     `InvalidRequest` for an amount that its currency cannot express and for negative numbers.
@@ -69,6 +70,7 @@ def request(
         restocked_units=restock_units,
         by_other_means=already_done and wanted > 0,
         requested_by=staff,
+        requested_by_token=acting.token_name(),
         note=note,
         created_at=clock.now(),
     )

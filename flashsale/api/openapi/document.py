@@ -11,17 +11,19 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.decorators import decorator_from_middleware
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.views import APIView
 
 from flashsale.api.authentication import HasDescriptionAccess
-from flashsale.api.openapi import operations  # noqa: F401 - its extensions are found once it is imported
+from flashsale.api.openapi import backoffice, operations  # noqa: F401 - their extensions are found once imported
+from flashsale.api.openapi.generator import DocumentGenerator
+from flashsale.api.openapi.settings import BACKOFFICE_DESCRIPTION, BACKOFFICE_TITLE
 from flashsale.core import greenlets
+from flashsale.core.rest import scopes
 from flashsale.core.rest.conditional import RenderedBody, RenderOnce
-from flashsale.core.rest.headers import HTTP_METHODS
+from flashsale.core.rest.headers import BACKOFFICE_METHODS, HTTP_METHODS
 from flashsale.core.rest.views import AcyclicView
 from payments.providers import DEFAULT_PROVIDER, PROVIDERS
 from payments.providers.base import Provider
@@ -29,6 +31,7 @@ from payments.providers.base import Provider
 # How long clients may cache the description; short, so that they see a new version soon.
 MAX_AGE_SECONDS = 300
 
+DESCRIPTIONS = ("/api/v1/schema", "/api/v1/docs", "/api/v1/backoffice/schema", "/api/v1/backoffice/docs")
 REQUEST_ID_HEADER = {
     "X-Request-ID": {"schema": {"type": "string"}, "description": "The request's id, the same as `request_id`."}
 }
@@ -57,18 +60,20 @@ def versioned_endpoints(endpoints: Iterable[tuple]) -> list[tuple]:
     endpoints = [
         (path.rstrip("/"), regex, method, view)
         for path, regex, method, view in endpoints
-        if path.startswith("/api/v1/") and not path.startswith(("/api/v1/schema", "/api/v1/docs"))
+        if path.startswith("/api/v1/") and not path.startswith(DESCRIPTIONS)
     ]
     # drf-spectacular gives a path's methods in no fixed order.
     paths = list(dict.fromkeys(path for path, *_ in endpoints))
-    return sorted(endpoints, key=lambda endpoint: (paths.index(endpoint[0]), HTTP_METHODS.index(endpoint[2].lower())))
+    return sorted(
+        endpoints, key=lambda endpoint: (paths.index(endpoint[0]), BACKOFFICE_METHODS.index(endpoint[2].lower()))
+    )
 
 
-def finish_document(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Complete the document (a postprocessing hook): optional tokens, headers of every answer, a path per provider."""
+def finish_document(result: dict[str, Any], generator: DocumentGenerator, **_: Any) -> dict[str, Any]:
+    """Complete the document (a postprocessing hook): headers of every answer; the storefront's tokens are optional."""
     for methods in result["paths"].values():
         for operation in methods.values():
-            if operation.get("security"):
+            if operation.get("security") and not generator.is_backoffice:
                 operation["security"] = [{}, *operation["security"]]
             for status, response in operation["responses"].items():
                 response.setdefault("headers", {}).update(
@@ -76,7 +81,10 @@ def finish_document(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 )
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
-    _describe_providers(result["paths"])
+    if generator.is_backoffice:
+        result["info"] |= {"title": BACKOFFICE_TITLE, "description": BACKOFFICE_DESCRIPTION}
+    else:
+        _describe_providers(result["paths"])
     return result
 
 
@@ -108,6 +116,7 @@ class _DescriptionView(AcyclicView, APIView):
     http_method_names = HTTP_METHODS
     permission_classes = (HasDescriptionAccess,)
     rate_scopes = {None: "reads"}
+    required_scopes = {None: scopes.STOREFRONT}
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponse]:
@@ -125,37 +134,57 @@ class _DescriptionView(AcyclicView, APIView):
 
 
 class SchemaView(_DescriptionView):
-    """The OpenAPI document."""
+    """The OpenAPI document of the storefront."""
+
+    is_backoffice = False
 
     renderer_classes = (OpenApiJsonRenderer, OpenApiJsonRenderer2)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return _schemas.get(type(request.accepted_renderer)).response(request)
+        return _schemas.get((self.is_backoffice, type(request.accepted_renderer))).response(request)
 
 
 class DocsView(_DescriptionView):
     """The browsable page (Swagger UI, from this server only); with `?script` the script that starts it."""
 
+    names = ("schema", "docs")
+
     renderer_classes = (TemplateHTMLRenderer,)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return _docs.get("script" in request.GET).response(request)
+        return _docs.get((*self.names, "script" in request.GET)).response(request)
 
 
-def _schema(renderer: type[OpenApiJsonRenderer]) -> RenderedBody:
-    document = SchemaGenerator().get_schema(request=None, public=True)
+class BackofficeSchemaView(SchemaView):
+    """The OpenAPI document of the back office, for every token."""
+
+    is_backoffice = True
+    required_scopes = {None: scopes.ANY}
+
+
+class BackofficeDocsView(DocsView):
+    """The page of the back office's document, for every token."""
+
+    names = ("backoffice-schema", "backoffice-docs")
+    required_scopes = {None: scopes.ANY}
+
+
+def _schema(which: tuple[bool, type[OpenApiJsonRenderer]]) -> RenderedBody:
+    is_backoffice, renderer = which
+    document = DocumentGenerator(is_backoffice=is_backoffice).get_schema(request=None, public=True)
     return RenderedBody.of(renderer().render(document), renderer.media_type)
 
 
-def _docs_page(is_script: bool) -> RenderedBody:
+def _docs_page(which: tuple[str, str, bool]) -> RenderedBody:
     """Return drf-spectacular's page of /api/v1, independent of the request that came first."""
+    schema, docs, is_script = which
     view, request = SpectacularSwaggerSplitView(), HttpRequest()
-    view.url, view.url_self = reverse("schema"), reverse("docs")
+    view.url, view.url_self = reverse(schema), reverse(docs)
     request.GET = QueryDict("script=" if is_script else "")
     answer = view.get(request)
     body = render_to_string(answer.template_name, answer.data)
     return RenderedBody.of(body.encode(), "application/javascript" if is_script else "text/html; charset=utf-8")
 
 
-_schemas: RenderOnce[type[OpenApiJsonRenderer]] = RenderOnce(_schema)
-_docs: RenderOnce[bool] = RenderOnce(_docs_page)
+_schemas: RenderOnce[tuple[bool, type[OpenApiJsonRenderer]]] = RenderOnce(_schema)
+_docs: RenderOnce[tuple[str, str, bool]] = RenderOnce(_docs_page)

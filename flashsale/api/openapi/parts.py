@@ -3,12 +3,13 @@
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 
 from flashsale.api.errors import PROBLEM_JSON
 from flashsale.api.openapi import examples
 from flashsale.api.problem_codes import BY_CODE, members
+from flashsale.core.backoffice.views import BackofficeViewSet
 
 # Problems that any request may be answered with.
 ANY_REQUEST = ("not_acceptable", "internal_error", "busy")
@@ -80,6 +81,30 @@ def id_in_path(thing: str, kind: Any = OpenApiTypes.UUID) -> OpenApiParameter:
     return OpenApiParameter("id", kind, OpenApiParameter.PATH, description=f"The {thing}'s id.")
 
 
+def query_of(view: type[BackofficeViewSet], action: str) -> list[OpenApiParameter]:
+    """Describe the query parameters of an action of the back office."""
+    known = view.parameters.get(action, {})
+    return [
+        request_parameter(name, one.meaning, OpenApiParameter.QUERY, type=dict(one.schema))
+        for name, one in known.items()
+    ]
+
+
+def needs_scope(view: type[BackofficeViewSet], action: str) -> str:
+    """Return the sentence that names the scope of an action."""
+    return f"Needs a token with the scope `{view.required_scopes[action]}`."
+
+
+def page_of(serializer: type[serializers.Serializer], name: str, description: str, example: dict[str, Any]) -> dict:
+    """Describe a page of a list of the back office, whose results are rendered by `serializer`."""
+    link = serializers.URLField(allow_null=True, help_text="The page of older rows.")
+    never = serializers.URLField(allow_null=True, help_text="Always null: pages are read forward only.")
+    page = inline_serializer(f"PageOf{name}", {"next": link, "previous": never, "results": serializer(many=True)})
+    value = {"next": None, "previous": None, "results": [examples.completed(serializer, example)]}
+    answers = [OpenApiExample(description, value=value, response_only=True)]
+    return {(200, "application/json"): OpenApiResponse(page, description=description, examples=answers)}
+
+
 def rate_limit_headers(scope: str) -> list[OpenApiParameter]:
     """Describe the headers of answers that count in this rate scope."""
     statuses = [200, 201, 204, 304, 429]
@@ -98,6 +123,19 @@ IDEMPOTENCY_KEY = request_parameter(
     " resource that it created, in its present state; with another body it is refused.",
     type={"type": "string", "minLength": 16, "maxLength": 255, "pattern": "^[!#-~][ -~]*[!#-~]$"},
 )
+REQUIRED_KEY = request_parameter(
+    "Idempotency-Key",
+    "16 to 255 printable ASCII characters, random, one for each change. The same key with an equal request answers what"
+    " the first one was answered, for 30 days; with another request it is refused.",
+    type={"type": "string", "minLength": 16, "maxLength": 255, "pattern": "^[!#-~][ -~]*[!#-~]$"},
+    required=True,
+)
+REPLAYED = response_header("Idempotent-Replayed", "`true` when this is the stored answer.", 200, 201, 202, 204)
+# Problems that any request to the back office may be answered with; and those of a POST besides.
+ANY_BACKOFFICE_REQUEST = (*ANY_CLIENT_REQUEST, "invalid", "throttled")
+ANY_CHANGE = (
+    "idempotency_key_reused", "payload_too_large", "unsupported_media_type", "outcome_unknown", *ANY_BACKOFFICE_REQUEST,
+)  # fmt: skip
 IF_NONE_MATCH = request_parameter("If-None-Match", "The `ETag` of an earlier answer: 304 when nothing has changed.")
 CACHE_HEADERS = [
     response_header("ETag", "Changes when anything in the answer does.", 200, 304),

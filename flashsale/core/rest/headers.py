@@ -6,8 +6,9 @@ from django.http import HttpRequest
 
 from flashsale.core.refusals import InvalidRequest
 
-# Every view's `http_method_names`: OPTIONS is not supported, and `Allow` must not name it.
+# The `http_method_names` of views, and of the back office's: OPTIONS is not supported, and `Allow` must not name it.
 HTTP_METHODS = ("get", "head", "post", "delete")
+BACKOFFICE_METHODS = (*HTTP_METHODS, "patch")
 IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{16,255}", re.ASCII)
 

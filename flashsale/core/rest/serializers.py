@@ -39,6 +39,21 @@ class RequestSerializer(serializers.Serializer[Any]):
         return values
 
 
+class ClosedRequestSerializer(RequestSerializer):
+    """A request body that takes no other members than its fields: a misspelt one must not mean its absence."""
+
+    unknown_message = "There is no such member."
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        unknown = data.keys() - self.fields.keys() if isinstance(data, dict) else ()
+        if unknown:
+            raise serializers.ValidationError(
+                {name: [self.unknown_message] for name in sorted(unknown)}, code="unknown"
+            )
+        members: dict[str, Any] = super().to_internal_value(data)
+        return members
+
+
 class ResponseSerializer(serializers.Serializer[Any]):
     """A response body; one instance renders all of them.
 

@@ -1,8 +1,9 @@
-"""Idempotent forms of the admin: a form acts once, however often it is sent.
+"""What acts once, however often it is sent: forms of the admin, and requests with an Idempotency-Key.
 
-The form carries a random token. The transaction that does what the form asks for stores the token first, under a
+A form carries a random token. The transaction that does what the form asks for stores the token first, under a
 UNIQUE constraint, and its outcome with it. A second request with the token waits for that transaction, does nothing,
-and shows the first one's outcome. A step that was refused or rolled back leaves no token and can be sent again.
+and shows the first one's outcome. A step that was refused or rolled back leaves no token and can be sent again. The
+requests of the back office API take the same way with their keys (see `keyed_requests`).
 """
 
 import contextlib
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from django.db import connection
 
@@ -44,6 +45,20 @@ class AlreadyDone(Refusal):
     title = "This was done already"
 
 
+class OnceOnly(Protocol):
+    """What is done at most once, and the row that says that it was done."""
+
+    name: str
+    is_claimed: bool
+    is_done: bool
+
+    def claim(self) -> None:
+        """Store the row, the first statement of the transaction that acts. Raises what says that it was done before."""
+
+    def store(self, result: Any) -> None:
+        """Store what the verb returned, in the same transaction."""
+
+
 @dataclass
 class Step:
     """What one form does to one row: the form's token, the step's name, and how its result is described to people.
@@ -58,8 +73,22 @@ class Step:
     is_claimed: bool = field(default=False, init=False)
     is_done: bool = field(default=False, init=False)
 
+    def claim(self) -> None:
+        """Store the token. Raises `AlreadyDone`."""
+        with connection.cursor() as cursor:
+            cursor.execute(_CLAIM, [self.token, self.name])
+            is_new = cursor.rowcount == 1
+        if not is_new:
+            raise AlreadyDone(outcome_of(self.token, self.name) or "")
 
-_current: ContextVar[Step | None] = ContextVar("submission_step", default=None)
+    def store(self, result: Any) -> None:
+        """Store the outcome in words, and record it."""
+        outcome = self.describe(result)
+        Submission.objects.filter(token=self.token, step=self.name).update(outcome=outcome)
+        self.record(outcome)
+
+
+_current: ContextVar[OnceOnly | None] = ContextVar("submission_step", default=None)
 
 
 def token_of(form_data: Mapping[str, Any]) -> uuid.UUID:
@@ -68,10 +97,11 @@ def token_of(form_data: Mapping[str, Any]) -> uuid.UUID:
 
 
 @contextlib.contextmanager
-def performing(step: Step) -> Iterator[None]:
-    """Let the verb called inside claim the step's token in its own transaction (see `retrying_transaction_once`).
+def performing(step: OnceOnly) -> Iterator[None]:
+    """Let the verb called inside claim the step in its own transaction (see `retrying_transaction_once`).
 
-    Raises `AlreadyDone`, and `RuntimeError` when the verb is not `retrying_transaction_once`.
+    Raises what the step's `claim` raises, such as `AlreadyDone`, and `RuntimeError` when the verb is not
+    `retrying_transaction_once`.
     """
     reset = _current.set(step)
     try:
@@ -83,9 +113,10 @@ def performing(step: Step) -> Iterator[None]:
 
 
 def retrying_transaction_once(verb: Callable[P, R]) -> Callable[P, R]:
-    """Run the verb as `retrying_transaction` does, and store the current step's token and outcome with it.
+    """Run the verb as `retrying_transaction` does, and store the current step and its outcome with it.
 
-    Without a current step it is just `retrying_transaction`. Raises `AlreadyDone`, and what that decorator raises.
+    Without a current step it is just `retrying_transaction`. Raises what the step's `claim` raises, such as
+    `AlreadyDone`, and what that decorator raises.
     """
 
     @retrying_transaction
@@ -102,22 +133,16 @@ def retrying_transaction_once(verb: Callable[P, R]) -> Callable[P, R]:
 
 
 def claim_token() -> None:
-    """Store the current step's token, as the first statement of its transaction. Raises `AlreadyDone`."""
+    """Store the current step, as the first statement of its transaction. Raises what its `claim` raises."""
     step = _step()
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [step.token, step.name])
-        is_new = cursor.rowcount == 1
-    if not is_new:
-        raise AlreadyDone(outcome_of(step.token, step.name) or "")
+    step.claim()
     step.is_claimed = True
 
 
 def store_outcome(result: Any) -> None:
-    """Store and record the current step's outcome, in the transaction that claimed its token."""
+    """Store and record the current step's outcome, in the transaction that claimed it."""
     step = _step()
-    outcome = step.describe(result)
-    Submission.objects.filter(token=step.token, step=step.name).update(outcome=outcome)
-    step.record(outcome)
+    step.store(result)
     step.is_done = True
 
 
@@ -126,10 +151,10 @@ def outcome_of(token: uuid.UUID, name: str) -> str | None:
     return Submission.objects.filter(token=token, step=name).values_list("outcome", flat=True).first()
 
 
-def _step() -> Step:
+def _step() -> OnceOnly:
     step = _current.get()
     if step is None:
-        raise RuntimeError("there is no current step of a form: see `performing`")
+        raise RuntimeError("there is no current step: see `performing`")
     return step
 
 

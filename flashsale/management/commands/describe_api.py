@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from drf_spectacular.generators import SchemaGenerator
 
 from flashsale.api import problem_pages
 from flashsale.api.openapi import postman
+from flashsale.api.openapi.generator import DocumentGenerator
 
 
 class Command(BaseCommand):
-    help = "Write openapi.json, postman_collection.json and errors.md."
+    help = "Write openapi.json, openapi-backoffice.json, postman_collection.json and errors.md."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--into", type=Path, default=Path("docs"), help="The folder; docs by default.")
@@ -27,9 +27,13 @@ class Command(BaseCommand):
 
 def files() -> dict[str, str]:
     """Return each file's name and text."""
-    document = SchemaGenerator().get_schema(request=None, public=True)
+    document, backoffice = (
+        DocumentGenerator(is_backoffice=is_backoffice).get_schema(request=None, public=True)
+        for is_backoffice in (False, True)
+    )
     return {
         "openapi.json": json.dumps(document, indent=2) + "\n",
+        "openapi-backoffice.json": json.dumps(backoffice, indent=2) + "\n",
         "postman_collection.json": json.dumps(postman.collection(document), indent=2) + "\n",
         "errors.md": problem_pages.as_markdown(),
     }

@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from flashsale.api import authentication, problem_pages
 from flashsale.api.openapi import document
+from flashsale.core.backoffice.views import HasScope
 from flashsale.core.rest.conditional import RenderedBody, RenderOnce
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.processes import WAIT_SECONDS
@@ -58,7 +59,7 @@ def test_a_page_that_failed_to_render_is_rendered_again():
 def test_a_page_is_rendered_once(client, db, monkeypatch, path):
     before = client.get(path).content
     for module, name in (
-        (document, "SchemaGenerator"),
+        (document, "DocumentGenerator"),
         (document, "render_to_string"),
         (problem_pages, "render_to_string"),
     ):
@@ -127,6 +128,10 @@ def api_views() -> dict[str, type]:
     return found
 
 
+# What asks for a token: where the API needs one, and always in the back office.
+CHECKS = (authentication.HasApiAccess, HasScope)
+
+
 @pytest.mark.parametrize("path", api_views())
 def test_no_endpoint_forgets_that_the_api_may_need_a_token(path):
     """Webhooks prove by their signature who sent them."""
@@ -135,7 +140,7 @@ def test_no_endpoint_forgets_that_the_api_may_need_a_token(path):
         return
 
     assert authentication.TokenAuthentication in view.authentication_classes
-    assert any(issubclass(permission, authentication.HasApiAccess) for permission in view.permission_classes)
+    assert any(issubclass(permission, CHECKS) for permission in view.permission_classes)
     assert view.throttle_classes
     assert view.rate_scopes
 

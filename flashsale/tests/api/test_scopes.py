@@ -1,18 +1,21 @@
 """What a token may do: scopes, and the command that makes tokens."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.urls import reverse
+from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 from rest_framework_api_key.models import APIKey
 
 from flashsale.api import authentication
+from flashsale.core.backoffice.views import BackofficeViewSet
 from flashsale.core.rest import scopes
 from flashsale.models import Token
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.tokens import bearer
+from payments.views import WebhookView
 
 
 def make_token(capsys, *options: str) -> str:
@@ -99,6 +102,76 @@ def test_staff_give_a_token_scopes_in_the_admin(admin_client, ticked, after):
     assert "payments:claim" in admin_client.get(change).text
     admin_client.post(change, {"name": "shop", "scopes": ["payments:claim"]})
     assert Token.objects.get().scopes == {"payments:claim"}
+
+
+def api_patterns() -> list[URLPattern]:
+    """Return the URL patterns under /api/v1."""
+    [api] = [one for one in get_resolver().url_patterns if str(one.pattern) == "api/v1/"]
+    return api.url_patterns
+
+
+def views_that_take_tokens() -> dict[str, tuple[type, set[str | None]]]:
+    """Return, by name, each view and its actions (None for a view without actions)."""
+    return {
+        pattern.name: (pattern.callback.cls, set(getattr(pattern.callback, "actions", {"get": None}).values()))
+        for pattern in api_patterns()
+        if pattern.callback.cls is not WebhookView
+    }
+
+
+def undeclared(view: type, actions: set[str | None]) -> set[str | None]:
+    """Return the actions of a view for which it declares no scope that exists."""
+    return {action for action in actions if view.required_scopes.get(action) not in {scopes.ANY, *scopes.MEANINGS}}
+
+
+def test_every_endpoint_declares_the_scope_it_needs():
+    found = {name: undeclared(view, actions) for name, (view, actions) in views_that_take_tokens().items()}
+
+    assert {name: actions for name, actions in found.items() if actions} == {}
+
+
+def test_an_endpoint_without_a_declared_scope_is_found():
+    class Forgetful(BackofficeViewSet):
+        required_scopes = {"list": "orders:read", "retrieve": "orders:raed"}
+
+    assert undeclared(Forgetful, {"list", "retrieve", "cancel"}) == {"retrieve", "cancel"}
+
+
+# What opens each endpoint of the back office, worked out by hand.
+NEEDED = {
+    "GET backoffice-orders": "orders:read",
+    "POST backoffice-order-cancel": "orders:write",
+}
+
+
+def test_each_scope_opens_its_own_endpoints_and_no_others(db, api):
+    tokens = {name: authentication.create_token(name=name, scope_names=[name]) for name in scopes.MEANINGS}
+    opened = {}
+    for endpoint, method, path in endpoints_of_backoffice():
+        problem_of(api.generic(method, path), 401, "not_authenticated")
+        for name, token in tokens.items():
+            answer = api.generic(method, path, headers=bearer(token))
+            if answer.status_code == 403:
+                assert problem_of(answer, 403, "scope_missing")["scope"] == NEEDED[endpoint]
+            else:
+                opened.setdefault(endpoint, []).append(name)
+
+    assert opened == {endpoint: [scope] for endpoint, scope in NEEDED.items()}
+
+
+def endpoints_of_backoffice() -> list[tuple[str, str, str]]:
+    """Return name, method and a path of each endpoint of the back office; nothing has the id in the path."""
+    return [
+        (f"{method.upper()} {pattern.name}", method.upper(), f"/api/v1/{_path_of(pattern)}")
+        for pattern in api_patterns()
+        if issubclass(pattern.callback.cls, BackofficeViewSet)
+        for method in pattern.callback.actions
+        if method != "head"
+    ]
+
+
+def _path_of(pattern: URLPattern) -> str:
+    return re.sub(r"\(.*?\)", "0", str(pattern.pattern)).removeprefix("^").removesuffix("/?$")
 
 
 def test_an_expired_token_has_no_scopes_left(db, api, product):

@@ -224,7 +224,7 @@ def test_the_story_asks_a_bounded_number_of_times(admin_client, bought, django_a
     for number in range(10):
         receive(status="failed", order_id=bought.pk, payment_id=f"try_{number}", key=f"evt_{number}")
 
-    with django_assert_max_num_queries(35):
+    with django_assert_max_num_queries(37):
         page_of(admin_client, bought)
 
 

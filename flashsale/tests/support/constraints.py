@@ -15,6 +15,10 @@ ATTACKS = {
         "INSERT INTO submissions_submission (token, step, outcome, made_at)"
         " SELECT token, step, 'again', now() FROM submissions_submission"
     ),
+    "keyed_request_acts_once": (
+        "INSERT INTO submissions_keyedrequest (client, key, fingerprint, body, headers, secrets, made_at)"
+        " SELECT client, key, 'another', '', '{}', '{}', now() FROM submissions_keyedrequest"
+    ),
     "outbox_sequence_is_given_once": "UPDATE outbox_event SET sequence = 1, body = '{}', snapshot = NULL",
     "outbox_event_is_rendered_when_numbered": "UPDATE outbox_event SET snapshot = NULL, body = NULL",
     "outbox_numbering_is_one_row": "UPDATE outbox_numbering SET id = 2",

@@ -1,0 +1,73 @@
+"""Orders for the back office: listed and cancelled. `payments.backoffice` shows one with its money."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from checkout import orders
+from checkout.bulkheads import stock_locks
+from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH, Order
+from checkout.serializers import OrderOut
+from flashsale.core import clock
+from flashsale.core.backoffice import newest_first, parameters
+from flashsale.core.backoffice.views import BackofficeViewSet
+from flashsale.core.identifiers import parse_uuid
+from flashsale.core.refusals import NotFound
+from flashsale.core.rest import scopes
+from flashsale.core.rest.fields import StrictTextField
+from flashsale.core.rest.serializers import ClosedRequestSerializer
+from flashsale.core.submissions.keyed_requests import Answer
+
+NOTE_LENGTH = 500
+LIST = newest_first.PARAMETERS | {
+    "status": parameters.choice("The status as answers show it: an overdue order is `expired`.", Order.Status.values),
+    "product_id": parameters.integer("The product's id."),
+    "customer_id": parameters.text("The customer's id.", max_length=CUSTOMER_ID_LENGTH),
+    "payment_id": parameters.text("A payment id that the order has, or claims.", max_length=PAYMENT_ID_LENGTH),
+    "refund": parameters.choice("Whether money is due for refund, or went back.", ["due", "done"]),
+    "created_from": parameters.moment("Placed at this time or later."),
+    "created_to": parameters.moment("Placed before this time."),
+}
+
+
+class Cancellation(ClosedRequestSerializer):
+    """Why an order is cancelled."""
+
+    note = StrictTextField(max_length=NOTE_LENGTH)
+
+
+class OrderViewSet(BackofficeViewSet):
+    """All orders, newest first, and their cancellation."""
+
+    required_scopes = {"list": scopes.ORDERS_READ, "cancel": scopes.ORDERS_WRITE}
+    parameters = {"list": LIST}
+
+    def list(self, request: Request) -> HttpResponse:
+        filters = {name: value for name, value in self.query.items() if name not in newest_first.PARAMETERS}
+        branches = orders.find(now=clock.now(), **filters)
+        return newest_first.page(request, self.query, *map(orders.annotate, branches), render=_render)
+
+    def cancel(self, request: Request, pk: str) -> HttpResponse:
+        order_id = parse_uuid(pk)
+        if order_id is None:
+            raise NotFound
+        body = Cancellation.validated(request.data)
+
+        def verb() -> Order:
+            with stock_locks.entered():
+                return orders.revoke(order_id)
+
+        def answer(order: Order) -> Answer:
+            return Answer(status=HTTPStatus.OK, data=OrderOut.data_of(orders.get(order.pk)))
+
+        def history(order: Order) -> tuple[Order, str]:
+            return order, f"Cancelled. Note: {body['note']}"
+
+        return self.change(request, verb, body=body, answer=answer, history=history)
+
+
+def _render(rows: Sequence[Any]) -> list[dict[str, Any]]:
+    return [OrderOut.data_of(orders.view_of(row)) for row in rows]
