@@ -16,6 +16,7 @@ import requests
 import stripe
 import urllib3
 from django.conf import settings
+from requests.utils import get_environ_proxies
 
 # The version that the library's types describe. Events of every version are translated.
 API_VERSION = "2026-10-28.endive"
@@ -150,6 +151,10 @@ class _Connections(threading.local):
             self.reset()
             self._session = requests.Session()
             self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            # The environment's proxies, read once: for each request that takes a fifth of its processor time. Its
+            # other settings (.netrc) would replace the API key.
+            self._session.trust_env = False
+            self._session.proxies = get_environ_proxies(settings.STRIPE_API_BASE)
         self._used_at = now
         return self._session
 
