@@ -19,6 +19,7 @@ from flashsale.core.transactions import defer_to_commit
 CLAIMANTS_SHOWN = 10
 
 _FIND = "SELECT payment_id, order_id, proved_by FROM checkout_provedpaymentid WHERE payment_id = ANY(%s::text[])"
+_OF_ORDER = "SELECT payment_id, proved_by FROM checkout_provedpaymentid WHERE order_id = %s"
 # A proof replaces one for another order, and one by a token; of two for one order the shop's own attempt is kept.
 _PROVE = """
 INSERT INTO checkout_provedpaymentid (payment_id, order_id, proved_by, proved_at)
@@ -61,10 +62,18 @@ def find(payment_id: str) -> Proof | None:
     return proofs.get(payment_id)
 
 
+def of_order_query(order_id: UUID) -> Query[dict[str, Proof]]:
+    """Return the proofs of an order's payment ids; it may have several."""
+    return Query(
+        [Statement(_OF_ORDER, [order_id])],
+        lambda results: {row["payment_id"]: Proof(order_id, row["proved_by"]) for row in results[0]},
+    )
+
+
 def of_order(order_id: UUID) -> dict[str, Proof]:
     """Return the proofs of an order's payment ids; it may have several."""
-    proved = ProvedPaymentId.objects.filter(order_id=order_id).values_list("payment_id", "proved_by")
-    return {payment_id: Proof(order_id, proved_by) for payment_id, proved_by in proved}
+    [proofs] = fetch(of_order_query(order_id))
+    return proofs
 
 
 def prove_by_tokens(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> None:

@@ -17,6 +17,7 @@ from checkout.orders.paying import (
 from checkout.orders.placing import place, place_batch
 from checkout.orders.reading import OrderView, PaymentView, annotate, get, register_payment, view_of
 from checkout.orders.refusals import (
+    NO_SUCH_ORDER,
     OrderAlreadyPaid,
     OrderNotPaid,
     OrderNotPending,
@@ -28,6 +29,7 @@ from checkout.orders.requests import OrderRequest
 from checkout.orders.restocking import restock
 
 __all__ = [
+    "NO_SUCH_ORDER",
     "ApplyEarlyEvents",
     "OrderAlreadyPaid",
     "OrderNotPaid",

@@ -67,14 +67,14 @@ def prove_payment(order: Order, payment_id: str) -> None:
         transitions.show_payment(order, payment_id)
 
 
-def prove_made_payment(order: Order, payment_id: str) -> None:
+def prove_made_payment(order: Order, payment_id: str, *, now: datetime) -> None:
     """Record, for a locked order, the id of a payment that the shop made for it, and show it unless another one paid.
 
-    Runs inside a transaction that holds the id's reference lock.
+    With the COMMIT of a transaction that holds the id's reference lock and changes nothing else of the order.
     """
-    proved_payments.prove_by_attempt(payment_id, order.pk, now=clock.now())
+    proved_payments.prove_by_attempt(payment_id, order.pk, now=now)
     if order.status != Order.Status.PAID:
-        transitions.show_payment(order, payment_id)
+        transitions.show_payment_at_commit(order, payment_id)
 
 
 def set_refund_state(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -> None:

@@ -13,7 +13,9 @@ from django.db import connection
 from checkout.models import Order
 from checkout.orders.leaving_hook import leave_pending
 from checkout.orders.refusals import StaleOrderError
-from flashsale.core.statements import array
+from flashsale.core import rows
+from flashsale.core.statements import Statement, array, send
+from flashsale.core.transactions import defer_to_commit
 from flashsale.outbox import recording
 from flashsale.outbox.kinds import EventType
 
@@ -91,8 +93,12 @@ def expire_all(order_ids: Collection[UUID], *, now: datetime) -> None:
 
 def show_payment(order: Order, payment_id: str) -> None:
     """Let a locked order show this payment id."""
-    order.payment_id = payment_id
-    order.save(update_fields=["payment_id"])
+    send([_shown_payment(order, payment_id)])
+
+
+def show_payment_at_commit(order: Order, payment_id: str) -> None:
+    """Do what `show_payment` does with the COMMIT, when nothing else of the transaction reads the order."""
+    defer_to_commit(_shown_payment(order, payment_id))
 
 
 def set_refund(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -> None:
@@ -105,6 +111,11 @@ def set_restocked(order: Order, *, units: int) -> None:
     """Set how many units of a locked order were put back on sale."""
     order.restocked_units = units
     order.save(update_fields=["restocked_units"])
+
+
+def _shown_payment(order: Order, payment_id: str) -> Statement:
+    order.payment_id = payment_id
+    return rows.update(order, ["payment_id"])
 
 
 def _store(order: Order, old_status: str, *columns: str) -> None:

@@ -39,6 +39,12 @@ def locking_query(
     )
 
 
+def reading_query(model: type[Instance], condition: str, params: Sequence[Any]) -> Query[list[Instance]]:
+    """Read the rows that meet an SQL condition, in ascending id."""
+    sql = f"{_selection(model, ())} WHERE {condition} ORDER BY {_key(model)}"
+    return Query([Statement(sql, params)], lambda results: instances(model, results[0]))
+
+
 def instances(model: type[Instance], rows: Iterable[Row]) -> list[Instance]:
     """Return rows as instances of a model; columns that are no fields are ignored, absent ones are deferred fields."""
     loaded = []
@@ -59,6 +65,13 @@ def insertion(new: Sequence[Model]) -> Statement:
     sql, columns = _insertion(type(new[0]), with_keys=new[0].pk is not None)
     rows = [{column: getattr(instance, attribute) for column, attribute in columns.items()} for instance in new]
     return Statement(sql, [json.dumps(rows, default=_text_of)])
+
+
+def update(stored: Model, attributes: Sequence[str]) -> Statement:
+    """Return the UPDATE of these attributes of a stored instance, by its id. Values are sent as for `insertion`."""
+    sql, columns = _update(type(stored), tuple(attributes))
+    row = {column: getattr(stored, attribute) for column, attribute in columns.items()}
+    return Statement(sql, [json.dumps(row, default=_text_of), stored.pk])
 
 
 @functools.cache
@@ -85,6 +98,19 @@ def _insertion(model: type[Model], *, with_keys: bool) -> tuple[str, dict[str, s
     columns = {name: attribute for name, attribute in _columns(model).items() if with_keys or attribute != _key(model)}
     table, names = model._meta.db_table, ", ".join(columns)
     sql = f"INSERT INTO {table} ({names}) SELECT {names} FROM json_populate_recordset(NULL::{table}, %s)"  # noqa: S608
+    return sql, columns
+
+
+@functools.cache
+def _update(model: type[Model], attributes: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    """Return the UPDATE, and its columns with the attributes that have their values."""
+    columns = {name: attribute for name, attribute in _columns(model).items() if attribute in attributes}
+    table, key = model._meta.db_table, _key(model)
+    changes = ", ".join(f"{name} = new.{name}" for name in columns)
+    sql = (
+        f"UPDATE {table} SET {changes} FROM json_populate_record(NULL::{table}, %s) AS new"  # noqa: S608
+        f" WHERE {table}.{key} = %s"
+    )
     return sql, columns
 
 

@@ -70,6 +70,7 @@ REMEMBERED = {
     "flashsale.core.rows._insertion": "INSERTs of models",
     "flashsale.core.rows._json_attributes": "jsonb columns of models",
     "flashsale.core.rows._selection": "SELECTs of models",
+    "flashsale.core.rows._update": "UPDATEs of models",
     "flashsale.outbox.recording._insertion_sql": "INSERTs of events",
     "flashsale.core.rest.serializers._shared": "serializer instances, by class",
     "flashsale.core.rest.serializers._members_of": "how the members of responses are rendered, by serializer class",

@@ -26,20 +26,21 @@ WRITERS = {
     "refund": ("checkout/orders/transitions.py",),
     "paid_at": ("checkout/orders/transitions.py",),
     "closed_at": ("checkout/orders/transitions.py",),
-    "ended_at": ("checkout/holds/ending.py", "payments/attempt_records.py"),
+    "ended_at": ("checkout/holds/ending.py", "payments/attempt_records/writing.py"),
     "next_attempt_at": ("payments/inbox/deliveries.py", "payments/inbox/processing.py"),
     "processed_at": ("payments/inbox/deliveries.py", "payments/inbox/processing.py"),
     "refunded_amount": ("payments/payment_records.py", "checkout/orders/transitions.py"),
     "refund_target": ("payments/payment_records.py",),
     "refunded_by_other_means": ("payments/payment_records.py",),
-    "next_ask_at": ("payments/attempt_records.py",),
+    "next_ask_at": tuple(f"payments/attempt_records/{name}.py" for name in ("answers", "leases", "writing")),
     "next_try_at": ("payments/refunds/attempts.py", "payments/refunds/recording.py"),
 }
 WRITING_CALLS = {"update", "create", "bulk_create", "Stock", "Hold", "Order", "WebhookEvent"}
 STATUS_WRITERS = {
     "checkout/holds/ending.py", "checkout/orders/transitions.py", "payments/inbox/deliveries.py",
     "payments/inbox/processing.py", "payments/payment_records.py", "payments/disputes.py",
-    "payments/refunds/attempts.py", "payments/refunds/recording.py", "payments/attempt_records.py",
+    "payments/refunds/attempts.py", "payments/refunds/recording.py", "payments/attempt_records/answers.py",
+    "payments/attempt_records/writing.py",
 }  # fmt: skip
 
 

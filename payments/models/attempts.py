@@ -120,6 +120,8 @@ class PaymentAttempt(models.Model):
                 fields=["next_ask_at"],
                 condition=Q(status__in=["creating", "open", "closing"]),
             ),
+            # Read by: a buyer's request (how many wait for the provider).
+            models.Index(name="payment_attempt_waiting", fields=["shop_id"], condition=Q(status="creating")),
             # Read by: the task that closes (whose time is over).
             models.Index(
                 name="payment_attempt_by_deadline", fields=["pay_until"], condition=Q(status__in=["creating", "open"])

@@ -21,9 +21,10 @@ from flashsale.tests.support.racing import (
     without_row_locks,
 )
 from payments import attempt_records, attempts, inbox
+from payments.attempt_records import answers, leases
 from payments.models import Payment, PaymentAttempt, WebhookEvent
 from payments.providers import PROVIDERS
-from payments.tests.support.attempts import let_attempt_pass
+from payments.tests.support.attempts import add_unasked, let_attempt_pass
 from payments.tests.support.inbox import separate_processes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,15 +94,13 @@ def test_control_without_the_lock_on_the_order_the_second_tab_hits_the_unique_ke
 
 def _asked_at_once(monkeypatch, *calls) -> None:
     # Both have seen that the attempt is due before either leases it.
-    monkeypatch.setattr(attempt_records, "_may_ask", Meeting(2).after(attempt_records._may_ask))
+    monkeypatch.setattr(leases, "_may_ask", Meeting(2).after(leases._may_ask))
     results = at_once(*calls)
     assert not [result for result in results if isinstance(result, Exception)]
 
 
 def _two_tasks_at_once(order, monkeypatch) -> None:
-    attempt_records.add(
-        order, client_name="stripe", return_url="", pay_until=order.payment_due_at, now=order.created_at
-    )
+    add_unasked(order)
     _asked_at_once(monkeypatch, *times(2, attempts.run_due))
 
 
@@ -143,7 +142,7 @@ def _expire(order) -> None:
 
 
 def _leave_while_the_answer_is_stored(leave, order, monkeypatch, *, is_held_back=blocked) -> None:
-    is_answered, has_left, take_note = threading.Event(), threading.Event(), attempt_records._take_note
+    is_answered, has_left, take_note = threading.Event(), threading.Event(), answers._take_note
 
     def wait_and_take_note(*args):
         is_answered.set()
@@ -156,10 +155,10 @@ def _leave_while_the_answer_is_stored(leave, order, monkeypatch, *, is_held_back
         leave(order)
         has_left.set()
 
-    monkeypatch.setattr(attempt_records, "_take_note", wait_and_take_note)
+    monkeypatch.setattr(answers, "_take_note", wait_and_take_note)
     requested, left = at_once(lambda: attempts.request(order.pk), leave_then)
     assert (type(requested).__name__, left) in [("AttemptView", None), ("PaymentClosed", None)]
-    monkeypatch.setattr(attempt_records, "_take_note", take_note)
+    monkeypatch.setattr(answers, "_take_note", take_note)
 
 
 @pytest.mark.parametrize("leave", [_cancel, _expire])

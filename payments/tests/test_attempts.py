@@ -7,11 +7,12 @@ import pytest
 from checkout import orders
 from checkout.models import ProvedPaymentId
 from checkout.tests.factories import OrderFactory, let_order_pass
-from payments import attempt_records, attempts
+from payments import attempts
 from payments.attempts import asking, due
 from payments.models import Payment, PaymentAttempt
 from payments.providers import PAYMENT_CLIENTS
 from payments.tests.support.attempts import (
+    add_unasked,
     check,
     close_all,
     deliver,
@@ -205,9 +206,7 @@ class TestRefusals:
         let_order_pass(order, seconds=853)
         other = OrderFactory.create_batch(4)
         for waiting in other:
-            attempt_records.add(
-                waiting, client_name="stripe", return_url="", pay_until=waiting.payment_due_at, now=order.created_at
-            )
+            add_unasked(waiting)
 
         answer = start(api, order)
 
@@ -236,9 +235,7 @@ def test_a_rush_of_new_payments_keeps_no_old_one_from_being_closed(provider, api
     start(api, order)
     orders.cancel(order.pk)
     for waiting in OrderFactory.create_batch(3):
-        attempt_records.add(
-            waiting, client_name="stripe", return_url="", pay_until=waiting.payment_due_at, now=order.created_at
-        )
+        add_unasked(waiting)
     asked = []
     monkeypatch.setattr(due, "_run", lambda _ask, attempt_ids, *, seconds: asked.extend(attempt_ids) or 0)
 

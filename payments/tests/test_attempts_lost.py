@@ -1,13 +1,14 @@
 """Lost answers, and processes that die, between the shop and its provider: one payment for an order."""
 
 import pytest
+from django.db import transaction
 
 from checkout import orders
 from checkout.tests.factories import OrderFactory
-from payments import attempt_records, attempts
+from payments import attempt_records, attempts, request_slots
 from payments.attempts import asking
 from payments.models import Payment
-from payments.tests.support.attempts import close_all, let_attempt_pass, only_attempt, shown, start
+from payments.tests.support.attempts import add_unasked, close_all, let_attempt_pass, only_attempt, shown, start
 
 pytestmark = pytest.mark.django_db
 
@@ -59,9 +60,7 @@ def test_an_answer_that_was_lost_after_the_order_was_cancelled_is_closed(provide
 
 
 def test_an_attempt_that_was_never_asked_for_is_closed_without_asking(provider, order):
-    attempt_records.add(
-        order, client_name="stripe", return_url="", pay_until=order.payment_due_at, now=order.created_at
-    )
+    add_unasked(order)
     orders.cancel(order.pk)
 
     close_all()
@@ -70,7 +69,7 @@ def test_an_attempt_that_was_never_asked_for_is_closed_without_asking(provider, 
     assert provider.received() == []
 
 
-@pytest.mark.parametrize("dies", ["after the attempt", "after the lease", "before the answer is stored"])
+@pytest.mark.parametrize("dies", ["before the provider is asked", "before the answer is stored"])
 def test_a_process_that_dies_leaves_one_payment(provider, api, order, monkeypatch, dies):
     class Died(BaseException):
         pass
@@ -79,9 +78,7 @@ def test_a_process_that_dies_leaves_one_payment(provider, api, order, monkeypatc
         raise Died
 
     with monkeypatch.context() as patch:
-        if dies == "after the attempt":
-            patch.setattr(attempt_records, "begin", die)
-        elif dies == "after the lease":
+        if dies == "before the provider is asked":
             patch.setattr(asking, "carry_out", die)
         else:
             patch.setattr(attempt_records, "store", die)
@@ -95,6 +92,42 @@ def test_a_process_that_dies_leaves_one_payment(provider, api, order, monkeypatc
     assert len(provider.objects("payment_intent")) == 1
 
 
+def test_the_lease_of_a_process_that_died_is_not_taken_before_it_ran_out(provider, api, order, monkeypatch):
+    def die(*_args, **_kwargs):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asking, "carry_out", die)
+        with pytest.raises(SystemExit):
+            attempts.request(order.pk)
+
+    assert attempts.run_due() == 0
+    assert start(api, order).status_code == 202
+    assert provider.received() == []
+
+
+def test_a_process_that_asks_too_much_leaves_the_payment_to_the_next_request(provider, api, order, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(asking._asking, "_limit", lambda: 0)
+        answers = [start(api, order), start(api, order)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert (only_attempt().tries, provider.received()) == (0, [])
+
+    assert start(api, order).status_code == 201
+
+
+def test_a_request_without_a_slot_in_time_leaves_the_payment_to_the_next_one(provider, api, order, settings):
+    settings.STRIPE_REQUESTS_PER_SECOND = 1
+    for _ in range(3):
+        with transaction.atomic():
+            request_slots.reserve("stripe POST /v1/payment_intents", max_wait=60, is_urgent=True)
+
+    answer = start(api, order)
+
+    assert answer.status_code == 202
+    assert (only_attempt().tries, provider.received()) == (0, [])
+
+
 def test_a_process_that_dies_between_the_event_and_the_attempt_pays_once(provider, api, order, monkeypatch):
     class Died(BaseException):
         pass
@@ -104,7 +137,7 @@ def test_a_process_that_dies_between_the_event_and_the_attempt_pays_once(provide
     let_attempt_pass(only_attempt(), seconds=900)
     question = attempt_records.begin(only_attempt().pk, timeout=5, max_wait=5, is_urgent=True)
 
-    def die(*_):
+    def die(*_args, **_kwargs):
         raise Died
 
     with monkeypatch.context() as patch:

@@ -6,7 +6,7 @@ from django.db.models import F
 from rest_framework.test import APIClient
 
 from checkout.models import Order
-from payments import attempts
+from payments import attempt_records, attempts
 from payments.models import PaymentAttempt
 
 WEBHOOK_PATH = "/api/v1/payments/webhooks/stripe"
@@ -15,6 +15,15 @@ WEBHOOK_PATH = "/api/v1/payments/webhooks/stripe"
 def start(api: APIClient, order: Order, **body):
     """Ask for the payment of an order; returns the response."""
     return api.post(f"/api/v1/orders/{order.pk}/payment", body)
+
+
+def add_unasked(order: Order) -> None:
+    """Add a payment of an order that its provider was not asked for yet."""
+    attempt_records.add(
+        attempt_records.new(
+            order, client_name="stripe", return_url="", pay_until=order.payment_due_at, now=order.created_at
+        )
+    )
 
 
 def check(api: APIClient, order: Order):
