@@ -7,7 +7,7 @@ from flashsale.core.migrations import AddIndexConcurrently
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("payments", "0018_payment_attempt_by_creation")]
+    dependencies = [("payments", "0019_refunds_by_tokens")]
 
     operations = [
         AddIndexConcurrently(
