@@ -48,3 +48,9 @@ class ProductOut(ResponseSerializer):
     @extend_schema_field({"type": "string", "enum": list(sales.SaleStatus.values)})
     def get_sale_status(self, view: ProductView) -> str:
         return view.sale_status
+
+
+class ProductInEvent(ProductOut):
+    """A product as events tell of it: without its description, which may be longer than an event."""
+
+    description = None  # type: ignore[assignment]
