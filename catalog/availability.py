@@ -47,6 +47,11 @@ class ProductView:
         return self.stock.free + self.overdue_units
 
     @property
+    def reserved_units(self) -> int:
+        """Units that holds and orders set aside; those of overdue ones are available."""
+        return self.stock.reserved - self.overdue_units
+
+    @property
     def is_sold_out(self) -> bool:
         return self.available_stock <= 0
 

@@ -13,6 +13,8 @@ from django.db.models import F, Q
 from flashsale.core import acting, moments, money
 
 DEFAULT_MAX_PER_HOLD = 10
+NAME_LENGTH = 200
+NOTE_LENGTH = 500
 ENDS_BEFORE_IT_STARTS = "The sale must end after it starts."
 
 
@@ -29,7 +31,7 @@ class Product(models.Model):
     records the changes of the stock's total.
     """
 
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=NAME_LENGTH)
     description = models.TextField(blank=True)
     price = models.DecimalField(
         max_digits=14, decimal_places=money.DECIMAL_PLACES, validators=[MinValueValidator(Decimal("0.001"))]
@@ -89,6 +91,9 @@ class Product(models.Model):
         indexes = [
             # Read by: GET /products, page by page.
             models.Index(name="product_published", fields=["id"], condition=Q(is_published=True)),
+            # Read by: the back office (products, newest first; the published ones, and the others).
+            models.Index(name="product_by_creation", fields=["created_at"]),
+            models.Index(name="product_published_by_creation", fields=["is_published", "created_at"]),
         ]
 
     def __str__(self) -> str:
@@ -146,7 +151,7 @@ class StockAdjustment(models.Model):
 
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="stock_adjustments")
     delta = models.IntegerField(help_text="Units to add; negative to take away.")
-    reason = models.CharField(max_length=500)
+    reason = models.CharField(max_length=NOTE_LENGTH)
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, blank=True, related_name="+"
     )
@@ -175,20 +180,3 @@ class StockAdjustment(models.Model):
     def total_before(self) -> int:
         """The total, in units, that this changed."""
         return self.total_after - self.delta
-
-
-class StockAnnouncement(models.Model):
-    """What the shop's back end was told last of a product that was sold out at some time: whether it still is.
-
-    `catalog.stock_announcements` is the only writer.
-    """
-
-    product = models.OneToOneField(Product, on_delete=models.PROTECT, primary_key=True, related_name="+")
-    is_sold_out = models.BooleanField()
-    back_in_stock_at = models.DateTimeField(null=True, help_text="When it was last announced to be back in stock.")
-
-    class Meta:
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.product_id}: {'sold out' if self.is_sold_out else 'back in stock'}"

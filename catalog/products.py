@@ -1,31 +1,46 @@
-"""Changes of products by staff and the shop's back end: add, edit, publish, withdraw, pause, resume.
-
-The only writer of `Product`: with each change goes an event for the shop's back end.
-"""
+"""Changes of products by staff and the shop's back end: add, edit, publish, withdraw, pause, resume."""
 
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
-from catalog import inventory, product_events, snapshots
+from catalog import inventory, snapshots
 from catalog.models import Product
 from flashsale.core import clock, money
 from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.submissions.once import retrying_transaction_once
 from flashsale.core.transactions import retrying_transaction
-from flashsale.outbox.kinds import EventType
 
 # The columns that an edit may change. Publishing, pausing and the stock have verbs of their own.
 EDITABLE = (
     "name", "description", "price", "currency", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at",
 )  # fmt: skip
+
+
+class Change(StrEnum):
+    """The verbs that bring a product into a state; `ensure` takes their names."""
+
+    PUBLISH = "publish"
+    WITHDRAW = "withdraw"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A product in the requested state; it was in it already unless `is_changed`."""
+
+    product: Product
+    is_changed: bool
 
 
 class NothingToDo(Refusal):
@@ -48,18 +63,13 @@ def add(*, stock: int, made_by: User | None = None, **columns: Any) -> Product:
 
     Raises `ValidationError` naming each wrong field.
     """
-    product, units = _validated(stock=stock, is_published=True, **columns)
-    insert(product, units=units, made_by=made_by)
-    product_events.record_published([product])
-    return product
+    return _insert(*_validated(stock=stock, is_published=True, **columns), made_by=made_by)
 
 
 @retrying_transaction_once
 def add_unpublished(*, stock: int, made_by: User | None = None, **columns: Any) -> Product:
     """Do what `add` does without publishing the product: customers do not find it until `publish`."""
-    product, units = _validated(stock=stock, is_published=False, **columns)
-    insert(product, units=units, made_by=made_by)
-    return product
+    return _insert(*_validated(stock=stock, is_published=False, **columns), made_by=made_by)
 
 
 def add_all(rows: Iterable[dict[str, Any]], *, made_by: User | None = None) -> list[Product]:
@@ -75,14 +85,13 @@ def add_all(rows: Iterable[dict[str, Any]], *, made_by: User | None = None) -> l
 def _insert_all(validated: list[tuple[Product, int]], *, made_by: User | None) -> list[Product]:
     products = Product.objects.bulk_create([product for product, _ in validated], batch_size=inventory.BATCH_ROWS)
     inventory.open_all(validated, made_by=made_by)
-    product_events.record_published(products)
     return products
 
 
-def insert(product: Product, *, units: int, made_by: User | None) -> None:
-    """Store a new, validated product with a stock of `units`. Runs inside a transaction."""
+def _insert(product: Product, units: int, *, made_by: User | None) -> Product:
     product.save()
     inventory.open_stock(product, units=units, made_by=made_by)
+    return product
 
 
 def _validated(*, stock: int, validate_constraints: bool = True, **columns: Any) -> tuple[Product, int]:
@@ -139,58 +148,73 @@ def save_edited(product: Product, *, columns: Collection[str]) -> None:
     if columns:
         product.save(update_fields=[*columns, "updated_at"])
         snapshots.invalidate(product.pk)
-        product_events.record_changed(product, columns)
 
 
 @retrying_transaction_once
 def publish(product_id: int) -> Product:
     """Make a product visible to customers. Raises `NotFound`, `NothingToDo`."""
-    return _set_published(product_id, to=True)
+    return _bring_about(Change.PUBLISH, product_id)
 
 
 @retrying_transaction_once
 def withdraw(product_id: int) -> Product:
     """Hide a product from customers; holds and orders stay as they are. Raises `NotFound`, `NothingToDo`."""
-    return _set_published(product_id, to=False)
+    return _bring_about(Change.WITHDRAW, product_id)
 
 
 @retrying_transaction_once
 def pause(product_id: int) -> Product:
     """Refuse new holds until `resume`; holds and orders stay as they are. Raises `NotFound`, `NothingToDo`."""
-    product = _lock(product_id)
-    if product.paused_at:
-        raise NothingToDo("The sale is paused already.")
-    product.paused_at = clock.now()
-    return _save(product, "paused_at", EventType.PRODUCT_PAUSED)
+    return _bring_about(Change.PAUSE, product_id)
 
 
 @retrying_transaction_once
 def resume(product_id: int) -> Product:
     """Accept new holds again after `pause`. Raises `NotFound`, `NothingToDo`."""
-    product = _lock(product_id)
-    if not product.paused_at:
-        raise NothingToDo("The sale is not paused.")
-    product.paused_at = None
-    return _save(product, "paused_at", EventType.PRODUCT_RESUMED)
+    return _bring_about(Change.RESUME, product_id)
 
 
-def _set_published(product_id: int, *, to: bool) -> Product:
+@retrying_transaction_once
+def ensure(change: Change, product_id: int) -> Outcome:
+    """Do what the verb of this name does; leave a product that is in the requested state as it is. Raises `NotFound`.
+
+    For programs, which repeat requests: to find the state there is no failure to them.
+    """
+    try:
+        return Outcome(_bring_about(change, product_id), is_changed=True)
+    except NothingToDo:
+        return Outcome(_lock(product_id), is_changed=False)
+
+
+def _bring_about(change: Change, product_id: int) -> Product:
     product = _lock(product_id)
+    if change in (Change.PUBLISH, Change.WITHDRAW):
+        return _set_published(product, to=change == Change.PUBLISH)
+    return _set_paused(product, to=change == Change.PAUSE)
+
+
+def _set_published(product: Product, *, to: bool) -> Product:
     if product.is_published == to:
         raise NothingToDo("It is published already." if to else "It is not published.")
     product.is_published = to
-    return _save(product, "is_published", EventType.PRODUCT_PUBLISHED if to else EventType.PRODUCT_WITHDRAWN)
+    return _save(product, "is_published")
 
 
-def _save(product: Product, column: str, event_type: EventType) -> Product:
+def _set_paused(product: Product, *, to: bool) -> Product:
+    if bool(product.paused_at) == to:
+        raise NothingToDo("The sale is paused already." if to else "The sale is not paused.")
+    product.paused_at = clock.now() if to else None
+    return _save(product, "paused_at")
+
+
+def _save(product: Product, column: str) -> Product:
     product.save(update_fields=[column, "updated_at"])
     snapshots.invalidate(product.pk)
-    product_events.record(event_type, product)
     return product
 
 
 def _lock(product_id: int) -> Product:
-    product = product_events.lock(product_id)
+    product = Product.objects.select_for_update(no_key=True, of=("self",)).filter(pk=product_id).first()
     if product is None:
         raise NotFound("There is no such product.")
     return product

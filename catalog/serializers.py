@@ -1,13 +1,26 @@
-"""Products as the API shows them."""
+"""Products as the API shows them, and as the back office adds, edits and counts them."""
+
+from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog import sales
 from catalog.availability import ProductView
+from catalog.imports.fields import MAX_DESCRIPTION_LENGTH
+from catalog.models import NAME_LENGTH, NOTE_LENGTH
 from flashsale.core import money
-from flashsale.core.rest.fields import MONEY, MomentField
-from flashsale.core.rest.serializers import ResponseSerializer
+from flashsale.core.limits import MAX_INTEGER
+from flashsale.core.rest.fields import (
+    MONEY,
+    MomentField,
+    StrictAmountField,
+    StrictIntegerField,
+    StrictMomentField,
+    StrictTextField,
+    TrimmedTextField,
+)
+from flashsale.core.rest.serializers import ClosedRequestSerializer, ResponseSerializer
 
 
 class ProductOut(ResponseSerializer):
@@ -50,7 +63,71 @@ class ProductOut(ResponseSerializer):
         return view.sale_status
 
 
-class ProductInEvent(ProductOut):
-    """A product as events tell of it: without its description, which may be longer than an event."""
+class BackofficeProductOut(ProductOut):
+    """A product, published or not, with what only its shop sees."""
 
-    description = None  # type: ignore[assignment]
+    is_published = serializers.BooleanField(source="product.is_published", help_text="Whether customers can see it.")
+    reserved = serializers.IntegerField(source="reserved_units", help_text="Units of holds and unpaid orders.")
+    sold = serializers.IntegerField(source="stock.sold", help_text="Units of paid orders, less those put back.")
+    paused_at = MomentField(source="product.paused_at", allow_null=True, help_text="Null: it is not paused.")
+    created_at = MomentField(source="product.created_at")
+
+
+class ProductChanges(ClosedRequestSerializer):
+    """Columns of a product that an edit changes; `catalog.products.EDITABLE` has their names."""
+
+    name = TrimmedTextField(max_length=NAME_LENGTH, required=False)
+    description = TrimmedTextField(max_length=MAX_DESCRIPTION_LENGTH, allow_blank=True, required=False)
+    price = StrictAmountField(required=False)
+    currency = StrictTextField(max_length=money.CURRENCY_LENGTH, required=False)
+    max_per_hold = StrictIntegerField(min_value=1, required=False)
+    max_per_customer = StrictIntegerField(min_value=1, required=False, allow_null=True)
+    sale_starts_at = StrictMomentField(required=False, allow_null=True)
+    sale_ends_at = StrictMomentField(required=False, allow_null=True)
+
+
+class NewProduct(ProductChanges):
+    """A product that is added: what an edit may change, and its opening stock in units."""
+
+    name = TrimmedTextField(max_length=NAME_LENGTH)
+    price = StrictAmountField()
+    currency = StrictTextField(max_length=money.CURRENCY_LENGTH)
+    stock = StrictIntegerField(min_value=0)
+
+
+class Note(ClosedRequestSerializer):
+    """Why a product is published, withdrawn, paused or resumed."""
+
+    note = StrictTextField(max_length=NOTE_LENGTH, required=False)
+
+
+class NewStockAdjustment(ClosedRequestSerializer):
+    """A change of a product's total, and the total that it starts from."""
+
+    delta = StrictIntegerField(min_value=-MAX_INTEGER)
+    reason = TrimmedTextField(max_length=NOTE_LENGTH)
+    expected_total = StrictIntegerField(min_value=0, required=False)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        members: dict[str, Any] = super().to_internal_value(data)
+        if members["delta"] == 0:
+            raise serializers.ValidationError({"delta": ["A change of 0 units changes nothing."]}, code="zero")
+        return members
+
+
+class StockAdjustmentOut(ResponseSerializer):
+    """A change of a product's total, with the counters after it."""
+
+    id = serializers.IntegerField(source="adjustment.id")
+    product_id = serializers.IntegerField(source="adjustment.product_id")
+    delta = serializers.IntegerField(source="adjustment.delta", help_text="Units added; negative: taken away.")
+    reason = serializers.CharField(source="adjustment.reason")
+    total_before = serializers.IntegerField(source="adjustment.total_before")
+    total_after = serializers.IntegerField(source="adjustment.total_after")
+    available_stock = serializers.IntegerField(source="view.available_stock", help_text="Units that can be held now.")
+    reserved = serializers.IntegerField(
+        source="view.reserved_units", help_text="Units that holds and orders set aside."
+    )
+    sold = serializers.IntegerField(source="view.stock.sold")
+    made_by = serializers.CharField(source="adjustment.author")
+    made_at = MomentField(source="adjustment.made_at")

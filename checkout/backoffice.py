@@ -1,4 +1,7 @@
-"""Orders for the back office: listed and cancelled. `payments.backoffice` shows one with its money."""
+"""Orders for the back office, listed and cancelled, and the statistics of products.
+
+`payments.backoffice` shows an order with its money.
+"""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -7,18 +10,19 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from checkout import orders
-from checkout.bulkheads import stock_locks
+from checkout import orders, statistics
+from checkout.bulkheads import statistics_queries, stock_locks
 from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH, Order
-from checkout.serializers import OrderOut
+from checkout.serializers import OrderOut, StatisticsOut
 from flashsale.core import clock
 from flashsale.core.backoffice import newest_first, parameters
 from flashsale.core.backoffice.views import BackofficeViewSet
-from flashsale.core.identifiers import parse_uuid
+from flashsale.core.identifiers import parse_id, parse_uuid
 from flashsale.core.refusals import NotFound
 from flashsale.core.rest import scopes
 from flashsale.core.rest.fields import StrictTextField
 from flashsale.core.rest.serializers import ClosedRequestSerializer
+from flashsale.core.rest.views import json_response
 from flashsale.core.submissions.keyed_requests import Answer
 
 NOTE_LENGTH = 500
@@ -30,6 +34,14 @@ LIST = newest_first.PARAMETERS | {
     "refund": parameters.choice("Whether money is due for refund, or went back.", ["due", "done"]),
     "created_from": parameters.moment("Placed at this time or later."),
     "created_to": parameters.moment("Placed before this time."),
+}
+STATISTICS = {
+    "from": parameters.moment("Counts what was made at this time or later; by default, since the product was added."),
+    "to": parameters.moment("Counts what was made before this time; by default, until now."),
+    "step": parameters.one_of(
+        f"Seconds between points of the series, at most {statistics.MAX_POINTS}; without it there is no series.",
+        statistics.STEPS_SECONDS,
+    ),
 }
 
 
@@ -67,6 +79,22 @@ class OrderViewSet(BackofficeViewSet):
             return order, f"Cancelled. Note: {body['note']}"
 
         return self.change(request, verb, body=body, answer=answer, history=history)
+
+
+class StatisticsViewSet(BackofficeViewSet):
+    """What happened in a product's sale."""
+
+    required_scopes = {"retrieve": scopes.STATS_READ}
+    parameters = {"retrieve": STATISTICS}
+
+    def retrieve(self, request: Request, pk: str) -> HttpResponse:
+        product_id = parse_id(pk)
+        if product_id is None:
+            raise NotFound
+        since, until, step_seconds = (self.query.get(name) for name in STATISTICS)
+        with statistics_queries.entered():
+            found = statistics.of_product(product_id, since=since, until=until, step_seconds=step_seconds)
+        return json_response(StatisticsOut.data_of(found))
 
 
 def _render(rows: Sequence[Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers about holds and orders."""
+"""Bodies of requests and answers about holds, orders and their statistics."""
 
 import math
 from typing import Any
@@ -18,6 +18,7 @@ from checkout.models import (
     Order,
 )
 from checkout.orders.reading import OrderView
+from checkout.statistics import Counts, SaleStatistics
 from flashsale.core import money
 from flashsale.core.limits import MAX_ID
 from flashsale.core.rest.fields import (
@@ -189,3 +190,86 @@ class OrderOut(ResponseSerializer):
     def get_metadata(self, view: OrderView) -> dict[str, str]:
         # jsonb keeps no order of names, so that every answer sorts them.
         return dict(sorted(view.order.metadata.items()))
+
+
+class RevenueOut(ResponseSerializer):
+    """Money of paid orders in one currency."""
+
+    amount = serializers.CharField(help_text="The totals of the orders, as a decimal string.")
+    refunded = serializers.CharField(help_text="How much of it went back since.")
+    currency = serializers.CharField(help_text="ISO 4217 code.")
+
+
+class CountsOut(ResponseSerializer):
+    """What was made in a period, with what became of it until now."""
+
+    placed = serializers.IntegerField(help_text="Holds placed.")
+    holds_released = serializers.IntegerField(help_text="Holds that were given up.")
+    holds_expired = serializers.IntegerField(help_text="Holds whose time passed.")
+    refused = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Claims that were refused, by code. Those of old periods are known by the minute in which they were.",
+    )
+    ordered = serializers.IntegerField(help_text="Orders placed.")
+    paid = serializers.IntegerField(help_text="Orders that are paid.")
+    cancelled = serializers.IntegerField(help_text="Orders that were cancelled.")
+    expired = serializers.IntegerField(help_text="Orders that were not paid in time.")
+    units_sold = serializers.IntegerField(help_text="Units of the paid orders.")
+    revenue = serializers.SerializerMethodField(help_text="Of the paid orders, by currency; nearly always of one.")
+
+    @extend_schema_field(RevenueOut(many=True))
+    def get_revenue(self, counts: Counts) -> list[dict[str, Any]]:
+        return [
+            {
+                "amount": money.render(revenue.amount, currency),
+                "refunded": money.render(revenue.refunded, currency),
+                "currency": currency,
+            }
+            for currency, revenue in sorted(counts.revenue.items())
+        ]
+
+
+class PointOut(CountsOut):
+    """What was made in one step of a period."""
+
+    at = MomentField(help_text="When the step begins.")
+
+
+class StatisticsOut(ResponseSerializer):
+    """A product's sale in a period. Holds and orders count when they were made, so that all figures add up.
+
+    Holds that ended without an order are counted for 30 days, refused claims for 90.
+    """
+
+    product_id = serializers.IntegerField(source="product.id")
+    step_seconds = serializers.IntegerField(source="period.step_seconds", allow_null=True)
+    time_to_sell_out_seconds = serializers.SerializerMethodField(
+        help_text="From the sale's start, or its first hold, to the last hold; null while units are available."
+    )
+    totals = serializers.SerializerMethodField()
+    series = serializers.SerializerMethodField(help_text="A point for each step, also where nothing happened.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return these fields and the limits of the period; the name of one is a word of Python."""
+        limits = {
+            "from": MomentField(source="period.since", help_text="The beginning of the period."),
+            "to": MomentField(source="period.until", help_text="Its end, which does not belong to it."),
+        }
+        fields = super().get_fields()
+        return {"product_id": fields.pop("product_id"), **limits, **fields}
+
+    @extend_schema_field({"type": ["number", "null"]})
+    def get_time_to_sell_out_seconds(self, found: SaleStatistics) -> float | None:
+        time = found.time_to_sell_out
+        return None if time is None else round(time.total_seconds(), 3)
+
+    @extend_schema_field(CountsOut)
+    def get_totals(self, found: SaleStatistics) -> dict[str, Any]:
+        return CountsOut.data_of(found.totals)
+
+    @extend_schema_field(PointOut(many=True, allow_null=True))
+    def get_series(self, found: SaleStatistics) -> list[dict[str, Any]] | None:
+        if found.series is None:
+            return None
+        moment = MomentField()
+        return [{**CountsOut.data_of(point.counts), "at": moment.to_representation(point.at)} for point in found.series]

@@ -17,4 +17,9 @@ urlpatterns = [
         backoffice.OrderViewSet.as_view({"post": "cancel"}),
         name="backoffice-order-cancel",
     ),
+    re_path(
+        r"^backoffice/products/(?P<pk>[^/]+)/statistics/?$",
+        backoffice.StatisticsViewSet.as_view({"get": "retrieve"}),
+        name="backoffice-statistics",
+    ),
 ]

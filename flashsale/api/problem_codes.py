@@ -13,10 +13,10 @@ from typing import Any
 
 from rest_framework import serializers
 
-from catalog import inventory, sales
+from catalog import inventory, products, sales
 from checkout import holds, orders
 from flashsale.core import refusals
-from flashsale.core.rest import scopes
+from flashsale.core.rest import conditional, scopes
 from flashsale.outbox import feed
 from payments import attempts, inbox
 
@@ -233,6 +233,34 @@ SPECIFIC = (
         refusals.IdempotencyKeyReused, HTTPStatus.UNPROCESSABLE_ENTITY,
         "The Idempotency-Key was used with another body.",
         "Use a new random key for each purchase, and the same key only to repeat the same request.",
+    ),
+    _of(
+        inventory.StockBelowCommitments, HTTPStatus.CONFLICT,
+        "The total would fall below the units that are reserved and sold; units of overdue holds and orders do not"
+        " count. The members are the counters now.",
+        "Take fewer units away: at most `total` less `committed`.",
+        members=(
+            *_member("total", serializers.IntegerField, "units in all.", 100),
+            *_member("reserved", serializers.IntegerField, "units of holds and unpaid orders.", 40),
+            *_member("sold", serializers.IntegerField, "units of paid orders.", 30),
+            *_member("committed", serializers.IntegerField, "`reserved` and `sold` together.", 70),
+        ),
+    ),
+    _of(
+        inventory.StockChanged, HTTPStatus.CONFLICT,
+        "The total is not `expected_total`: staff or another program changed it meanwhile.",
+        "Look at the product again, and decide whether the change is still right.",
+        members=_member("total", serializers.IntegerField, "units in all.", 100),
+    ),
+    _of(
+        products.ChangedMeanwhile, HTTPStatus.PRECONDITION_FAILED,
+        "What can be edited is not what `If-Match` names: it was changed meanwhile. This request changed nothing.",
+        "Read it again, apply your change to what you read, and send its new `ETag`.",
+    ),
+    _of(
+        conditional.PreconditionRequired, HTTPStatus.PRECONDITION_REQUIRED,
+        "The request lacks `If-Match`, without which it might undo a change that its sender has not seen.",
+        "Read what you want to change, and send its `ETag` as `If-Match`.",
     ),
     Problem(
         code="outcome_unknown", title="Outcome unknown", status=HTTPStatus.SERVICE_UNAVAILABLE,

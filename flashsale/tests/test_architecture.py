@@ -116,11 +116,11 @@ def modules_of_models(app: Path) -> list[Path]:
 def test_every_refusal_has_an_http_status():
     # Raised by actions of the admin only, which show them as messages.
     answered_in_words = {
-        "stock_below_commitments", "event_not_dead", "event_not_settleable", "event_is_not_money",
+        "event_not_dead", "event_not_settleable", "event_is_not_money",
         "event_cannot_be_accepted", "order_needed", "amount_needed", "payment_already_known",
         "payment_already_refunded", "already_done", "refund_under_way", "nothing_to_do", "unreadable_file",
         "order_not_paid", "restock_too_large", "refund_too_large", "nothing_to_refund", "refund_changed",
-        "set_up_expired", "device_of_owner", "device_of_superuser", "precondition_failed", "stock_changed",
+        "set_up_expired", "device_of_owner", "device_of_superuser",
     }  # fmt: skip
 
     def below(kind):

@@ -2,6 +2,8 @@
 
 from django.conf import settings
 
+from catalog.imports.fields import MAX_DESCRIPTION_LENGTH
+from catalog.models import NAME_LENGTH, NOTE_LENGTH
 from checkout.models import (
     CUSTOMER_ID_LENGTH,
     MAX_METADATA_MEMBERS,
@@ -73,4 +75,45 @@ PLACE_ORDER = {
     },
     "required": ["hold_id"],
     "not": {"required": ["payment_id", "payment_intent_id"]},
+}  # fmt: skip
+AMOUNT = {"type": "string", "pattern": r"^[0-9]{1,21}(\.[0-9]{1,3})?$", "example": "29.99"}
+MOMENT = {"type": ["string", "null"], "format": "date-time"}
+UNITS = {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER}
+# What an edit of a product may change.
+EDITABLE = {
+    "name": TEXT | {"maxLength": NAME_LENGTH},
+    "description": {"type": "string", "maxLength": MAX_DESCRIPTION_LENGTH, "pattern": "^[^\\u0000]*$"},
+    "price": AMOUNT | {"description": "Of one unit, with at most the currency's decimals; more than 0."},
+    "currency": {"type": "string", "pattern": "^[A-Za-z]{3}$", "description": "ISO 4217 code."},
+    "max_per_hold": UNITS | {"description": "The most units that one hold may have."},
+    "max_per_customer": UNITS
+    | {"type": ["integer", "null"], "description": "The most units that one `customer_id` may have; null: no limit."},
+    "sale_starts_at": MOMENT | {"description": "Null: as soon as it is published."},
+    "sale_ends_at": MOMENT | {"description": "After the start; null: never."},
+}
+NEW_PRODUCT = {
+    "type": "object",
+    "properties": EDITABLE | {"stock": UNITS | {"minimum": 0, "description": "Units on sale."}},
+    "required": ["name", "price", "currency", "stock"],
+    "additionalProperties": False,
+}
+PRODUCT_CHANGES = {"type": "object", "properties": EDITABLE, "minProperties": 1, "additionalProperties": False}
+NOTE = {
+    "type": "object",
+    "properties": {"note": TEXT | {"maxLength": NOTE_LENGTH, "description": "Why; it is kept in the history."}},
+    "additionalProperties": False,
+}
+STOCK_ADJUSTMENT = {
+    "type": "object",
+    "properties": {
+        "delta": {
+            "type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER, "not": {"const": 0},
+            "description": "Units to add; negative: to take away.",
+        },
+        "reason": TEXT | {"maxLength": NOTE_LENGTH, "description": "It is kept in the history."},
+        "expected_total": UNITS
+        | {"minimum": 0, "description": "The total that the change starts from; another one is refused."},
+    },
+    "required": ["delta", "reason"],
+    "additionalProperties": False,
 }  # fmt: skip

@@ -17,7 +17,9 @@ from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.views import APIView
 
 from flashsale.api.authentication import HasDescriptionAccess
-from flashsale.api.openapi import backoffice, operations  # noqa: F401 - their extensions are found once imported
+
+# Their extensions are found once imported.
+from flashsale.api.openapi import backoffice, backoffice_products, operations  # noqa: F401
 from flashsale.api.openapi.generator import DocumentGenerator
 from flashsale.api.openapi.settings import BACKOFFICE_DESCRIPTION, BACKOFFICE_TITLE
 from flashsale.core import greenlets
@@ -80,12 +82,19 @@ def finish_document(result: dict[str, Any], generator: DocumentGenerator, **_: A
                     REQUEST_ID_HEADER | (CHALLENGE_HEADER if status == "401" else {})
                 )
             if "requestBody" in operation:
-                operation["requestBody"]["required"] = True
+                operation["requestBody"]["required"] = _is_needed(operation["requestBody"])
     if generator.is_backoffice:
         result["info"] |= {"title": BACKOFFICE_TITLE, "description": BACKOFFICE_DESCRIPTION}
     else:
         _describe_providers(result["paths"])
     return result
+
+
+def _is_needed(body: dict[str, Any]) -> bool:
+    """Say whether a body must be sent: not where `{}` would do, which an absent one equals."""
+    schema = body["content"]["application/json"]["schema"]
+    may_be_empty = schema.get("additionalProperties") is False and not {"required", "minProperties"} & schema.keys()
+    return not may_be_empty
 
 
 def _describe_providers(paths: dict[str, Any]) -> None:

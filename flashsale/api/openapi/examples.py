@@ -22,6 +22,26 @@ PRODUCT = {
     "currency": "USD", "total_stock": 100, "available_stock": 87, "is_sold_out": False, "sale_status": "live",
     "max_per_hold": 10, "updated_at": "2026-11-20T11:00:00.000000Z",
 }  # fmt: skip
+NEW_PRODUCT = {"name": "Flash Sale Widget", "price": "29.99", "currency": "USD", "stock": 100, "max_per_customer": 2}
+CHANGED_PRODUCT = {"price": "24.99", "sale_ends_at": "2026-11-20T14:00:00Z"}
+BACKOFFICE_PRODUCT = PRODUCT | {
+    "is_published": True, "reserved": 8, "sold": 5, "created_at": "2026-11-20T10:00:00.000000Z",
+}  # fmt: skip
+NEW_ADJUSTMENT = {"delta": 20, "reason": "Delivery 4711", "expected_total": 100}
+ADJUSTMENT = {
+    "id": 3, "product_id": 1, "delta": 20, "reason": "Delivery 4711", "total_before": 100, "total_after": 120,
+    "available_stock": 107, "reserved": 8, "sold": 5, "made_by": "API token ERP", "made_at": PLACED_AT,
+}  # fmt: skip
+COUNTS = {
+    "placed": 120, "holds_released": 4, "holds_expired": 16,
+    "refused": {"insufficient_stock": 3_051, "limit_exceeded": 7}, "ordered": 100,
+    "paid": 93, "cancelled": 2, "expired": 5, "units_sold": 97,
+    "revenue": [{"amount": "2909.03", "refunded": "29.99", "currency": "USD"}],
+}  # fmt: skip
+STATISTICS = {
+    "product_id": 1, "from": PLACED_AT, "to": "2026-11-20T12:01:00.000000Z", "step_seconds": 60,
+    "time_to_sell_out_seconds": 8.412, "totals": COUNTS, "series": [{**COUNTS, "at": PLACED_AT}],
+}  # fmt: skip
 PLACE_HOLD = {"product_id": 1, "quantity": 2}
 HOLD = {
     "hold_id": HOLD_ID, "product_id": 1, "quantity": 2, "status": "active", "expires_at": EXPIRES_AT,

@@ -3,7 +3,13 @@
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema_serializer,
+    inline_serializer,
+)
 from rest_framework import serializers
 
 from flashsale.api.errors import PROBLEM_JSON
@@ -100,6 +106,8 @@ def page_of(serializer: type[serializers.Serializer], name: str, description: st
     link = serializers.URLField(allow_null=True, help_text="The page of older rows.")
     never = serializers.URLField(allow_null=True, help_text="Always null: pages are read forward only.")
     page = inline_serializer(f"PageOf{name}", {"next": link, "previous": never, "results": serializer(many=True)})
+    # It is an object, although the action is a list.
+    extend_schema_serializer(many=False)(type(page))
     value = {"next": None, "previous": None, "results": [examples.completed(serializer, example)]}
     answers = [OpenApiExample(description, value=value, response_only=True)]
     return {(200, "application/json"): OpenApiResponse(page, description=description, examples=answers)}

@@ -44,6 +44,12 @@ def choice(meaning: str, values: Iterable[str]) -> Parameter:
     )
 
 
+def boolean(meaning: str) -> Parameter:
+    """Return a parameter that is `true` or `false`."""
+    values = {"true": True, "false": False}
+    return Parameter(meaning=meaning, schema={"type": "boolean"}, parse=values.get, expected="true or false")
+
+
 def integer(meaning: str, *, least: int = 1, most: int = MAX_ID) -> Parameter:
     """Return a parameter with an integer in plain decimal digits."""
 
@@ -54,6 +60,18 @@ def integer(meaning: str, *, least: int = 1, most: int = MAX_ID) -> Parameter:
     schema = {"type": "integer", "minimum": least, "maximum": most}
     expected = f"an integer from {least} to {most}"
     return Parameter(meaning=meaning, schema=schema, parse=parse, expected=expected, error_code="not_an_integer")
+
+
+def one_of(meaning: str, values: Iterable[int]) -> Parameter:
+    """Return a parameter with one of these integers."""
+    known = {str(value): value for value in values}
+    return Parameter(
+        meaning=meaning,
+        schema={"type": "integer", "enum": [*known.values()]},
+        parse=known.get,
+        expected=f"one of {', '.join(known)}",
+        error_code="not_a_choice",
+    )
 
 
 def uuid(meaning: str) -> Parameter:

@@ -54,6 +54,11 @@ def payment_locks() -> int:
     return _of_pool(3)
 
 
+def statistics() -> int:
+    """Return how many connections may count the rows of a sale at once."""
+    return _of_pool(6)
+
+
 def worker_threads() -> int:
     """Return how many threads may block: besides all that may wait for locked stock, as many as other requests need."""
     return WORKER_THREADS + stock_locks() + lock_waiters()

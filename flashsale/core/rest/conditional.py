@@ -1,6 +1,10 @@
-"""Responses rendered once for many requests, with an entity tag, and 304 for clients that have them."""
+"""Entity tags: 304 for clients that have a response, and changes of what a client has seen only (RFC 9110).
+
+Responses are rendered once for many requests.
+"""
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +15,39 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.http import parse_etags
 from rest_framework.request import Request
 
+from flashsale.core.refusals import InvalidRequest, Refusal
+
+# Source: RFC 9110, section 8.8.3.
+_TAG = re.compile(r'(W/)?"([^\x00-\x20"\x7f]*)"')
+_TAGS = re.compile(rf"{_TAG.pattern}(?:[ \t]*,[ \t]*{_TAG.pattern})*")
+
 Key = TypeVar("Key")
+
+
+class PreconditionRequired(Refusal):
+    """The request would overwrite changes that its client has not seen (RFC 6585, section 3)."""
+
+    code = "precondition_required"
+    title = "Precondition required"
+
+
+def expected_tags(request: HttpRequest) -> frozenset[str] | None:
+    """Return the strong entity tags, without their quotes, that `If-Match` names; None for `*`: whatever there is.
+
+    Weak ones are left out: they never match (RFC 9110, section 13.1.1). Raises `PreconditionRequired` without the
+    header, and `InvalidRequest` where it is malformed.
+    """
+    value: str | None = request.META.get("HTTP_IF_MATCH")
+    if value is None:
+        raise PreconditionRequired("Send `If-Match` with the `ETag` of the answer that you want to change.")
+    if value.strip(" \t") == "*":
+        return None
+    if not _TAGS.fullmatch(value.strip(" \t")):
+        raise InvalidRequest(
+            'If-Match is `*`, or entity tags such as "0123abcd" with their quotes.',
+            pointer="#header/If-Match", error_code="invalid",
+        )  # fmt: skip
+    return frozenset(tag for weak, tag in _TAG.findall(value) if not weak)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,19 @@
 """Fields that accept a value of exactly their JSON type, and how answers show moments."""
 
+import re
 import uuid
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
+from rest_framework.fields import get_error_detail
 
+from flashsale.core import moments, money
 from flashsale.core.identifiers import parse_uuid
 from flashsale.core.limits import MAX_INTEGER
 
@@ -109,6 +115,50 @@ class StrictTextMapField(serializers.Field[dict[str, str], Any, dict[str, str], 
             return []
         code = "too_long" if is_text else "not_text"
         return [ErrorDetail(self.text_error_messages[code].format(limit=self.max_text_length), code)]
+
+
+class TrimmedTextField(StrictTextField):
+    """Text of one meaning, as a form of the admin takes it: without the white space around it.
+
+    With `allow_blank` it may be empty.
+    """
+
+    def __init__(self, *, max_length: int, allow_blank: bool = False, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
+        self.allow_blank = allow_blank
+
+    def to_internal_value(self, data: Any) -> str:
+        text = data.strip() if isinstance(data, str) else data
+        return "" if text == "" and self.allow_blank else super().to_internal_value(text)
+
+
+class StrictAmountField(serializers.Field[Decimal, Any, str, Any]):
+    """An amount as a decimal string, such as "29.99"."""
+
+    default_error_messages = {"not_an_amount": 'This must be a decimal string such as "29.99".'}
+    _amount = re.compile(r"[0-9]{1,21}(\.[0-9]{1,3})?", re.ASCII)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if not isinstance(data, str) or not self._amount.fullmatch(data):
+            self.fail("not_an_amount")
+        # Equal amounts, however they are written, make equal requests.
+        return Decimal(data).quantize(Decimal(1).scaleb(-money.DECIMAL_PLACES))
+
+
+class StrictMomentField(serializers.Field[datetime, Any, str, Any]):
+    """A time in ISO 8601 with its offset, such as 2026-11-20T12:00:00Z."""
+
+    default_error_messages = {"not_a_time": "This must be a time in ISO 8601 with an offset."}
+
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            moment = moments.parse(data) if isinstance(data, str) else None
+        except ValidationError as error:
+            raise serializers.ValidationError(get_error_detail(error)) from error
+        parsed = None if moment is None else parse_datetime(data)
+        if moment is None or parsed is None or parsed.tzinfo is None:
+            self.fail("not_a_time")
+        return moment.astimezone(UTC)
 
 
 class StrictUUIDField(serializers.Field[uuid.UUID, Any, str, Any]):

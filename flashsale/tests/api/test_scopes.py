@@ -141,6 +141,16 @@ def test_an_endpoint_without_a_declared_scope_is_found():
 NEEDED = {
     "GET backoffice-orders": "orders:read",
     "POST backoffice-order-cancel": "orders:write",
+    "GET backoffice-products": "products:read",
+    "POST backoffice-products": "products:write",
+    "GET backoffice-product": "products:read",
+    "PATCH backoffice-product": "products:write",
+    "POST backoffice-product-publish": "products:write",
+    "POST backoffice-product-withdraw": "products:write",
+    "POST backoffice-product-pause": "products:write",
+    "POST backoffice-product-resume": "products:write",
+    "POST backoffice-stock-adjustments": "stock:write",
+    "GET backoffice-statistics": "stats:read",
 }
 
 
