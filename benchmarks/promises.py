@@ -5,13 +5,13 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks import baseline, edge, flows, growth, loads, stored_rows
+from benchmarks import baseline, edge, events, flows, growth, loads, stored_rows
 from benchmarks.baseline import Baseline
 from benchmarks.loads import AMPLE_STOCK, SCENARIOS
 from benchmarks.results import Row, Side
 from benchmarks.shop import ShopUnderTest
 
-NAMES = ("holds", "refusals", "keyed", "products", "flows", "nginx", "clients", "hot", "old", "expiry")
+NAMES = ("holds", "refusals", "keyed", "products", "flows", "events", "nginx", "clients", "hot", "old", "expiry")
 
 
 class Promises:
@@ -28,8 +28,8 @@ class Promises:
         """Prepare the rows of a name of `NAMES`, which are measured together."""
         builders: dict[str, Callable[[], list[Row]]] = {
             "holds": self._holds, "refusals": self._refusals, "keyed": self._keyed, "products": self._products,
-            "flows": self._flows, "nginx": self._nginx, "clients": self._clients, "hot": self._hot, "old": self._old,
-            "expiry": self._expiry,
+            "flows": self._flows, "events": self._events, "nginx": self._nginx, "clients": self._clients,
+            "hot": self._hot, "old": self._old, "expiry": self._expiry,
         }  # fmt: skip
         return builders[name]()
 
@@ -87,6 +87,11 @@ class Promises:
             SCENARIOS["flows"].expected,
         )
         return [row, Row(3, row.ours, ordinary)]
+
+    def _events(self) -> list[Row]:
+        quiet = events.without_events(self._shop, self._stack)
+        ours, theirs = side(self._shop, "flows", self._seconds), side(quiet, "flows", self._seconds)
+        return [Row(0.9, events.numbered(ours), replace(theirs, name="without events"))]
 
     def _nginx(self) -> list[Row]:
         product_id = self._shop.add_product(stock=1000)

@@ -6,6 +6,7 @@ import uuid
 from flashsale.core.limits import MAX_ID
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_HEX_UUID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _UUID_START = re.compile(r"[0-9a-f]{8,32}", re.ASCII | re.IGNORECASE)
 _UUID_DIGITS = 32
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
@@ -14,6 +15,11 @@ _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 def parse_uuid(text: str) -> uuid.UUID | None:
     """Return the UUID written in the canonical 8-4-4-4-12 form (RFC 9562), or None for anything else."""
     return uuid.UUID(text) if _UUID.fullmatch(text) else None
+
+
+def parse_hex_uuid(text: str) -> uuid.UUID | None:
+    """Return the UUID written as 32 lower-case hexadecimal digits, or None for anything else."""
+    return uuid.UUID(text) if _HEX_UUID.fullmatch(text) else None
 
 
 def parse_id(text: str) -> int | None:

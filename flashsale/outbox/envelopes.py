@@ -1,5 +1,6 @@
 """Events as their readers see them: the same JSON in the feed and in every webhook."""
 
+import json
 from typing import Any
 
 import structlog
@@ -8,6 +9,7 @@ from rest_framework import serializers
 from flashsale.core.rest.fields import MomentField
 from flashsale.core.rest.serializers import ResponseSerializer
 from flashsale.core.rest.views import render_json
+from flashsale.core.statements import Row
 from flashsale.outbox import resources
 from flashsale.outbox.kinds import EventType
 from flashsale.outbox.models import Event
@@ -27,9 +29,13 @@ class EnvelopeOut(ResponseSerializer):
     )
 
 
-def render(event: Event, snapshot: str) -> str:
-    """Return the envelope of an event that has its sequence; `snapshot` is the JSON text of its row."""
-    return render_json({**EnvelopeOut.data_of(event), "data": {**_data_of(event, snapshot), **event.members}}).decode()
+def event_of(recorded: Row, *, sequence: int) -> Event:
+    """Return the numbered event of a recorded one, given as its columns and the text of its snapshot."""
+    described = {name: recorded[name] for name in ("public_id", "type", "resource", "resource_id", "recorded_at")}
+    event = Event(**described, sequence=sequence)
+    data = {**_data_of(event, recorded["snapshot_text"]), **json.loads(recorded["members"])}
+    event.body = render_json({**EnvelopeOut.data_of(event), "data": data}).decode()
+    return event
 
 
 def _data_of(event: Event, snapshot: str) -> dict[str, Any]:

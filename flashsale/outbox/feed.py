@@ -15,7 +15,7 @@ from flashsale.outbox.models import Event
 NUMBERED_BATCHES = 5
 
 _STATE = """
-SELECT last_sequence, purged_through, EXISTS (SELECT FROM outbox_event WHERE sequence IS NULL) AS is_behind
+SELECT last_sequence, purged_through, EXISTS (SELECT FROM outbox_recordedevent) AS is_behind
 FROM outbox_numbering
 """
 _PAGE = "SELECT sequence, body FROM outbox_event WHERE sequence > %s ORDER BY sequence LIMIT %s"

@@ -9,9 +9,10 @@ again: when the server is another one, or has another timeline, the numbers jump
 """
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from flashsale.core import advisory_locks, rows
-from flashsale.core.statements import Query, Statement, array, fetch, send
+from flashsale.core.statements import Query, Statement, fetch
 from flashsale.core.transactions import defer_to_commit, retrying_transaction
 from flashsale.outbox import envelopes
 from flashsale.outbox.models import Event
@@ -21,9 +22,9 @@ LOCK = "outbox.numbering"
 JUMP = 10**9
 BATCH_EVENTS = 1_000
 
-_UNNUMBERED = """
-SELECT id, public_id, type, resource, resource_id, members, recorded_at, snapshot::text AS snapshot_text
-FROM outbox_event WHERE sequence IS NULL ORDER BY id LIMIT %s
+_TAKE = """
+DELETE FROM outbox_recordedevent WHERE id IN (SELECT id FROM outbox_recordedevent ORDER BY id LIMIT %s)
+RETURNING id, public_id, type, resource, resource_id, members, recorded_at, snapshot::text AS snapshot_text
 """
 # The name of a WAL file begins with the timeline, which every promotion and every recovery to a point in time changes.
 _CLUSTER = """
@@ -36,15 +37,11 @@ INSERT INTO outbox_numbering (id, last_sequence, purged_through, cluster) VALUES
 ON CONFLICT (id) DO NOTHING
 """
 _STATE = "SELECT last_sequence, cluster FROM outbox_numbering"
-_STORE = """
-UPDATE outbox_event AS ours SET sequence = each.sequence, body = each.body, snapshot = NULL
-FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS each (id, sequence, body) WHERE ours.id = each.id
-"""
 _ADVANCE = "UPDATE outbox_numbering SET last_sequence = %s, cluster = %s"
 
 # Called under the numberer's lock, before it looks for events: stores those of changes that no transaction saw.
 Observer = Callable[[], None]
-# Called with the events that are being numbered; returns statements that are sent with their numbers.
+# Called with the events that are being numbered; returns statements that are sent after their INSERT.
 Follower = Callable[[Sequence[Event]], Sequence[Statement]]
 
 _observers: list[Observer] = []
@@ -67,21 +64,17 @@ def number(*, limit: int) -> int:
     fetch(advisory_locks.locking_query([LOCK]))
     for observe in _observers:
         observe()
-    unnumbered, cluster, state = fetch(
-        Query([Statement(_UNNUMBERED, [limit])], lambda results: results[0]),
+    taken, cluster, state = fetch(
+        Query([Statement(_TAKE, [limit])], lambda results: sorted(results[0], key=itemgetter("id"))),
         Query([Statement(_CLUSTER)], lambda results: str(results[0][0]["name"])),
         Query([Statement(_BEGIN), Statement(_STATE)], lambda results: results[1][0]),
     )
     last = state["last_sequence"] + (JUMP if state["cluster"] not in ("", cluster) else 0)
-    events = rows.instances(Event, unnumbered)
-    for sequence, event in enumerate(events, start=last + 1):
-        event.sequence = sequence
-    if events:
-        bodies = [envelopes.render(event, row["snapshot_text"]) for event, row in zip(events, unnumbered, strict=True)]
-        _store(events, bodies)
-    if events or cluster != state["cluster"]:
-        defer_to_commit(Statement(_ADVANCE, [last + len(events), cluster]))
-    return len(events)
+    if taken:
+        _store([envelopes.event_of(row, sequence=last + place) for place, row in enumerate(taken, start=1)])
+    if taken or cluster != state["cluster"]:
+        defer_to_commit(Statement(_ADVANCE, [last + len(taken), cluster]))
+    return len(taken)
 
 
 def number_all(*, batches: int) -> None:
@@ -91,9 +84,8 @@ def number_all(*, batches: int) -> None:
             return
 
 
-def _store(events: Sequence[Event], bodies: Sequence[str]) -> None:
-    ids, sequences = array(event.pk for event in events), array(event.sequence for event in events)
-    send([Statement(_STORE, [ids, sequences, array(bodies)])])
+def _store(events: Sequence[Event]) -> None:
+    defer_to_commit(rows.insertion(events))
     for follow in _followers:
         for statement in follow(events):
             defer_to_commit(statement)

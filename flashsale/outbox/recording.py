@@ -40,7 +40,7 @@ def _insertion_sql(resource: str) -> tuple[str, tuple[Any, ...]]:
     selection, params = rows.query.sql_with_params()
     key = rows.model._meta.pk.rel_db_type(connection)
     sql = (
-        "INSERT INTO outbox_event (type, resource, members, resource_id, snapshot, recorded_at)"  # noqa: S608  own names
+        "INSERT INTO outbox_recordedevent (type, resource, members, resource_id, snapshot, recorded_at)"  # noqa: S608  own names
         " SELECT %s, %s, %s::jsonb, ours.id, to_jsonb(ours), clock_timestamp()"
         f" FROM ({selection}) AS ours WHERE ours.id = ANY(%s::{key}[])"
     )

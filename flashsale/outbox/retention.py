@@ -15,9 +15,9 @@ PURGE_BATCH_ROWS = 5_000
 def purge_events(*, limit: int = PURGE_BATCH_ROWS) -> int:
     """Delete at most `limit` events older than `EVENTS_KEPT_DAYS`, oldest first; return how many."""
     recorded_before = clock.now() - timedelta(days=EVENTS_KEPT_DAYS)
-    oldest = Event.objects.filter(sequence__isnull=False).order_by("sequence")[:limit]
-    old = list(itertools.takewhile(lambda event: event.recorded_at < recorded_before, oldest.defer("body")))
+    oldest = Event.objects.order_by("sequence").values_list("sequence", "recorded_at")[:limit]
+    old = [sequence for sequence, _ in itertools.takewhile(lambda event: event[1] < recorded_before, oldest)]
     if old:
-        Event.objects.filter(pk__in=[event.pk for event in old]).delete()
-        Numbering.objects.update(purged_through=old[-1].sequence)
+        Event.objects.filter(sequence__lte=old[-1]).delete()
+        Numbering.objects.update(purged_through=old[-1])
     return len(old)

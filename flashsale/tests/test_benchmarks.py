@@ -106,7 +106,7 @@ def test_the_worker_threads_do_not_count_for_the_own_share_of_a_request():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["speed"], "no row is called speed; there are holds, refusals, keyed, products, flows, nginx, "),
+        (["speed"], "no row is called speed; there are holds, refusals, keyed, products, flows, events, "),
         (["old", "--against", "HEAD"], "no row is called old; there are holds, refusals, keyed, "),
         (["--rounds", "0"], "must be at least 1"),
         (["--seconds", "0.1"], "must be at least 1"),

@@ -5,6 +5,7 @@ import contextlib
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 from decimal import Decimal
 
 import httpx
@@ -16,10 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from catalog import products
+from flashsale.api import authentication
 from flashsale.core.commands import arguments
 from flashsale.core.limits import MAX_INTEGER
+from flashsale.core.rest import scopes
 from flashsale.local import env_file
-from flashsale.simulation import verdict
+from flashsale.models import Token
+from flashsale.simulation import back_end, verdict
 from flashsale.simulation.client import Journal
 from flashsale.simulation.crowd import MAX_UNITS, Crowd
 
@@ -55,7 +59,8 @@ class Command(BaseCommand):
         )
         console.print(f"[bold]{shoppers} shoppers[/] ask for {stock} units of product {product.pk} at {url}")
         try:
-            broken = _run(console, url, product.pk, shoppers)
+            with _token_of_back_end() as token:
+                broken = _run(console, url, product.pk, shoppers, token=token)
         finally:
             connection.close()
             with contextlib.suppress(products.NothingToDo):
@@ -74,16 +79,36 @@ def _check_server(url: str) -> None:
         raise CommandError(f"No server answers at {url} ({error}). Start one with `{env_file.make_run()}`.") from error
 
 
-def _run(console: Console, url: str, product_id: int, shoppers: int) -> list[str]:
-    """Let the crowd shop, report, and return a sentence for each broken promise."""
+@contextlib.contextmanager
+def _token_of_back_end() -> Iterator[str]:
+    """Make an API token that may read events, for as long as the sale lasts."""
+    token = authentication.create_token(name="simulate_sale", scope_names=[scopes.EVENTS_READ])
+    try:
+        yield token
+    finally:
+        connection.close()
+        Token.objects.filter(prefix=token.partition(".")[0]).delete()
+
+
+def _run(console: Console, url: str, product_id: int, shoppers: int, *, token: str) -> list[str]:
+    """Let the crowd shop while a back end listens, report, and return a sentence for each broken promise."""
     started = time.monotonic()
-    journal = _rush(console, url, product_id, shoppers)
-    seconds = time.monotonic() - started
-    # The database may have been restarted meanwhile.
-    connection.close()
-    _wait_for_worker(console)
+    reader = back_end.BackEnd(url, token)
+    try:
+        journal = _rush(console, url, product_id, shoppers)
+        seconds = time.monotonic() - started
+        # The database may have been restarted meanwhile.
+        connection.close()
+        _wait_for_worker(console)
+        before = back_end.statuses(product_id)
+        with console.status("reading the events to their end"):
+            heard = reader.finish(product_id)
+    finally:
+        reader.kill()
     broken = verdict.broken_promises(product_id, journal)
+    broken += back_end.differences(heard, before=before, after=back_end.statuses(product_id))
     _report(console, journal, verdict.read_books(product_id))
+    console.print(f"A second process read the events of {len(heard.orders)} orders.")
     console.print(_load(journal, url, seconds=seconds), soft_wrap=True)
     return broken
 

@@ -1,6 +1,7 @@
-"""A reader of the feed misses nothing and hears nothing twice, whatever commits late and whoever numbers."""
+"""A reader of the feed misses nothing and gets nothing twice, whatever commits late and however many number."""
 
 import itertools
+import threading
 
 import pytest
 from django.db import connection
@@ -10,8 +11,9 @@ from flashsale.core.statements import Statement, send
 from flashsale.outbox import feed, numbering, recording, resources, retention
 from flashsale.outbox.feed import CursorExpired
 from flashsale.outbox.kinds import EventType
-from flashsale.outbox.models import Event, Numbering
-from flashsale.tests.support.racing import Meeting, at_once, other_connection, without_advisory_locks
+from flashsale.outbox.models import Event, Numbering, RecordedEvent
+from flashsale.tests.support.processes import WAIT_SECONDS
+from flashsale.tests.support.racing import Meeting, at_once, counts, other_connection, without_advisory_locks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +27,7 @@ def slow_writer():
     """A connection in whose open transaction an event is stored."""
     with other_connection() as slow:
         slow.execute(
-            "INSERT INTO outbox_event (type, resource, resource_id, members, snapshot)"
+            "INSERT INTO outbox_recordedevent (type, resource, resource_id, members, snapshot)"
             " VALUES ('order.placed', 'order', 'slow', '{}', '{}')"
         )
         yield slow
@@ -39,10 +41,16 @@ def test_an_event_that_commits_late_with_a_lower_id_is_read_once(slow_writer, pl
 
     assert [event["data"] for event in second] == [{"id": "slow"}]
     assert ids_in(first) == [quick]
-    # The control: a reader that pages by the ids has passed the late one.
-    late, early = Event.objects.get(resource_id="slow"), Event.objects.get(resource_id=quick)
-    assert late.pk < early.pk
-    assert late.sequence > early.sequence
+    assert second[0]["sequence"] > first[0]["sequence"]
+
+
+def test_by_the_ids_of_the_rows_a_reader_would_miss_an_event(slow_writer, place):
+    """The control: the numbers are given after the commit for a reason."""
+    place()
+    newest = RecordedEvent.objects.latest("id").pk
+    slow_writer.commit()
+
+    assert RecordedEvent.objects.get(resource_id="slow").pk < newest
 
 
 def test_an_open_transaction_delays_no_event(place, read):
@@ -53,38 +61,40 @@ def test_an_open_transaction_delays_no_event(place, read):
         assert ids_in(read()[0]) == placed
 
 
-def race_of_two_numberers(monkeypatch, place):
-    """Number three events by two numberers at once, then one more; returns the numbers."""
-    place(3)
-    meeting = Meeting(2)
-    monkeypatch.setattr(numbering, "_store", meeting.before(numbering._store))
-    at_once(lambda: numbering.number(limit=1), lambda: numbering.number(limit=3))
-    monkeypatch.undo()
+@pytest.fixture
+def race(monkeypatch, slow_writer, place):
+    """Returns a function that races two numberers, each of one event: a lower one is committed in between."""
     place()
-    numbering.number_all(batches=5)
-    return sorted(Event.objects.values_list("sequence", flat=True))
+    numbering.number(limit=1)
+    place()
+    meeting, is_taken, store = Meeting(2), threading.Event(), numbering._store
+
+    def store_together(events):
+        is_taken.set()
+        meeting.wait()
+        store(events)
+
+    def number_later():
+        is_taken.wait(WAIT_SECONDS)
+        slow_writer.commit()
+        return numbering.number(limit=1)
+
+    def run():
+        monkeypatch.setattr(numbering, "_store", store_together)
+        return at_once(lambda: numbering.number(limit=1), number_later)
+
+    return run
 
 
-def test_two_numberers_give_each_event_one_number(monkeypatch, place):
-    told = []
-    numbering.register_follower(lambda events: told.extend(events) or [])
-    try:
-        assert race_of_two_numberers(monkeypatch, place) == [1, 2, 3, 4]
-        assert len(told) == len({event.pk for event in told}) == 4
-    finally:
-        numbering._followers.pop()
+def test_two_numberers_number_one_after_the_other(race):
+    assert race() == [1, 1]
+    assert list(Event.objects.order_by("sequence").values_list("sequence", flat=True)) == [1, 2, 3]
 
 
-def test_without_the_lock_two_numberers_number_an_event_twice(monkeypatch, place):
-    told = []
-    numbering.register_follower(lambda events: told.extend(events) or [])
+def test_without_the_lock_two_numberers_give_the_same_number(monkeypatch, race):
     without_advisory_locks(monkeypatch)
-    try:
-        race_of_two_numberers(monkeypatch, place)
-    finally:
-        numbering._followers.pop()
 
-    assert len(told) > len({event.pk for event in told})
+    assert counts(race()) == {"int": 1, "IntegrityError": 1}
 
 
 def test_a_reader_that_pages_sees_every_event_of_racing_writers_once(place, read):
@@ -141,10 +151,10 @@ def test_old_events_are_purged_from_the_oldest_on(place, read):
 
 def test_events_that_are_not_numbered_yet_are_not_purged(place):
     place()
-    Event.objects.update(recorded_at=clock.now() - retention.timedelta(days=31))
+    RecordedEvent.objects.update(recorded_at=clock.now() - retention.timedelta(days=31))
 
     assert retention.purge_events() == 0
-    assert Event.objects.count() == 1
+    assert RecordedEvent.objects.count() == 1
 
 
 def test_a_feed_of_some_types_goes_on_behind_the_others(place, read):
@@ -195,8 +205,8 @@ def test_a_read_that_cannot_number_all_says_that_there_is_more(monkeypatch, plac
 @pytest.mark.parametrize(
     ("selection", "index"),
     [
-        (Statement(numbering._UNNUMBERED, [1000]), "outbox_event_unnumbered"),
-        (feed._selection(25_000, [], 100), "outbox_sequence_is_given_once"),
+        (Statement(numbering._TAKE, [1000]), "outbox_recordedevent_pkey"),
+        (feed._selection(25_000, [], 100), "outbox_event_pkey"),
         (feed._selection(25_000, ["order.paid", "order.cancelled"], 100), "outbox_event_by_type"),
     ],
 )
@@ -204,18 +214,18 @@ def test_a_long_feed_is_read_by_its_indexes(place, selection, index):
     place(2)
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO outbox_event (type, resource, resource_id, members, sequence, body)"
-            " SELECT CASE WHEN n %% 1000 = 0 THEN 'order.paid' ELSE 'order.placed' END, 'order', n, '{}', n, '{}'"
-            " FROM generate_series(1, 50000) AS n",
+            "INSERT INTO outbox_event (type, resource, resource_id, sequence, body, public_id, recorded_at)"
+            " SELECT CASE WHEN n %% 1000 = 0 THEN 'order.paid' ELSE 'order.placed' END, 'order', n, n, '{}',"
+            " gen_random_uuid(), now() FROM generate_series(1, 50000) AS n",
             [],
         )
         cursor.execute(
-            "INSERT INTO outbox_event (type, resource, resource_id, members, snapshot)"
+            "INSERT INTO outbox_recordedevent (type, resource, resource_id, members, snapshot)"
             " SELECT 'order.placed', 'order', n, '{}', '{}' FROM generate_series(1, 10000) AS n"
         )
-        cursor.execute("ANALYZE outbox_event")
+        cursor.execute("ANALYZE outbox_event, outbox_recordedevent")
         cursor.execute(f"EXPLAIN {selection.sql}", selection.params)
         plan = "\n".join(line for (line,) in cursor.fetchall())
 
     assert index in plan
-    assert "Seq Scan" not in plan
+    assert "Seq Scan on outbox_event" not in plan

@@ -19,8 +19,7 @@ ATTACKS = {
         "INSERT INTO submissions_keyedrequest (client, key, fingerprint, body, headers, secrets, made_at)"
         " SELECT client, key, 'another', '', '{}', '{}', now() FROM submissions_keyedrequest"
     ),
-    "outbox_sequence_is_given_once": "UPDATE outbox_event SET sequence = 1, body = '{}', snapshot = NULL",
-    "outbox_event_is_rendered_when_numbered": "UPDATE outbox_event SET snapshot = NULL, body = NULL",
+    "outbox_sequence_is_positive": "UPDATE outbox_event SET sequence = -sequence",
     "outbox_numbering_is_one_row": "UPDATE outbox_numbering SET id = 2",
     "outbox_purged_what_was_numbered": "UPDATE outbox_numbering SET purged_through = last_sequence + 1",
     "adjustment_changes_something": "UPDATE catalog_stockadjustment SET delta = 0",
