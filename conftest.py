@@ -15,6 +15,7 @@ from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core import redis_client
 from flashsale.staff.logins.passwords import BoundedPasswordHasher
+from flashsale.tests.support.outbox import NewEvents
 from flashsale.tests.support.processes import WAIT_SECONDS
 from flashsale.tests.support.racing import NO_IDLE_TIMEOUT, PRODUCTION_TIMEOUTS
 from flashsale.tests.support.schedule import fill_schedule
@@ -95,6 +96,12 @@ def hold(product):
 def order(product):
     """An order of 2 units of `product` that waits for its payment."""
     return OrderFactory(product=product, quantity=2)
+
+
+@pytest.fixture
+def new_events(transactional_db):
+    """Returns a function that returns the events since the test began, or since its last call."""
+    return NewEvents()
 
 
 @pytest.fixture

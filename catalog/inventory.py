@@ -13,7 +13,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
-from catalog import overdue, snapshots
+from catalog import overdue, product_events, snapshots
 from catalog.models import Product, Stock, StockAdjustment
 from flashsale.core import acting, clock, events, metrics, rows
 from flashsale.core.limits import MAX_INTEGER
@@ -261,6 +261,7 @@ def adjust(
 def _adjust(
     product_id: int, delta: int, *, reason: str, expected_total: int | None, made_by: User | None, may_reclaim: bool
 ) -> StockAdjustment:
+    product_events.lock(product_id)
     stock = lock(product_id)
     if expected_total is not None and stock.total != expected_total:
         raise StockChanged(f"The total is {stock.total}, not {expected_total}.", total=stock.total)
@@ -271,6 +272,7 @@ def _adjust(
     events.record_on_commit("stock_adjusted", product_id=product_id, delta=delta, total=stock.total)
     adjustment = _adjustment(stock, delta=delta, reason=reason, made_by=made_by)
     adjustment.save()
+    product_events.record_adjustment(adjustment)
     return adjustment
 
 

@@ -180,3 +180,20 @@ class StockAdjustment(models.Model):
     def total_before(self) -> int:
         """The total, in units, that this changed."""
         return self.total_after - self.delta
+
+
+class StockAnnouncement(models.Model):
+    """What the shop's back end was told last of a product that was sold out at some time: whether it still is.
+
+    `catalog.stock_announcements` is the only writer.
+    """
+
+    product = models.OneToOneField(Product, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    is_sold_out = models.BooleanField()
+    back_in_stock_at = models.DateTimeField(null=True, help_text="When it was last announced to be back in stock.")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {'sold out' if self.is_sold_out else 'back in stock'}"

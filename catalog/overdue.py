@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db.models import Expression, F, IntegerField, OuterRef, QuerySet, Subquery, Sum, Value
+from django.db.models import Expression, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 Time = datetime | Expression
@@ -49,6 +49,17 @@ def units_of(product_id: OuterRef | F | int, *, at: Time) -> Expression:
         total = total + Coalesce(Subquery(of_product.annotate(units=Sum("quantity")).values("units")), 0)
     total.output_field = IntegerField()
     return total
+
+
+def has_units(name: str, *, at: Time) -> Q:
+    """Return the condition that the product whose id is the column `name` has overdue units at `at`.
+
+    For many products at once: all overdue rows are read by their deadlines, once.
+    """
+    found = Q(pk__in=[])
+    for rows, _ in _sources:
+        found |= Q(**{f"{name}__in": rows(at).order_by().values("product_id")})
+    return found
 
 
 def count(product_id: int, *, at: datetime) -> int:

@@ -1,4 +1,7 @@
-"""Changes of products by staff and the shop's back end: add, edit, publish, withdraw, pause, resume."""
+"""Changes of products by staff and the shop's back end: add, edit, publish, withdraw, pause, resume.
+
+The only writer of `Product`: with each change goes an event for the shop's back end.
+"""
 
 import hashlib
 import json
@@ -12,13 +15,14 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
-from catalog import inventory, snapshots
+from catalog import inventory, product_events, snapshots
 from catalog.models import Product
 from flashsale.core import clock, money
 from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.submissions.once import retrying_transaction_once
 from flashsale.core.transactions import retrying_transaction
+from flashsale.outbox.kinds import EventType
 
 # The columns that an edit may change. Publishing, pausing and the stock have verbs of their own.
 EDITABLE = (
@@ -63,13 +67,18 @@ def add(*, stock: int, made_by: User | None = None, **columns: Any) -> Product:
 
     Raises `ValidationError` naming each wrong field.
     """
-    return _insert(*_validated(stock=stock, is_published=True, **columns), made_by=made_by)
+    product, units = _validated(stock=stock, is_published=True, **columns)
+    insert(product, units=units, made_by=made_by)
+    product_events.record_published([product])
+    return product
 
 
 @retrying_transaction_once
 def add_unpublished(*, stock: int, made_by: User | None = None, **columns: Any) -> Product:
     """Do what `add` does without publishing the product: customers do not find it until `publish`."""
-    return _insert(*_validated(stock=stock, is_published=False, **columns), made_by=made_by)
+    product, units = _validated(stock=stock, is_published=False, **columns)
+    insert(product, units=units, made_by=made_by)
+    return product
 
 
 def add_all(rows: Iterable[dict[str, Any]], *, made_by: User | None = None) -> list[Product]:
@@ -85,13 +94,14 @@ def add_all(rows: Iterable[dict[str, Any]], *, made_by: User | None = None) -> l
 def _insert_all(validated: list[tuple[Product, int]], *, made_by: User | None) -> list[Product]:
     products = Product.objects.bulk_create([product for product, _ in validated], batch_size=inventory.BATCH_ROWS)
     inventory.open_all(validated, made_by=made_by)
+    product_events.record_published(products)
     return products
 
 
-def _insert(product: Product, units: int, *, made_by: User | None) -> Product:
+def insert(product: Product, *, units: int, made_by: User | None) -> None:
+    """Store a new, validated product with a stock of `units`. Runs inside a transaction."""
     product.save()
     inventory.open_stock(product, units=units, made_by=made_by)
-    return product
 
 
 def _validated(*, stock: int, validate_constraints: bool = True, **columns: Any) -> tuple[Product, int]:
@@ -148,6 +158,7 @@ def save_edited(product: Product, *, columns: Collection[str]) -> None:
     if columns:
         product.save(update_fields=[*columns, "updated_at"])
         snapshots.invalidate(product.pk)
+        product_events.record_changed(product, columns)
 
 
 @retrying_transaction_once
@@ -197,24 +208,25 @@ def _set_published(product: Product, *, to: bool) -> Product:
     if product.is_published == to:
         raise NothingToDo("It is published already." if to else "It is not published.")
     product.is_published = to
-    return _save(product, "is_published")
+    return _save(product, "is_published", EventType.PRODUCT_PUBLISHED if to else EventType.PRODUCT_WITHDRAWN)
 
 
 def _set_paused(product: Product, *, to: bool) -> Product:
     if bool(product.paused_at) == to:
         raise NothingToDo("The sale is paused already." if to else "The sale is not paused.")
     product.paused_at = clock.now() if to else None
-    return _save(product, "paused_at")
+    return _save(product, "paused_at", EventType.PRODUCT_PAUSED if to else EventType.PRODUCT_RESUMED)
 
 
-def _save(product: Product, column: str) -> Product:
+def _save(product: Product, column: str, event_type: EventType) -> Product:
     product.save(update_fields=[column, "updated_at"])
     snapshots.invalidate(product.pk)
+    product_events.record(event_type, product)
     return product
 
 
 def _lock(product_id: int) -> Product:
-    product = Product.objects.select_for_update(no_key=True, of=("self",)).filter(pk=product_id).first()
+    product = product_events.lock(product_id)
     if product is None:
         raise NotFound("There is no such product.")
     return product

@@ -63,6 +63,12 @@ class ProductOut(ResponseSerializer):
         return view.sale_status
 
 
+class ProductInEvent(ProductOut):
+    """A product as events tell of it: without its description, which may be longer than an event."""
+
+    description = None  # type: ignore[assignment]
+
+
 class BackofficeProductOut(ProductOut):
     """A product, published or not, with what only its shop sees."""
 

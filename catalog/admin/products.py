@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from catalog import availability, inventory, products, sale_figures, versions
+from catalog import availability, products, sale_figures, versions
 from catalog.admin import history, wording
 from catalog.admin.adjusting import AdjustingAdmin
 from catalog.admin.filters import StatusFilter
@@ -171,8 +171,7 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin):
         if change:
             products.save_edited(obj, columns=form.changed_data)
         else:
-            obj.save()
-            inventory.open_stock(obj, units=form.cleaned_data["opening_stock"], made_by=staff_of(request))
+            products.insert(obj, units=form.cleaned_data["opening_stock"], made_by=staff_of(request))
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """Say that the product is not published yet, and what publishing it will do, with a button for it."""

@@ -73,6 +73,7 @@ REMEMBERED = {
     "flashsale.core.rows._selection": "SELECTs of models",
     "flashsale.core.rows._update": "UPDATEs of models",
     "flashsale.outbox.recording._insertion_sql": "INSERTs of events",
+    "catalog.stock_announcements._differing_sql": "the query of products to announce",
     "flashsale.core.rest.serializers._shared": "serializer instances, by class",
     "flashsale.core.rest.serializers._members_of": "how the members of responses are rendered, by serializer class",
     "flashsale.web.environ._key_of": "how headers are called in a request's environment",

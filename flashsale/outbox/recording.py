@@ -28,6 +28,15 @@ def record_now(event_type: EventType, resource: str, ids: Collection[object], **
         send([_insertion(event_type, resource, ids, members)])
 
 
+def record_where(
+    event_type: EventType, resource: str, ids: Collection[object], condition: str, **members: Any
+) -> list[str]:
+    """Do what `record_now` does for the rows that meet an SQL condition on the columns of `ours`; return their ids."""
+    every = _insertion(event_type, resource, ids, members)
+    [stored] = send([Statement(f"{every.sql} AND {condition} RETURNING resource_id", every.params)])
+    return [row["resource_id"] for row in stored]
+
+
 def _insertion(event_type: EventType, resource: str, ids: Collection[object], members: dict[str, Any]) -> Statement:
     sql, params = _insertion_sql(resource)
     return Statement(sql, [event_type.value, resource, json.dumps(members), *params, array(ids)])

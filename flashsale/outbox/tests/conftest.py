@@ -8,12 +8,15 @@ from catalog.tests.factories import ProductFactory
 from checkout import orders
 from checkout.tests.factories import HoldFactory
 from flashsale.outbox import feed
+from flashsale.outbox.models import Event
 
 
 @pytest.fixture
 def stocked(transactional_db):
-    """A product with many units; no event was made of it."""
-    return ProductFactory(stock=100_000)
+    """A product with many units, whose publishing is no event any more."""
+    product = ProductFactory(stock=100_000)
+    Event.objects.all().delete()
+    return product
 
 
 @pytest.fixture

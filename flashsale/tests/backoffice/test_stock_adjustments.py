@@ -3,7 +3,7 @@
 import pytest
 
 from catalog import inventory
-from catalog.models import Stock, StockAdjustment
+from catalog.models import Product, Stock, StockAdjustment
 from checkout import audit
 from checkout.tests.factories import HoldFactory, let_hold_pass
 from flashsale.core.submissions.keyed_requests import Request
@@ -101,7 +101,7 @@ def test_an_adjustment_sent_twice_at_once_beside_the_admins_happens_once(
 def test_of_two_that_expect_the_same_total_one_is_refused(erp, admin_client, product, is_locked, monkeypatch):
     """Control: without the lock the program changes a total that it has not seen."""
     if not is_locked:
-        without_row_locks(monkeypatch, Stock)
+        without_row_locks(monkeypatch, Product, Stock)
     replace(monkeypatch, inventory.lock, Meeting(2).after(inventory.lock))
 
     answer, _ = at_once(

@@ -107,7 +107,7 @@ def test_control_without_the_lock_both_succeed(prepare, monkeypatch):
 
 def test_control_without_the_lock_both_add_to_the_total_that_they_read(monkeypatch):
     decide = add_to_the_total_that_was_read()
-    without_row_locks(monkeypatch, Stock)
+    without_row_locks(monkeypatch, Product, Stock)
     replace(monkeypatch, inventory.lock, Meeting(2).after(inventory.lock))
 
     results = at_once(*times(2, decide))
@@ -133,7 +133,7 @@ def test_control_without_the_lock_an_event_is_retried_twice(monkeypatch):
 )
 def test_control_without_the_lock_the_second_gets_an_error_instead_of_the_refusal(prepare, module, monkeypatch):
     decide = prepare()
-    without_row_locks(monkeypatch, Hold, Order, Stock)
+    without_row_locks(monkeypatch, Hold, Order, Product, Stock)
     replace(monkeypatch, module.lock, Meeting(2).after(module.lock))
 
     results = at_once(*times(2, decide))

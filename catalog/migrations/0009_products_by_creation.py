@@ -7,7 +7,7 @@ from flashsale.core.migrations import AddIndexConcurrently
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("catalog", "0007_adjustments_by_tokens")]
+    dependencies = [("catalog", "0008_stock_announcements")]
     operations = [
         AddIndexConcurrently("product", models.Index(name="product_by_creation", fields=["created_at"])),
         AddIndexConcurrently(
