@@ -63,12 +63,6 @@ class ProductOut(ResponseSerializer):
         return view.sale_status
 
 
-class ProductInEvent(ProductOut):
-    """A product as events tell of it: without its description, which may be longer than an event."""
-
-    description = None  # type: ignore[assignment]
-
-
 class BackofficeProductOut(ProductOut):
     """A product, published or not, with what only its shop sees."""
 
@@ -77,6 +71,12 @@ class BackofficeProductOut(ProductOut):
     sold = serializers.IntegerField(source="stock.sold", help_text="Units of paid orders, less those put back.")
     paused_at = MomentField(source="product.paused_at", allow_null=True, help_text="Null: it is not paused.")
     created_at = MomentField(source="product.created_at")
+
+
+class ProductInEvent(BackofficeProductOut):
+    """A product as events tell of it: without its description, which may be longer than an event."""
+
+    description = None  # type: ignore[assignment]
 
 
 class ProductChanges(ClosedRequestSerializer):

@@ -8,14 +8,14 @@ from catalog.tests.factories import ProductFactory
 from checkout import orders
 from checkout.tests.factories import HoldFactory
 from flashsale.outbox import feed
-from flashsale.outbox.models import Event
+from flashsale.outbox.models import RecordedEvent
 
 
 @pytest.fixture
 def stocked(transactional_db):
     """A product with many units, whose publishing is no event any more."""
     product = ProductFactory(stock=100_000)
-    Event.objects.all().delete()
+    RecordedEvent.objects.all().delete()
     return product
 
 

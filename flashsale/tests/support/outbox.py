@@ -31,7 +31,7 @@ class NewEvents:
 
 def bodies() -> list[str]:
     """Return the body of every event that is numbered."""
-    return [body for body in Event.objects.values_list("body", flat=True) if body is not None]
+    return list(Event.objects.values_list("body", flat=True))
 
 
 def types_of(envelopes: list[Envelope]) -> list[str]:
