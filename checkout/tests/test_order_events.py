@@ -45,7 +45,7 @@ PLACED = ("order.placed", None, "pending_payment")
 
 
 def test_an_order_that_is_placed_and_paid(hold, read):
-    order = orders.place(hold_id=hold.pk)
+    order = orders.place(hold_id=hold.pk, metadata={"cart": "C-1042"})
     receive(order_id=order.pk, payment_id="pay_1")
 
     placed, paid = read()
