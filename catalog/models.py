@@ -10,6 +10,16 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
+from catalog.validators import (
+    IMAGE_URL_LENGTH,
+    SKU_LENGTH,
+    STORABLE_IMAGE_URL,
+    STORABLE_SKU,
+    WRONG_IMAGE_URL,
+    WRONG_SKU,
+    validate_image_url,
+    validate_sku,
+)
 from flashsale.core import acting, moments, money
 
 DEFAULT_MAX_PER_HOLD = 10
@@ -33,6 +43,14 @@ class Product(models.Model):
 
     name = models.CharField(max_length=NAME_LENGTH)
     description = models.TextField(blank=True)
+    sku = models.CharField(
+        "SKU", max_length=SKU_LENGTH, null=True, blank=True, validators=[validate_sku],
+        help_text="What the shop itself calls it; no two products have the same.",
+    )  # fmt: skip
+    image_url = models.CharField(
+        "image address", max_length=IMAGE_URL_LENGTH, null=True, blank=True, validators=[validate_image_url],
+        help_text="Where its picture is: https://... A page that is read over https shows no picture from http://.",
+    )  # fmt: skip
     price = models.DecimalField(
         max_digits=14, decimal_places=money.DECIMAL_PLACES, validators=[MinValueValidator(Decimal("0.001"))]
     )
@@ -61,6 +79,23 @@ class Product(models.Model):
                 name="product_currency_is_a_code",
                 condition=Q(currency__regex=r"^[A-Z]{3}$"),
                 violation_error_message="The currency must be an ISO 4217 code, such as USD.",
+            ),
+            models.UniqueConstraint(
+                name="product_sku_is_unique",
+                fields=["sku"],
+                condition=Q(sku__isnull=False),
+                violation_error_code="unique",
+                violation_error_message="Another product has this SKU.",
+            ),
+            models.CheckConstraint(
+                name="product_sku_is_printable",
+                condition=Q(sku__regex=STORABLE_SKU),
+                violation_error_message=WRONG_SKU,
+            ),
+            models.CheckConstraint(
+                name="product_image_url_is_absolute",
+                condition=Q(image_url__iregex=STORABLE_IMAGE_URL),
+                violation_error_message=WRONG_IMAGE_URL,
             ),
             models.CheckConstraint(
                 name="product_max_per_hold_is_positive",
@@ -100,8 +135,12 @@ class Product(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Raise `ValidationError` for an unknown currency, a price too precise for it, a sale that ends too early."""
+        """Raise `ValidationError` for an unknown currency, a price too precise for it, a sale that ends too early.
+
+        An empty SKU or image address becomes None.
+        """
         self.currency = self.currency.upper()
+        self.sku, self.image_url = self.sku or None, self.image_url or None
         errors = {}
         if not money.is_currency(self.currency):
             shown = self.currency if self.currency.isalnum() and len(self.currency) <= money.CURRENCY_LENGTH else "This"

@@ -15,7 +15,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
-from catalog import inventory, product_events, snapshots
+from catalog import inventory, product_events, skus, snapshots
 from catalog.models import Product
 from flashsale.core import clock, money
 from flashsale.core.limits import MAX_INTEGER
@@ -26,7 +26,8 @@ from flashsale.outbox.kinds import EventType
 
 # The columns that an edit may change. Publishing, pausing and the stock have verbs of their own.
 EDITABLE = (
-    "name", "description", "price", "currency", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at",
+    "name", "sku", "description", "image_url", "price", "currency", "max_per_hold", "max_per_customer",
+    "sale_starts_at", "sale_ends_at",
 )  # fmt: skip
 
 
@@ -92,6 +93,7 @@ def add_all(rows: Iterable[dict[str, Any]], *, made_by: User | None = None) -> l
 
 @retrying_transaction_once
 def _insert_all(validated: list[tuple[Product, int]], *, made_by: User | None) -> list[Product]:
+    skus.refuse_used([product.sku for product, _ in validated if product.sku])
     products = Product.objects.bulk_create([product for product, _ in validated], batch_size=inventory.BATCH_ROWS)
     inventory.open_all(validated, made_by=made_by)
     product_events.record_published(products)
@@ -105,7 +107,10 @@ def insert(product: Product, *, units: int, made_by: User | None) -> None:
 
 
 def _validated(*, stock: int, validate_constraints: bool = True, **columns: Any) -> tuple[Product, int]:
+    """Return a new product and its units. Validating constraints locks SKUs, and so runs inside a transaction."""
     product = Product(**columns)
+    if validate_constraints and product.sku:
+        skus.lock()
     product.full_clean(validate_constraints=validate_constraints)
     if not 0 <= stock <= MAX_INTEGER:
         raise ValidationError({"stock": f"Stock must be between 0 and {MAX_INTEGER} units."})
@@ -134,6 +139,8 @@ def edit(product_id: int, *, expected: Collection[str] | None, changes: Mapping[
 
     Raises `NotFound`, `ChangedMeanwhile`, and `ValidationError` naming each wrong column.
     """
+    if changes.get("sku"):
+        skus.lock()
     product = lock_for_edit(product_id)
     if expected is not None and version_of(product) not in expected:
         raise ChangedMeanwhile("The product was changed since you read it. Nothing was saved: read it again.")

@@ -9,6 +9,7 @@ from catalog import sales
 from catalog.availability import ProductView
 from catalog.imports.fields import MAX_DESCRIPTION_LENGTH
 from catalog.models import NAME_LENGTH, NOTE_LENGTH
+from catalog.validators import IMAGE_URL_LENGTH, SKU_LENGTH
 from flashsale.core import money
 from flashsale.core.limits import MAX_INTEGER
 from flashsale.core.rest.fields import (
@@ -49,6 +50,14 @@ class ProductOut(ResponseSerializer):
         allow_null=True,
         help_text="The most units that one `customer_id` may have; null: no limit.",
     )
+    sku = serializers.CharField(
+        source="product.sku",
+        allow_null=True,
+        help_text="What the shop itself calls it, unlike all others.",
+    )
+    image_url = serializers.CharField(
+        source="product.image_url", allow_null=True, help_text="Where its picture is, over https or http; null: none."
+    )
     updated_at = MomentField(source="product.updated_at", help_text="When staff last edited the product.")
 
     @extend_schema_field(MONEY)
@@ -83,7 +92,9 @@ class ProductChanges(ClosedRequestSerializer):
     """Columns of a product that an edit changes; `catalog.products.EDITABLE` has their names."""
 
     name = TrimmedTextField(max_length=NAME_LENGTH, required=False)
+    sku = StrictTextField(max_length=SKU_LENGTH, required=False, allow_null=True)
     description = TrimmedTextField(max_length=MAX_DESCRIPTION_LENGTH, allow_blank=True, required=False)
+    image_url = StrictTextField(max_length=IMAGE_URL_LENGTH, required=False, allow_null=True)
     price = StrictAmountField(required=False)
     currency = StrictTextField(max_length=money.CURRENCY_LENGTH, required=False)
     max_per_hold = StrictIntegerField(min_value=1, required=False)

@@ -7,7 +7,7 @@ from django import forms
 from django.http import QueryDict
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget
 
-from catalog import products, versions
+from catalog import products, skus, versions
 from catalog.admin.history import value_of
 from catalog.admin.wording import LABELS
 from catalog.models import Product
@@ -32,6 +32,8 @@ class ProductForm(ModelForm):
         fields = products.EDITABLE
         labels = LABELS
         help_texts = {
+            "sku": "What the shop itself calls it. Empty: nothing. No two products have the same.",
+            "image_url": "Where its picture is: https://... Empty: none.",
             "price": "For one unit, with the decimals of the currency: 29.99 USD, 12000 JPY, 1.250 KWD.",
             "currency": "ISO 4217 code, such as USD.",
             "max_per_customer": "Empty: no limit. It counts for buyers with a customer id.",
@@ -51,6 +53,9 @@ class ProductForm(ModelForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned: dict[str, Any] | None = super().clean()
+        if "sku" in self.changed_data and self.cleaned_data.get("sku"):
+            # The form looks afterwards whether another product has it.
+            skus.lock()
         shown = identifiers.parse_id(str(self.data.get(VERSION, "")))
         if self.instance.pk is not None and shown is not None:
             products.lock_for_edit(self.instance.pk)

@@ -33,7 +33,7 @@ from flashsale.core.submissions import once
 PRICE_AND_LIMITS = ("price", "currency", "max_per_hold", "max_per_customer")
 WINDOW = ("sale_starts_at", "sale_ends_at")
 FIELDSETS = [
-    ("What is sold", {"fields": ("name", "description")}),
+    ("What is sold", {"fields": ("name", "sku", "description", "image_url")}),
     ("Price and limits", {"fields": PRICE_AND_LIMITS}),
     ("When it is sold", {"fields": WINDOW}),
 ]
@@ -55,17 +55,17 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin):
     list_filter = (StatusFilter, "currency", ("sale_starts_at", TimeRange))
     list_filter_submit = True
     when_empty = "Products appear here when they are added one by one, or imported from a CSV file."
-    search_fields = ("=id", "name")
-    search_help_text = "Product id or name"
+    search_fields = ("=id", "sku", "name")
+    search_help_text = "Product id, SKU or name"
     actions = ("publish", "withdraw", "pause", "resume", "adjust_stock", "export_csv")
     page_actions = ("publish", "pause", "resume", "adjust_stock", "withdraw")
     export = Export(
         {
-            "id": "id", "name": "name", "price": "price", "currency": "currency", "published": "is_published",
-            "total": "stock.total", "reserved": "stock.reserved", "sold": "stock.sold",
+            "id": "id", "name": "name", "SKU": "sku", "price": "price", "currency": "currency",
+            "published": "is_published", "total": "stock.total", "reserved": "stock.reserved", "sold": "stock.sold",
             "sale_starts_at": "sale_starts_at", "sale_ends_at": "sale_ends_at", "paused_at": "paused_at",
             "max_per_hold": "max_per_hold", "max_per_customer": "max_per_customer", "description": "description",
-            "created_at": "created_at", "updated_at": "updated_at",
+            "image_url": "image_url", "created_at": "created_at", "updated_at": "updated_at",
         }
     )  # fmt: skip
 

@@ -37,8 +37,8 @@ class StockAdmin(OfProductAdmin, AdjustingAdmin):
     list_display = ("product_key", "product_link", "available", "in_holds", "sold", "total")
     ordering = ("product_id",)
     when_empty = "The stock of each product appears here when the product is added."
-    search_fields = ("=product__id", "product__name")
-    search_help_text = "Product id or name"
+    search_fields = ("=product__id", "product__sku", "product__name")
+    search_help_text = "Product id, SKU or name"
     fields = ("product_link", "total", "available", "in_holds", "sold")
     readonly_fields = ("product_link", "available", "in_holds")
     actions = ("adjust_stock", "export_csv")
@@ -76,8 +76,8 @@ class StockAdjustmentAdmin(OfProductAdmin):
     list_display_links = ("made_at",)
     list_select_related = ("product", "made_by")
     when_empty = "Each change of a product's total appears here: by how many units, why, by whom and when."
-    search_fields = ("=product__id", "product__name", "reason")
-    search_help_text = "Product id, name or reason"
+    search_fields = ("=product__id", "product__sku", "product__name", "reason")
+    search_help_text = "Product id, SKU, name or reason"
     list_filter = (("product", SearchedFilter), ("made_at", TimeRange))
     list_filter_submit = True
     fields = ("made_at", "product_link", "change", "total_before", "total_after", "reason", "author")

@@ -22,7 +22,9 @@ STATUSES = {
 # What pages call the columns of a product.
 LABELS = {
     "name": "Name",
+    "sku": "SKU",
     "description": "Description",
+    "image_url": "Image address",
     "price": "Price",
     "currency": "Currency",
     "max_per_hold": "Most units in one hold",

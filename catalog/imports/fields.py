@@ -77,7 +77,8 @@ def _model_form_field(name: str) -> forms.Field:
 
 
 class RowForm(forms.Form):
-    """Validates one line: its text becomes columns, or error messages, the model's own among them.
+    """Validates one line: its text becomes columns, or error messages, the model's own among them. Lines are compared
+    with each other, and with stored products, by `files`.
 
     Not a `ModelForm`, which queries the database for each constraint of each line: minutes for a long file.
     """
@@ -86,7 +87,9 @@ class RowForm(forms.Form):
     price = Amount(max_digits=14, decimal_places=money.DECIMAL_PLACES, min_value=money.SMALLEST)
     currency = _model_form_field("currency")
     stock = WholeNumber(min_value=0, max_value=MAX_INTEGER)
+    sku = _model_form_field("sku")
     description = forms.CharField(max_length=MAX_DESCRIPTION_LENGTH, required=False)
+    image_url = _model_form_field("image_url")
     max_per_hold = WholeNumber(min_value=1, max_value=MAX_INTEGER, required=False)
     max_per_customer = WholeNumber(min_value=1, max_value=MAX_INTEGER, required=False)
     sale_starts_at = Moment(required=False)
@@ -133,7 +136,9 @@ def preview_of(columns: dict[str, Any]) -> dict[str, str]:
         "name": columns["name"],
         "price": money.written(columns["price"], currency),
         "stock": str(columns["stock"]),
+        "sku": columns["sku"] or "",
         "description": columns["description"],
+        "image_url": columns["image_url"] or "",
         "max_per_hold": str(columns["max_per_hold"]),
         "max_per_customer": str(columns["max_per_customer"] or "no limit"),
         "sale_starts_at": _text_of(columns["sale_starts_at"], "at once"),

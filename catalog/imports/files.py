@@ -1,12 +1,13 @@
 """Reads a CSV file of products: every line becomes columns, the text of its preview, and its faults."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS
 
+from catalog import skus
 from catalog.imports.fields import RowForm, preview_of
 from catalog.models import Product
 from flashsale.core.staff import spreadsheets
@@ -15,7 +16,7 @@ from flashsale.core.staff.spreadsheets import Line, Sheet, UnreadableFile
 MAX_ROWS = 5_000
 MAX_BYTES = 2 * 1024 * 1024
 REQUIRED = ("name", "price", "currency", "stock")
-OPTIONAL = ("description", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at")
+OPTIONAL = ("sku", "description", "image_url", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at")
 COLUMNS = (*REQUIRED, *OPTIONAL)
 # A price is shown with its currency.
 PREVIEW_COLUMNS = tuple(name for name in COLUMNS if name != "currency")
@@ -48,7 +49,8 @@ class File:
 def read(raw: bytes) -> File:
     """Return every product of a file; writes nothing.
 
-    Times are ISO 8601; without an offset they are in `TIME_ZONE`. Raises `UnreadableFile`.
+    Lines whose SKU an earlier line has, or a stored product, are at fault. Times are ISO 8601; without an offset they
+    are in `TIME_ZONE`. Raises `UnreadableFile`.
     """
     if len(raw) > MAX_BYTES:
         raise UnreadableFile(f"The file is larger than {MAX_BYTES // 1024**2} MiB.")
@@ -57,7 +59,8 @@ def read(raw: bytes) -> File:
     names = _names(header)
     if not 1 <= len(lines) <= MAX_ROWS:
         raise UnreadableFile(f"There must be 1 to {MAX_ROWS:,} products; there are {len(lines):,}.")
-    return File([_row(line, names, sheet) for line in lines], sheet.read_as)
+    rows = [_row(line, names, sheet) for line in lines]
+    return File(list(_with_faults_of_skus(rows)), sheet.read_as)
 
 
 def names_in_use(rows: Iterable[Row]) -> set[str]:
@@ -65,6 +68,19 @@ def names_in_use(rows: Iterable[Row]) -> set[str]:
     return set(
         Product.objects.filter(name__in=[row.columns.get("name", "") for row in rows]).values_list("name", flat=True)
     )
+
+
+def _with_faults_of_skus(rows: list[Row]) -> Iterator[Row]:
+    """Yield the rows; those whose SKU is used already say by whom."""
+    given = [(row, row.preview.get("sku", "")) for row in rows]
+    used, first_with = skus.in_use([sku for _, sku in given if sku and sku.isprintable()]), dict[str, int]()
+    for row, sku in given:
+        fault = ""
+        if sku and first_with.setdefault(sku, row.number) != row.number:
+            fault = f"sku: Line {first_with[sku]} has the same one."
+        elif sku in used:
+            fault = "sku: Another product has this SKU."
+        yield replace(row, faults=[*row.faults, fault]) if fault else row
 
 
 def _names(header: Line) -> list[str]:

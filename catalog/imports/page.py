@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -24,7 +25,10 @@ STEP = "catalog.product.import"
 MAX_NAMES_SHOWN = 20
 # How many of the added products the outcome names.
 MAX_ADDED_SHOWN = 5
+# How many faults the outcome names.
+MAX_FAULTS_SHOWN = 5
 EXPIRED = "This file is not stored any more. Choose it again."
+CHANGED = "Nothing was added: other products were added or changed meanwhile."
 
 
 class FileForm(forms.Form):
@@ -47,6 +51,11 @@ def _describe(added: list[Product]) -> str:
     rest = f" and {more:,} more" if more > 0 else ""
     products_were = "1 product was" if len(added) == 1 else f"{len(added):,} products were"
     return f"{products_were} added and published: {named}{rest}."
+
+
+def _sentence_of(refusal: UnreadableFile | ValidationError) -> str:
+    """Say why nothing was added."""
+    return refusal.detail if isinstance(refusal, UnreadableFile) else f"{CHANGED} {' '.join(refusal.messages)}"
 
 
 class ProductImportMixin(ModelAdminMixin):
@@ -97,18 +106,23 @@ class ProductImportMixin(ModelAdminMixin):
                 return redirect("admin:catalog_product_changelist")
         except once.AlreadyDone as done:
             outcome = done.detail
-        except UnreadableFile as refusal:
-            self.message_user(request, refusal.detail, messages.ERROR)
+        except (UnreadableFile, ValidationError) as refusal:
+            self.message_user(request, _sentence_of(refusal), messages.ERROR)
             return redirect("admin:catalog_product_import_csv")
         self.message_user(request, f"Already done: {outcome}", messages.WARNING)
         return redirect("admin:catalog_product_changelist")
 
     def _add(self, request: HttpRequest, token: UUID) -> str:
-        """Add the products of the stored file; return the outcome. Raises `UnreadableFile`, `AlreadyDone`."""
+        """Add the products of the stored file; return the outcome.
+
+        Raises `UnreadableFile`, `AlreadyDone`, and `ValidationError` where one was added meanwhile that excludes them.
+        """
         content = uploads.find(token, made_by=staff_of(request))
-        file = files.read(content) if content is not None else None
-        if file is None or not file.is_valid:
+        if content is None:
             raise UnreadableFile(EXPIRED)
+        file = files.read(content)
+        if faults := [f"Line {row.number}: {fault}" for row in file.rows for fault in row.faults]:
+            raise UnreadableFile(f"{CHANGED} {' '.join(faults[:MAX_FAULTS_SHOWN])}")
         step = once.Step(token, STEP, _describe)
         with once.performing(step):
             return step.describe(products.add_all([row.columns for row in file.rows], made_by=staff_of(request)))

@@ -12,6 +12,12 @@ MAX_AGE_MS = int(LOOKAHEAD.total_seconds() * 1000)
 # The statuses that depend on the available units alone.
 STOCK_DRIVEN_STATUSES = frozenset({SaleStatus.LIVE, SaleStatus.SOLD_OUT})
 
+# The members of each answer: one that lacks any was stored by a process of an older version, and is not used.
+MEMBERS = frozenset({
+    "id", "name", "description", "price", "currency", "total_stock", "available_stock", "is_sold_out", "sale_status",
+    "sale_starts_at", "sale_ends_at", "max_per_hold", "max_per_customer", "sku", "image_url", "updated_at",
+})  # fmt: skip
+
 Body = TypeVar("Body")
 
 

@@ -144,7 +144,8 @@ def subscribed() -> Iterator[Any]:
 
 
 def _snapshot_of(found: list[Any], *, asked_at: float) -> Snapshot | None:
-    """Return the answer with the counters written through, None where it is incomplete or unreadable.
+    """Return the answer with the counters written through, None where it is incomplete, of an older version, or
+    unreadable.
 
     What is left of its time is counted from the moment of asking, less the millisecond that Redis rounds up.
     """
@@ -156,6 +157,8 @@ def _snapshot_of(found: list[Any], *, asked_at: float) -> Snapshot | None:
     expires_at = asked_at + (ttl_ms - 1) / 1000
     try:
         members: dict[str, Any] = json.loads(answer)
+        if not members.keys() >= answers.MEMBERS:
+            return None
         if tracks_stock == "1":
             members = with_units(members, total=int(total), available=int(free))
         return Snapshot(members, int(version), tracks_stock == "1", expires_at)

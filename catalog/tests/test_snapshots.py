@@ -1,5 +1,6 @@
 """Snapshots of products: equal to PostgreSQL after every commit, and dispensable."""
 
+import json
 import logging
 from datetime import timedelta
 from io import StringIO
@@ -21,6 +22,7 @@ from checkout import holds
 from checkout.models import Hold
 from checkout.tests.factories import HoldFactory
 from flashsale.core import redis_client
+from flashsale.tests.support.contract import members_of
 
 PAST = timezone.now() - timedelta(days=1)
 MAX_AGE_MS = answers.MAX_AGE_MS
@@ -266,3 +268,14 @@ def test_a_refresh_without_redis_fails(request, monkeypatch, dies, published):
         tasks.refresh_availability()
 
     assert out.getvalue() == ""
+
+
+def test_an_answer_that_a_process_of_an_older_version_stored_is_not_used(api, store):
+    product = ProductFactory(sku="A-1")
+    url = f"/api/v1/products/{product.pk}"
+    assert set(api.get(url).json()) == answers.MEMBERS == members_of("Product")
+    key = stored._keys(product.pk)[0]
+    older = {name: value for name, value in json.loads(store.hget(key, "answer")).items() if name != "sku"}
+    store.hset(key, "answer", json.dumps(older))
+
+    assert api.get(url).json()["sku"] == "A-1"

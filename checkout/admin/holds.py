@@ -11,7 +11,7 @@ from checkout import holds
 from checkout.admin import sentences
 from checkout.admin.claims import SHARED_FIELDS, ClaimAdmin
 from checkout.admin.filters import ShownStatus
-from checkout.admin.products import by_product_id, by_product_name
+from checkout.admin.products import by_product, by_product_name
 from checkout.models import Hold, Order
 from flashsale.core.staff.columns import label_column, link_column, moment_column, short_id_column, text_column
 from flashsale.core.staff.csv_export import Export
@@ -34,7 +34,7 @@ class HoldAdmin(ClaimAdmin):
     )  # fmt: skip
     list_filter = (ShownStatus, ("product", SearchedFilter), ("created_at", TimeRange))
     list_select_related = ("product",)
-    search_fields = ("id", "customer_id", "product__name")
+    search_fields = ("id", "customer_id", "product__sku", "product__name")
     search_help_text = "Hold, customer or product"
     when_empty = "A hold appears here when a buyer reserves units of a product."
     actions = ("release", "export_csv")
@@ -57,7 +57,7 @@ class HoldAdmin(ClaimAdmin):
         if named := has_uuid(text):
             yield Hold.objects.filter(named)
         yield Q(customer_id=text)
-        yield from by_product_id(text)
+        yield from by_product(text)
 
     def names(self, text: str) -> Iterable[Q]:
         return by_product_name(text)

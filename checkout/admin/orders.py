@@ -15,7 +15,7 @@ from checkout import order_money, order_story, orders
 from checkout.admin import sentences
 from checkout.admin.claims import SHARED_FIELDS, ClaimAdmin
 from checkout.admin.filters import ShownStatus
-from checkout.admin.products import by_product_id, by_product_name
+from checkout.admin.products import by_product, by_product_name
 from checkout.models import Order
 from flashsale.core.staff.columns import (
     label_column,
@@ -52,7 +52,7 @@ class OrderAdmin(ClaimAdmin):
     )  # fmt: skip
     list_filter: ClassVar[tuple[Any, ...]] = (ShownStatus, ("product", SearchedFilter), ("created_at", TimeRange))
     list_select_related = ("product",)
-    search_fields = ("id", "payment_id", "customer_id", "product__name")
+    search_fields = ("id", "payment_id", "customer_id", "product__sku", "product__name")
     search_help_text = "Order, hold, payment, customer or product"
     when_empty = "An order appears here when a buyer orders what a hold keeps."
     actions: tuple[str, ...] = ("cancel", "export_csv")
@@ -95,7 +95,7 @@ class OrderAdmin(ClaimAdmin):
         yield Order.objects.filter(payment_id=text)
         yield Order.objects.filter(proved_payment_ids=text)
         yield Q(customer_id=text)
-        yield from by_product_id(text)
+        yield from by_product(text)
 
     def names(self, text: str) -> Iterable[Q]:
         return by_product_name(text)

@@ -19,15 +19,40 @@ class AddIndexConcurrently(operations.AddIndexConcurrently):
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         """Build the index unless a valid one exists; an invalid one is dropped first."""
-        name = schema_editor.quote_name(self.index.name)
-        with schema_editor.connection.cursor() as cursor:
-            cursor.execute(FIND, [name])
-            row = cursor.fetchone()
-        if row and row[0]:
-            return
-        if row:
-            schema_editor.execute(f"DROP INDEX CONCURRENTLY {name}")
-        super().database_forwards(app_label, schema_editor, from_state, to_state)
+        if not _is_built(self.index.name, schema_editor):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+class AddUniqueConcurrently(operations.NotInTransactionMixin, migrations.AddConstraint):
+    """Add a UNIQUE constraint with a condition, which Django keeps as a unique index, as `AddIndexConcurrently` does.
+
+    Fails where stored rows violate it; the next run, after they were corrected, builds it again.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Build the unique index unless a valid one exists; an invalid one is dropped first."""
+        self._ensure_not_in_transaction(schema_editor)
+        if not _is_built(self.constraint.name, schema_editor):
+            model = to_state.apps.get_model(app_label, self.model_name)
+            sql = str(self.constraint.create_sql(model, schema_editor))
+            schema_editor.execute(sql.replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1))
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        """Drop the unique index."""
+        self._ensure_not_in_transaction(schema_editor)
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(self.constraint.name)}")
+
+
+def _is_built(index: str, schema_editor: Any) -> bool:
+    """Say whether a valid index of this name exists; an invalid one is dropped."""
+    name = schema_editor.quote_name(index)
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute(FIND, [name])
+        row = cursor.fetchone()
+    is_valid = bool(row and row[0])
+    if row and not is_valid:
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY {name}")
+    return is_valid
 
 
 class ScheduleTask(migrations.RunPython):

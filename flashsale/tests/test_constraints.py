@@ -10,6 +10,7 @@ from django.db.models import ProtectedError
 
 from catalog import inventory
 from catalog.models import Product, Stock
+from catalog.tests.factories import ProductFactory
 from checkout import holds
 from checkout.models import Hold, Order, RefusalCount
 from checkout.tests.factories import OrderFactory
@@ -36,6 +37,7 @@ UNIQUE_COLUMNS = {
 def books(order, admin_user):
     """Rows in every table: a paid order with hold, event, payment, dispute, refunds; another order; refusals."""
     OrderFactory(product=order.product)
+    ProductFactory()
     Submission.objects.create(token=uuid4(), step="catalog.product.add", outcome="Added.")
     KeyedRequest.objects.create(client="abcdefgh", key="k" * 16, fingerprint="f", made_at=order.created_at)
     receive(order_id=order.pk, payment_id="pay_1")

@@ -13,8 +13,9 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.models.fields import NOT_PROVIDED
 from django.db.models.signals import post_migrate
 
+from catalog.models import Product
 from catalog.tests.factories import ProductFactory
-from flashsale.core.migrations import AddIndexConcurrently
+from flashsale.core.migrations import AddIndexConcurrently, AddUniqueConcurrently
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
 from flashsale.tests.support.racing import blocked
 from flashsale.tests.support.web import database_url
@@ -52,7 +53,9 @@ def faults(migration) -> list[str]:
 def _fault(operation) -> str:
     if isinstance(operation, TAKES_AWAY):
         return "takes away what the running version uses: stop using it one release earlier"
-    if isinstance(operation, (AddIndexConcurrently, RemoveIndexConcurrently, AddConstraintNotValid)):
+    if isinstance(
+        operation, (AddIndexConcurrently, AddUniqueConcurrently, RemoveIndexConcurrently, AddConstraintNotValid)
+    ):
         return ""
     if isinstance(operation, postgres.AddIndexConcurrently):
         return "cannot be run again after it was cut short: flashsale.core.migrations.AddIndexConcurrently"
@@ -107,27 +110,39 @@ def test_a_harmless_migration_is_allowed(operation):
     assert not _fault(operation)
 
 
+BY_NAME = AddIndexConcurrently("product", models.Index(fields=["name"], name="by_name"))
+ONE_NAME = AddUniqueConcurrently(
+    "product",
+    models.UniqueConstraint(fields=["name"], condition=models.Q(is_published=True), name="by_name"),
+)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("left_behind", ["nothing", "an unfinished index", "the index"])
-def test_an_interrupted_index_build_is_repeated_by_the_next_run(left_behind):
+@pytest.mark.parametrize("operation", [BY_NAME, ONE_NAME], ids=lambda operation: type(operation).__name__)
+def test_an_interrupted_index_build_is_repeated_by_the_next_run(operation, left_behind):
     before = MigrationLoader(connection).project_state()
-    operation, after = AddIndexConcurrently("product", models.Index(fields=["name"], name="by_name")), before.clone()
+    after, is_unique = before.clone(), operation is ONE_NAME
     operation.state_forwards("catalog", after)
     with connection.cursor() as cursor:
         if left_behind == "an unfinished index":
             ProductFactory.create_batch(2, name="Widget")
             with pytest.raises(IntegrityError):
                 cursor.execute("CREATE UNIQUE INDEX CONCURRENTLY by_name ON catalog_product (name)")
+            Product.objects.filter(pk=Product.objects.first().pk).update(name="Gadget")
         elif left_behind == "the index":
-            cursor.execute("CREATE INDEX by_name ON catalog_product (name)")
+            cursor.execute(f"CREATE {'UNIQUE' * is_unique} INDEX by_name ON catalog_product (name)")
 
         with connection.schema_editor(atomic=False) as editor:
             operation.database_forwards("catalog", editor, before, after)
 
         cursor.execute("SELECT indisvalid, indisunique FROM pg_index WHERE indexrelid = 'by_name'::regclass")
         found = cursor.fetchall()
-        cursor.execute("DROP INDEX by_name")
-    assert found == [(True, False)]
+        with connection.schema_editor(atomic=False) as editor:
+            operation.database_backwards("catalog", editor, after, before)
+        cursor.execute("SELECT to_regclass('by_name')")
+        assert cursor.fetchall() == [(None,)]
+    assert found == [(True, is_unique)]
 
 
 def lost_indexes(migration, loader) -> list[str]:

@@ -21,6 +21,8 @@ class Command(BaseCommand):
         parser.add_argument("--currency", required=True, help="ISO 4217 code, such as USD.")
         parser.add_argument("--stock", required=True, type=int, help="Units for sale.")
         parser.add_argument("--description", default="")
+        parser.add_argument("--sku", default="", help="What the shop itself calls it; unlike all others.")
+        parser.add_argument("--image-url", default="", help="Where its picture is: https://...")
         parser.add_argument("--max-per-hold", type=int, default=DEFAULT_MAX_PER_HOLD)
         parser.add_argument("--max-per-customer", type=int, default=None)
         parser.add_argument("--starts-at", default=None, help="ISO 8601; without an offset in TIME_ZONE.")
@@ -31,6 +33,8 @@ class Command(BaseCommand):
             product = products.add(
                 name=arguments.storable(options["name"], "--name"),
                 description=arguments.storable(options["description"], "--description"),
+                sku=arguments.storable(options["sku"], "--sku"),
+                image_url=arguments.storable(options["image_url"], "--image-url"),
                 price=arguments.amount(options["price"], "--price"),
                 currency=options["currency"],
                 stock=options["stock"],

@@ -4,6 +4,7 @@ from django.conf import settings
 
 from catalog.imports.fields import MAX_DESCRIPTION_LENGTH
 from catalog.models import NAME_LENGTH, NOTE_LENGTH
+from catalog.validators import IMAGE_URL_LENGTH, SKU_LENGTH
 from checkout.models import (
     CUSTOMER_ID_LENGTH,
     MAX_METADATA_MEMBERS,
@@ -82,7 +83,17 @@ UNITS = {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER}
 # What an edit of a product may change.
 EDITABLE = {
     "name": TEXT | {"maxLength": NAME_LENGTH},
+    "sku": TEXT
+    | {
+        "type": ["string", "null"], "maxLength": SKU_LENGTH,
+        "description": "What the shop itself calls it, unlike all others: printable, without a blank at either end.",
+    },
     "description": {"type": "string", "maxLength": MAX_DESCRIPTION_LENGTH, "pattern": "^[^\\u0000]*$"},
+    "image_url": {
+        "type": ["string", "null"], "format": "uri", "maxLength": IMAGE_URL_LENGTH,
+        "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://",
+        "description": "Where its picture is, over https or http, without a user's name; null: none.",
+    },
     "price": AMOUNT | {"description": "Of one unit, with at most the currency's decimals; more than 0."},
     "currency": {"type": "string", "pattern": "^[A-Za-z]{3}$", "description": "ISO 4217 code."},
     "max_per_hold": UNITS | {"description": "The most units that one hold may have."},
@@ -90,7 +101,7 @@ EDITABLE = {
     | {"type": ["integer", "null"], "description": "The most units that one `customer_id` may have; null: no limit."},
     "sale_starts_at": MOMENT | {"description": "Null: as soon as it is published."},
     "sale_ends_at": MOMENT | {"description": "After the start; null: never."},
-}
+}  # fmt: skip
 NEW_PRODUCT = {
     "type": "object",
     "properties": EDITABLE | {"stock": UNITS | {"minimum": 0, "description": "Units on sale."}},

@@ -20,7 +20,8 @@ ORDERED_AT, DUE_AT = "2026-11-20T12:00:30.000000Z", "2026-11-20T12:15:30.000000Z
 PRODUCT = {
     "id": 1, "name": "Flash Sale Widget", "description": "The one everybody wants.", "price": "29.99",
     "currency": "USD", "total_stock": 100, "available_stock": 87, "is_sold_out": False, "sale_status": "live",
-    "max_per_hold": 10, "updated_at": "2026-11-20T11:00:00.000000Z",
+    "max_per_hold": 10, "sku": "WIDGET-1", "image_url": "https://images.example.com/widget.jpg",
+    "updated_at": "2026-11-20T11:00:00.000000Z",
 }  # fmt: skip
 NEW_PRODUCT = {"name": "Flash Sale Widget", "price": "29.99", "currency": "USD", "stock": 100, "max_per_customer": 2}
 CHANGED_PRODUCT = {"price": "24.99", "sale_ends_at": "2026-11-20T14:00:00Z"}

@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
 from django.utils import timezone
 
 from catalog import products
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         if users.filter(is_superuser=True).exists():
             return
         for product in _demo_products():
-            if not Product.objects.filter(name=product["name"]).exists():
+            if not Product.objects.filter(Q(name=product["name"]) | Q(sku=product["sku"])).exists():
                 _add(**product)
         password = secrets.token_urlsafe(PASSWORD_BYTES)
         users.create_superuser(STAFF_NAME, password=password)
@@ -42,6 +43,7 @@ def _demo_products() -> list[dict]:
     return [
         {
             "name": "Flash Sale Widget",
+            "sku": "WIDGET-1",
             "description": "The one everybody wants: 100 units, once.",
             "price": Decimal("29.99"),
             "currency": "USD",
@@ -49,6 +51,7 @@ def _demo_products() -> list[dict]:
         },
         {
             "name": "Midnight Sneaker",
+            "sku": "SNEAKER-MIDNIGHT",
             "description": "Drops in a week, for two hours.",
             "price": Decimal("129.00"),
             "currency": "EUR",
@@ -58,6 +61,7 @@ def _demo_products() -> list[dict]:
         },
         {
             "name": "First Edition Print",
+            "sku": "PRINT-1ST",
             "description": "Three were made, three were sold.",
             "price": Decimal(12000),
             "currency": "JPY",
@@ -66,6 +70,7 @@ def _demo_products() -> list[dict]:
         },
         {
             "name": "Signed Record",
+            "sku": "RECORD-SIGNED",
             "description": "Two for each customer.",
             "price": Decimal("39.50"),
             "currency": "EUR",

@@ -1,7 +1,7 @@
 """The look-ups of the search. Each is bounded, and reads the big tables by an index only.
 
 Orders and holds are found by their id or its beginning, their customer and their payment; payments and events by their
-whole ids. Products and accounts are few, and are found by a part of their names, too.
+whole ids. Products and accounts are few, and are found by a part of their names, too, products by a part of their SKU.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,8 @@ def _events(term: Term) -> list[WebhookEvent]:
 
 def _products(term: Term) -> list[Product]:
     by_id = Product.objects.filter(pk=term.number) if term.number else Product.objects.none()
-    return _first(by_id, Product.objects.filter(name__icontains=term.text).order_by("name", "pk"))
+    by_part = Product.objects.filter(Q(name__icontains=term.text) | Q(sku__icontains=term.text))
+    return _first(by_id, Product.objects.filter(sku=term.text), by_part.order_by("name", "pk"))
 
 
 def _accounts(term: Term) -> list[User]:

@@ -46,6 +46,22 @@ def test_a_product_is_added_unpublished_and_once(erp, api):
     assert (StockAdjustment.objects.get().author, TokenAction.objects.get().text) == ("API token ERP", "Added.")
 
 
+def test_a_sku_and_a_picture_are_given_and_taken_away_and_no_sku_is_given_twice(erp):
+    given = {"sku": "W-1", "image_url": "https://images.example.com/w.png"}
+    added = erp.post("/products", NEW | given).json()
+    product, other = Product.objects.get(), ProductFactory()
+
+    twice = [erp.post("/products", NEW | given), edit(erp, other, {"sku": "W-1"})]
+    emptied = edit(erp, product, dict.fromkeys(given)).json()
+
+    assert {name: added[name] for name in given} == given
+    for answer in twice:
+        faults = problem_of(answer, 400, "invalid")["errors"]
+        assert [(fault["pointer"], fault["detail"]) for fault in faults] == [("#/sku", "Another product has this SKU.")]
+    assert {name: emptied[name] for name in given} == dict.fromkeys(given)
+    assert edit(erp, other, {"sku": "W-1"}).json()["sku"] == "W-1"
+
+
 @pytest.mark.parametrize(
     ("wrong", "pointer"),
     [
@@ -63,6 +79,11 @@ def test_a_product_is_added_unpublished_and_once(erp, api):
         ({"stock": -1}, "#/stock"),
         ({"max_per_hold": 0}, "#/max_per_hold"),
         ({"max_per_hold": None}, "#/max_per_hold"),
+        ({"sku": ""}, "#/sku"),
+        ({"sku": " a"}, "#/sku"),
+        ({"sku": 7}, "#/sku"),
+        ({"image_url": ""}, "#/image_url"),
+        ({"image_url": "picture.png"}, "#/image_url"),
         ({"sale_starts_at": "2030-01-01T12:00:00"}, "#/sale_starts_at"),
         ({"sale_starts_at": "9999-12-31T23:59:59Z"}, "#/sale_starts_at"),
         ({"sale_starts_at": "2030-01-01T12:00Z", "sale_ends_at": "2030-01-01T12:00Z"}, "#/sale_ends_at"),

@@ -22,6 +22,8 @@ WRONG = [
     ({"currency": "12$"}, "currency"),
     ({"max_per_hold": "0"}, "max_per_hold"),
     ({"max_per_customer": "0"}, "max_per_customer"),
+    ({"sku": "a\tb"}, "sku"),
+    ({"image_url": "javascript:alert(1)"}, "image_url"),
 ]
 # Forms that make rows; every other table is written by the domain's verbs only.
 FILLED_IN = [model for model, admin in site._registry.items() if not isinstance(admin, ViewOnlyAdmin)]

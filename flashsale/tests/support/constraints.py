@@ -3,6 +3,9 @@
 ATTACKS = {
     "product_price_is_positive": "UPDATE catalog_product SET price = 0",
     "product_currency_is_a_code": "UPDATE catalog_product SET currency = 'us'",
+    "product_sku_is_unique": "UPDATE catalog_product SET sku = 'the same'",
+    "product_sku_is_printable": "UPDATE catalog_product SET sku = 'ends with a blank '",
+    "product_image_url_is_absolute": "UPDATE catalog_product SET image_url = 'javascript:alert(1)'",
     "product_max_per_hold_is_positive": "UPDATE catalog_product SET max_per_hold = 0",
     "product_max_per_customer_is_positive": "UPDATE catalog_product SET max_per_customer = 0",
     "product_sale_starts_before_it_ends": "UPDATE catalog_product SET sale_starts_at = now(), sale_ends_at = now()",

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from catalog.tests.factories import ProductFactory
-from checkout.models import Order
+from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.staff.search import lookups
 from flashsale.tests.support.admin import admin_url
@@ -127,3 +127,19 @@ def test_a_search_asks_the_database_a_bounded_number_of_times(admin_client, orde
 
     with django_assert_max_num_queries(25):
         admin_client.get("/admin/search/", {"s": "customer-77"})
+
+
+def test_a_product_is_found_by_its_sku_the_exact_one_first(admin_client, db):
+    part, exact = ProductFactory(sku="WID-10"), ProductFactory(sku="WID-1")
+
+    assert list(found(admin_client, "WID-1")) == [page_of(exact), page_of(part)]
+    assert page_of(part) in found(admin_client, "d-10")
+
+
+def test_the_lists_of_orders_and_holds_are_searched_by_sku(admin_client, order):
+    other = OrderFactory(product=ProductFactory(sku="WID-1"))
+
+    for model, one in ((Order, other), (Hold, other.hold)):
+        for text in ("WID-1", "id-1"):
+            rows = admin_client.get(admin_url(model, "changelist"), {"q": text}).context["cl"].result_list
+            assert [row.pk for row in rows] == [one.pk], (model, text)
