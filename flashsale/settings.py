@@ -214,6 +214,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ROUTES = {
     "checkout.tasks.expire_*": {"queue": "expiry"},
     "payments.tasks.start_and_close_*": {"queue": "payments"},
+    "flashsale.outbox.tasks.send_*": {"queue": "webhooks"},
 }
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_SOFT_TIME_LIMIT = 90

@@ -17,7 +17,7 @@ from catalog import inventory, products, sales
 from checkout import holds, orders
 from flashsale.core import refusals
 from flashsale.core.rest import conditional, scopes
-from flashsale.outbox import feed
+from flashsale.outbox import endpoints, feed
 from payments import attempts, inbox
 
 
@@ -218,6 +218,12 @@ SPECIFIC = (
         attempts.PaymentProviderUnavailable, HTTPStatus.SERVICE_UNAVAILABLE,
         "So many buyers wait for the payment provider that this one could not pay in time; nothing was stored.",
         "Repeat the request after `Retry-After`.",
+    ),
+    _of(
+        endpoints.TooManyEndpoints, HTTPStatus.CONFLICT,
+        "There are as many endpoints for webhooks as there can be; `limit` says how many.",
+        "Delete one that is not needed any more, or let one endpoint take the events of several.",
+        members=_member("limit", serializers.IntegerField, "how many endpoints there can be.", 20),
     ),
     _of(
         feed.CursorExpired, HTTPStatus.GONE,

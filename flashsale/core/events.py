@@ -83,6 +83,11 @@ EVENTS: dict[str, _Kind] = {
         "reason",
         level=logging.WARNING,
     ),
+    "delivery_succeeded": _kind("deliveries_succeeded", "Events and tests that an endpoint took"),
+    "delivery_failed": _kind("deliveries_failed", "Tries that an endpoint did not take", level=logging.WARNING),
+    "endpoint_disabled": _kind(
+        "endpoints_disabled", "Endpoints that get nothing any more", "reason", level=logging.WARNING
+    ),
     "stock_adjusted": _kind("stock_adjusted", "Changes of a product's total by staff"),
     "stock_drift": _kind("stock_drift", "Products found with wrong counters", level=logging.ERROR),
     "login_succeeded": _kind("logins_succeeded", "Log-ins of staff"),

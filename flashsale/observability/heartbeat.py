@@ -15,7 +15,7 @@ from flashsale.core import redis_client
 
 # The expiry and reconciliation tasks run every few seconds.
 SILENT_AFTER_SECONDS = 30
-QUEUES = ("expiry", "payments", "celery")
+QUEUES = ("expiry", "payments", "webhooks", "celery")
 
 _breaker = redis_client.CircuitBreaker(fallback="the workers' heartbeats are not recorded")
 

@@ -37,6 +37,7 @@ REMEMBERED = {
     "payments.attempts.inquiries._breaker": "circuit breaker",
     "flashsale.api.rate_limits._breaker": "circuit breaker",
     "flashsale.observability.heartbeat._breaker": "circuit breaker",
+    "flashsale.outbox.deliveries.leadership._breaker": "circuit breaker",
     "flashsale.staff.logins.limits._breaker": "circuit breaker",
     # Connections of threads to a provider's API.
     "payments.providers.stripe.api._connections": "the connection of each thread to Stripe's API",

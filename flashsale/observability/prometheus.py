@@ -57,6 +57,30 @@ _QUERIES = {
     ("flashsale_payment_attempts_unanswered", "Payments asked for or closed 3 times without an answer", ()): """
         SELECT count(*) FROM payments_paymentattempt WHERE status IN ('creating', 'closing') AND tries >= 3
     """,
+    ("flashsale_endpoints", "Endpoints of the back end, without those disabled on request", ("status",)): """
+        SELECT known.status, count(endpoint.id)
+        FROM (VALUES ('enabled'), ('failing'), ('disabled')) AS known (status) LEFT JOIN outbox_endpoint AS endpoint
+            ON endpoint.status = known.status AND deleted_at IS NULL AND disabled_reason <> 'requested'
+        GROUP BY known.status
+    """,
+    ("flashsale_deliveries_pending", "Events that endpoints did not take yet", ()): """
+        SELECT count(*) FROM outbox_delivery WHERE status = 'pending' AND event_id IS NOT NULL
+    """,
+    ("flashsale_delivery_pending_seconds", "How long the oldest event has waited for an endpoint to take it", ()): """
+        SELECT greatest(0, extract(epoch FROM clock_timestamp() - min(oldest.created_at)))
+        FROM outbox_endpoint AS endpoint CROSS JOIN LATERAL (
+            SELECT created_at FROM outbox_delivery
+            WHERE endpoint_id = endpoint.id AND status = 'pending' ORDER BY created_at LIMIT 1
+        ) AS oldest WHERE deleted_at IS NULL
+    """,
+    ("flashsale_delivery_lag_seconds", "How long an event has been due for an endpoint that works", ()): """
+        SELECT greatest(0, extract(epoch FROM clock_timestamp() - min(due.next_try_at)))
+        FROM outbox_endpoint AS endpoint CROSS JOIN LATERAL (
+            SELECT next_try_at FROM outbox_delivery
+            WHERE endpoint_id = endpoint.id AND status = 'pending' AND event_id IS NOT NULL
+            ORDER BY next_try_at LIMIT 1
+        ) AS due WHERE endpoint.status = 'enabled' AND deleted_at IS NULL
+    """,
     (
         "flashsale_webhook_silence_seconds",
         "Between the first and the last payment of the last day that only asking told of since the last webhook",

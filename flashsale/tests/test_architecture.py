@@ -33,7 +33,11 @@ WRITERS = {
     "refund_target": ("payments/payment_records.py",),
     "refunded_by_other_means": ("payments/payment_records.py",),
     "next_ask_at": tuple(f"payments/attempt_records/{name}.py" for name in ("answers", "leases", "writing")),
-    "next_try_at": ("payments/refunds/attempts.py", "payments/refunds/recording.py"),
+    "next_try_at": (
+        "payments/refunds/attempts.py",
+        "payments/refunds/recording.py",
+        "flashsale/outbox/deliveries/again.py",
+    ),
 }
 WRITING_CALLS = {"update", "create", "bulk_create", "Stock", "Hold", "Order", "WebhookEvent"}
 STATUS_WRITERS = {
@@ -41,6 +45,7 @@ STATUS_WRITERS = {
     "payments/inbox/processing.py", "payments/payment_records.py", "payments/disputes.py",
     "payments/refunds/attempts.py", "payments/refunds/recording.py", "payments/attempt_records/answers.py",
     "payments/attempt_records/writing.py",
+    "flashsale/outbox/endpoints/statuses.py", "flashsale/outbox/deliveries/again.py",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from checkout.tests.factories import OrderFactory
 from flashsale.core import rows
 from flashsale.core.statements import Statement
 from flashsale.core.submissions.models import KeyedRequest, Submission
-from flashsale.outbox import numbering
+from flashsale.outbox import endpoints, numbering
 from flashsale.tests.support.constraints import ATTACKS
 from payments import refunds
 from payments.models import Dispute, EventCursor, Payment, PaymentAttempt, Refund, WebhookEvent
@@ -36,6 +36,7 @@ UNIQUE_COLUMNS = {
 @pytest.fixture
 def books(order, admin_user):
     """Rows in every table: a paid order with hold, event, payment, dispute, refunds; another order; refusals."""
+    endpoints.create(url="https://shop.example.com/hooks")
     OrderFactory(product=order.product)
     ProductFactory()
     Submission.objects.create(token=uuid4(), step="catalog.product.add", outcome="Added.")

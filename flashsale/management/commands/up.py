@@ -162,6 +162,7 @@ def _programs(port: int) -> list[Program]:
                 "worker": ["worker", "-Q", "celery", "-c", "2", "-n", "default@%h"],
                 "worker-expiry": ["worker", "-Q", "expiry", "-c", "1", "-n", "expiry@%h"],
                 "worker-payments": ["worker", "-Q", "payments", "-c", "2", "-n", "payments@%h"],
+                "worker-webhooks": ["worker", "-Q", "webhooks", "-c", "2", "-n", "webhooks@%h"],
                 "beat": ["beat"],
             }.items()
         ),

@@ -15,9 +15,9 @@ from http import HTTPStatus
 
 import certifi
 
-from flashsale.outbox.deliveries import addresses
-from flashsale.outbox.deliveries.addresses import Target
 from flashsale.outbox.deliveries.bounded_sockets import BoundedSocket, Deadline
+from flashsale.outbox.endpoints import addresses
+from flashsale.outbox.endpoints.addresses import Target
 
 # Of an answer so much is read at most, its headers included, and so much kept.
 MAX_ANSWER_BYTES = 64 * 1024
@@ -95,7 +95,7 @@ def _exchange(
         with contextlib.closing(secure):
             connection = http.client.HTTPConnection(target.host, target.port)
             connection.auto_open = 0
-            connection.sock = BoundedSocket(secure, deadline, max_bytes=MAX_ANSWER_BYTES)  # type: ignore[assignment]
+            connection.sock = BoundedSocket(secure, deadline, max_bytes=MAX_ANSWER_BYTES)
             all_headers = {"Host": target.authority, "Connection": "close", **headers}
             connection.request("POST", target.path, body=body, headers=all_headers)
             return _read(connection.getresponse())

@@ -5,8 +5,9 @@ import ssl
 
 import pytest
 
-from flashsale.outbox.deliveries import addresses, transport
+from flashsale.outbox.deliveries import transport
 from flashsale.outbox.deliveries.transport import Answer, Limits, post
+from flashsale.outbox.endpoints import addresses
 from flashsale.outbox.tests.support.receivers import (
     answers,
     certificate,

@@ -25,7 +25,7 @@ from flashsale.tests.support.processes import PROJECT, free_port, wait_until
 from payments.attempts import due
 
 ONE_SHOT = {"migrate"}
-OURS = {"web", "pay", "worker", "worker-expiry", "worker-payments", "beat", "migrate"}
+OURS = {"web", "pay", "worker", "worker-expiry", "worker-payments", "worker-webhooks", "beat", "migrate"}
 SECRET_SETTINGS = {
     "SECRET_KEY", "DATABASE_PASSWORD", "STANDARD_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_KEY",
     "METRICS_TOKEN",
@@ -155,7 +155,7 @@ def test_all_connections_together_are_below_max_connections():
 
     needed = {name: connections_of(name) for name in sorted(OURS)}
 
-    of_workers = {"worker": 3, "worker-expiry": 2, "worker-payments": 19}
+    of_workers = {"worker": 3, "worker-expiry": 2, "worker-payments": 19, "worker-webhooks": 3}
     assert needed == {"beat": 1, "migrate": 1, "pay": 24, "web": 48} | of_workers
     assert sum(needed.values()) + RESERVED_CONNECTIONS <= given
 
@@ -168,7 +168,7 @@ def test_the_grace_period_covers_the_longest_request_or_task():
     assert min(seconds(name) for name in SERVICES if name.startswith("worker")) > settings.CELERY_TASK_TIME_LIMIT
 
 
-def test_only_what_asks_stripe_nginx_and_grafana_reach_outside_and_the_databases_are_internal():
+def test_only_what_asks_stripe_sends_webhooks_nginx_and_grafana_reach_outside_and_the_databases_are_internal():
     def networks(name: str) -> set[str]:
         return set(SERVICES[name]["networks"])
 
@@ -176,8 +176,11 @@ def test_only_what_asks_stripe_nginx_and_grafana_reach_outside_and_the_databases
 
     assert open_networks == {"edge", "outside"}
     assert networks("db") == networks("valkey") == {"back"}
-    asking_stripe = {"pay", "worker", "worker-payments"}
-    assert {name for name in SERVICES if networks(name) & open_networks} == {"nginx", "grafana"} | asking_stripe
+    asking_or_sending = {"pay", "worker", "worker-payments", "worker-webhooks"}
+    assert {name for name in SERVICES if networks(name) & open_networks} == {
+        "nginx",
+        "grafana",
+    } | asking_or_sending
     assert not any("back" in networks(name) for name in ("nginx", "grafana"))
     assert {name for name, service in SERVICES.items() if service.get("ports")} == {"nginx", "grafana"}
     assert SERVICES["grafana"]["ports"] == ["127.0.0.1:3000:3000"]
@@ -236,7 +239,7 @@ def test_prometheus_scrapes_every_service_with_metrics():
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert found == {("web",): 8000, ("pay",): 8000} | workers
-    assert set(workers) == {("worker",), ("worker-expiry",), ("worker-payments",)}
+    assert set(workers) == {("worker",), ("worker-expiry",), ("worker-payments",), ("worker-webhooks",)}
     assert {job["authorization"]["credentials_file"] for job in jobs} == {f"{SECRETS}metrics_token"}
     assert SERVICES["prometheus"]["secrets"] == ["metrics_token"]
     assert all((PROJECT / "deploy" / name).exists() for name in config["rule_files"])

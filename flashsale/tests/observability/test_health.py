@@ -56,7 +56,7 @@ def test_without_a_worker_it_is_degraded_and_still_ready(client, db):
     answer = client.get("/readyz")
 
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    assert answer.json()["parts"] == {"database": "ok", "redis": "ok", "workers": "silent: expiry, payments"}
+    assert answer.json()["parts"] == {"database": "ok", "redis": "ok", "workers": "silent: expiry, payments, webhooks"}
 
 
 def test_without_redis_it_is_degraded_and_still_ready(client, db, settings):
@@ -91,7 +91,7 @@ def test_without_a_database_it_is_alive_and_not_ready(client, db, monkeypatch):
 
 
 def test_every_queue_has_a_task_that_sends_heartbeats_often_enough(schedule):
-    routed = {"expiry", "payments", app.conf.task_default_queue}
+    routed = {"expiry", "payments", "webhooks", app.conf.task_default_queue}
 
     assert set(heartbeat.QUEUES) == routed
     for queue in heartbeat.QUEUES:

@@ -15,6 +15,9 @@ from checkout import audit, orders, tasks
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass
 from flashsale.core import clock
 from flashsale.core.events import EVENTS
+from flashsale.outbox import endpoints
+from flashsale.outbox.models import Endpoint
+from flashsale.outbox.tests.support.deliveries import happen, pass_time
 from flashsale.tests.support.processes import PROJECT, free_port, start, stop, wait_until
 from flashsale.tests.support.web import database_url
 from payments.models import EventCursor, PaymentAttempt, WebhookEvent
@@ -97,6 +100,26 @@ def test_gauges_show_payments_that_only_asking_told_of(client, order, settings):
     assert 599 < found[silence] < 602
     receive(order_id=order.pk, payment_id="pay_1")
     assert silence not in numbers(client.get("/metrics").content.decode())
+
+
+def test_gauges_show_endpoints_that_take_no_events_and_what_waits_for_them(client, transactional_db):
+    states = {
+        "enabled": {}, "disabled": {"disabled_reason": "gone"},
+        "failing": {"failing_since": clock.now(), "next_probe_at": clock.now(), "failures": 1},
+    }  # fmt: skip
+    for status, facts in states.items():
+        endpoint = endpoints.create(url="https://shop.example.com/hooks")
+        Endpoint.objects.filter(pk=endpoint.pk).update(status=status, **facts)
+    endpoints.disable(endpoints.create(url="https://shop.example.com/hooks").pk)
+    happen(2)
+    pass_time(100)
+
+    found = numbers(client.get("/metrics").content.decode())
+
+    assert [found[f'flashsale_endpoints{{status="{status}"}}'] for status in states] == [1, 1, 1]
+    assert found["flashsale_deliveries_pending"] == 8
+    assert found["flashsale_delivery_pending_seconds"] > 0
+    assert found["flashsale_delivery_lag_seconds"] > 100
 
 
 def test_gauges_of_a_server_that_is_down_are_missing_and_the_others_present(client, db, settings, monkeypatch):

@@ -286,6 +286,7 @@ PARTS = {
     "checkout.view_order": {"Conversion", "</strong> paid", '"orders"', "Silent workers"},
     "payments.view_payment": {"Refunds due", "Money taken", '"payments"'},
     "payments.view_dispute": {"Disputes open or lost"},
+    "outbox.view_endpoint": {"Endpoints that take no events"},
     "payments.view_webhookevent": {"Events to review", "Dead events"},
 }
 EVERY_PART = set().union(*PARTS.values()) | {"On sale", "Next sale", "Widget", "% of the holds"}

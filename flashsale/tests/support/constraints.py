@@ -25,6 +25,20 @@ ATTACKS = {
     "outbox_sequence_is_positive": "UPDATE outbox_event SET sequence = -sequence",
     "outbox_numbering_is_one_row": "UPDATE outbox_numbering SET id = 2",
     "outbox_purged_what_was_numbered": "UPDATE outbox_numbering SET purged_through = last_sequence + 1",
+    "endpoint_status_is_known": "UPDATE outbox_endpoint SET status = 'paused'",
+    "endpoint_is_failing_since_a_failure": "UPDATE outbox_endpoint SET status = 'failing'",
+    "endpoint_is_disabled_for_a_reason": "UPDATE outbox_endpoint SET status = 'disabled'",
+    "endpoint_has_a_secret_until_it_is_deleted": "UPDATE outbox_endpoint SET secret = ''",
+    "endpoint_previous_secret_ends": "UPDATE outbox_endpoint SET previous_secret = secret",
+    "delivery_is_one_for_each_event": (
+        "INSERT INTO outbox_delivery (endpoint_id, event_id, status, tries, next_try_at, last_answer, last_error,"
+        " attempts, created_at) SELECT endpoint_id, event_id, status, tries, next_try_at, '', '', '[]', now()"
+        " FROM outbox_delivery"
+    ),
+    "delivery_status_is_known": "UPDATE outbox_delivery SET status = 'sent', next_try_at = NULL",
+    "delivery_is_tried_while_pending": "UPDATE outbox_delivery SET next_try_at = NULL",
+    "delivery_delivered_with_a_time": "UPDATE outbox_delivery SET delivered_at = now()",
+    "delivery_is_of_an_event_or_a_test": "UPDATE outbox_delivery SET event_id = NULL",
     "adjustment_changes_something": "UPDATE catalog_stockadjustment SET delta = 0",
     "adjustment_has_a_reason": "UPDATE catalog_stockadjustment SET reason = ''",
     "hold_is_made_once": "UPDATE checkout_hold SET idempotency_key = 'the same key', client = ''",

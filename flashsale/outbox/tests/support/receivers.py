@@ -74,8 +74,8 @@ def pours(connection: socket.socket, receiver: Receiver) -> None:
 
 
 def is_silent(connection: socket.socket, receiver: Receiver) -> None:
-    """Answer nothing for as long as the connection is open."""
-    connection.recv(1)
+    """Answer nothing, and close the connection when the receiver stops."""
+    receiver.is_stopped.wait(WAIT_SECONDS)
 
 
 ANSWERS_OK = answers(OK)
