@@ -3,15 +3,24 @@
 import asyncio
 import json
 import statistics
+import sys
 import time
 import uuid
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from benchmarks.http_client import Client
 from benchmarks.wrk import Load
 from flashsale.core import webhook_signatures
 
 BUSY = 503
+# A client that buys at even intervals begins again after so long.
+MAX_FLOW_SECONDS = 3
+
+
+# Buys one unit and counts the answers by status; returns how long it took to pay in milliseconds, None without a hold.
+Buy = Callable[[Client, Counter], Awaitable[float | None]]
 
 
 @dataclass(frozen=True)
@@ -25,31 +34,6 @@ class Paths:
 
 SHOP = Paths("/api/v1/holds", "/api/v1/orders", "/api/v1/payments/webhook")
 ORDINARY = Paths("/bench/holds", "/bench/orders", "/bench/webhook")
-
-
-class Client:
-    """One HTTP/1.1 connection, with only as much of the protocol as is needed here."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        # The headers of the last answer; names and values in lower case.
-        self.headers: dict[str, str] = {}
-
-    async def open(self) -> None:
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
-
-    async def post(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict]:
-        lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
-        lines += [f"Content-Length: {len(body)}", *(f"{name}: {value}" for name, value in headers.items())]
-        self._writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
-        self.headers = dict(line.split(": ", 1) for line in head.splitlines()[1:] if ": " in line)
-        answer = await self._reader.readexactly(int(self.headers["content-length"]))
-        return int(head.split(" ", 2)[1]), json.loads(answer)
-
-    async def close(self) -> None:
-        self._writer.close()
-        await self._writer.wait_closed()
 
 
 async def _buy(client: Client, paths: Paths, product_id: int, key: bytes, statuses: Counter[int | str]) -> float | None:
@@ -79,23 +63,50 @@ async def pay(client: Client, paths: Paths, hold: dict, key: bytes, statuses: Co
     statuses[status if receipt.get("order_status") == "paid" else -status] += 1
 
 
-async def _client(port: int, until: float, latencies: list[float], paying: list[float], *args) -> None:
-    client = Client(port)
-    await client.open()
-    while time.perf_counter() < until:
-        started = time.perf_counter()
-        paying_ms = await _buy(client, *args)
-        if paying_ms is not None:
-            latencies.append(1000 * (time.perf_counter() - started))
-            paying.append(paying_ms)
-    await client.close()
-
-
-async def _run(port: int, *args, clients: int, seconds: float, only_paying: bool) -> Load:
+async def run_clients(port: int, buy: Buy, *, clients: int, seconds: float, only_paying: bool = False) -> Load:
+    """Let `clients` call `buy` again and again for `seconds`, each on a connection of its own: see `run`."""
     latencies, paying, statuses, started = [], [], Counter(), time.perf_counter()
-    until = started + seconds
-    await asyncio.gather(*(_client(port, until, latencies, paying, *args, statuses) for _ in range(clients)))
-    cuts = statistics.quantiles(paying if only_paying else latencies, n=100)
+
+    async def one_client() -> None:
+        client = Client(port)
+        await client.open()
+        while (now := time.perf_counter()) < started + seconds:
+            paying_ms = await buy(client, statuses)
+            if paying_ms is not None:
+                latencies.append(1000 * (time.perf_counter() - now))
+                paying.append(paying_ms)
+        await client.close()
+
+    await asyncio.gather(*(one_client() for _ in range(clients)))
+    return _load(paying if only_paying else latencies, statuses, started)
+
+
+async def run_evenly(port: int, buy: Buy, *, per_second: int, seconds: float) -> Load:
+    """Call `buy` so often a second for `seconds`, at even intervals; latencies are of whole flows.
+
+    Ends the program when so many flows last so long that the rate cannot be kept.
+    """
+    latencies, statuses, started = [], Counter(), time.perf_counter()
+    clients = per_second * MAX_FLOW_SECONDS
+
+    async def one_client(number: int) -> None:
+        client, starts_at = Client(port), started + number / per_second
+        await client.open()
+        while starts_at < started + seconds:
+            await asyncio.sleep(starts_at - time.perf_counter())
+            if time.perf_counter() > starts_at + MAX_FLOW_SECONDS:
+                sys.exit(f"A flow took more than {MAX_FLOW_SECONDS} s.")
+            await buy(client, statuses)
+            latencies.append(1000 * (time.perf_counter() - starts_at))
+            starts_at += MAX_FLOW_SECONDS
+        await client.close()
+
+    await asyncio.gather(*map(one_client, range(clients)))
+    return _load(latencies, statuses, started)
+
+
+def _load(latencies: list[float], statuses: Counter, started: float) -> Load:
+    cuts = statistics.quantiles(latencies, n=100)
     return Load(len(latencies) / (time.perf_counter() - started), cuts[49], cuts[98], dict(statuses), lost=0)
 
 
@@ -106,4 +117,8 @@ def run(
 
     Latencies are of whole flows, or with `only_paying` of the order and the payment.
     """
-    return asyncio.run(_run(port, paths, product_id, key, clients=clients, seconds=seconds, only_paying=only_paying))
+
+    def buy(client: Client, statuses: Counter) -> Awaitable[float | None]:
+        return _buy(client, paths, product_id, key, statuses)
+
+    return asyncio.run(run_clients(port, buy, clients=clients, seconds=seconds, only_paying=only_paying))

@@ -8,10 +8,13 @@ from dataclasses import replace
 from benchmarks import baseline, edge, events, flows, growth, loads, stored_rows
 from benchmarks.baseline import Baseline
 from benchmarks.loads import AMPLE_STOCK, SCENARIOS
+from benchmarks.own_payments import OwnPayments
 from benchmarks.results import Row, Side
 from benchmarks.shop import ShopUnderTest
 
-NAMES = ("holds", "refusals", "keyed", "products", "flows", "events", "nginx", "clients", "hot", "old", "expiry")
+NAMES = (
+    "holds", "refusals", "keyed", "products", "flows", "payments", "events", "nginx", "clients", "hot", "old", "expiry",
+)  # fmt: skip
 
 
 class Promises:
@@ -28,8 +31,8 @@ class Promises:
         """Prepare the rows of a name of `NAMES`, which are measured together."""
         builders: dict[str, Callable[[], list[Row]]] = {
             "holds": self._holds, "refusals": self._refusals, "keyed": self._keyed, "products": self._products,
-            "flows": self._flows, "events": self._events, "nginx": self._nginx, "clients": self._clients,
-            "hot": self._hot, "old": self._old, "expiry": self._expiry,
+            "flows": self._flows, "payments": self._payments, "events": self._events, "nginx": self._nginx,
+            "clients": self._clients, "hot": self._hot, "old": self._old, "expiry": self._expiry,
         }  # fmt: skip
         return builders[name]()
 
@@ -87,6 +90,9 @@ class Promises:
             SCENARIOS["flows"].expected,
         )
         return [row, Row(3, row.ours, ordinary)]
+
+    def _payments(self) -> list[Row]:
+        return OwnPayments(self._shop, self._stack, seconds=self._seconds).rows()
 
     def _events(self) -> list[Row]:
         quiet = events.without_events(self._shop, self._stack)

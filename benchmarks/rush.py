@@ -13,6 +13,7 @@ import time
 from collections import Counter
 
 from benchmarks import flows
+from benchmarks.http_client import Client
 from benchmarks.shop import ShopUnderTest, open_shop, serving
 
 IN_TIME_SECONDS = 10
@@ -22,7 +23,7 @@ BUSY = 503
 async def _client(
     shop: ShopUnderTest, product_id: int, start: asyncio.Event, outcomes: Counter[str | int], waits: list[float]
 ) -> None:
-    client = flows.Client(shop.port)
+    client = Client(shop.port)
     await client.open()
     await start.wait()
     started = time.perf_counter()

@@ -1,11 +1,17 @@
 """How `make bench` reads its command line, chooses another revision, sums its rounds up, and counts processor time."""
 
+import os
+import subprocess
+import sys
+from decimal import Decimal
+
 import pytest
 
-from benchmarks import checkouts, costs, results, sale
+from benchmarks import checkouts, costs, processor_time, provider, results, sale
 from benchmarks.in_process import Spent
 from benchmarks.loads import SCENARIOS
 from benchmarks.wrk import Load
+from payments.providers import PROVIDERS
 
 
 def load(per_second: float, *, p50_ms: float = 10.0, statuses: dict[int, int] | None = None, lost: int = 0) -> Load:
@@ -103,10 +109,30 @@ def test_the_worker_threads_do_not_count_for_the_own_share_of_a_request():
     assert cost.is_kept
 
 
+def test_the_provider_tells_of_a_payment_as_stripe_does(settings):
+    settings.STRIPE_WEBHOOK_SECRETS = [provider.WEBHOOK_SECRET]
+    order = {"order_id": "01234567-89ab-4def-8123-456789abcdef", "total_amount": "29.99", "currency": "USD"}
+
+    body, headers = provider.webhook_of(provider.paid_intent("pi_1", order))
+
+    PROVIDERS["stripe"].verify(body, headers)
+    message = PROVIDERS["stripe"].translate(body, headers)
+    assert (str(message.order_id), message.payment_id) == (order["order_id"], "pi_1")
+    assert (message.kind, message.amount, message.currency) == ("success", Decimal("29.99"), "USD")
+
+
+def test_processor_time_is_that_of_a_process_and_its_children():
+    before = processor_time.used_seconds([os.getpid()])
+
+    subprocess.run([sys.executable, "-c", "import decimal, asyncio"], check=True)
+
+    assert processor_time.used_seconds([os.getpid()]) > before
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["speed"], "no row is called speed; there are holds, refusals, keyed, products, flows, events, "),
+        (["speed"], "no row is called speed; there are holds, refusals, keyed, products, flows, payments, events, "),
         (["old", "--against", "HEAD"], "no row is called old; there are holds, refusals, keyed, "),
         (["--rounds", "0"], "must be at least 1"),
         (["--seconds", "0.1"], "must be at least 1"),
