@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 import catalog.urls
 import checkout.urls
+import flashsale.outbox.urls
 import payments.urls
 from flashsale.api.index import ApiIndexView, ApiNotFoundView
 from flashsale.api.openapi.document import BackofficeDocsView, BackofficeSchemaView, DocsView, SchemaView
@@ -20,6 +21,7 @@ api = [
     *catalog.urls.urlpatterns,
     *checkout.urls.urlpatterns,
     *payments.urls.urlpatterns,
+    *flashsale.outbox.urls.urlpatterns,
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
     re_path(r"^docs/?$", DocsView.as_view(), name="docs"),
     re_path(r"^backoffice/schema/?$", BackofficeSchemaView.as_view(), name="backoffice-schema"),

@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from flashsale.api.authentication import HasDescriptionAccess
 
 # Their extensions are found once imported.
-from flashsale.api.openapi import backoffice, backoffice_products, operations  # noqa: F401
+from flashsale.api.openapi import backoffice, backoffice_products, events, operations  # noqa: F401
 from flashsale.api.openapi.generator import DocumentGenerator
 from flashsale.api.openapi.settings import BACKOFFICE_DESCRIPTION, BACKOFFICE_TITLE
 from flashsale.core import greenlets

@@ -22,7 +22,7 @@ WIRING = {
     "flashsale.outbox.numbering._followers", "flashsale.outbox.numbering._observers",
     "flashsale.outbox.resources._registered", "flashsale.urls.api", "flashsale.core.greenlets._of_thread",
     "catalog.urls.urlpatterns", "checkout.urls.urlpatterns", "payments.urls.urlpatterns", "flashsale.urls.urlpatterns",
-    "flashsale.demo_shop.urls.urlpatterns",
+    "flashsale.demo_shop.urls.urlpatterns", "flashsale.outbox.urls.urlpatterns",
 }  # fmt: skip
 # The signals of a command's main program; no request and no task uses them.
 OF_COMMANDS = {"flashsale.core.commands.interrupts.interrupts"}
