@@ -14,6 +14,7 @@ from rest_framework.request import Request
 
 from catalog import availability, inventory, products
 from catalog.availability import ProductView
+from catalog.bulkheads import stock_locks
 from catalog.models import Product, Stock, StockAdjustment
 from catalog.products import Change, Outcome
 from catalog.serializers import (
@@ -24,6 +25,7 @@ from catalog.serializers import (
     ProductChanges,
     StockAdjustmentOut,
 )
+from catalog.validators import SKU_LENGTH
 from flashsale.core.backoffice import newest_first, parameters
 from flashsale.core.backoffice.views import BackofficeViewSet
 from flashsale.core.identifiers import parse_id
@@ -34,9 +36,10 @@ from flashsale.core.rest.views import json_response
 from flashsale.core.submissions.keyed_requests import Answer
 
 LIST = newest_first.PARAMETERS | {
+    "sku": parameters.text("What the shop itself calls it, exactly.", max_length=SKU_LENGTH),
     "is_published": parameters.boolean("Whether customers can see it."),
 }
-# What each change is called in the history of what tokens did.
+# What each change is called beside its note; the change itself is among the versions of the product.
 DONE = {
     Change.PUBLISH: "Published.", Change.WITHDRAW: "Withdrawn.", Change.PAUSE: "Paused.", Change.RESUME: "Resumed.",
 }  # fmt: skip
@@ -107,8 +110,8 @@ class ProductViewSet(BackofficeViewSet):
             return products.ensure(change, product_id)
 
         def history(outcome: Outcome) -> tuple[Product, str] | None:
-            note = f" Note: {body['note']}" if "note" in body else ""
-            return (outcome.product, f"{DONE[change]}{note}") if outcome.is_changed else None
+            is_told = outcome.is_changed and "note" in body
+            return (outcome.product, f"{DONE[change]} Note: {body['note']}") if is_told else None
 
         return self.change(
             request, verb, body=body, answer=lambda outcome: _answer(outcome.product.pk), history=history
@@ -133,7 +136,8 @@ class StockAdjustmentViewSet(BackofficeViewSet):
 
         def verb() -> StockAdjustment:
             try:
-                return inventory.adjust(product_id=product_id, **body)
+                with stock_locks.entered():
+                    return inventory.adjust(product_id=product_id, **body)
             except Stock.DoesNotExist as error:
                 raise NotFound from error
 

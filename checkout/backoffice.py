@@ -10,8 +10,9 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from catalog.bulkheads import stock_locks
 from checkout import orders, statistics
-from checkout.bulkheads import statistics_queries, stock_locks
+from checkout.bulkheads import statistics_queries
 from checkout.models import CUSTOMER_ID_LENGTH, PAYMENT_ID_LENGTH, Order
 from checkout.serializers import OrderOut, StatisticsOut
 from flashsale.core import clock

@@ -12,9 +12,9 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from catalog.bulkheads import stock_locks
 from catalog.inventory import InsufficientStock
 from checkout import holds, idempotency, orders, refusal_counts, sold_out
-from checkout.bulkheads import stock_locks
 from checkout.holds import HoldView
 from checkout.idempotency import IdempotencyKey
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder

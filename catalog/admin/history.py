@@ -10,7 +10,8 @@ from catalog import versions
 from catalog.admin.wording import LABELS
 from catalog.models import Product, StockAdjustment
 from catalog.versions import Change, FieldChange
-from flashsale.core import moments, money
+from flashsale.core import acting, moments, money
+from flashsale.core.submissions import token_actions
 
 OUTSIDE = "outside the admin"
 
@@ -25,10 +26,12 @@ class Entry:
 
 
 def of_product(product: Product) -> list[Entry]:
-    """Return the newest changes of a product's fields and stock together, newest first."""
+    """Return the newest changes of a product's fields and stock, and what tokens noted, together, newest first."""
     changes = [Entry(change.at, change.by or OUTSIDE, sentence_of(change)) for change in versions.changes_of(product)]
     adjustments = product.stock_adjustments.select_related("made_by")[: versions.MAX_SHOWN]
+    noted = token_actions.newest_about(product, limit=versions.MAX_SHOWN)
     entries = changes + [_adjusted(adjustment) for adjustment in adjustments]
+    entries += [Entry(one.made_at, acting.in_words(one.token_name), one.text) for one in noted]
     return sorted(entries, key=lambda entry: entry.at, reverse=True)[: versions.MAX_SHOWN]
 
 

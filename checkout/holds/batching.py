@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from django.db import OperationalError
 
-from checkout.bulkheads import stock_locks
+from catalog.bulkheads import stock_locks
 from checkout.holds import placing
 from checkout.holds.placing import NotGranted, StockLocked
 from checkout.holds.reading import HoldView

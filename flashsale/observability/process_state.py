@@ -13,7 +13,7 @@ IN_FLIGHT = {
     "checkout.holds.batching.hold_batcher": "requests for holds of one product",
     "checkout.holds.batching.shared_batcher": "requests for holds of many products",
     "checkout.orders.batching.order_batcher": "requests for orders",
-    "checkout.bulkheads.stock_locks": "threads that may wait for locked stock",
+    "catalog.bulkheads.stock_locks": "threads that may wait for locked stock",
     "checkout.bulkheads.statistics_queries": "requests that count the rows of a sale",
     "checkout.idempotency.key_lookup_batcher": "look-ups of Idempotency-Keys",
     "flashsale.api.failure_limits.penalized_requests": "requests of penalized addresses",

@@ -11,3 +11,9 @@ def record(row: Model, text: str) -> None:
     TokenAction.objects.create(
         model=row._meta.label_lower, row_id=str(row.pk), token_name=acting.token_name(), text=text, made_at=clock.now()
     )
+
+
+def newest_about(row: Model, *, limit: int) -> list[TokenAction]:
+    """Return the newest of what tokens did to a row, at most `limit`."""
+    about = TokenAction.objects.filter(model=row._meta.label_lower, row_id=str(row.pk))
+    return list(about.order_by("-pk")[:limit])

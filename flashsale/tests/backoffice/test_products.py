@@ -1,8 +1,9 @@
 """Products over the back office API: added unpublished, listed, edited by version, published and paused."""
 
 import pytest
+from django.db import connection
 
-from catalog import products
+from catalog import availability, products
 from catalog.models import Product, StockAdjustment
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory
@@ -111,16 +112,30 @@ def test_a_product_needs_its_members(erp, body):
 
 
 def test_the_list_shows_all_products_newest_first_and_filters(erp, product):
-    added = erp.post("/products", NEW).json()
+    added = erp.post("/products", NEW | {"sku": "W-1"}).json()
 
     everything = erp.get("/products", {"limit": 1}).json()
     rest = erp.get(everything["next"]).json()
     published = erp.get("/products", {"is_published": "true"}).json()
     others = erp.get("/products", {"is_published": "false"}).json()
+    named = erp.get("/products", {"sku": "W-1"}).json()
 
-    assert everything["results"] == others["results"] == [added]
+    assert everything["results"] == others["results"] == named["results"] == [added]
+    assert erp.get("/products", {"sku": "w-1"}).json()["results"] == []
     assert [one["id"] for one in rest["results"]] == [one["id"] for one in published["results"]] == [product.pk]
     problem_of(erp.get("/products", {"is_published": "1"}), 400, "invalid")
+
+
+@pytest.mark.parametrize("filters", [{}, {"is_published": True}])
+def test_the_list_is_read_by_an_index(product, filters):
+    page = availability.annotate(Product.objects.filter(**filters)).order_by("-created_at", "-pk")[:51]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+
+    plan = page.explain()
+
+    assert "by_creation" in plan
+    assert "Scan Backward" in plan
 
 
 def test_an_answer_shows_what_only_staff_see(erp, product):
@@ -250,9 +265,10 @@ def test_what_does_not_exist_is_not_found(erp, unknown):
 
 def test_the_history_names_the_token(erp, admin_client, product):
     edit(erp, product, {"name": "Better widget"})
-    erp.post(f"{path_of(product)}/pause")
+    erp.post(f"{path_of(product)}/pause", {"note": "Too many bots"})
 
     page = admin_client.get(admin_url(Product, "change", product.pk)).text
 
     assert f"API token ERP: Name {product.name} → Better widget" in page
     assert "API token ERP: paused at" in page
+    assert "API token ERP: Paused. Note: Too many bots" in page
