@@ -25,7 +25,7 @@ from flashsale.tests.support.processes import PROJECT, free_port, wait_until
 from payments.attempts import due
 
 ONE_SHOT = {"migrate"}
-OURS = {"web", "pay", "worker", "worker-expiry", "worker-payments", "worker-webhooks", "beat", "migrate"}
+OURS = {"web", "pay", "office", "worker", "worker-expiry", "worker-payments", "worker-webhooks", "beat", "migrate"}
 SECRET_SETTINGS = {
     "SECRET_KEY", "DATABASE_PASSWORD", "STANDARD_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_KEY",
     "METRICS_TOKEN",
@@ -156,7 +156,7 @@ def test_all_connections_together_are_below_max_connections():
     needed = {name: connections_of(name) for name in sorted(OURS)}
 
     of_workers = {"worker": 3, "worker-expiry": 2, "worker-payments": 19, "worker-webhooks": 3}
-    assert needed == {"beat": 1, "migrate": 1, "pay": 24, "web": 48} | of_workers
+    assert needed == {"beat": 1, "migrate": 1, "office": 6, "pay": 24, "web": 48} | of_workers
     assert sum(needed.values()) + RESERVED_CONNECTIONS <= given
 
 
@@ -164,7 +164,7 @@ def test_the_grace_period_covers_the_longest_request_or_task():
     def seconds(name: str) -> int:
         return int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
 
-    assert min(seconds("web"), seconds("pay")) > server.STOP_SECONDS
+    assert min(seconds(name) for name in ("web", "pay", "office")) > server.STOP_SECONDS
     assert min(seconds(name) for name in SERVICES if name.startswith("worker")) > settings.CELERY_TASK_TIME_LIMIT
 
 
@@ -238,7 +238,7 @@ def test_prometheus_scrapes_every_service_with_metrics():
     }
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert found == {("web",): 8000, ("pay",): 8000} | workers
+    assert found == {("web",): 8000, ("pay",): 8000, ("office",): 8000} | workers
     assert set(workers) == {("worker",), ("worker-expiry",), ("worker-payments",), ("worker-webhooks",)}
     assert {job["authorization"]["credentials_file"] for job in jobs} == {f"{SECRETS}metrics_token"}
     assert SERVICES["prometheus"]["secrets"] == ["metrics_token"]

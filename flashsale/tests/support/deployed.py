@@ -173,8 +173,11 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, *, web: int, pay: int, changes: dict[str, str]) -> Iterator[Proxy]:
-    """Run nginx with deploy/nginx.conf in front of these ports, without root, with these changes to the text."""
+def nginx(folder: Path, *, web: int, pay: int, office: int | None = None, changes: dict[str, str]) -> Iterator[Proxy]:
+    """Run nginx with deploy/nginx.conf in front of these ports, without root, with these changes to the text.
+
+    Without a port of its own, the back office is at that of `web`.
+    """
     port = free_port()
     changes = changes | {
         "/dev/stdout": "/tmp/access.log",
@@ -182,6 +185,7 @@ def nginx(folder: Path, *, web: int, pay: int, changes: dict[str, str]) -> Itera
         "listen 8080 default_server": f"listen 127.0.0.1:{port} default_server",
         "server web:8000 resolve;": f"server 127.0.0.1:{web};",
         "server pay:8000 resolve;": f"server 127.0.0.1:{pay};",
+        "server office:8000 resolve;": f"server 127.0.0.1:{web if office is None else office};",
         "/tmp/": f"{folder}/nginx/",
     }
     text = (PROJECT / "deploy" / "nginx.conf").read_text()
