@@ -10,11 +10,14 @@ class PaymentsConfig(AppConfig):
         from checkout import order_money as money
         from checkout import order_story as story
         from checkout import orders
-        from payments import attempt_records, checks, inbox, order_money, order_story, sale_figures
+        from flashsale.outbox import resources
+        from payments import attempt_records, checks, event_data, inbox, order_money, order_story, sale_figures
 
         orders.register_creation_hook(inbox.early_events_query)
         orders.register_payment(attempt_records.shown_payment)
         orders.register_leaving_hook(attempt_records.leave)
+        resources.register(event_data.PAYMENTS)
+        resources.register(event_data.EVENTS)
         story.register(order_story.story_of)
         money.register(order_money.read)
         figures.register(sale_figures.of_payments, permission="checkout.view_order")

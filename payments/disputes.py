@@ -1,5 +1,6 @@
-"""Disputes about payments, as the provider reports them. The only writer of `Dispute`."""
+"""Disputes about payments, as the provider reports them. The only writer of `Dispute`: with its changes go events."""
 
+from payments import payment_events
 from payments.models import Dispute, Payment, WebhookEvent
 
 
@@ -13,6 +14,7 @@ def record(event: WebhookEvent, payment: Payment, *, dispute_id: str) -> Dispute
     Events arrive in any order: the one that happened last counts; of two in one second, the one that ends the dispute.
     """
     dispute = payment.disputes.filter(dispute_id=dispute_id).first()
+    before = _told_of(dispute)
     if dispute is None:
         dispute = Dispute(payment=payment, dispute_id=dispute_id, created_at=event.happened_at)
     elif not _is_newer(event, dispute):
@@ -21,7 +23,16 @@ def record(event: WebhookEvent, payment: Payment, *, dispute_id: str) -> Dispute
     dispute.status, dispute.as_of = event.dispute_status, event.happened_at
     dispute.created_at = min(dispute.created_at, event.happened_at)
     dispute.save()
+    if _told_of(dispute) != before:
+        previous_status = str(before["status"]) if before else None
+        payment_events.record_disputed(payment, dispute, previous_status=previous_status)
     return dispute
+
+
+def _told_of(dispute: Dispute | None) -> dict[str, object]:
+    """Return what events tell of a dispute; nothing of one that is not known yet."""
+    names = ("status", "amount", "currency", "reason")
+    return {name: getattr(dispute, name) for name in names} if dispute is not None else {}
 
 
 def _is_newer(event: WebhookEvent, dispute: Dispute) -> bool:

@@ -1,6 +1,7 @@
 """The only writer of payments: recorded when a provider took money, changed when it was refunded.
 
-A payment is changed under its order's row lock, where it has an order, and its own.
+A payment is changed under its order's row lock, where it has an order, and its own. With each change of what has to be
+given back, or was, goes an event for the shop's back end (`payment_events`).
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,8 @@ from flashsale.core import clock, events, money, rows
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.statements import Query, Statement, array
 from flashsale.core.transactions import defer_to_commit
-from payments.models import Payment, PaymentQuerySet, WebhookEvent
+from payments import payment_events
+from payments.models import Payment, PaymentQuerySet, Refund, WebhookEvent
 
 REFUND_FAILED = "refund_failed"
 REQUESTED = "requested"
@@ -104,6 +106,7 @@ def record(
         _update_order_refund(payment)
     if status == Payment.Status.REFUND_DUE:
         _record_event("refund_due", payment)
+        payment_events.record_due(payment, amount=payment.amount, previous_status=None)
     return payment
 
 
@@ -148,10 +151,48 @@ def request_refund(payment: Payment, *, amount: Decimal) -> None:
     _record_event("refund_due", payment, amount=amount, reason=REQUESTED)
     payment.save(update_fields=["refund_target", "due_since"])
     _update_order_refund(payment)
+    payment_events.record_requested(payment, amount=amount)
 
 
 def record_refund(payment: Payment, *, amount: Decimal) -> None:
     """Record that `amount` of a locked payment, in units of its currency, was refunded. Raises `RefundTooLarge`."""
+    previous_status = payment.status
+    _give_back(payment, amount=amount)
+    payment_events.record_done(payment, amount=amount, by_other_means=False, previous_status=previous_status)
+
+
+def record_refund_by_other_means(payment: Payment, *, amount: Decimal, staff: Any, note: str) -> None:
+    """Record, as `record_refund` does, what staff gave back without the provider; `note` says how."""
+    previous_status = payment.status
+    payment.refunded_by, payment.refunded_note = staff, note
+    payment.refunded_by_other_means += amount
+    _give_back(payment, amount=amount)
+    payment_events.record_done(payment, amount=amount, by_other_means=True, previous_status=previous_status)
+
+
+def reverse_refund(payment: Payment, refund: Refund, *, amount: Decimal) -> None:
+    """Record that a refund failed after it was sent; `amount` of it, in units of the currency, was recorded.
+
+    What a locked payment was refunded, or was to be, is then due for refund again. An amount that its provider never
+    gave back is not subtracted.
+    """
+    previous_status = payment.status
+    if amount <= payment.amount_refunded_by_provider:
+        payment.refunded_amount -= amount
+    if payment.status != Payment.Status.APPLIED and payment.refunded_amount < payment.amount:
+        payment.status = Payment.Status.REFUND_DUE
+    due_again = payment.amount_due
+    if due_again:
+        payment.reason, payment.due_since = REFUND_FAILED, clock.now()
+        _record_event("refund_due", payment, amount=due_again)
+    payment.save(update_fields=["refunded_amount", "status", "reason", "due_since"])
+    _update_order_refund(payment)
+    payment_events.record_failed(payment, refund, is_retried=False, previous_status=previous_status)
+    if due_again:
+        payment_events.record_due(payment, amount=due_again, previous_status=previous_status)
+
+
+def _give_back(payment: Payment, *, amount: Decimal) -> None:
     if payment.refunded_amount + amount > payment.amount:
         raise RefundTooLarge(payment)
     payment.refunded_amount += amount
@@ -165,30 +206,6 @@ def record_refund(payment: Payment, *, amount: Decimal) -> None:
         payment.reason = ""
     columns = ("refunded_amount", "refunded_by_other_means", "status", "reason", "refunded_by", "refunded_note")
     payment.save(update_fields=columns)
-    _update_order_refund(payment)
-
-
-def record_refund_by_other_means(payment: Payment, *, amount: Decimal, staff: Any, note: str) -> None:
-    """Record, as `record_refund` does, what staff gave back without the provider; `note` says how."""
-    payment.refunded_by, payment.refunded_note = staff, note
-    payment.refunded_by_other_means += amount
-    record_refund(payment, amount=amount)
-
-
-def reverse_refund(payment: Payment, *, amount: Decimal) -> None:
-    """Record that a refund failed after it was sent; `amount` of it, in units of the currency, was recorded.
-
-    What a locked payment was refunded, or was to be, is then due for refund again. An amount that its provider never
-    gave back is not subtracted.
-    """
-    if amount <= payment.amount_refunded_by_provider:
-        payment.refunded_amount -= amount
-    if payment.status != Payment.Status.APPLIED and payment.refunded_amount < payment.amount:
-        payment.status = Payment.Status.REFUND_DUE
-    if payment.amount_due:
-        payment.reason, payment.due_since = REFUND_FAILED, clock.now()
-        _record_event("refund_due", payment, amount=payment.amount_due)
-    payment.save(update_fields=["refunded_amount", "status", "reason", "due_since"])
     _update_order_refund(payment)
 
 

@@ -9,12 +9,13 @@ from django.http.request import validate_host
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from flashsale.core import money
 from flashsale.core.refusals import InvalidRequest
-from flashsale.core.rest.fields import MomentField, StrictTextField
+from flashsale.core.rest.fields import MONEY, MomentField, StrictTextField
 from flashsale.core.rest.serializers import ClosedRequestSerializer, ResponseSerializer
 from payments.attempts import AttemptView
 from payments.inbox import Receipt
-from payments.models import URL_LENGTH, PaymentAttempt, WebhookEvent
+from payments.models import URL_LENGTH, Payment, PaymentAttempt, Refund, RefundRequest, WebhookEvent
 
 REPLAY_MESSAGE = "Already handled"
 MESSAGES: dict[str, str] = {
@@ -119,6 +120,78 @@ class PaymentOut(ResponseSerializer):
 
     def get_pay_until_in_seconds(self, view: AttemptView) -> int:
         return max(0, math.floor((view.attempt.pay_until - view.read_at).total_seconds()))
+
+
+class RefundRequestOut(ResponseSerializer):
+    """A decision to give money back, to put units back on sale, or both."""
+
+    id = serializers.IntegerField()
+    amount = serializers.SerializerMethodField(help_text="In the payment's currency; 0: units only.")
+    restock_units = serializers.IntegerField(source="restocked_units", help_text="Units that went back on sale.")
+    by_other_means = serializers.BooleanField(help_text="The money had been given back; the provider was not asked.")
+    requested_by = serializers.CharField(source="author", help_text="The member of staff, or the API token.")
+    note = serializers.CharField()
+    created_at = MomentField()
+
+    @extend_schema_field(MONEY)
+    def get_amount(self, asked: RefundRequest) -> str:
+        return money.render(asked.amount, asked.payment.currency)
+
+
+class RefundAttemptOut(ResponseSerializer):
+    """A refund at the payment's provider."""
+
+    amount = serializers.SerializerMethodField()
+    status = serializers.CharField(
+        help_text="`sent`: not answered yet; `accepted`; `refused`; `failed`: accepted, but not delivered."
+    )
+    refund_id = serializers.CharField(allow_null=True, help_text="The provider's id.")
+    created_at = MomentField()
+    answered_at = MomentField(allow_null=True)
+
+    @extend_schema_field(MONEY)
+    def get_amount(self, refund: Refund) -> str:
+        return money.render(refund.amount, refund.payment.currency)
+
+
+class RecordedPaymentOut(ResponseSerializer):
+    """Money that a provider reported as taken."""
+
+    id = serializers.IntegerField(help_text="The shop's own id of it.")
+    provider = serializers.CharField()
+    payment_id = serializers.CharField(help_text="The provider's id, or its event's where it named no payment.")
+    order_id = serializers.UUIDField(allow_null=True, help_text="Null: it belongs to no order.")
+    amount = serializers.SerializerMethodField()
+    currency = serializers.CharField(help_text="ISO 4217 code.")
+    status = serializers.CharField(
+        help_text="`applied` to its order; `refund_due`: no units could be given for it; `refunded`: all went back."
+    )
+    reason = serializers.CharField(help_text="Why it is due for refund, in a word; empty where it is not.")
+    refunded_amount = serializers.SerializerMethodField(help_text="What went back so far.")
+    due_amount = serializers.SerializerMethodField(help_text="What has to be given back at present.")
+    created_at = MomentField()
+    refunds = serializers.SerializerMethodField(help_text="What staff and API tokens asked for, the oldest first.")
+    refund_attempts = serializers.SerializerMethodField(help_text="What its provider was asked for, the oldest first.")
+
+    @extend_schema_field(MONEY)
+    def get_amount(self, payment: Payment) -> str:
+        return money.render(payment.amount, payment.currency)
+
+    @extend_schema_field(MONEY)
+    def get_refunded_amount(self, payment: Payment) -> str:
+        return money.render(payment.refunded_amount, payment.currency)
+
+    @extend_schema_field(MONEY)
+    def get_due_amount(self, payment: Payment) -> str:
+        return money.render(payment.amount_due, payment.currency)
+
+    @extend_schema_field(RefundRequestOut(many=True))
+    def get_refunds(self, payment: Payment) -> list[dict[str, Any]]:
+        return [RefundRequestOut.data_of(asked) for asked in payment.refund_requests.all()]
+
+    @extend_schema_field(RefundAttemptOut(many=True))
+    def get_refund_attempts(self, payment: Payment) -> list[dict[str, Any]]:
+        return [RefundAttemptOut.data_of(refund) for refund in payment.refunds.all()]
 
 
 class OrderPaymentOut(ResponseSerializer):

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from flashsale.core import advisory_locks, events, rows
 from flashsale.core.statements import Query, Row, Statement, array, fetch
 from flashsale.core.transactions import defer_to_commit, retrying_transaction
+from payments import payment_events
 from payments.inbox import rules
 from payments.inbox.rules import Verdict
 from payments.models import WebhookEvent
@@ -71,6 +72,7 @@ def store(deliveries: Sequence[Delivery]) -> list[tuple[WebhookEvent, bool]]:
     }
     if new:
         defer_to_commit(rows.insertion(list(new.values())))
+        payment_events.record_reviews(list(new.values()), previous_status=None)
     for event in new.values():
         if event.processed_at is not None:
             with events.bound_to_request(event.request_id):

@@ -17,6 +17,7 @@ from flashsale.core import backoff, clock, events, rows
 from flashsale.core.refusals import NotFound
 from flashsale.core.statements import Query, Statement, array, fetch
 from flashsale.core.transactions import defer_to_commit, flush_deferred, retrying_transaction
+from payments import payment_events
 from payments.inbox import rules
 from payments.inbox.deliveries import LEASE_SECONDS, record_outcome
 from payments.inbox.rules import Verdict
@@ -57,6 +58,7 @@ def process_locked(event: WebhookEvent, *, may_reclaim: bool) -> None:
 
 def write(event: WebhookEvent, verdict: Verdict) -> None:
     """Write the verdict on an event that this transaction has locked."""
+    previous_status = event.status
     event.processed_at = None if verdict.status == Status.PARKED else verdict.at or clock.now()
     event.status, event.reason = verdict.status, verdict.reason
     event.next_attempt_at = None
@@ -66,6 +68,7 @@ def write(event: WebhookEvent, verdict: Verdict) -> None:
         ]
     )  # fmt: skip
     record_outcome(event)
+    payment_events.record_reviews([event], previous_status=previous_status)
 
 
 def lock_with_references(event_id: int) -> WebhookEvent:
@@ -110,7 +113,9 @@ def acquire_lease(event: WebhookEvent) -> bool:
     lease = now + timedelta(seconds=LEASE_SECONDS)
     if due.filter(attempts__lt=MAX_ATTEMPTS).update(attempts=F("attempts") + 1, next_attempt_at=lease):
         return True
-    due.update(status=Status.DEAD, reason="gave_up", next_attempt_at=None, processed_at=now)
+    if due.update(status=Status.DEAD, reason="gave_up", next_attempt_at=None, processed_at=now):
+        event.status, previous_status = Status.DEAD, event.status
+        payment_events.record_reviews([event], previous_status=previous_status)
     return False
 
 
@@ -138,7 +143,7 @@ def record_error(event: WebhookEvent, error: Exception) -> WebhookEvent:
 
 def schedule_retry(event: WebhookEvent, error: Exception) -> None:
     """Write an error on a locked, undecided event: tried again after a backoff, or dead after `MAX_ATTEMPTS`."""
-    now = clock.now()
+    now, previous_status = clock.now(), event.status
     is_last = event.attempts >= MAX_ATTEMPTS
     wait = backoff.full_jitter(event.attempts, base_seconds=BACKOFF_BASE_SECONDS, cap_seconds=BACKOFF_CAP_SECONDS)
     event.status = Status.DEAD if is_last else Status.FAILED
@@ -149,6 +154,7 @@ def schedule_retry(event: WebhookEvent, error: Exception) -> None:
     event.save(update_fields=["status", "reason", "next_attempt_at", "processed_at", "last_error"])
     if is_last:
         record_outcome(event)
+        payment_events.record_reviews([event], previous_status=previous_status)
 
 
 @retrying_transaction

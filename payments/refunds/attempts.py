@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from flashsale.core import advisory_locks, backoff, clock
 from flashsale.core.transactions import retrying_transaction
-from payments import payment_records
+from payments import payment_events, payment_records
 from payments.models import NOTE_LENGTH, Payment, PaymentAttempt, Refund
 from payments.providers import REFUND_CLIENTS
 from payments.providers.base import ListedRefund, RefundAnswer, RefundOutcome
@@ -154,6 +154,8 @@ def store_answer(payment: Payment, sent: Refund, answer: RefundAnswer) -> None:
         refused = (refund.attempt or 1) - (_last_accepted(locked).first() or 0)
         refund.next_try_at = now + _backoff(refused, REFUSED_BASE_SECONDS, REFUSED_CAP_SECONDS)
         refund.save()
+        is_retried = refused < MAX_ATTEMPTS
+        payment_events.record_failed(locked, refund, is_retried=is_retried, previous_status=locked.status)
         return
     refund.status, refund.next_try_at = Status.ACCEPTED, None
     refund.save()

@@ -72,7 +72,7 @@ def record_failure(payment: Payment, *, refund_id: str, amount: Decimal) -> None
     if was_recorded:
         left = Greatest(F("refunded_before") - amount, Decimal(0))
         payment.refunds.filter(status=Refund.Status.SENT, refunded_before__isnull=False).update(refunded_before=left)
-    payment_records.reverse_refund(payment, amount=amount if was_recorded else Decimal(0))
+    payment_records.reverse_refund(payment, refund, amount=amount if was_recorded else Decimal(0))
 
 
 def find_own(payment: Payment, *, refund_id: str, amount: Decimal) -> Refund | None:
