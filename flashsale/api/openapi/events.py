@@ -1,7 +1,7 @@
 """The description of the feed of events."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 
 from checkout.serializers import OrderOut
@@ -31,6 +31,8 @@ class Event(EnvelopeOut):
     )
 
 
+# It is an object, although the action is a list.
+@extend_schema_serializer(many=False)
 class PageOfEvents(ResponseSerializer):
     """Events in the order of their numbers."""
 
