@@ -50,7 +50,7 @@ def filter_body(context, body) -> bool:
 
 
 @contract.parametrize()
-@settings(max_examples=20, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_one_that_the_document_describes(shop, case):
     with undone():
         name_what_exists(case, shop)
