@@ -4,6 +4,7 @@
 reads on until its standard input is closed and nothing is left, then prints the events, one JSON document a line.
 """
 
+import json
 import os
 import sys
 import threading
@@ -11,8 +12,6 @@ import time
 from typing import Any
 
 import httpx
-
-from flashsale.core.rest.views import render_json
 
 TOKEN = "READER_TOKEN"  # noqa: S105  the name of a variable
 EVENTS_PATH = "/api/v1/events"
@@ -59,7 +58,7 @@ def main() -> None:
     headers = {"authorization": f"Bearer {os.environ[TOKEN]}"}
     with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
         for event in read_on(client, after, is_over):
-            print(render_json(event).decode())
+            print(json.dumps(event))
 
 
 if __name__ == "__main__":
