@@ -5,9 +5,13 @@ next place. All others take one only while the line is short: that is enough to 
 and delays a buyer by no more. So that they are never shut out, they get a small share of a long line.
 """
 
+import time
+
 from django.conf import settings
+from django.db import connection
 
 from flashsale.core.statements import Statement, send
+from flashsale.core.transactions import retrying_transaction
 
 # Longer lines are not possible, so that the row of a clock that was set back does not stop everything.
 MAX_WAIT_SECONDS = 60
@@ -15,6 +19,7 @@ MAX_WAIT_SECONDS = 60
 SHORT_LINE = 5
 # In a longer line, one request of this many may be one of the background.
 BACKGROUND_SHARE = 10
+PAUSE_SECONDS = 0.1
 
 # The row is locked before its values are read and compared (INSERT ... ON CONFLICT DO UPDATE).
 # Source: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
@@ -45,6 +50,32 @@ def reserve(name: str, *, max_wait: float, is_urgent: bool) -> float | None:
     if _take(f"{name} (background)", interval=interval * BACKGROUND_SHARE, max_wait=0) is None:
         return None
     return _take(name, interval=interval, max_wait=longest)
+
+
+def wait_for(name: str, *, seconds: float) -> bool:
+    """Wait in a task until a request that no buyer waits for may be sent, for `seconds`; say whether it may.
+
+    Meanwhile the thread has no database connection.
+    """
+    ends_at = time.monotonic() + seconds
+    while (wait := _reserve_in_background(name, max_wait=seconds)) is None:
+        if time.monotonic() > ends_at:
+            return False
+        time.sleep(PAUSE_SECONDS)
+    release_connection()
+    time.sleep(wait)
+    return True
+
+
+def release_connection() -> None:
+    """Return the thread's database connection to the pool, unless a transaction is open (in tests)."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+@retrying_transaction
+def _reserve_in_background(name: str, *, max_wait: float) -> float | None:
+    return reserve(name, max_wait=max_wait, is_urgent=False)
 
 
 def _take(name: str, *, interval: float, max_wait: float) -> float | None:

@@ -7,6 +7,7 @@ recorded otherwise than the provider says is left to staff, each difference once
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from flashsale.core import clock, events
 from payments.asking import belonging, cursors, differences, requests, taking
@@ -48,8 +49,8 @@ def compare(provider: str, *, since: datetime | None = None) -> Comparison:
     last = cursors.compared_until(provider)
     result = Comparison(since=since or min(now - COMPARED_PERIOD, last or now))
     client = PAYMENT_CLIENTS[provider]
-    requests.wait_for_slot(client, "list_payments")
-    for part in requests.in_parts(client.list_payments(since=result.since)):
+    before_page = partial(requests.wait_for_slot, client, "list_payments")
+    for part in requests.in_parts(client.list_payments(since=result.since, before_page=before_page)):
         _compare_listed(provider, [one for one in part if _is_ours_and_paid(one)], result)
     _compare_recorded(provider, result)
     cursors.record_comparison(provider, until=now)

@@ -7,6 +7,7 @@ provider's clock, and every sweep begins some minutes before it: providers list 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from flashsale.core import events
 from payments.asking import belonging, cursors, requests, taking
@@ -106,8 +107,8 @@ def _next_cursor(lease: Lease, listed: _List) -> datetime:
 def _read(provider: str, holder: _Holder, *, since: datetime) -> _List:
     """Read all pages of a list, and keep what may be this shop's and is not stored yet. Raises `ListingFailed`."""
     listed, client = _List([], set()), PAYMENT_CLIENTS[provider]
-    requests.wait_for_slot(client, "list_events")
-    for bodies in requests.in_parts(client.list_events(since=since)):
+    before_page = partial(requests.wait_for_slot, client, "list_events")
+    for bodies in requests.in_parts(client.list_events(since=since, before_page=before_page)):
         holder.renew()
         part = [taking.read(provider, body) for body in bodies]
         messages = [found.message for found in part if found.message is not None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -157,11 +157,18 @@ class LookUpFailed(Exception):
     """The provider did not say which refunds a payment has."""
 
 
+# The calls that send requests.
+RefundCall = Literal["refund", "look_up"]
+
+
 class RefundClient(Protocol):
     """A payment provider's API for giving money back."""
 
     def is_enabled(self) -> bool:
         """Say whether this deployment lets it refund by itself."""
+
+    def slot_of(self, call: RefundCall) -> str:
+        """Return the name of the slot that a call takes; the caller has taken it (`payments.request_slots`)."""
 
     def refund(self, payment_id: str, *, amount: Decimal, currency: str, key: str, attempt: str) -> RefundAnswer:
         """Refund `amount` (in units of `currency`) of a payment, once for equal keys. Raises nothing.

@@ -1,6 +1,6 @@
 """What a provider's API offers to a shop that makes payments itself: start, end, look up, find, list."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -99,8 +99,8 @@ class PaymentClient(Protocol):
     def slot_of(self, call: Call, attempt: PaymentAttempt | None = None) -> str:
         """Return the name of the slot that a call takes: of the attempt's kind, else of this deployment's.
 
-        A call that has to ask twice (an end that is refused, a session that is complete) and the further pages of a
-        list take no further slots by themselves; a page has 100 items.
+        A call that has to ask twice (an end that is refused, a session that is complete) and the further pages in
+        which it has to `find` take no further slots.
         """
 
     def start(self, attempt: PaymentAttempt, *, key: str, timeout: float) -> PaymentAnswer:
@@ -127,11 +127,11 @@ class PaymentClient(Protocol):
         MISSING: it was never made, or the list does not show it yet.
         """
 
-    def list_events(self, *, since: datetime) -> Iterator[bytes]:
+    def list_events(self, *, since: datetime, before_page: Callable[[], None]) -> Iterator[bytes]:
         """Return the bodies of the account's events since a time by its clock, the newest first.
 
-        Asks page by page. Raises `ListingFailed`.
+        Asks page by page, of 100 items each; `before_page` waits for the slot of each. Raises `ListingFailed`.
         """
 
-    def list_payments(self, *, since: datetime) -> Iterator[PaymentObject]:
-        """Return this shop's payments that were made since a time, the newest first. Raises `ListingFailed`."""
+    def list_payments(self, *, since: datetime, before_page: Callable[[], None]) -> Iterator[PaymentObject]:
+        """Return this shop's payments that were made since a time, the newest first: as `list_events`."""

@@ -9,6 +9,7 @@ import logging
 import time
 
 from flashsale.core import clock
+from payments import request_slots
 from payments.models import Payment, Refund
 from payments.providers import REFUND_CLIENTS
 from payments.providers.base import ListedRefund, LookUpFailed, RefundAnswer, RefundOutcome
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 BATCH_ROWS = 100
 RUN_SECONDS = 45
+# How long each request waits for its slot: with both, and their time-outs, less than the lease of an attempt.
+SLOT_WAIT_SECONDS = 10.0
+NO_SLOT = "Too many requests wait to be sent to the provider; this one was not."
 
 
 def send_due(*, limit: int = BATCH_ROWS) -> int:
@@ -44,7 +48,7 @@ def _carry_out(payment: Payment, refund: Refund) -> None:
     """Send a begun attempt, after a look-up when it may have been sent before, and store the answer."""
     if refund.tries > 1:
         try:
-            listed = REFUND_CLIENTS[payment.provider].look_up(payment.payment_id, currency=payment.currency)
+            listed = _look_up(payment)
         except LookUpFailed as error:
             answer = RefundAnswer(outcome=RefundOutcome.UNKNOWN, detail=f"Look-up: {error}")
             attempts.store_answer(payment, refund, answer)
@@ -57,8 +61,19 @@ def _carry_out(payment: Payment, refund: Refund) -> None:
     attempts.store_answer(payment, refund, _send(payment, refund))
 
 
+def _look_up(payment: Payment) -> list[ListedRefund]:
+    """Return what the provider lists of a payment. Raises `LookUpFailed`."""
+    client = REFUND_CLIENTS[payment.provider]
+    if not request_slots.wait_for(client.slot_of("look_up"), seconds=SLOT_WAIT_SECONDS):
+        raise LookUpFailed(NO_SLOT)
+    return client.look_up(payment.payment_id, currency=payment.currency)
+
+
 def _send(payment: Payment, refund: Refund) -> RefundAnswer:
-    return REFUND_CLIENTS[payment.provider].refund(
+    client = REFUND_CLIENTS[payment.provider]
+    if not request_slots.wait_for(client.slot_of("refund"), seconds=SLOT_WAIT_SECONDS):
+        return RefundAnswer(outcome=RefundOutcome.UNKNOWN, detail=NO_SLOT)
+    return client.refund(
         payment.payment_id,
         amount=refund.amount,
         currency=payment.currency,

@@ -4,18 +4,20 @@ from datetime import timedelta
 
 import pytest
 import stripe as stripe_library
+from django.db import transaction
 
 from checkout import orders
 from flashsale.core import clock
 from flashsale.tests.support.racing import at_once, times
-from payments import refunds, tasks
-from payments.models import Refund
+from payments import refunds, request_slots, tasks
+from payments.models import Refund, RequestSlot
 from payments.providers.base import RefundAnswer, RefundOutcome
 from payments.providers.stripe import refunds as stripe_refunds
 from payments.refunds import attempts, sending
 from payments.tests.factories import let_refund_pass
 from payments.tests.support.provider_refunds import (
     API_KEY,
+    CREATE,
     LIST,
     UNREADABLE,
     fail_refunds,
@@ -299,3 +301,28 @@ def test_after_a_fault_of_the_server_its_list_gets_time_to_show_what_was_made(st
 
     assert waits >= timedelta(seconds=attempts.LISTING_DELAY_SECONDS)
     assert looked_up(stripe) == []
+
+
+def test_refunds_and_look_ups_take_their_slots(stripe, due):
+    fail_refunds(stripe, "409")
+    tasks.refund_payments()
+    run_after_the_wait()
+
+    assert len(keys_sent(stripe)) == 2
+    assert set(RequestSlot.objects.values_list("name", flat=True)) == {f"stripe {CREATE}", f"stripe {LIST}"}
+
+
+def test_without_a_slot_in_time_nothing_is_sent(stripe, due, settings, monkeypatch):
+    settings.STRIPE_REQUESTS_PER_SECOND = 1
+    monkeypatch.setattr(sending, "SLOT_WAIT_SECONDS", 0)
+    for _ in range(20):
+        with transaction.atomic():
+            request_slots.reserve(f"stripe {CREATE}", max_wait=60, is_urgent=True)
+
+    tasks.refund_payments()
+
+    assert keys_sent(stripe) == []
+    assert attempts_made() == [(1, "sent", 1)]
+    RequestSlot.objects.all().delete()
+    run_after_the_wait()
+    assert attempts_made() == [(1, "accepted", 2)]

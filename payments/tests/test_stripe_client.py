@@ -263,6 +263,21 @@ def test_lists_are_read_page_by_page(provider, monkeypatch):
     assert found.payment.object_id == attempts[0].object_id
 
 
+@pytest.mark.parametrize("read", [client.list_payments, client.list_events])
+def test_each_page_of_a_list_waits_for_its_slot(provider, monkeypatch, read):
+    for attempt in [started() for _ in range(5)]:
+        provider.pay(attempt.object_id)
+    monkeypatch.setattr(listing, "PAGE_ITEMS", 2)
+    before, waits = len(provider.received()), []
+
+    # What Stripe has received when each page waits.
+    list(read(since=timezone.now(), before_page=lambda: waits.append(len(provider.received()) - before)))
+
+    assert len(waits) > 1
+    assert waits == list(range(len(waits)))
+    assert len(provider.received()) - before == len(waits)
+
+
 def test_what_another_shop_made_in_the_account_need_not_be_readable(provider):
     ours = started()
     provider.add_paid_intent("pi_of_another_shop", 5998, currency="zzz", metadata={"shop_id": "shop-2"})

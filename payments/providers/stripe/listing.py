@@ -4,7 +4,7 @@ Source: https://docs.stripe.com/api/pagination.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -24,15 +24,32 @@ class _Request(Protocol):
     def __call__(self, client: stripe.StripeClient, page: Any) -> Any: ...
 
 
-def events(types: list[str], *, since: datetime) -> Iterator[Json]:
-    """Yield the events of these types, 20 at most, since a time by Stripe's clock. Raises as `ask`."""
+def at_once() -> None:
+    """Wait for nothing before a page."""
+
+
+def events(types: list[str], *, since: datetime, before_page: Callable[[], None] = at_once) -> Iterator[Json]:
+    """Yield the events of these types, 20 at most, since a time by Stripe's clock. Raises as `ask`.
+
+    `before_page` is called before each request.
+    """
     params = {"types": types, "created": {"gte": int(since.timestamp())}}
-    return _items(lambda client, page: client.v1.events.list(page), params)
+    return _items(lambda client, page: client.v1.events.list(page), params, before_page=before_page)
 
 
-def intents(*, since: datetime, until: datetime | None = None, ends_at: float | None = None) -> Iterator[Json]:
-    """Yield the payment intents that were made between two times by our clock. Raises as `ask`."""
-    return _items(lambda client, page: client.v1.payment_intents.list(page), _made(since, until), ends_at)
+def intents(
+    *,
+    since: datetime,
+    until: datetime | None = None,
+    ends_at: float | None = None,
+    before_page: Callable[[], None] = at_once,
+) -> Iterator[Json]:
+    """Yield the payment intents that were made between two times by our clock. Raises as `ask`.
+
+    `before_page` is called before each request.
+    """
+    made = _made(since, until)
+    return _items(lambda client, page: client.v1.payment_intents.list(page), made, ends_at, before_page=before_page)
 
 
 def sessions(*, since: datetime, until: datetime | None = None, ends_at: float | None = None) -> Iterator[Json]:
@@ -47,9 +64,16 @@ def _made(since: datetime, until: datetime | None) -> dict[str, Any]:
     return {"created": bounds}
 
 
-def _items(request: _Request, params: dict[str, Any], ends_at: float | None = None) -> Iterator[Json]:
-    """Yield what all pages hold, until `ends_at` where that is given. Raises as `ask`."""
+def _items(
+    request: _Request,
+    params: dict[str, Any],
+    ends_at: float | None = None,
+    *,
+    before_page: Callable[[], None] = at_once,
+) -> Iterator[Json]:
+    """Yield what all pages hold, until `ends_at` where that is given. Raises as `ask` and `before_page`."""
     for _ in range(MAX_PAGES):
+        before_page()
         seconds = PAGE_SECONDS if ends_at is None else ends_at - time.monotonic()
         if seconds <= 0:
             raise RequestFailed("Stripe's list takes too long.")

@@ -115,16 +115,18 @@ class StripePayments(PaymentClient):
         ends_at = time.monotonic() + timeout
         return replace(_answer(lambda: _find(attempt, ends_at), attempt), key_is_spent=False)
 
-    def list_events(self, *, since: datetime) -> Iterator[bytes]:
+    def list_events(self, *, since: datetime, before_page: Callable[[], None] = listing.at_once) -> Iterator[bytes]:
         try:
-            for event in listing.events(sorted(TYPES), since=since):
+            for event in listing.events(sorted(TYPES), since=since, before_page=before_page):
                 yield payment_objects.without_secrets(event)
         except RequestFailed as error:
             raise ListingFailed(str(error)) from error
 
-    def list_payments(self, *, since: datetime) -> Iterator[PaymentObject]:
+    def list_payments(
+        self, *, since: datetime, before_page: Callable[[], None] = listing.at_once
+    ) -> Iterator[PaymentObject]:
         try:
-            for intent in listing.intents(since=since):
+            for intent in listing.intents(since=since, before_page=before_page):
                 # What other shops made in the account need not be readable here.
                 if payment_objects.shop_id_of(intent) == settings.SHOP_ID:
                     yield payment_objects.of_intent(intent)

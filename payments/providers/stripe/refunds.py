@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.conf import settings
 from stripe.params import RefundCreateParams, RefundListParams
 
-from payments.providers.base import ListedRefund, LookUpFailed, RefundAnswer, RefundOutcome
+from payments.providers.base import ListedRefund, LookUpFailed, RefundAnswer, RefundCall, RefundOutcome
 from payments.providers.stripe.api import Json, RequestFailed, ask
 from payments.providers.stripe.events import exponent_of
 from payments.providers.stripe.limits import minor_units
@@ -18,12 +18,17 @@ REQUEST_SECONDS = 20
 ALREADY_REFUNDED = "charge_already_refunded"
 ATTEMPT, SHOP = "refund_attempt", "shop_id"
 LISTED_REFUNDS = 100
+# Each has a rate limit of its own at Stripe.
+ENDPOINTS: dict[RefundCall, str] = {"refund": "POST /v1/refunds", "look_up": "GET /v1/refunds"}
 FAILED_STATUSES = frozenset({"failed", "canceled"})
 
 
 class StripeRefunds:
     def is_enabled(self) -> bool:
         return settings.STRIPE_AUTO_REFUND
+
+    def slot_of(self, call: RefundCall) -> str:
+        return f"stripe {ENDPOINTS[call]}"
 
     def refund(self, payment_id: str, *, amount: Decimal, currency: str, key: str, attempt: str) -> RefundAnswer:
         of_shop = {SHOP: settings.SHOP_ID} if settings.SHOP_ID else {}

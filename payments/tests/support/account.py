@@ -1,7 +1,7 @@
 """A provider's account as its API shows it: events and payments of this shop and of others, listed on request."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -38,7 +38,8 @@ class Account:
     def slot_of(self, call, attempt=None) -> str:
         return f"test {call}"
 
-    def list_events(self, *, since: datetime) -> Iterator[bytes]:
+    def list_events(self, *, since: datetime, before_page: Callable[[], None]) -> Iterator[bytes]:
+        before_page()
         self.listed_since.append(since)
         for number, one in enumerate(reversed(self.events)):
             assert connection.in_atomic_block or connection.connection is None, "a connection is held"
@@ -49,7 +50,8 @@ class Account:
             elif one["created"] >= since.timestamp():
                 yield json.dumps(one).encode()
 
-    def list_payments(self, *, since: datetime) -> Iterator[PaymentObject]:
+    def list_payments(self, *, since: datetime, before_page: Callable[[], None]) -> Iterator[PaymentObject]:
+        before_page()
         assert connection.in_atomic_block or connection.connection is None, "a connection is held"
         yield from reversed(self.payments)
 
