@@ -254,6 +254,13 @@ class Order(IdempotentCreation):
             models.Index(name="order_by_product", fields=["product", "created_at"]),
             # Read by: staff (orders whose money is due for refund, newest first).
             models.Index(name="order_refund_due", fields=["created_at"], condition=Q(refund="due")),
+            # Read by: the back office (orders whose money went back; those that ended unpaid), newest first.
+            models.Index(name="order_refund_done", fields=["created_at"], condition=Q(refund="done")),
+            models.Index(
+                name="order_closed_by_status",
+                fields=["status", "created_at"],
+                condition=Q(status__in=["cancelled", "expired"]),
+            ),
             # Read by: staff (search, and which orders claim the payment of an event).
             models.Index(name="order_by_payment_id", fields=["payment_id"], condition=Q(payment_id__isnull=False)),
             # Read by: the audit (units sold).

@@ -1,5 +1,6 @@
 from django.urls import re_path
 
+from payments import backoffice
 from payments.views import OrderPaymentViewSet, WebhookView
 
 urlpatterns = [
@@ -10,5 +11,21 @@ urlpatterns = [
         r"^orders/(?P<pk>[^/]+)/payment/check/?$",
         OrderPaymentViewSet.as_view({"post": "check"}),
         name="order-payment-check",
+    ),
+    re_path(
+        r"^backoffice/orders/(?P<pk>[^/]+)/?$",
+        backoffice.OrderViewSet.as_view({"get": "retrieve"}),
+        name="backoffice-order",
+    ),
+    re_path(
+        r"^backoffice/orders/(?P<pk>[^/]+)/refunds/?$",
+        backoffice.OrderViewSet.as_view({"post": "refund"}),
+        name="backoffice-order-refunds",
+    ),
+    re_path(r"^backoffice/payments/?$", backoffice.PaymentViewSet.as_view({"get": "list"}), name="backoffice-payments"),
+    re_path(
+        r"^backoffice/payments/(?P<pk>[^/]+)/?$",
+        backoffice.PaymentViewSet.as_view({"get": "retrieve"}),
+        name="backoffice-payment",
     ),
 ]

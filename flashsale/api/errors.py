@@ -17,7 +17,7 @@ from rest_framework import exceptions
 
 from flashsale.api import failure_limits, problem_codes
 from flashsale.api.hosts import host_of
-from flashsale.api.problem_codes import Problem
+from flashsale.api.problem_rows import Problem
 from flashsale.core import events, refusals
 from flashsale.core.rest.parsing import PayloadTooLarge
 from flashsale.core.rest.views import json_response

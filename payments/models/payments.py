@@ -113,6 +113,8 @@ class Payment(models.Model):
             models.Index(name="payment_with_refund_due", fields=["created_at"], condition=REFUND_IS_DUE),
             # Read by: staff (payments by second, the money of a day, the newest first).
             models.Index(name="payment_by_creation", fields=["created_at"]),
+            # Read by: the back office (what went back, newest first).
+            models.Index(name="payment_refunded", fields=["created_at"], condition=Q(status="refunded")),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
-from flashsale.api.problem_codes import Problem
+from flashsale.api.problem_rows import Problem
 
 HOLD_ID = "3449d7ac-f15f-4ad7-bac0-10c04740f35a"
 ORDER_ID = "f38776b2-ed4a-4592-a048-04ac10132827"
@@ -73,6 +73,29 @@ RECEIPT = {
     "order_status": "paid", "payment_id": "pay_123",
 }  # fmt: skip
 PARKED_RECEIPT = RECEIPT | {"message": "Order not found yet", "outcome": "parked", "order_status": None}
+REFUND = {
+    "id": 1, "amount": "20.00", "restock_units": 0, "by_other_means": False, "requested_by": "API token ERP",
+    "note": "Arrived late", "created_at": EXPIRES_AT,
+}  # fmt: skip
+RECORDED_PAYMENT = {
+    "id": 1, "provider": "stripe", "payment_id": "pi_123", "order_id": ORDER_ID, "amount": "59.98", "currency": "USD",
+    "status": "applied", "reason": "", "refunded_amount": "0.00", "due_amount": "0.00", "created_at": ORDERED_AT,
+    "refunds": [], "refund_attempts": [],
+}  # fmt: skip
+PAYMENT_WITH_REFUND = RECORDED_PAYMENT | {"due_amount": "20.00", "refunds": [REFUND]}
+ORDER_IN_FULL = ORDER | {
+    "status": "paid", "paid_at": EXPIRES_AT, "refund": "due",
+    "hold": HOLD | {"status": "converted", "order_id": ORDER_ID, "customer_id": None},
+    "payments": [PAYMENT_WITH_REFUND],
+    "events": [{
+        "event_id": "evt_1", "provider": "stripe", "type": "payment_intent.succeeded", "status": "applied",
+        "reason": "order_paid", "payment_id": "pi_123", "amount": "59.98", "currency": "USD",
+        "received_at": EXPIRES_AT, "processed_at": EXPIRES_AT,
+    }],
+    "history": [{
+        "at": EXPIRES_AT, "by": "API token ERP", "text": "Refund of 20.00 USD requested. Note: Arrived late",
+    }],
+}  # fmt: skip
 
 
 BY_TYPE: dict[type[serializers.Field], Any] = {

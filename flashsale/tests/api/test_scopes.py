@@ -153,6 +153,10 @@ NEEDED = {
     "POST backoffice-product-resume": "products:write",
     "POST backoffice-stock-adjustments": "stock:write",
     "GET backoffice-statistics": "stats:read",
+    "GET backoffice-order": "orders:read",
+    "POST backoffice-order-refunds": "refunds:write",
+    "GET backoffice-payments": "payments:read",
+    "GET backoffice-payment": "payments:read",
 }
 
 

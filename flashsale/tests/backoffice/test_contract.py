@@ -57,6 +57,20 @@ def test_every_answer_is_one_that_the_document_describes(shop, case):
         case.call_and_validate(headers={"Authorization": f"Bearer {shop.token}"}, excluded_checks=NOT_CHECKED)
 
 
+def test_the_two_documents_describe_every_operation_once(api):
+    of_storefront, of_back_office = (operations_of(api, prefix) for prefix in ("/api/v1", "/api/v1/backoffice"))
+
+    names = [operation["operationId"] for operation in [*of_storefront, *of_back_office]]
+    assert len(names) == len(set(names))
+    assert all(operation["security"] == [{"apiToken": []}] for operation in of_back_office)
+    assert all("scope" in operation["description"] for operation in of_back_office)
+
+
+def operations_of(api, prefix: str) -> list[dict]:
+    paths = api.get(f"{prefix}/schema").json()["paths"].values()
+    return [operation for path in paths for operation in path.values()]
+
+
 def name_what_exists(case, shop: Shop) -> None:
     """Let the well-formed ids of a case be those of things that exist, and its version the one that there is."""
     given = case.path_parameters or {}

@@ -111,7 +111,9 @@ ATTACKS = {
         "UPDATE payments_paymentattempt SET status = 'closing', ended_at = NULL, client_secret = ''"
     ),
     "payment_attempt_object_is_one": "UPDATE payments_paymentattempt SET object_id = 'pi_1'",
-    "payment_attempt_status_is_known": "UPDATE payments_paymentattempt SET status = 'paying'",
+    "payment_attempt_status_is_known": (
+        "UPDATE payments_paymentattempt SET status = 'paying', ended_at = now(), client_secret = ''"
+    ),
     "payment_attempt_kind_is_known": "UPDATE payments_paymentattempt SET kind = 'cash'",
     "payment_attempt_amount_is_positive": "UPDATE payments_paymentattempt SET amount = 0",
     "payment_attempt_ended_with_a_time": "UPDATE payments_paymentattempt SET ended_at = now() WHERE status = 'open'",

@@ -6,8 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from checkout.models import Hold, Order
+from checkout.models import Hold, Order, ProvedPaymentId
 from checkout.tests.factories import OrderFactory
+from flashsale.tests.support.many_rows import FREE_HOLDS, multiply
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive
 
@@ -18,27 +19,6 @@ def order(db):
     order = OrderFactory(quantity=2, customer_id="customer-77")
     receive(key="evt_1", order_id=order.pk, payment_id="pi_abcDEF")
     return Order.objects.get()
-
-
-FILL = "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} AS one CROSS JOIN {numbers} WHERE one.{key} = %s"
-NUMBERS = "generate_series(1, 20000) AS numbers (n)"
-FREE_HOLDS = """
-(SELECT id AS free_hold, row_number() OVER () AS n FROM checkout_hold
- WHERE id NOT IN (SELECT hold_id FROM checkout_order)) AS numbers
-"""
-
-
-def multiply(row, *, numbers: str = NUMBERS, **changed: str) -> None:
-    """Store 20,000 copies of a row, different in their keys and in `changed` (columns and expressions of SQL)."""
-    options = type(row)._meta
-    columns = [field.column for field in options.concrete_fields if field.column in changed or not field.primary_key]
-    values = ", ".join(changed.get(column, f"one.{column}") for column in columns)
-    statement = FILL.format(
-        table=options.db_table, columns=", ".join(columns), values=values, numbers=numbers, key=options.pk.column
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [row.pk])
-        cursor.execute(f"ANALYZE {options.db_table}")
 
 
 def plans_of(client, text: str) -> dict[str, str]:
@@ -67,6 +47,7 @@ def big_tables(order):
     multiply(order, numbers=FREE_HOLDS, hold_id="free_hold", payment_id="'pi_' || n", **named)
     multiply(Payment.objects.get(), payment_id="'pi_' || n", status="'refund_due'")
     multiply(WebhookEvent.objects.get(), event_id="'evt_many_' || n")
+    multiply(ProvedPaymentId.objects.get(), payment_id="'pi_' || n")
 
 
 @pytest.mark.parametrize("text", ["customer-77", "pi_abcDEF", "8a757a3a", "evt_1", "1234", str(uuid.UUID(int=77))])
