@@ -16,7 +16,7 @@ MAX_NAMED = 5
 def lock() -> None:
     """Lock the SKUs of all products until the transaction ends, before one is given: what is looked up then stays true.
 
-    Products are added and edited rarely. The caller locks nothing before it.
+    Products are added and edited rarely. Taken before the lock on a product's row.
     """
     advisory_locks.lock([LOCK])
 

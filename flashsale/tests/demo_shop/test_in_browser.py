@@ -4,8 +4,10 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.templatetags.static import static
 from django.utils import timezone
 
+from catalog.models import Product
 from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, let_hold_pass, let_order_pass
@@ -65,11 +67,15 @@ def left(page):
 
 
 def test_a_purchase_survives_a_wrong_clock_a_reload_the_back_button_and_a_second_tab(live_server, products):
+    Product.objects.filter(pk=products[0].pk).update(image_url=live_server.url + static("flashsale/icon.svg"))
     with open_page(live_server.url, tolerated=REFUSALS) as page:
         page.context.add_init_script(WRONG_CLOCK + VIOLATIONS)
         page.goto("/")
         shown = seconds(card(page, "Sneaker").locator("[role=timer]").inner_text())
         expected = (products[2].sale_starts_at - timezone.now()).total_seconds()
+        pictured = page.locator(".card", has=page.locator("img:not([hidden])")).locator("h2")
+        pictured.wait_for()
+        with_picture = pictured.all_inner_texts()
         states = {name: card(page, name).get_attribute("data-status") for name in ("Widget", "Print", "Sneaker")}
         card(page, "Widget").get_by_label("One more").click()
         card(page, "Widget").get_by_role("button", name="Buy").click()
@@ -97,6 +103,7 @@ def test_a_purchase_survives_a_wrong_clock_a_reload_the_back_button_and_a_second
         violations = [*page.evaluate("violations"), *other.evaluate("violations")]
 
     assert states == {"Widget": "live", "Print": "sold_out", "Sneaker": "upcoming"}
+    assert with_picture == ["Flash Sale Widget"]
     assert abs(shown - expected) <= 2
     assert abs(hold_shown - hold_left) <= 2
     assert abs(pay_shown - pay_left) <= 2
