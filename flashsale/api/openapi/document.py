@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from flashsale.api.authentication import HasDescriptionAccess
 
 # Their extensions are found once imported.
-from flashsale.api.openapi import backoffice, backoffice_products, events, operations  # noqa: F401
+from flashsale.api.openapi import backoffice, backoffice_products, events, operations, webhooks  # noqa: F401
 from flashsale.api.openapi.generator import DocumentGenerator
 from flashsale.api.openapi.settings import BACKOFFICE_DESCRIPTION, BACKOFFICE_TITLE
 from flashsale.core import greenlets
@@ -84,6 +84,7 @@ def finish_document(result: dict[str, Any], generator: DocumentGenerator, **_: A
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = _is_needed(operation["requestBody"])
     if generator.is_backoffice:
+        result["webhooks"] = webhooks.webhooks()
         result["info"] |= {"title": BACKOFFICE_TITLE, "description": BACKOFFICE_DESCRIPTION}
     else:
         _describe_providers(result["paths"])

@@ -4,31 +4,17 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 
-from checkout.serializers import OrderOut
-from flashsale.api.openapi import examples
 from flashsale.api.openapi.backoffice import QUOTA
 from flashsale.api.openapi.operations import describe_view
 from flashsale.api.openapi.parts import ANY_BACKOFFICE_REQUEST, needs_scope, problems, query_of, success
+from flashsale.api.openapi.webhooks import Event, example_of
 from flashsale.core.rest.serializers import ResponseSerializer
 from flashsale.outbox import retention
-from flashsale.outbox.envelopes import EnvelopeOut
+from flashsale.outbox.kinds import EventType
 from flashsale.outbox.views import EventViewSet
 
-PAID = examples.completed(OrderOut, examples.ORDER | {"status": "paid", "paid_at": "2026-11-20T12:03:07.398711Z"})
-EVENT = {
-    "id": "evt_5f0c3a51f2a84c0f9ad3f8a2b7c1d9e4", "type": "order.paid", "timestamp": "2026-11-20T12:03:07.420000Z",
-    "sequence": 1234, "data": {**PAID, "previous_status": "pending_payment", "late": False},
-}  # fmt: skip
+EVENT = example_of(EventType.ORDER_PAID)
 EVENT_ID = OpenApiParameter("id", OpenApiTypes.STR, OpenApiParameter.PATH, description="The event's id: `evt_...`.")
-
-
-class Event(EnvelopeOut):
-    """Something that happened, with the resource as it was then."""
-
-    data = serializers.DictField(
-        help_text="The resource as its GET answers, as it was when this happened, and what the type adds:"
-        " `previous_status`; `late` of a payment after the order's window."
-    )
 
 
 # It is an object, although the action is a list.

@@ -1,10 +1,14 @@
-"""The events that a test makes, as the feed answers them."""
+"""The events that a test makes, as the feed answers them: each is one that the OpenAPI document describes."""
 
 import json
+from functools import cache
 from typing import Any
+
+from jsonschema import Draft202012Validator
 
 from flashsale.outbox import feed
 from flashsale.outbox.models import Event
+from flashsale.tests.support.processes import PROJECT
 
 Envelope = dict[str, Any]
 
@@ -26,7 +30,27 @@ class NewEvents:
         page = feed.read(after=self._cursor, limit=500)
         self._cursor = page.next
         envelopes = [json.loads(body) for body in page.bodies]
+        for envelope in envelopes:
+            assert_described(envelope)
         return [envelope for envelope in envelopes if not types or envelope["type"] in types]
+
+
+def assert_described(envelope: Envelope) -> None:
+    """Fail where an event is not what the document says of its type."""
+    validator_of(envelope["type"]).validate(envelope)
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Return the committed document of the back office."""
+    return json.loads((PROJECT / "docs" / "openapi-backoffice.json").read_text())
+
+
+@cache
+def validator_of(event_type: str) -> Draft202012Validator:
+    """Return what validates the body of a webhook of this type."""
+    body = document()["webhooks"][event_type]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    return Draft202012Validator({**body, "components": document()["components"]})
 
 
 def bodies() -> list[str]:
