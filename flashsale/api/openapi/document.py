@@ -19,7 +19,14 @@ from rest_framework.views import APIView
 from flashsale.api.authentication import HasDescriptionAccess
 
 # Their extensions are found once imported.
-from flashsale.api.openapi import backoffice, backoffice_products, events, operations, webhooks  # noqa: F401
+from flashsale.api.openapi import (  # noqa: F401
+    backoffice,
+    backoffice_products,
+    events,
+    operations,
+    webhook_endpoints,
+    webhooks,
+)
 from flashsale.api.openapi.generator import DocumentGenerator
 from flashsale.api.openapi.settings import BACKOFFICE_DESCRIPTION, BACKOFFICE_TITLE
 from flashsale.core import greenlets

@@ -138,6 +138,12 @@ REQUIRED_KEY = request_parameter(
     type={"type": "string", "minLength": 16, "maxLength": 255, "pattern": "^[!#-~][ -~]*[!#-~]$"},
     required=True,
 )
+OPTIONAL_KEY = request_parameter(
+    "Idempotency-Key",
+    "16 to 255 printable ASCII characters, random, one for each change. The same key with an equal request answers what"
+    " the first one was answered, for 30 days, a secret for one day; with another request it is refused.",
+    type={"type": "string", "minLength": 16, "maxLength": 255, "pattern": "^[!#-~][ -~]*[!#-~]$"},
+)
 REPLAYED = response_header("Idempotent-Replayed", "`true` when this is the stored answer.", 200, 201, 202, 204)
 # Problems that any request to the back office may be answered with; and those of a POST besides.
 ANY_BACKOFFICE_REQUEST = (*ANY_CLIENT_REQUEST, "invalid", "throttled")

@@ -38,7 +38,7 @@ def run() -> int:
     with ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as threads:
         try:
             while time.monotonic() < ends_at and leadership.holds():
-                numbering.number_all(batches=NUMBERED_BATCHES)
+                _number_events()
                 due = leasing.lease_due()
                 in_flight |= {threads.submit(post, message): message for message in due}
                 sent += len(due)
@@ -57,6 +57,14 @@ def post(message: Message) -> Answer:
     signed = webhook_signatures.signed_headers(*message.keys, message_id=message.message_id, body=message.body)
     headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT, **signed}
     return transport.post(message.url, body=message.body, headers=headers)
+
+
+def _number_events() -> None:
+    """Number new events; what was numbered before is sent also when that fails, such as by a lock timeout."""
+    try:
+        numbering.number_all(batches=NUMBERED_BATCHES)
+    except Exception:
+        log.exception("events were not numbered")
 
 
 def _store_answers(in_flight: InFlight, *, seconds: float | None = None) -> None:

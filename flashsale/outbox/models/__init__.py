@@ -2,13 +2,14 @@
 
 from flashsale.outbox.models.deliveries import TEST_TYPE, Delivery
 from flashsale.outbox.models.endpoints import DESCRIPTION_LENGTH, MAX_TYPES, URL_LENGTH, Endpoint
-from flashsale.outbox.models.events import PUBLIC_PREFIX, Event, Numbering, RecordedEvent
+from flashsale.outbox.models.events import PUBLIC_PREFIX, TYPE_LENGTH, Event, Numbering, RecordedEvent
 
 __all__ = [
     "DESCRIPTION_LENGTH",
     "MAX_TYPES",
     "PUBLIC_PREFIX",
     "TEST_TYPE",
+    "TYPE_LENGTH",
     "URL_LENGTH",
     "Delivery",
     "Endpoint",

@@ -157,6 +157,18 @@ NEEDED = {
     "POST backoffice-order-refunds": "refunds:write",
     "GET backoffice-payments": "payments:read",
     "GET backoffice-payment": "payments:read",
+    "GET webhook-endpoints": "events:read",
+    "POST webhook-endpoints": "webhooks:write",
+    "GET webhook-endpoint": "events:read",
+    "PATCH webhook-endpoint": "webhooks:write",
+    "DELETE webhook-endpoint": "webhooks:write",
+    "POST webhook-endpoint-rotate-secret": "webhooks:write",
+    "POST webhook-endpoint-test": "webhooks:write",
+    "POST webhook-endpoint-enable": "webhooks:write",
+    "POST webhook-endpoint-disable": "webhooks:write",
+    "POST webhook-endpoint-replay": "webhooks:write",
+    "GET webhook-deliveries": "events:read",
+    "POST webhook-delivery-retry": "webhooks:write",
 }
 
 

@@ -12,6 +12,8 @@ from schemathesis.specs.openapi.checks import missing_required_header, positive_
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import OrderFactory
 from flashsale.core.identifiers import parse_uuid
+from flashsale.outbox import endpoints
+from flashsale.outbox.deliveries import again
 from flashsale.tests.support.backoffice import BackofficeClient, new_key
 from flashsale.wsgi import application
 from payments.tests.factories import undone
@@ -30,6 +32,8 @@ class Shop:
     token: str
     product_id: int
     order_id: str
+    endpoint_id: str
+    delivery_id: int
 
 
 @pytest.fixture
@@ -38,7 +42,9 @@ def shop(db):
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     order = OrderFactory(product=ProductFactory(stock=2**31 - 1))
-    yield Shop(BackofficeClient().token, order.product_id, str(order.pk))
+    endpoint = endpoints.create(url="https://erp.example.com/hooks")
+    delivery = again.test(endpoint.pk)
+    yield Shop(BackofficeClient().token, order.product_id, str(order.pk), str(endpoint.pk), delivery.pk)
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
 
@@ -77,7 +83,9 @@ def name_what_exists(case, shop: Shop) -> None:
     if type(given.get("id")) is int:
         given["id"] = shop.product_id
     elif isinstance(given.get("id"), str) and parse_uuid(given["id"]):
-        given["id"] = shop.order_id
+        given["id"] = shop.endpoint_id if "webhook-endpoints" in case.path else shop.order_id
+    if type(given.get("delivery")) is int:
+        given["delivery"] = shop.delivery_id
     headers = case.headers or {}
     if "If-Match" in headers:
         case.headers["If-Match"] = "*"

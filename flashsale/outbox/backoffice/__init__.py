@@ -1,0 +1,1 @@
+"""What the back office API shows and changes of events' endpoints and deliveries."""
