@@ -62,7 +62,7 @@ class PaymentViewSet(BackofficeViewSet):
     parameters = {"list": LIST}
 
     def list(self, request: Request) -> HttpResponse:
-        found = reading.with_refunds(_of_status(self.query.get("status", "")))
+        found = reading.with_refunds(of_status(self.query.get("status", "")))
         return newest_first.page(request, self.query, found, render=_render)
 
     def retrieve(self, request: Request, pk: str) -> HttpResponse:
@@ -72,7 +72,8 @@ class PaymentViewSet(BackofficeViewSet):
         return json_response(RecordedPaymentOut.data_of(_payment(payment_id)))
 
 
-def _of_status(status: str) -> QuerySet[Payment]:
+def of_status(status: str) -> QuerySet[Payment]:
+    """Return the payments with this status; all where it is empty."""
     if not status:
         return Payment.objects.all()
     # What is due for refund has an index of its own, of all that is due.

@@ -85,7 +85,7 @@ def page(
     limit: int = query.get(LIMIT, DEFAULT_ROWS)
     place: Place | None = query.get(CURSOR)
     _check_kind(place, branches[0].model)
-    read: list[Row] = [row for branch in branches for row in _newest(branch, place, time=time)[: limit + 1]]
+    read: list[Row] = [row for branch in branches for row in newest(branch, place, time=time)[: limit + 1]]
     read.sort(key=lambda row: (getattr(row, time), row.pk), reverse=True)
     rows = read[:limit]
     following = Place(getattr(rows[-1], time), rows[-1].pk).encode() if len(read) > limit else None
@@ -103,7 +103,8 @@ def _check_kind(place: Place | None, model: type[Model]) -> None:
         )
 
 
-def _newest(rows: QuerySet[Row], place: Place | None, *, time: str) -> QuerySet[Row]:
+def newest(rows: QuerySet[Row], place: Place | None = None, *, time: str = "created_at") -> QuerySet[Row]:
+    """Return the rows behind a place in the list, newest first; all without one."""
     ordered = rows.order_by(f"-{time}", "-pk")
     if place is None:
         return ordered

@@ -42,11 +42,15 @@ def test_the_pages_of_problems_fit_a_phone_and_link_each_other(live_server):
         assert page.evaluate(FITS)
 
 
-def test_docs_leads_on_to_the_problem_codes(live_server):
+def test_docs_leads_on_to_the_problem_codes_and_the_back_office(live_server):
     with open_page(live_server.url, viewport=PHONE) as page:
         page.goto("/docs")
 
         page.wait_for_selector(".opblock")
         assert page.evaluate(FITS)
         targets = [link.get_attribute("href") for link in page.locator(".info a").all()]
-        assert {"/problems/", "/api/v1/schema"} <= set(targets)
+        assert {"/problems/", "/api/v1/schema", "/api/v1/backoffice/docs"} <= set(targets)
+        page.goto("/api/v1/backoffice/docs")
+        page.wait_for_selector("#operations-orders-listOrders")
+        assert page.locator(".info a[href='/api/v1/docs']").count() == 1
+        assert page.evaluate(FITS)
