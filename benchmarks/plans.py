@@ -55,10 +55,11 @@ def _queries() -> dict[str, Any]:
     }
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the nodes of a plan, the outermost first."""
     yield plan
     for inner in plan.get("Plans", []):
-        yield from _nodes(inner)
+        yield from nodes(inner)
 
 
 def main() -> None:
@@ -80,7 +81,7 @@ def main() -> None:
             [explained] = json.loads(query.explain(format="json", analyze=True))
             used = [
                 node.get("Index Name") or f"{node['Node Type']} on {node['Relation Name']}"
-                for node in _nodes(explained["Plan"])
+                for node in nodes(explained["Plan"])
                 if "Index Name" in node or ("Relation Name" in node and node["Node Type"] == "Seq Scan")
             ]
             print(f"| {name} | {', '.join(dict.fromkeys(used))} | {explained['Execution Time']:.2f} |")
