@@ -173,6 +173,10 @@ def chance_in_parameters(source: str) -> set[str]:
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "parametrize":
             called = {child.func for child in ast.walk(node) if isinstance(child, ast.Call)}
             found |= {getattr(one, "attr", getattr(one, "id", "")) for one in called} & CHANCE
+            names = {ast.unparse(keyword.value) for keyword in node.keywords if keyword.arg == "ids"}
+            has_sets = any(isinstance(child, ast.Set) and len(child.elts) > 1 for child in ast.walk(node))
+            # The order in which a set of texts is written differs.
+            found |= names & {"str", "repr"} if has_sets else set()
     return found
 
 
@@ -185,3 +189,4 @@ def test_every_process_collects_the_same_tests():
 
     assert {str(path): found for path in tests if (found := chance_in_parameters(path.read_text()))} == {}
     assert chance_in_parameters('@pytest.mark.parametrize("id", [str(uuid4())])\ndef test(id): ...') == {"uuid4"}
+    assert chance_in_parameters('@pytest.mark.parametrize("all", [{"a", "b"}], ids=str)\ndef test(all): ...') == {"str"}

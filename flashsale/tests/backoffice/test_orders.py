@@ -63,7 +63,7 @@ def shown(erp, sold, query) -> list[str]:
         ({"payment_id": "pay_"}, set()),
         ({"product_id": 987_654}, set()),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else " ".join(sorted(value)),
 )
 def test_filters_are_exact_and_a_status_is_the_one_that_is_shown(erp, sold, query, expected):
     results = shown(erp, sold, query)
