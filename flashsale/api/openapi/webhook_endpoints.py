@@ -83,7 +83,7 @@ DELIVERY = {
     "last_answer": "Down for maintenance", "last_error": "The endpoint answered 503.",
     "attempts": [
         {
-            "at": "2026-11-20T12:00:31.018293+00:00", "status": 503, "duration_ms": 41,
+            "at": "2026-11-20T12:00:31.018293Z", "status": 503, "duration_ms": 41,
             "error": "The endpoint answered 503.",
         }
     ],

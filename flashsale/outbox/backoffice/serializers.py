@@ -1,5 +1,6 @@
 """Bodies about endpoints for webhooks and their deliveries."""
 
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -132,8 +133,12 @@ class DeliveryOut(ResponseSerializer):
 
     @extend_schema_field({"type": "array", "items": ATTEMPT})
     def get_attempts(self, delivery: Delivery) -> list[dict[str, Any]]:
-        attempts: list[dict[str, Any]] = delivery.attempts
-        return attempts
+        return [_attempt(**attempt) for attempt in delivery.attempts]
+
+
+def _attempt(*, at: str, status: int | None, duration_ms: int, error: str) -> dict[str, Any]:
+    moment = MomentField().to_representation(datetime.fromisoformat(at))
+    return {"at": moment, "status": status, "duration_ms": duration_ms, "error": error}
 
 
 class ReplayOut(ResponseSerializer):

@@ -5,6 +5,7 @@ import json
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from checkout.models import Order
 from flashsale.outbox import endpoints, feed, retention
 from flashsale.outbox.deliveries import again, leadership, leasing, purging, sending
 from flashsale.outbox.models import Delivery, Endpoint, Event
@@ -35,6 +36,19 @@ def test_what_happened_is_delivered_as_it_stands_in_the_feed(place, read):
     delivery = Delivery.objects.first()
     assert (delivery.status, delivery.tries, delivery.last_status) == ("delivered", 1, 200)
     assert [(one["status"], one["error"]) for one in delivery.attempts] == [(200, "")]
+
+
+def test_what_is_delivered_is_what_was_true_at_the_commit_though_its_order_is_gone(place, read):
+    with receiver() as shop:
+        endpoint_at(shop, types=["order.placed"])
+        [order_id] = place()
+        [envelope], _ = read(types=["order.placed"])
+        Order.objects.all().delete()
+        sending.run()
+
+    [request] = shop.requests
+    assert json.loads(request.body) == envelope
+    assert envelope["data"]["order_id"] == order_id
 
 
 def test_an_endpoint_gets_the_types_it_asked_for_from_its_creation_on():

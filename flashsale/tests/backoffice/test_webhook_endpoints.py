@@ -115,7 +115,10 @@ def test_deliveries_are_listed_retried_and_replayed(erp):
     assert [one["message_id"] for page in pages for one in page["results"]] == [e.shown_id for e in reversed(events)]
     assert pages[1]["next"] is None
     assert (latest["status"], latest["last_status"], latest["last_answer"]) == ("pending", 500, "Down")
-    assert [(one["status"], one["error"]) for one in latest["attempts"]] == [(500, "The endpoint answered 500.")]
+    [attempt] = latest["attempts"]
+    assert list(attempt) == ["at", "status", "duration_ms", "error"]
+    assert (attempt["status"], attempt["error"]) == (500, "The endpoint answered 500.")
+    assert attempt["at"].endswith("Z")
     assert (retried["status"], retried["tries"], retried["message_id"]) == ("pending", 0, latest["message_id"])
     assert replayed == {"count": 2, "through": events[-1].sequence, "has_more": False}
     assert len(delivered) == 3
