@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from flashsale.outbox.kinds import EventType
+from flashsale.outbox.models import TEST_TYPE
 from flashsale.tests.support.processes import PROJECT
 from flashsale.tests.support.source_code import APPS, production_modules
 
@@ -24,8 +26,10 @@ CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s#]+)[^)\s]*\)")
 DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.\w+)+)(?:\(.*\))?")
 PATH = re.compile(r"[\w.*-]+(?:/[\w.*-]*)*")
-# Migrations, events and fields of Stripe, a file of the state folder, and Python itself.
+# Migrations, types of events, events and fields of Stripe, a file of the state folder, and Python itself.
+TYPES_OF_EVENTS = "|".join(re.escape(name) for name in (*EventType.values, TEST_TYPE))
 NOT_OURS = re.compile(
+    rf"{TYPES_OF_EVENTS}|"
     r"\w+\.\d{4}|(?:charge|checkout\.session|metadata|payment_intent|refund)\.[\w.]+|local\.env|(?:os|sys)\.\w+"
 )
 FILE = re.compile(r"[\w*-]+\.(?:py|md|yml|yaml|toml|conf|sh|html|css|js|json|txt)")
