@@ -14,7 +14,8 @@ the scope that it names; lists are newest first, and every POST has an `Idempote
 days.
 
 [Problem codes](/problems/) explain every error. This page as an [OpenAPI document](/api/v1/backoffice/schema), for
-tools. Buyers' clients use the [storefront API](/api/v1/docs).\
+tools, which also describes the webhook of each type of events. A guide with examples in Python and JavaScript is
+`docs/backend.md` of the source. Buyers' clients use the [storefront API](/api/v1/docs).\
 """
 SPECTACULAR_SETTINGS = {
     "TITLE": "Flash-sale checkout",

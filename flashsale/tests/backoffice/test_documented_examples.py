@@ -23,10 +23,16 @@ from checkout.models import Order
 from checkout.tests.factories import HoldFactory
 from flashsale.core import webhook_signatures
 from flashsale.core.rest import scopes
+from flashsale.core.submissions.keyed_requests import RETENTION_DAYS
 from flashsale.outbox import feed, numbering
 from flashsale.outbox.deliveries import sending
+from flashsale.outbox.deliveries.again import MAX_REPLAYED
+from flashsale.outbox.deliveries.schedule import JITTER, WAITS_SECONDS
+from flashsale.outbox.endpoints import MAX_ENDPOINTS
+from flashsale.outbox.endpoints.registering import ROTATION_HOURS
 from flashsale.outbox.kinds import EventType
 from flashsale.outbox.models import Delivery, Endpoint, Event, Numbering
+from flashsale.outbox.retention import EVENTS_KEPT_DAYS
 from flashsale.tests.support import documented
 from flashsale.tests.support.browser import tool
 from flashsale.tests.support.processes import PROJECT, free_port, start, stop, wait_until
@@ -168,13 +174,14 @@ def test_the_worker_keeps_the_newest_state_in_whatever_order_events_come(back_en
     order = place()
     orders.cancel(order.pk)
     back_end.run("worker.py")
+    take(back_end, '{"id": "evt_1", "type": "order.paid", "sequence": 9, "data": {}}')
     bodies = feed.read(limit=9, types=["order.placed", "order.cancelled"]).bodies
     for body in reversed(bodies):
         take(back_end, body)
         back_end.run("worker.py")
 
     assert statuses(back_end) == {str(order.pk): "cancelled"}
-    assert back_end.rows("SELECT is_done FROM inbox") == [(1,), (1,)]
+    assert back_end.rows("SELECT is_done FROM inbox") == [(0,), (1,), (1,)]
 
 
 def take(back_end: BackEnd, body: str) -> None:
@@ -275,6 +282,22 @@ def test_the_calls_are_those_that_the_document_describes():
     ]
 
     assert sorted(calls) == sorted(operations)
+
+
+def test_the_limits_are_those_of_the_code():
+    words = " ".join(text().split())
+    waits = [
+        f"{wait} s" if wait < 60 else f"{wait // 60} min" if wait < 3600 else f"{wait // 3600} h"
+        for wait in WAITS_SECONDS[1:]
+    ]
+
+    assert f"at once, then after {', '.join(waits[:-1])} and {waits[-1]}, each {JITTER:.0%}".replace("%", " %") in words
+    assert f"at most {MAX_ENDPOINTS} endpoints" in words
+    assert f"at most {MAX_REPLAYED:,} with one request" in words
+    assert f"For {ROTATION_HOURS} hours every message has two signatures" in words
+    assert f"as long as events are kept, {EVENTS_KEPT_DAYS} days" in words
+    assert f"for {RETENTION_DAYS} days, with `Idempotent-Replayed: true`" in words
+    assert f"higher by at least {numbering.JUMP:,}" in words
 
 
 def test_the_quota_is_the_default():
