@@ -7,12 +7,11 @@ from rest_framework.request import Request
 from flashsale.core.backoffice import parameters
 from flashsale.core.backoffice.parameters import Parameter
 from flashsale.core.backoffice.views import BackofficeViewSet
-from flashsale.core.identifiers import parse_hex_uuid
 from flashsale.core.refusals import NotFound
 from flashsale.core.rest import scopes
 from flashsale.outbox import feed
 from flashsale.outbox.kinds import EventType
-from flashsale.outbox.models import PUBLIC_PREFIX
+from flashsale.outbox.models import parse_shown_id
 
 DEFAULT_EVENTS, MAX_EVENTS = 100, 500
 
@@ -55,7 +54,7 @@ class EventViewSet(BackofficeViewSet):
         return _json(f'{{"results":[{",".join(page.bodies)}],"next":{page.next},"has_more":{has_more}}}')
 
     def retrieve(self, request: Request, pk: str) -> HttpResponse:
-        public_id = parse_hex_uuid(pk.removeprefix(PUBLIC_PREFIX)) if pk.startswith(PUBLIC_PREFIX) else None
+        public_id = parse_shown_id(pk)
         if public_id is None:
             raise NotFound
         return _json(feed.get(public_id))

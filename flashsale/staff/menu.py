@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
+from flashsale.outbox import endpoints
 from flashsale.staff import names
 from payments import payment_records
 from payments.models import Dispute, Payment, WebhookEvent
@@ -66,6 +67,11 @@ PARTS: dict[str, tuple[Entry, ...]] = {
         Entry("payments.PaymentAttempt", "hourglass_top"),
         Entry("payments.Refund", "undo"),
         Entry("payments.Dispute", "gavel", _open_disputes),
+    ),
+    names.BACK_END: (
+        Entry("outbox.Endpoint", "hub", endpoints.needing_attention),
+        Entry("outbox.Delivery", "send"),
+        Entry("outbox.Event", "notifications"),
     ),
     names.STAFF: (
         Entry("auth.User", "person"),

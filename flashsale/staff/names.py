@@ -6,13 +6,14 @@ options as they were declared.
 
 from django.apps import apps
 
-SALE, ORDERS, MONEY, STAFF, SYSTEM = "Sale", "Orders", "Money", "Staff", "System"
+SALE, ORDERS, MONEY, BACK_END, STAFF, SYSTEM = "Sale", "Orders", "Money", "Back end", "Staff", "System"
 
 # The parts of the menu, with the apps whose models they hold.
 APPS = {
     "catalog": SALE,
     "checkout": ORDERS,
     "payments": MONEY,
+    "outbox": BACK_END,
     "auth": STAFF,
     "rest_framework_api_key": STAFF,
     "otp_totp": STAFF,
@@ -21,6 +22,9 @@ APPS = {
     "django_celery_beat": SYSTEM,
 }
 MODELS = {
+    "outbox.Endpoint": ("webhook endpoint", "webhook endpoints"),
+    "outbox.Delivery": ("delivery", "deliveries"),
+    "outbox.Event": ("shop event", "shop events"),
     "auth.User": ("account", "accounts"),
     "auth.Group": ("role", "roles"),
     "rest_framework_api_key.APIKey": ("API token", "API tokens"),

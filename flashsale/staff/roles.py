@@ -11,7 +11,7 @@ from django.apps.registry import Apps
 VIEWED = (
     "catalog.product", "catalog.stock", "catalog.stockadjustment", "checkout.hold", "checkout.order",
     "payments.webhookevent", "payments.payment", "payments.paymentattempt", "payments.refund", "payments.dispute",
-    "admin.logentry",
+    "outbox.endpoint", "outbox.delivery", "outbox.event", "admin.logentry",
 )  # fmt: skip
 SCHEDULED = tuple(f"django_celery_beat.{name}" for name in ("periodictask", "intervalschedule", "crontabschedule"))
 
@@ -21,13 +21,15 @@ OPERATOR = VIEWER | {
     "catalog.pause_product", "checkout.change_hold", "checkout.change_order", "payments.change_webhookevent",
     "payments.change_payment",
 }  # fmt: skip
-# Also decides what is sold, how much of it, and which clients may call the API.
+ENDPOINTS_MANAGED = {f"outbox.{verb}_endpoint" for verb in ("add", "change", "delete")} | {"outbox.change_delivery"}
+# Also decides what is sold, how much of it, which clients may call the API, and where events are sent.
 MANAGER = (
     OPERATOR
     | {"catalog.add_product", "catalog.change_product", "catalog.add_stockadjustment"}
     | {"flashsale.view_loginfailure", "flashsale.delete_loginfailure"}
     | {"otp_totp.view_totpdevice", "otp_totp.delete_totpdevice"}
     | {f"rest_framework_api_key.{verb}_apikey" for verb in ("view", "add", "change")}
+    | ENDPOINTS_MANAGED
     | {label.replace(".", f".{verb}_") for verb in ("view", "change") for label in SCHEDULED}
 )
 ROLES = {"viewer": VIEWER, "operator": OPERATOR, "manager": MANAGER}
@@ -35,6 +37,8 @@ ROLES = {"viewer": VIEWER, "operator": OPERATOR, "manager": MANAGER}
 ADDED_LATER = {
     "disputes": (tuple(ROLES), {"payments.view_dispute"}),
     "payment attempts": (tuple(ROLES), {"payments.view_paymentattempt"}),
+    "events and deliveries": (tuple(ROLES), {"outbox.view_endpoint", "outbox.view_delivery", "outbox.view_event"}),
+    "webhook endpoints": (("manager",), ENDPOINTS_MANAGED),
     "failed log-ins": (("manager",), {"flashsale.view_loginfailure", "flashsale.delete_loginfailure"}),
     "two-factor devices": (("manager",), {"otp_totp.view_totpdevice", "otp_totp.delete_totpdevice"}),
 }

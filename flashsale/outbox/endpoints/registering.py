@@ -32,6 +32,12 @@ def present() -> QuerySet[Endpoint]:
     return Endpoint.objects.filter(deleted_at=None).order_by("created_at", "pk")
 
 
+def needing_attention() -> QuerySet[Endpoint]:
+    """Return the endpoints that are failing, or were disabled without having been asked for."""
+    silent = present().exclude(status=Endpoint.Status.ENABLED)
+    return silent.exclude(disabled_reason=Endpoint.DisabledReason.REQUESTED)
+
+
 def lock(endpoint_id: UUID) -> Endpoint:
     """Lock an endpoint until the transaction ends. Raises `NotFound`."""
     endpoint = Endpoint.objects.select_for_update(no_key=True).filter(pk=endpoint_id, deleted_at=None).first()
@@ -46,18 +52,25 @@ def create(*, url: str, types: Iterable[str] = (), description: str = "") -> End
 
     Its secret is random. Raises `InvalidRequest`, `TooManyEndpoints`.
     """
-    chosen = _checked_types(types)
-    _check(url=url, description=description)
+    endpoint = Endpoint(url=url, types=list(types), description=description)
+    insert(endpoint)
+    return endpoint
+
+
+def insert(endpoint: Endpoint) -> None:
+    """Do what `create` does, inside a transaction, for an endpoint with its URL, types and description."""
+    check(url=endpoint.url, types=endpoint.types, description=endpoint.description)
+    lock_for_insertion()
+    endpoint.types = sorted(set(endpoint.types))
+    endpoint.secret, endpoint.created_at = webhook_signatures.new_secret(), clock.now()
+    endpoint.save(force_insert=True)
+
+
+def lock_for_insertion() -> None:
+    """Let no other endpoint be registered until the transaction ends. Raises `TooManyEndpoints`."""
     advisory_locks.lock([LOCK])
     if present().count() >= MAX_ENDPOINTS:
         raise TooManyEndpoints(f"There are {MAX_ENDPOINTS} endpoints: delete one first.", limit=MAX_ENDPOINTS)
-    return Endpoint.objects.create(
-        url=url,
-        types=chosen,
-        description=description,
-        secret=webhook_signatures.new_secret(),
-        created_at=clock.now(),
-    )
 
 
 @retrying_transaction_once
@@ -68,13 +81,19 @@ def change(
 
     Raises `NotFound`, `InvalidRequest`.
     """
-    _check(url=url, description=description)
+    check(url=url, types=types or (), description=description or "")
     endpoint = lock(endpoint_id)
     endpoint.url = endpoint.url if url is None else url
     endpoint.description = endpoint.description if description is None else description
-    endpoint.types = endpoint.types if types is None else _checked_types(types)
-    endpoint.save(update_fields=["url", "description", "types"])
+    endpoint.types = endpoint.types if types is None else list(types)
+    save_edited(endpoint)
     return endpoint
+
+
+def save_edited(endpoint: Endpoint) -> None:
+    """Save the URL, types and description, checked before, of an endpoint that the transaction has locked."""
+    endpoint.types = sorted(set(endpoint.types))
+    endpoint.save(update_fields=["url", "description", "types"])
 
 
 @retrying_transaction_once
@@ -109,11 +128,13 @@ def delete(endpoint_id: UUID) -> Endpoint:
     return endpoint
 
 
-def _check(*, url: str | None, description: str | None) -> None:
+def check(*, url: str | None = None, types: Iterable[str] = (), description: str = "") -> None:
     """Raise `InvalidRequest` for values that an endpoint cannot have."""
     if url is not None:
         _check_url(url)
-    if description is not None and len(description) > DESCRIPTION_LENGTH:
+    if unknown := sorted(set(types) - set(EventType.values)):
+        raise _invalid("types", f"There are no events of this type: {unknown[0]}", "invalid_choice")
+    if len(description) > DESCRIPTION_LENGTH:
         raise _invalid("description", f"At most {DESCRIPTION_LENGTH} characters.", "max_length")
 
 
@@ -129,13 +150,6 @@ def _check_url(url: str) -> None:
     if address is not None and not addresses.is_allowed(address):
         detail = "This address is neither public nor in OUTGOING_ALLOWED_NETWORKS."
         raise _invalid("url", detail, "address_not_allowed")
-
-
-def _checked_types(types: Iterable[str]) -> list[str]:
-    chosen = sorted(set(types))
-    if unknown := [name for name in chosen if name not in EventType.values]:
-        raise _invalid("types", f"There are no events of this type: {unknown[0]}", "invalid_choice")
-    return chosen
 
 
 def _invalid(member: str, detail: str, error_code: str) -> InvalidRequest:

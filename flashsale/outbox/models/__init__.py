@@ -2,12 +2,21 @@
 
 from flashsale.outbox.models.deliveries import TEST_TYPE, Delivery
 from flashsale.outbox.models.endpoints import DESCRIPTION_LENGTH, MAX_TYPES, URL_LENGTH, Endpoint
-from flashsale.outbox.models.events import PUBLIC_PREFIX, TYPE_LENGTH, Event, Numbering, RecordedEvent
+from flashsale.outbox.models.events import (
+    PUBLIC_PREFIX,
+    RESOURCE_ID_LENGTH,
+    TYPE_LENGTH,
+    Event,
+    Numbering,
+    RecordedEvent,
+    parse_shown_id,
+)
 
 __all__ = [
     "DESCRIPTION_LENGTH",
     "MAX_TYPES",
     "PUBLIC_PREFIX",
+    "RESOURCE_ID_LENGTH",
     "TEST_TYPE",
     "TYPE_LENGTH",
     "URL_LENGTH",
@@ -16,4 +25,5 @@ __all__ = [
     "Event",
     "Numbering",
     "RecordedEvent",
+    "parse_shown_id",
 ]

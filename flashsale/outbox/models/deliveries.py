@@ -79,6 +79,8 @@ class Delivery(models.Model):
             models.Index(name="delivery_under_way", fields=["endpoint"], condition=Q(lease__isnull=False)),
             # Read by: the list of an endpoint's deliveries, the oldest pending one, and the purge.
             models.Index(name="delivery_by_endpoint", fields=["endpoint", "created_at", "id"]),
+            # Read by: the admin's list of all endpoints' dead deliveries.
+            models.Index(name="delivery_dead", fields=["id"], condition=Q(status="dead")),
             models.Index(name="delivery_by_status", fields=["endpoint", "status", "created_at", "id"]),
         ]
 

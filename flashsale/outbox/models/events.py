@@ -1,15 +1,25 @@
 """Events for the shop's back end: recorded with their change, then numbered; and how far they are numbered."""
 
+import uuid
+
 from django.contrib.postgres.functions import RandomUUID
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+
+from flashsale.core.identifiers import parse_hex_uuid
 
 TYPE_LENGTH = 32
 RESOURCE_LENGTH = 32
 RESOURCE_ID_LENGTH = 64
 CLUSTER_LENGTH = 64
 PUBLIC_PREFIX = "evt_"
+
+
+def parse_shown_id(text: str) -> uuid.UUID | None:
+    """Return the `public_id` of the event with this id, as readers see it; None for other text."""
+    return parse_hex_uuid(text.removeprefix(PUBLIC_PREFIX)) if text.startswith(PUBLIC_PREFIX) else None
 
 
 class _Described(models.Model):
@@ -55,6 +65,10 @@ class Event(_Described):
         indexes = [
             # Read by: the feed of some types.
             models.Index(name="outbox_event_by_type", fields=["type", "sequence"]),
+            # Read by: the admin's search, by the id of an order, a payment or a product.
+            models.Index(name="outbox_event_by_resource", fields=["resource_id", "sequence"]),
+            # Read by: the admin's lists, between two moments. It is small: events are stored nearly in their order.
+            BrinIndex(name="outbox_event_by_time", fields=["recorded_at"]),
         ]
 
     @property

@@ -10,7 +10,6 @@ from django.urls import reverse
 from checkout import audit
 from flashsale.observability import heartbeat
 from flashsale.outbox import endpoints
-from flashsale.outbox.models import Endpoint
 from flashsale.staff.dashboard.permissions import (
     VIEW_DISPUTE,
     VIEW_ENDPOINT,
@@ -35,6 +34,7 @@ def items() -> list[dict[str, Any]]:
     payments = reverse("admin:payments_payment_changelist")
     disputes = reverse("admin:payments_dispute_changelist")
     schedule_page = reverse("admin:django_celery_beat_periodictask_changelist")
+    endpoints_page = reverse("admin:outbox_endpoint_changelist")
     due = payment_records.due().count()
     drift = audit.last_result()
     return [
@@ -42,7 +42,7 @@ def items() -> list[dict[str, Any]]:
         _item("Events to review", VIEW_EVENT, to_review, f"{events_page}?status__exact=needs_review"),
         _item("Disputes open or lost", VIEW_DISPUTE, _count_disputes(), f"{disputes}?status__in=open,lost"),
         _item("Dead events", VIEW_EVENT, dead, f"{events_page}?status__exact=dead"),
-        _item("Endpoints that take no events", VIEW_ENDPOINT, _count_endpoints(), ""),
+        _item("Endpoints that take no events", VIEW_ENDPOINT, endpoints.needing_attention().count(), endpoints_page),
         _item("Products with wrong counters", VIEW_STOCK, drift, reverse("admin:catalog_stock_changelist")),
         # Visible with the permission to view orders; the linked page needs another one (`_linked`).
         _item(SILENT_WORKERS, VIEW_ORDER, _silent_workers(), schedule_page),
@@ -56,12 +56,6 @@ def permitted(found: list[dict[str, Any]], user: User) -> list[dict[str, Any]]:
 
 def _count_disputes() -> int:
     return Dispute.objects.filter(status__in=[Dispute.Status.OPEN, Dispute.Status.LOST]).count()
-
-
-def _count_endpoints() -> int:
-    """Return how many endpoints are failing, or disabled without having been asked for."""
-    silent = endpoints.present().exclude(status=Endpoint.Status.ENABLED)
-    return silent.exclude(disabled_reason=Endpoint.DisabledReason.REQUESTED).count()
 
 
 def _item(name: str, permission: str, count: int | None, url: str) -> dict[str, Any]:

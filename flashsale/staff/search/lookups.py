@@ -1,7 +1,8 @@
 """The look-ups of the search. Each is bounded, and reads the big tables by an index only.
 
 Orders and holds are found by their id or its beginning, their customer and their payment; payments and events by their
-whole ids. Products and accounts are few, and are found by a part of their names, too, products by a part of their SKU.
+whole ids. Products, endpoints and accounts are few, and are found by a part of their names, too, products by a part of
+their SKU.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from catalog.models import Product
 from checkout import proved_payments
 from checkout.models import Hold, Order
 from flashsale.core.staff.search import has_uuid
+from flashsale.outbox import endpoints
+from flashsale.outbox.models import Endpoint, Event, parse_shown_id
 from flashsale.staff.search.terms import Term
 from payments.models import Payment, PaymentAttempt, WebhookEvent
 from payments.providers import PROVIDERS
@@ -72,12 +75,24 @@ def _accounts(term: Term) -> list[User]:
     return _first(User.objects.filter(has_name).order_by("username"))
 
 
+def _shop_events(term: Term) -> list[Event]:
+    public_id = parse_shown_id(term.text)
+    return _first(Event.objects.filter(public_id=public_id).defer("body")) if public_id else []
+
+
+def _endpoints(term: Term) -> list[Endpoint]:
+    has_part = Q(url__icontains=term.text) | Q(description__icontains=term.text)
+    return _first(_by_uuid(endpoints.present(), term), endpoints.present().filter(has_part))
+
+
 LOOKUPS = (
     Lookup(Order, "receipt_long", _orders),
     Lookup(Hold, "shopping_basket", _holds),
     Lookup(Payment, "payments", _payments),
     Lookup(WebhookEvent, "webhook", _events),
+    Lookup(Event, "notifications", _shop_events),
     Lookup(Product, "sell", _products),
+    Lookup(Endpoint, "hub", _endpoints),
     Lookup(User, "person", _accounts),
 )
 

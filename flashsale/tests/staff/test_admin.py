@@ -8,6 +8,7 @@ from catalog.models import Product, Stock, StockAdjustment
 from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory
+from flashsale.outbox.tests.factories import DeliveryFactory
 from flashsale.tests.support.admin import MODELS, admin_url, decide, messages_of
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
@@ -24,6 +25,7 @@ def paid_order(order):
         payment=Payment.objects.get(), attempt=1, amount=1, status="sent", created_at=order.created_at
     )
     attempt_for(order, "pi_1")
+    DeliveryFactory()
     Dispute.objects.create(
         payment=Payment.objects.get(), dispute_id="du_1", status="open", created_at=order.created_at,
         as_of=order.created_at,

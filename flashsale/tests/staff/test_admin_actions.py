@@ -14,6 +14,7 @@ from catalog.models import Product, Stock
 from catalog.tests.factories import ProductFactory
 from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, OrderFactory
+from flashsale.outbox.tests.factories import DeliveryFactory
 from flashsale.tests.support.browser import DESKTOP, PHONE, open_page
 from flashsale.tests.support.processes import WAIT_SECONDS
 from payments.models import Payment, WebhookEvent
@@ -38,6 +39,11 @@ OFFERED = {
         "viewer": set(), "operator": {"retry", "accept", "refund", "dismiss"},
         "manager": {"retry", "accept", "refund", "dismiss"},
     },
+    "outbox/endpoint/": {
+        "viewer": set(), "operator": set(),
+        "manager": {"test", "replay", "enable", "disable", "rotate_secret", "delete"},
+    },
+    "outbox/delivery/": {"viewer": set(), "operator": set(), "manager": {"retry"}},
     "payments/payment/": {
         "viewer": set(), "operator": {"refund", "mark_refunded"}, "manager": {"refund", "mark_refunded"},
     },
@@ -162,6 +168,7 @@ def test_a_role_is_offered_what_it_may_do_and_refused_the_rest(
     person = django_user_model.objects.create_user("bob", password="secret-1", is_staff=True)
     person.groups.add(Group.objects.get(name=role))
     receive(key="evt_1", order_id=OrderFactory().pk, payment_id="pay_1")
+    DeliveryFactory()
 
     with open_page(live_server.url) as page:
         sign_in(page, "bob")

@@ -8,6 +8,8 @@ from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout.models import Order
 from checkout.tests.factories import HoldFactory, OrderFactory
+from flashsale.outbox.models import Delivery, Endpoint, Event
+from flashsale.outbox.tests.factories import DeliveryFactory
 from flashsale.tests.support.browser import DESKTOP, PHONE, open_page
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive
@@ -15,7 +17,8 @@ from payments.tests.factories import receive
 PAGES = [
     "catalog/product/", "catalog/product/add/", "catalog/stock/", "catalog/stockadjustment/", "checkout/hold/",
     "checkout/order/", "payments/webhookevent/", "payments/payment/", "payments/paymentattempt/",
-    "payments/refund/", "auth/user/", "auth/user/add/",
+    "payments/refund/", "outbox/endpoint/", "outbox/endpoint/add/", "outbox/delivery/", "outbox/event/",
+    "auth/user/", "auth/user/add/",
     "auth/group/", "django_celery_beat/periodictask/", "django_celery_beat/intervalschedule/",
     "rest_framework_api_key/apikey/", "rest_framework_api_key/apikey/add/", "otp_totp/totpdevice/",
     "password_change/",
@@ -32,6 +35,7 @@ def shop(transactional_db, django_user_model):
     order = OrderFactory(product=product, quantity=2)
     receive(key="evt_1", order_id=order.pk, payment_id="pay_1")
     receive(key="evt_2", order_id=order.pk, payment_id="pay_2")
+    DeliveryFactory(event__resource_id=str(order.pk))
     return order
 
 
@@ -82,6 +86,7 @@ def test_every_page_loads_without_errors(live_server, shop, viewport):
     with open_page(live_server.url, viewport=viewport) as page:
         sign_in(page)
         rows = [*WebhookEvent.objects.all(), *Payment.objects.all(), shop, shop.hold, shop.product]
+        rows += [Endpoint.objects.get(), Delivery.objects.get(), Event.objects.get()]
         for path in PAGES + pages_of(*rows):
             assert page.goto(f"/admin/{path}").status == 200, path
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
@@ -99,11 +104,11 @@ def test_every_list_and_the_first_page_ask_the_database_a_bounded_number_of_time
         receive(order_id=order.pk, payment_id=f"pay_{number}")
     assert Order.objects.count() == 15
 
-    for path in PAGES[:9]:
+    for path in PAGES[:14]:
         with django_assert_max_num_queries(12):
             admin_client.get(f"/admin/{path}")
     cache.clear()
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         admin_client.get("/admin/live/")
     with django_assert_max_num_queries(3):
         admin_client.get("/admin/live/")
@@ -113,6 +118,7 @@ def test_the_page_of_a_row_asks_the_database_a_bounded_number_of_times(
     admin_client, shop, django_assert_max_num_queries
 ):
     rows = [*WebhookEvent.objects.all(), *Payment.objects.all(), shop, shop.hold, shop.product, shop.product.stock]
+    rows += [Endpoint.objects.get(), Delivery.objects.get(), Event.objects.get()]
 
     for path in pages_of(*rows):
         # The theme asks each field of a page for its value five times.

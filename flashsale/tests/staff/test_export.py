@@ -22,6 +22,7 @@ from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass, l
 from flashsale.core.staff import csv_export
 from flashsale.core.staff.csv_export import MARK
 from flashsale.core.staff.export_pages import CsvExportMixin
+from flashsale.outbox.tests.factories import DeliveryFactory
 from flashsale.tests.support.admin import MODELS, admin_url
 from payments.models import Dispute, Payment, Refund, WebhookEvent
 from payments.tests.factories import receive
@@ -49,6 +50,7 @@ def books(db):
             attempt=1, amount=order.unit_price, status="refused", created_at=order.created_at,
         )  # fmt: skip
         attempt_for(order, f"pi_{currency}")
+        DeliveryFactory()
         Dispute.objects.create(
             payment=Payment.objects.get(payment_id=f"pay_{currency}"), dispute_id="du_1", status="open",
             amount=order.total_amount, currency=currency, created_at=order.created_at, as_of=order.created_at,

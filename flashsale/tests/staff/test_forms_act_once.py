@@ -18,6 +18,8 @@ from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory, OrderFactory
 from flashsale.core.submissions import once, tasks, uploads
 from flashsale.core.submissions.models import Submission, Upload
+from flashsale.outbox.models import Endpoint
+from flashsale.outbox.tests.factories import DeliveryFactory
 from flashsale.tests.support.admin import admin_url, messages_of
 from flashsale.tests.support.forms import filled_in, pressed_twice_while_locked
 from flashsale.tests.support.racing import other_connection
@@ -29,6 +31,7 @@ ADDED = {
     Product: {"name": "Widget", "price": "10.00", "currency": "EUR", "max_per_hold": "5", "opening_stock": "40"},
     User: {"username": "bob", "password1": "correct-horse-9", "password2": "correct-horse-9"},
     Group: {"name": "night shift"},
+    Endpoint: {"url": "https://erp.example.com/hooks"},
     APIKey: {"name": "ERP"},
     IntervalSchedule: {"every": "7", "period": "hours"},
     CrontabSchedule: {"minute": "7", "timezone": "UTC"},
@@ -75,6 +78,10 @@ def device():
     return TOTPDevice.objects.create(user=User.objects.create_user("bob"), name="phone", confirmed=True)
 
 
+def endpoint():
+    return DeliveryFactory().endpoint
+
+
 # Each action that asks for confirmation: a row that it can be used on.
 ACTIONS = {
     "catalog.product.adjust_stock": product,
@@ -94,13 +101,20 @@ ACTIONS = {
     "payments.payment.mark_refunded": payment,
     "payments.payment.refund": payment,
     "otp_totp.totpdevice.remove": device,
+    "outbox.delivery.retry": DeliveryFactory,
+    **{
+        f"outbox.endpoint.{action}": endpoint
+        for action in ("test", "replay", "enable", "disable", "rotate_secret", "delete")
+    },
 }
 
 
 def everything() -> dict[str, list]:
     """Every row that a form may add or move."""
     models = [
-        model for app in ("catalog", "checkout", "payments", "auth") for model in apps.get_app_config(app).get_models()
+        model
+        for app in ("catalog", "checkout", "payments", "outbox", "auth")
+        for model in apps.get_app_config(app).get_models()
     ]
     models += [APIKey, TOTPDevice, IntervalSchedule, CrontabSchedule, PeriodicTask]
     return {model._meta.label: list(model.objects.order_by("pk").values()) for model in models if model is not User}
@@ -156,8 +170,8 @@ def test_a_form_sent_twice_adds_once(admin_client, admin_user, schedule, model):
     first = admin_client.post(admin_url(model, "add"), sent)
     second = admin_client.post(admin_url(model, "add"), sent, follow=True)
 
-    # A token is shown in the answer, this once.
-    assert first.status_code == (200 if model is APIKey else 302)
+    # A token or a secret is shown in the answer, this once.
+    assert first.status_code == (200 if model in (APIKey, Endpoint) else 302)
     assert model.objects.count() == before + 1
     assert any(text.startswith("Already done: ") and "was added" in text for text in messages_of(second))
 
@@ -170,7 +184,7 @@ def test_an_action_confirmed_twice_is_carried_out_once(admin_client, named):
         page,
         holding=once.FIELD,
         note="Ticket 17",
-        **({"delta": "5"} if "delta" in page.context["form"].fields else {}),
+        **{name: "5" for name in ("delta", "after") if name in page.context["form"].fields},
     )
 
     first = admin_client.post(admin_url(type(row), "changelist"), sent, follow=True)

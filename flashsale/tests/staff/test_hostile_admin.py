@@ -23,6 +23,7 @@ from checkout.models import Order
 from checkout.tests.factories import HoldFactory
 from flashsale.core.staff.confirmed_actions import ConfirmedActionsAdmin
 from flashsale.core.submissions.once import retrying_transaction_once
+from flashsale.outbox.tests.factories import DeliveryFactory
 from payments.admin.forms import RefundForm
 from payments.models import Payment, Refund
 from payments.tests.factories import receive, undone
@@ -76,6 +77,7 @@ def books(order, admin_user):
     )
     TOTPDevice.objects.create(user=admin_user, name="phone")
     APIKey.objects.create_key(name="shop")
+    DeliveryFactory(event__resource_id=str(order.pk))
     return order
 
 
@@ -153,7 +155,10 @@ def test_no_choice_breaks_an_action(staff, rf, admin_user, model):
         for confirmed in ({}, {"confirmed": "yes", "post": "yes"}):
             for chosen in (next(values), HOSTILE["NUL"], HOSTILE["30 digits"]):
                 fields = {"action": action, "_selected_action": ["1", chosen], "index": chosen, "note": chosen}
-                fields |= {"delta": chosen, "amount": chosen, "currency": chosen, "order_id": chosen} | confirmed
+                fields |= (
+                    dict.fromkeys(("delta", "amount", "currency", "order_id", "after", "until", "types"), chosen)
+                    | confirmed
+                )
                 requests[f"{action} {fields}"] = partial(staff.post, url_of(model, "changelist"), fields)
 
     assert faults(requests) == {}
@@ -172,7 +177,7 @@ def test_no_value_breaks_a_decision_about_a_row(staff, rf, admin_user, model):
     for action in actions_of(model, request):
         for value in (HOSTILE["NUL"], HOSTILE["30 digits"], str(2**31 - 1), str(1 - 2**31), "1e20", "9" * 21 + ".999"):
             fields = {"action": action, "_selected_action": row.pk, "confirmed": "yes", "note": "Why"}
-            for given in ("note", "delta", "amount", "currency", "order_id"):
+            for given in ("note", "delta", "amount", "currency", "order_id", "after", "until", "types"):
                 requests[f"{action} {given}={value!r}"] = partial(
                     staff.post, url_of(model, "changelist"), fields | {given: value}
                 )
@@ -199,6 +204,7 @@ def test_no_value_breaks_a_form(staff, rf, admin_user, model):
             "max_per_hold": 1,
             "opening_stock": 1,
             "username": "bob",
+            "url": "https://erp.example.com/hooks",
         }
         values = itertools.cycle(HOSTILE.values())
         for name in form.fields:

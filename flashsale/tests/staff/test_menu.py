@@ -54,6 +54,7 @@ def test_a_superuser_has_every_part(admin_user):
         "Sale": ["Products", "Stock", "Stock adjustments"],
         "Orders": ["Orders", "Holds"],
         "Money": ["Webhook events", "Payments", "Payment attempts", "Refunds", "Disputes"],
+        "Back end": ["Webhook endpoints", "Deliveries", "Shop events"],
         "Staff": ["Accounts", "Roles", "API tokens", "Two-factor devices", "Failed log-ins"],
         "System": ["Staff activity", "Schedule", "Intervals", "Times of day", "API description"],
     }
@@ -80,7 +81,7 @@ def test_each_role_has_the_parts_that_it_may_view(roles, django_user_model, role
 
     parts = shown_to(person)
 
-    assert {"", "Sale", "Orders", "Money", "Staff", "System"} - parts.keys() == missing
+    assert {"", "Sale", "Orders", "Money", "Back end", "Staff", "System"} - parts.keys() == missing
     assert "Accounts" not in parts.get("Staff", [])
 
 

@@ -17,6 +17,9 @@ from checkout.models import Order
 from checkout.tests.factories import HoldFactory, let_order_pass
 from flashsale.core import money
 from flashsale.core.staff.page_actions import PageActionsMixin
+from flashsale.outbox import numbering
+from flashsale.outbox.models import Event
+from flashsale.outbox.tests.factories import DeliveryFactory
 from flashsale.tests.support.admin import MODELS, admin_url, decide
 from payments import refunds
 from payments.models import Dispute, Payment, Refund, WebhookEvent
@@ -32,7 +35,7 @@ ICON = re.compile(r"<(span|i)\b[^>]*\bmaterial-symbols[^>]*>.*?</\1>", re.DOTALL
 VALUE = re.compile(r'<input[^>]*\bvalue="(\d+\.\d+)"')
 # A word such as `refund_due`; ids and what people typed may have underscores.
 MACHINE_WORD = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
-IDS = re.compile(r"\b(?:pay|pi|evt|dp|re)_\w+")
+IDS = re.compile(r"\b(?:pay|pi|evt|dp|re)_\w+|\b(?:product|payment)\.[a-z_]+")
 # An amount with its currency, and one that is not followed by a currency but has decimals.
 AMOUNT = re.compile(r"(?<![\w.:-])(\d+(?:\.\d+)?) ?(USD|JPY|KWD)\b")
 BARE = re.compile(r"(?<![\w.:-])\d+\.\d{2,3}(?! ?(?:USD|JPY|KWD)\b)(?![\w.:-])")
@@ -44,6 +47,8 @@ def shop(admin_client, admin_user):
     for currency, price in PRICES.items():
         product = ProductFactory(name=f"Widget {currency}", price=Decimal(price), currency=currency, stock=100)
         fill(product, currency, admin_client, admin_user)
+    numbering.number_all(batches=1)
+    DeliveryFactory(event=Event.objects.latest("pk"))
 
 
 def fill(product, currency: str, client, staff) -> None:

@@ -4,9 +4,13 @@ from django.urls import reverse
 
 from catalog.models import Product, Stock, StockAdjustment
 from checkout.models import Hold, Order
+from flashsale.outbox.models import Delivery, Endpoint, Event
 from payments.models import Dispute, Payment, PaymentAttempt, Refund, WebhookEvent
 
-MODELS = [Product, Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment, PaymentAttempt, Refund, Dispute]
+MODELS = [
+    Product, Stock, StockAdjustment, Hold, Order, WebhookEvent, Payment, PaymentAttempt, Refund, Dispute,
+    Endpoint, Delivery, Event,
+]  # fmt: skip
 
 
 def admin_url(model, page: str, *args) -> str:
