@@ -22,6 +22,7 @@ from flashsale.tests.support.schedule import fill_schedule
 
 pytest_plugins = [
     "flashsale.tests.support.leftovers", "flashsale.tests.support.event_loop", "flashsale.tests.support.browser",
+    "flashsale.tests.support.emptying",
 ]  # fmt: skip
 
 # The longest modules run first, so that none is left for one process at the end.
