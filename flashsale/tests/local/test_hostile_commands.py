@@ -49,8 +49,11 @@ RIGHT = {
     "remove_two_factor": {"--name": "ann"},
     "reconcile_payments": {},
 }
-# Options that accept any text.
-TAKE_TEXT = {"--name", "--description", "--max-per-customer", "--max-per-hold", "--stock", "--price", "--into"}
+# Options that accept any text; an empty address of a picture is none.
+TAKE_TEXT = {
+    "--name", "--description", "--max-per-customer", "--max-per-hold", "--stock", "--price", "--into", "--sku",
+    "--image-url",
+}  # fmt: skip
 WITHOUT_OPTIONS = {"audit_stock", "payments_due", "refresh_availability", "refunds_due", "seed_demo", "up"}
 
 
