@@ -23,7 +23,7 @@ TIMES = 10
 FEW = 20
 # The pages of the admin use forms and templates, which refer to each other.
 FORMS = 1_000
-PARAMETERS = {"pk": "1", "provider": "standard", "code": "busy"}
+PARAMETERS = {"pk": "1", "delivery": "1", "provider": "standard", "code": "busy"}
 
 
 class Site:
