@@ -29,6 +29,7 @@ from flashsale.core.staff.csv_export import Export
 from flashsale.core.staff.filters import SearchedFilter, TimeRange
 from flashsale.core.staff.links import link_to
 from flashsale.core.staff.search import has_uuid
+from flashsale.outbox.admin import resource_pages
 
 STATUS = label_column(
     "status",
@@ -57,7 +58,15 @@ class OrderAdmin(ClaimAdmin):
     when_empty = "An order appears here when a buyer orders what a hold keeps."
     actions: tuple[str, ...] = ("cancel", "export_csv")
     page_actions: tuple[str, ...] = ("cancel",)
-    readonly_fields = (*SHARED_FIELDS, "total", "hold_link", "refund_shown", "given_back", "metadata_shown")
+    readonly_fields = (
+        *SHARED_FIELDS,
+        "total",
+        "hold_link",
+        "refund_shown",
+        "given_back",
+        "metadata_shown",
+        "its_events",
+    )
     fieldsets = (
         (
             None,
@@ -71,6 +80,7 @@ class OrderAdmin(ClaimAdmin):
         ("Money", {"fields": ("payment_id", "refund_shown", "given_back")}),
         ("Times", {"fields": ("placed_at", "payment_due_at", "paid_at", "closed_at")}),
         ("From the storefront", {"fields": ("metadata_shown",)}),
+        ("For the back end", {"fields": ("its_events",)}),
     )  # fmt: skip
     total = staticmethod(money_column("total_amount", "total"))
     export = Export(
@@ -130,6 +140,11 @@ class OrderAdmin(ClaimAdmin):
         """Return what the client stored with the order, one member in each line."""
         lines = format_html_join(mark_safe("<br>"), "{}: {}", sorted(order.metadata.items()))
         return lines or "-"
+
+    @admin.display(description="Shop events")
+    def its_events(self, order: Order) -> str:
+        """Link the events that told the shop's back end of the order."""
+        return resource_pages.events_about(order)
 
     @admin.action(description="Cancel the order", permissions=["decide"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> TemplateResponse | None:

@@ -85,8 +85,8 @@ class DeliveryAdmin(IndexedSearchMixin, BigTableAdmin):
         def retry(delivery: Delivery, *, note: str) -> Delivery:
             return again.retry(delivery.endpoint_id, delivery.pk)
 
-        def describe(delivery: Delivery, _: Delivery) -> str:
-            return f"{delivery}: {delivery.message_id} is sent again; this page shows what is answered."
+        def describe(delivery: Delivery, result: Delivery) -> str:
+            return f"{delivery}: {wording.state_of_delivery(result)}"
 
         return self.confirm_and_run(
             request, queryset, action="retry", verb=retry, describe=describe, form_class=OptionalNoteForm,

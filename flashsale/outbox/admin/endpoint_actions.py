@@ -124,4 +124,9 @@ def _describe_status(endpoint: Endpoint, result: Endpoint) -> str:
 def _describe_replay(endpoint: Endpoint, result: Replay) -> str:
     events = "1 event is" if result.count == 1 else f"{result.count:,} events are"
     more = f" There are more: go on after {result.through}." if result.has_more else ""
-    return f"{endpoint}: {events} sent again, up to number {result.through}.{more}"
+    waits = (
+        " What is sent waits until the endpoint is enabled."
+        if endpoint.status == Endpoint.Status.DISABLED and result.count
+        else ""
+    )
+    return f"{endpoint}: {events} sent again, up to number {result.through}.{waits}{more}"

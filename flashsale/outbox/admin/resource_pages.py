@@ -1,11 +1,15 @@
-"""From events to the pages of what they are about: each resource is a model that an app above this one registers."""
+"""From events to the pages of what they are about, and back: apps above this one register their models."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from flashsale.core.staff.links import link_to
 from flashsale.outbox import resources
@@ -25,6 +29,12 @@ def rows_of(events: Iterable[Event]) -> Mapping[int, Model | None]:
         rows = _read(name, of_events.values())
         found |= {sequence: rows.get(row_id) for sequence, row_id in of_events.items()}
     return found
+
+
+def events_about(row: Model) -> SafeString:
+    """Return a link to the list of the events about a row."""
+    path, query = reverse("admin:outbox_event_changelist"), urlencode({"q": str(row.pk)})
+    return format_html('<a class="text-link" href="{}?{}">Events about it</a>', path, query)
 
 
 def link_of(event: Event, row: Model | None) -> str:

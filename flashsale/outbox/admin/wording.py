@@ -71,7 +71,7 @@ def state_of_delivery(delivery: Delivery) -> str:
     if delivery.lease is not None:
         return f"Being sent ({tries}): without an answer it is due again at {_at(delivery.next_try_at)}."
     due = f"Pending ({tries}): due at {_at(delivery.next_try_at)}."
-    return f"{due} {_what_delays(delivery.endpoint)}".strip()
+    return f"{due} {_what_delays(delivery.endpoint) if delivery.event_id else ''}".strip()
 
 
 def _what_delays(endpoint: Endpoint) -> str:

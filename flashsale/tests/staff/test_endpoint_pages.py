@@ -122,9 +122,25 @@ def test_a_delivery_is_sent_again_from_its_page(admin_client):
     assert "The endpoint could not be connected to in time. 3000 ms" in page
     assert f"webhook-id: {delivery.event.shown_id}" in page
     assert delivery.endpoint.secret not in page
-    assert "is sent again" in messages_of(told)[0]
+    assert messages_of(told)[0].startswith(f"{delivery}: Pending (0 of 12 tries): due at ")
     delivery.refresh_from_db()
     assert (delivery.status, delivery.tries) == ("pending", 0)
+
+
+def test_what_is_sent_again_to_a_disabled_endpoint_waits(admin_client):
+    delivery = DeliveryFactory(endpoint__description="ERP")
+    Endpoint.objects.update(status="disabled", disabled_reason="requested")
+
+    told = [
+        messages_of(page)[0]
+        for page in (
+            decide(admin_client, delivery, "retry"),
+            decide(admin_client, delivery.endpoint, "replay", after=0),
+        )
+    ]
+
+    assert told[0].endswith("Its endpoint is disabled: it waits until that is enabled.")
+    assert told[1].startswith(f"ERP: 1 event is sent again, up to number {delivery.event_id}. What is sent waits")
 
 
 def test_the_pages_say_why_a_delivery_waits(admin_client):
@@ -220,9 +236,11 @@ def test_events_lead_to_what_they_are_about_and_are_found_by_it(admin_client):
             result = admin_client.get(admin_url(model, "changelist"), {"q": text}).context["cl"].result_list
             assert [row.pk for row in result] == [found.pk], (model, text)
     searched = admin_client.get("/admin/search/", {"s": event.shown_id}).context["results"]
+    page_of_order = admin_client.get(admin_url(type(order), "change", order.pk)).content.decode()
 
     assert admin_url(type(order), "change", order.pk) in page
     assert str(order) in page
+    assert f"{admin_url(Event, 'changelist')}?q={order.pk}" in page_of_order
     assert [result.url for result in searched] == [admin_url(Event, "change", event.pk)]
 
 
