@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.state import StateApps
 from django.forms import DateField, DateTimeField, SplitDateTimeField
 from django.test import RequestFactory
 from django.urls import reverse
@@ -197,8 +198,11 @@ def test_a_product_at_the_ends_of_the_range_is_shown_everywhere(admin_client, ap
 BEFORE = [("catalog", "0003_product_history"), ("flashsale", "0003_roles")]
 
 
-def migrate_to(targets: list[tuple[str, str]]) -> None:
-    MigrationExecutor(connection).migrate(targets)
+def migrate_to(targets: list[tuple[str, str]]) -> StateApps:
+    """Migrate, and return the models as they are then."""
+    executor = MigrationExecutor(connection)
+    executor.migrate(targets)
+    return executor.loader.project_state(targets).apps
 
 
 def newest() -> list[tuple[str, str]]:
@@ -208,10 +212,18 @@ def newest() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def before(transactional_db):
-    """The database as the version before left it; afterwards it is as it was."""
-    migrate_to(BEFORE)
-    yield
+    """The database as the version before left it, and the models of then; afterwards it is as it was."""
+    yield migrate_to(BEFORE)
     migrate_to(newest())
+
+
+def add_product(history: StateApps, name: str) -> models.Model:
+    """Add a product with the columns that it had then."""
+    product = history.get_model("catalog", "Product").objects.create(
+        name=name, price=1, currency="USD", is_published=True
+    )
+    history.get_model("catalog", "Stock").objects.create(product=product, total=10)
+    return product
 
 
 def execute(sql: str, *values) -> None:
@@ -221,9 +233,10 @@ def execute(sql: str, *values) -> None:
 
 @pytest.mark.parametrize("unreadable", ["9999-12-31T23:59:59-05:00", "294276-12-31", "infinity"])
 def test_the_migrations_repair_rows_outside_the_range(before, client, django_user_model, caplog, unreadable):
-    products = {name: ProductFactory(name=name) for name in ("never ends", "never starts", "over for ages", "ordinary")}
+    names = ("never ends", "never starts", "over for ages", "ordinary")
+    products = {name: add_product(before, name) for name in names}
     ordinary_end = datetime(2031, 1, 1, tzinfo=UTC)
-    Product.objects.filter(name="ordinary").update(sale_ends_at=ordinary_end)
+    execute("UPDATE catalog_product SET sale_ends_at = %s WHERE name = 'ordinary'", ordinary_end)
     execute("UPDATE catalog_product SET sale_ends_at = %s WHERE name = 'never ends'", unreadable)
     execute("UPDATE catalog_product SET sale_starts_at = %s WHERE name = 'never starts'", unreadable)
     execute("UPDATE catalog_product SET sale_ends_at = '0044-03-15 BC' WHERE name = 'over for ages'")
