@@ -88,6 +88,13 @@ class ProductInEvent(BackofficeProductOut):
     description = None  # type: ignore[assignment]
 
 
+class CurrencyField(StrictTextField):
+    """A code of ISO 4217, also in small letters."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return super().to_internal_value(data).upper()
+
+
 class ProductChanges(ClosedRequestSerializer):
     """Columns of a product that an edit changes; `catalog.products.EDITABLE` has their names."""
 
@@ -96,7 +103,7 @@ class ProductChanges(ClosedRequestSerializer):
     description = TrimmedTextField(max_length=MAX_DESCRIPTION_LENGTH, allow_blank=True, required=False)
     image_url = StrictTextField(max_length=IMAGE_URL_LENGTH, required=False, allow_null=True)
     price = StrictAmountField(required=False)
-    currency = StrictTextField(max_length=money.CURRENCY_LENGTH, required=False)
+    currency = CurrencyField(max_length=money.CURRENCY_LENGTH, required=False)
     max_per_hold = StrictIntegerField(min_value=1, required=False)
     max_per_customer = StrictIntegerField(min_value=1, required=False, allow_null=True)
     sale_starts_at = StrictMomentField(required=False, allow_null=True)
@@ -108,7 +115,7 @@ class NewProduct(ProductChanges):
 
     name = TrimmedTextField(max_length=NAME_LENGTH)
     price = StrictAmountField()
-    currency = StrictTextField(max_length=money.CURRENCY_LENGTH)
+    currency = CurrencyField(max_length=money.CURRENCY_LENGTH)
     stock = StrictIntegerField(min_value=0)
 
 

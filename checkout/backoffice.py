@@ -69,15 +69,17 @@ class OrderViewSet(BackofficeViewSet):
             raise NotFound
         body = Cancellation.validated(request.data)
 
-        def verb() -> Order:
+        def verb() -> tuple[Order, bool]:
             with stock_locks.entered():
-                return orders.revoke(order_id)
+                return orders.ensure_cancelled(order_id)
 
-        def answer(order: Order) -> Answer:
+        def answer(result: tuple[Order, bool]) -> Answer:
+            order, _ = result
             return Answer(status=HTTPStatus.OK, data=OrderOut.data_of(orders.get(order.pk)))
 
-        def history(order: Order) -> tuple[Order, str]:
-            return order, f"Cancelled. Note: {body['note']}"
+        def history(result: tuple[Order, bool]) -> tuple[Order, str] | None:
+            order, is_changed = result
+            return (order, f"Cancelled. Note: {body['note']}") if is_changed else None
 
         return self.change(request, verb, body=body, answer=answer, history=history)
 

@@ -2,7 +2,7 @@
 
 from checkout.orders.batching import submit
 from checkout.orders.creation_hook import ApplyEarlyEvents, register_creation_hook
-from checkout.orders.ending import cancel, expire_due, mark_cancelled, reclaim, revoke
+from checkout.orders.ending import cancel, ensure_cancelled, expire_due, mark_cancelled, reclaim, revoke
 from checkout.orders.leaving_hook import register_leaving_hook
 from checkout.orders.listing import find
 from checkout.orders.locking import lock, lock_stocks, locking_query
@@ -42,6 +42,7 @@ __all__ = [
     "StaleOrderError",
     "annotate",
     "cancel",
+    "ensure_cancelled",
     "expire_due",
     "find",
     "get",

@@ -39,6 +39,19 @@ def revoke(order_id: UUID) -> Order:
     return order
 
 
+@retrying_transaction_once
+def ensure_cancelled(order_id: UUID) -> tuple[Order, bool]:
+    """Cancel a pending order for the back office; a cancelled one stays as it is. Returns it, and whether it changed.
+
+    Raises `NotFound`, `OrderAlreadyPaid`, and `OrderNotPending` for an expired one.
+    """
+    order = locking.lock(order_id)
+    is_changed = order.status != Order.Status.CANCELLED
+    if is_changed:
+        mark_cancelled(order)
+    return order, is_changed
+
+
 def mark_cancelled(order: Order) -> None:
     """Cancel a pending order that this transaction has locked. Raises `OrderAlreadyPaid`, `OrderNotPending`."""
     now = clock.now()

@@ -8,6 +8,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
+
 from checkout.models import Order
 from flashsale.outbox.models import Numbering
 from flashsale.simulation.feed_reader import TOKEN
@@ -45,6 +47,8 @@ class BackEnd:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # The package is found in this folder, wherever the command was run.
+            cwd=settings.BASE_DIR,
             env=os.environ | {TOKEN: token},
             start_new_session=True,
         )

@@ -47,6 +47,9 @@ REQUEST_ID_HEADER = {
 CHALLENGE_HEADER = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "`Bearer`; not with webhooks."}}
 
 
+BACKOFFICE_TOKENS = "Always needed, with the scope of the call; made by staff in the admin or by `make_token`."
+
+
 class TokenScheme(OpenApiAuthenticationExtension):
     """Describes API tokens."""
 
@@ -91,6 +94,7 @@ def finish_document(result: dict[str, Any], generator: DocumentGenerator, **_: A
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = _is_needed(operation["requestBody"])
     if generator.is_backoffice:
+        result["components"]["securitySchemes"][TokenScheme.name]["description"] = BACKOFFICE_TOKENS
         result["webhooks"] = webhooks.webhooks()
         result["info"] |= {"title": BACKOFFICE_TITLE, "description": BACKOFFICE_DESCRIPTION}
     else:

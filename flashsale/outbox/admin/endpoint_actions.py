@@ -95,7 +95,7 @@ class EndpointActions(RemovalMixin, ConfirmedActionsAdmin):
             return rotated[-1]
 
         def describe(endpoint: Endpoint, result: Endpoint) -> str:
-            until = moments.written(result.previous_secret_until) if result.previous_secret_until else "-"
+            until = moments.written(result.previous_secrets_until) if result.previous_secrets_until else "-"
             return f"{endpoint} has a new secret, which was shown once; the one before signs until {until}, too."
 
         page = self._act(request, queryset, "rotate_secret", _Verb(rotate, describe, wording.effect_of_rotating))

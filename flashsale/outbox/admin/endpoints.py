@@ -162,9 +162,9 @@ class EndpointAdmin(FactsMixin, EndpointActions):
     def secret_now(self, endpoint: Endpoint) -> str:
         """Say what can be known of the secret, which is shown only when it is made."""
         shown = "It was shown when it was made. Rotate it to get a new one."
-        if not endpoint.previous_secret_until:
+        if not endpoint.previous_secrets_until:
             return shown
-        return f"{shown} The one before signs until {moments.written(endpoint.previous_secret_until)}, too."
+        return f"{shown} The one before signs until {moments.written(endpoint.previous_secrets_until)}, too."
 
     @admin.display(description="What was done")
     def its_history(self, endpoint: Endpoint) -> str:

@@ -101,12 +101,9 @@ def effect_of_disabling(endpoint: Endpoint, figures: Figures) -> str:
 
 def effect_of_rotating(endpoint: Endpoint) -> str:
     """Say what a new secret means for the back end."""
-    earlier = ""
-    if endpoint.previous_secret:
-        earlier = f" The one before that, which signs until {_at(endpoint.previous_secret_until)}, ends now."
     return (
         f"It gets a new secret, which the next page shows this once. For {ROTATION_HOURS} hours what is sent is signed"
-        f" with the present secret, too.{earlier}"
+        " with the present secret, too, and with those before it that still sign."
     )
 
 

@@ -40,24 +40,27 @@ class TypesField(serializers.Field[list[str], Any, list[str], Any]):
             self.fail("too_many", limit=MAX_TYPES)
         if unknown := [name for name in data if name not in EventType.values]:
             self.fail("not_a_choice", name=unknown[0][:TYPE_LENGTH])
-        return data
+        return sorted(set(data))
 
     def to_representation(self, value: list[str]) -> list[str]:
         return value
 
 
-class NewEndpoint(ClosedRequestSerializer):
-    """An endpoint to register."""
+class EndpointChanges(ClosedRequestSerializer):
+    """What to change of an endpoint."""
 
-    url = StrictTextField(max_length=URL_LENGTH)
+    url = StrictTextField(max_length=URL_LENGTH, required=False)
     types = TypesField(required=False)
     description = StrictTextField(max_length=DESCRIPTION_LENGTH, required=False, allow_null=True)
 
 
-class EndpointChanges(NewEndpoint):
-    """What to change of an endpoint."""
+class NewEndpoint(EndpointChanges):
+    """An endpoint to register; absent types are all types."""
 
-    url = StrictTextField(max_length=URL_LENGTH, required=False)
+    url = StrictTextField(max_length=URL_LENGTH)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        return {"types": [], **super().to_internal_value(data)}
 
 
 class ReplayWanted(ClosedRequestSerializer):
@@ -86,7 +89,9 @@ class EndpointOut(ResponseSerializer):
     failing_since = MomentField(allow_null=True, help_text="The first failure since the last success.")
     next_probe_at = MomentField(allow_null=True, help_text="When it is tried next, while it is failing.")
     previous_secret_until = MomentField(
-        allow_null=True, help_text="Until when the secret before the present one signs, too."
+        source="previous_secrets_until",
+        allow_null=True,
+        help_text="Until when the secrets before the present one sign, too.",
     )
     created_at = MomentField()
 

@@ -27,8 +27,9 @@ _DIED = "The process that sent it ended before the answer."
 # is a constant, from which PostgreSQL knows that few rows are chosen.
 _LEASE = """
 WITH endpoint AS MATERIALIZED (
-    SELECT id, url, secret, CASE WHEN previous_secret_until > statement_timestamp() THEN previous_secret ELSE '' END
-        AS previous_secret,
+    SELECT id, url,
+        CASE WHEN previous_secrets_until > statement_timestamp() THEN secret || previous_secrets
+            ELSE ARRAY[secret] END AS secrets,
         CASE WHEN status = 'enabled' THEN %s
             WHEN status = 'failing' AND next_probe_at <= statement_timestamp() THEN 1 ELSE 0 END
         - (SELECT count(*) FROM outbox_delivery WHERE endpoint_id = outbox_endpoint.id AND lease IS NOT NULL
@@ -53,7 +54,7 @@ FROM chosen, endpoint
 WHERE delivery.id = chosen.id AND endpoint.id = delivery.endpoint_id
     AND delivery.status = 'pending' AND delivery.next_try_at <= statement_timestamp()
 RETURNING delivery.id, delivery.endpoint_id, delivery.event_id, delivery.test_id, delivery.tries, delivery.lease,
-    delivery.created_at, endpoint.url, endpoint.secret, endpoint.previous_secret
+    delivery.created_at, endpoint.url, endpoint.secrets
 """
 _BODIES = "SELECT sequence, public_id, body FROM outbox_event WHERE sequence = ANY(%s::bigint[])"
 
@@ -102,7 +103,6 @@ def _message_of(row: Row, events: dict[int, Row]) -> Message:
     else:
         event = events[row["event_id"]]
         message_id, body = Event(public_id=event["public_id"]).shown_id, event["body"].encode()
-    secrets = [secret for secret in (row["secret"], row["previous_secret"]) if secret]
     return Message(
         delivery_id=row["id"],
         endpoint_id=row["endpoint_id"],
@@ -112,5 +112,5 @@ def _message_of(row: Row, events: dict[int, Row]) -> Message:
         message_id=message_id,
         url=row["url"],
         body=body,
-        keys=tuple(key_of(secret) for secret in secrets),
+        keys=tuple(key_of(secret) for secret in row["secrets"]),
     )

@@ -15,8 +15,9 @@ from flashsale.outbox.kinds import EventType
 from flashsale.outbox.models import DESCRIPTION_LENGTH, Endpoint
 
 MAX_ENDPOINTS = 20
-# For so long messages are signed with the secret before the present one, too.
+# For so long messages are signed with the secrets before the present one, too.
 ROTATION_HOURS = 24
+MAX_PREVIOUS_SECRETS = 4
 LOCK = "outbox.endpoints"
 
 
@@ -91,21 +92,31 @@ def change(
 
 
 def save_edited(endpoint: Endpoint) -> None:
-    """Save the URL, types and description, checked before, of an endpoint that the transaction has locked."""
+    """Save the URL, types and description, checked before, of an endpoint that the transaction has locked.
+
+    A failing one is tried at once at a new URL.
+    """
     endpoint.types = sorted(set(endpoint.types))
-    endpoint.save(update_fields=["url", "description", "types"])
+    moved = Endpoint.objects.filter(pk=endpoint.pk).exclude(url=endpoint.url)
+    if endpoint.status == Endpoint.Status.FAILING and moved.exists():
+        endpoint.next_probe_at = clock.now()
+    endpoint.save(update_fields=["url", "description", "types", "next_probe_at"])
 
 
 @retrying_transaction_once
 def rotate_secret(endpoint_id: UUID) -> Endpoint:
     """Give an endpoint a new random secret; for `ROTATION_HOURS` messages are signed with the present one, too.
 
-    Raises `NotFound`.
+    So they are with those before it that still sign, at most `MAX_PREVIOUS_SECRETS` in all: a rotation whose answer was
+    lost can be repeated. Raises `NotFound`.
     """
-    endpoint = lock(endpoint_id)
-    endpoint.previous_secret, endpoint.secret = endpoint.secret, webhook_signatures.new_secret()
-    endpoint.previous_secret_until = clock.now() + timedelta(hours=ROTATION_HOURS)
-    endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
+    endpoint, now = lock(endpoint_id), clock.now()
+    until = endpoint.previous_secrets_until
+    earlier = endpoint.previous_secrets if until is not None and until > now else []
+    endpoint.previous_secrets = [endpoint.secret, *earlier][:MAX_PREVIOUS_SECRETS]
+    endpoint.secret = webhook_signatures.new_secret()
+    endpoint.previous_secrets_until = now + timedelta(hours=ROTATION_HOURS)
+    endpoint.save(update_fields=["secret", "previous_secrets", "previous_secrets_until"])
     return endpoint
 
 
@@ -122,9 +133,9 @@ def disable(endpoint_id: UUID) -> Endpoint:
 def delete(endpoint_id: UUID) -> Endpoint:
     """Delete an endpoint with its secrets; its deliveries are purged later. Raises `NotFound`."""
     endpoint = lock(endpoint_id)
-    endpoint.secret = endpoint.previous_secret = ""
-    endpoint.previous_secret_until, endpoint.deleted_at = None, clock.now()
-    endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until", "deleted_at"])
+    endpoint.secret, endpoint.previous_secrets = "", []
+    endpoint.previous_secrets_until, endpoint.deleted_at = None, clock.now()
+    endpoint.save(update_fields=["secret", "previous_secrets", "previous_secrets_until", "deleted_at"])
     return endpoint
 
 

@@ -47,9 +47,9 @@ class Endpoint(models.Model):
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.ENABLED)
     disabled_reason = models.CharField(max_length=9, choices=DisabledReason.choices, blank=True)
     secret = models.CharField(max_length=SECRET_LENGTH)
-    previous_secret = models.CharField(max_length=SECRET_LENGTH, blank=True)
-    previous_secret_until = models.DateTimeField(
-        null=True, help_text="Until when both secrets sign; empty: only the newer one."
+    previous_secrets = ArrayField(models.CharField(max_length=SECRET_LENGTH), default=list)
+    previous_secrets_until = models.DateTimeField(
+        null=True, help_text="Until when the secrets before sign, too; empty: only the present one."
     )
     failing_since = models.DateTimeField(null=True, help_text="The first failure since the last success.")
     failures = models.PositiveIntegerField(default=0, help_text="Probes that failed since the last success.")
@@ -75,12 +75,12 @@ class Endpoint(models.Model):
             models.CheckConstraint(
                 name="endpoint_has_a_secret_until_it_is_deleted",
                 condition=Q(deleted_at__isnull=True, secret__startswith=SECRET_PREFIX)
-                | Q(deleted_at__isnull=False, secret="", previous_secret=""),
+                | Q(deleted_at__isnull=False, secret="", previous_secrets=[]),
             ),
             models.CheckConstraint(
-                name="endpoint_previous_secret_ends",
-                condition=Q(previous_secret="", previous_secret_until__isnull=True)
-                | (~Q(previous_secret="") & Q(previous_secret_until__isnull=False)),
+                name="endpoint_previous_secrets_end",
+                condition=Q(previous_secrets=[], previous_secrets_until__isnull=True)
+                | (~Q(previous_secrets=[]) & Q(previous_secrets_until__isnull=False)),
             ),
         ]
 

@@ -6,6 +6,7 @@ import threading
 import pytest
 from django.db import connection
 
+from flashsale.core import clock
 from flashsale.core.refusals import InvalidRequest, NotFound
 from flashsale.core.statements import array
 from flashsale.core.webhook_signatures import new_secret
@@ -73,6 +74,21 @@ def test_a_success_ends_the_failing_and_all_that_waited_is_sent():
     endpoint = Endpoint.objects.get()
     assert (endpoint.status, endpoint.failing_since, endpoint.failures) == ("enabled", None, 0)
     assert len({request.headers["webhook-id"] for request in shop.requests}) == 20
+
+
+def test_a_failing_endpoint_is_tried_at_once_at_its_new_url():
+    with receiver(status("500 Oh no")) as broken, receiver() as shop:
+        endpoint = endpoint_at(broken)
+        happen()
+        sending.run()
+        endpoints.change(endpoint.pk, description="Warehouse")
+        Delivery.objects.update(next_try_at=clock.now())
+        assert sending.run() == 0
+        endpoints.change(endpoint.pk, url=shop.url)
+        sending.run()
+
+    assert (len(broken.requests), len(shop.requests)) == (1, 1)
+    assert Endpoint.objects.get().status == "enabled"
 
 
 def test_five_days_of_nothing_but_failures_disable_and_enable_sends_what_was_missed():
@@ -269,4 +285,4 @@ def test_a_deleted_endpoint_is_not_there_for_any_verb_and_keeps_no_secret():
     for verb in gone:
         with pytest.raises(NotFound):
             verb(endpoint.pk)
-    assert list(Endpoint.objects.values_list("secret", "previous_secret")) == [("", "")]
+    assert list(Endpoint.objects.values_list("secret", "previous_secrets")) == [("", [])]

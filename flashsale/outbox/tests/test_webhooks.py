@@ -86,6 +86,25 @@ def test_a_rotation_in_the_middle_of_tries_signs_with_both_secrets_for_a_day():
     assert [len(request.headers["webhook-signature"].split(" ")) for request in shop.requests] == [1, 2, 1]
 
 
+def test_a_rotation_that_is_repeated_takes_no_secret_away():
+    with receiver() as shop:
+        used = [endpoint_at(shop).secret]
+        used += [endpoints.rotate_secret(Endpoint.objects.get().pk).secret for _ in range(2)]
+        happen()
+        sending.run()
+        run_after(DAY)
+        used.append(endpoints.rotate_secret(Endpoint.objects.get().pk).secret)
+        happen()
+        sending.run()
+
+    first, second = shop.requests
+    assert all(verify(secret, first) for secret in used[:3])
+    assert all(verify(secret, second) for secret in used[2:])
+    for ended in used[:2]:
+        with pytest.raises(WebhookVerificationError):
+            verify(ended, second)
+
+
 def test_a_process_that_dies_while_it_sends_loses_nothing():
     with receiver() as shop:
         endpoint_at(shop)

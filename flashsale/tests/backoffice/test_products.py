@@ -31,7 +31,8 @@ def test_a_product_is_added_unpublished_and_once(erp, api):
     answer = erp.post(
         "/products", NEW | {"sale_starts_at": "2030-01-01T12:00:00+02:00", "max_per_customer": 2}, key=KEY
     )
-    again = erp.post("/products", NEW | {"sale_starts_at": "2030-01-01T10:00:00Z", "max_per_customer": 2}, key=KEY)
+    same = {"sale_starts_at": "2030-01-01T10:00:00Z", "max_per_customer": 2, "currency": "USD"}
+    again = erp.post("/products", NEW | same, key=KEY)
 
     added = answer.json()
     assert answer.status_code == again.status_code == 201

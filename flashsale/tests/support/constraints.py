@@ -29,7 +29,7 @@ ATTACKS = {
     "endpoint_is_failing_since_a_failure": "UPDATE outbox_endpoint SET status = 'failing'",
     "endpoint_is_disabled_for_a_reason": "UPDATE outbox_endpoint SET status = 'disabled'",
     "endpoint_has_a_secret_until_it_is_deleted": "UPDATE outbox_endpoint SET secret = ''",
-    "endpoint_previous_secret_ends": "UPDATE outbox_endpoint SET previous_secret = secret",
+    "endpoint_previous_secrets_end": "UPDATE outbox_endpoint SET previous_secrets = ARRAY[secret]",
     "delivery_is_one_for_each_event": (
         "INSERT INTO outbox_delivery (endpoint_id, event_id, status, tries, next_try_at, last_answer, last_error,"
         " attempts, created_at) SELECT endpoint_id, event_id, status, tries, next_try_at, '', '', '[]', now()"

@@ -13,7 +13,7 @@ PASS = """
 UPDATE outbox_delivery SET next_try_at = next_try_at - make_interval(secs => %(seconds)s);
 UPDATE outbox_endpoint SET next_probe_at = next_probe_at - make_interval(secs => %(seconds)s),
     failing_since = failing_since - make_interval(secs => %(seconds)s),
-    previous_secret_until = previous_secret_until - make_interval(secs => %(seconds)s)
+    previous_secrets_until = previous_secrets_until - make_interval(secs => %(seconds)s)
 """
 HAPPEN = """
 INSERT INTO outbox_event (type, resource, resource_id, public_id, sequence, body, recorded_at)
