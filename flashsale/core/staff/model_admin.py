@@ -13,9 +13,13 @@ from django.db.models import DateTimeField, Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from flashsale.core import moments
+from flashsale.core.staff import staff_log
 from flashsale.core.staff.add_forms import IdempotentAddMixin
 from flashsale.core.staff.theme import ChangeList, ModelAdmin
 from flashsale.core.staff.zoned_times import ZonedTimeField, ZonedTimeWidget
+
+# Of a row, on the page of its history.
+MOST_TOKEN_ACTIONS = 100
 
 
 def staff_of(request: HttpRequest) -> User:
@@ -77,6 +81,13 @@ class BaseAdmin(IdempotentAddMixin, ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ValidatingChangeList
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show what was done to a row in the admin, and what API tokens did to it."""
+        token_actions = staff_log.by_tokens(self.model, object_id, most=MOST_TOKEN_ACTIONS)
+        return super().history_view(request, object_id, {"token_actions": token_actions, **(extra_context or {})})
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Refuse look-ups that no link of the admin has: ranges need a pair of values, and patterns may run long."""

@@ -20,6 +20,9 @@ def test_an_orders_page_names_the_token_and_its_note(erp, admin_client, order):
     page = admin_client.get(admin_url(Order, "change", order.pk)).text
 
     assert "API token ERP: Cancelled. Note: Asked by mail" in page
+    history = admin_client.get(admin_url(Order, "history", order.pk)).text
+    assert "<td>API token ERP</td>" in history
+    assert "<td>Cancelled. Note: Asked by mail</td>" in history
 
 
 def test_a_products_history_and_the_list_of_adjustments_name_the_token(admin_client, product):
