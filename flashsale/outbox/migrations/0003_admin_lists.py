@@ -3,23 +3,26 @@
 import django.contrib.postgres.indexes
 from django.db import migrations, models
 
+from flashsale.core.migrations import AddIndexConcurrently
+
 
 class Migration(migrations.Migration):
+    atomic = False
 
     dependencies = [
         ('outbox', '0002_endpoints'),
     ]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='delivery',
             index=models.Index(condition=models.Q(('status', 'dead')), fields=['id'], name='delivery_dead'),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='event',
             index=models.Index(fields=['resource_id', 'sequence'], name='outbox_event_by_resource'),
         ),
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name='event',
             index=django.contrib.postgres.indexes.BrinIndex(fields=['recorded_at'], name='outbox_event_by_time'),
         ),
