@@ -155,7 +155,7 @@ def test_old_minutes_are_deleted(db):
     assert list(RefusalCount.objects.all()) == [kept]
 
 
-def test_old_seconds_are_found_by_their_index(db):
+def test_old_seconds_are_found_by_their_index(new_tables):
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {stored._COMPACT}", [timezone.now(), 10])
         plan = "\n".join(line for (line,) in cursor.fetchall())

@@ -138,7 +138,7 @@ def test_what_takes_too_long_to_count_is_given_up(product, monkeypatch):
         statistics.of_product(product.pk)
 
 
-def test_each_query_reads_one_range_of_an_index(product):
+def test_each_query_reads_one_range_of_an_index(new_tables, product):
     with connection.cursor() as cursor:
         # Refused claims of many products in the same minutes, as a shop has them.
         cursor.execute("""

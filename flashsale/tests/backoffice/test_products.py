@@ -128,7 +128,7 @@ def test_the_list_shows_all_products_newest_first_and_filters(erp, product):
 
 
 @pytest.mark.parametrize("filters", [{}, {"is_published": True}])
-def test_the_list_is_read_by_an_index(product, filters):
+def test_the_list_is_read_by_an_index(new_tables, product, filters):
     page = availability.annotate(Product.objects.filter(**filters)).order_by("-created_at", "-pk")[:51]
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")

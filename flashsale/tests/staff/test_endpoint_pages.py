@@ -274,7 +274,7 @@ def test_what_waits_is_counted_to_a_limit(admin_client, monkeypatch):
     assert "more than 1, since" in text_of(admin_client.get(LIST))
 
 
-def test_a_search_by_an_order_uses_its_index(db):
+def test_a_search_by_an_order_uses_its_index(new_tables):
     order_id = EventFactory().resource_id
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

@@ -268,7 +268,7 @@ def test_a_part_of_the_chart_needs_the_permission_of_its_rows(page_of):
     ],
     ids=["activity", "takings"],
 )
-def test_rows_are_found_by_the_time_of_their_creation(db, sql, indexes):
+def test_rows_are_found_by_the_time_of_their_creation(new_tables, sql, indexes):
     moments = {"since": "2026-11-20T12:00Z", "until": "2026-11-20T13:00Z", "today": "2026-11-20T00:00Z"}
     with connection.cursor() as cursor:
         # Few rows are read faster one by one; the question is which index PostgreSQL has for many.

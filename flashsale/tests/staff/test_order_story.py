@@ -197,7 +197,7 @@ def test_bodies_are_collapsed_and_indented(admin_client, bought):
 
 
 @pytest.mark.parametrize("column", ["order_ref", "hold_ref", "payment_ref"])
-def test_events_are_found_by_what_they_name_with_an_index(column, order):
+def test_events_are_found_by_what_they_name_with_an_index(new_tables, column, order):
     named = {"order_ref": order.pk, "hold_ref": order.hold_id, "payment_ref": "pay_1"}[column]
     events = naming.not_plain(column).filter(**{column: named})
     with connection.cursor() as cursor:
