@@ -3,14 +3,24 @@
 import uuid
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from checkout.models import Hold, Order, ProvedPaymentId
 from checkout.tests.factories import OrderFactory
+from flashsale.staff import menu
 from flashsale.tests.support.many_rows import FREE_HOLDS, multiply
 from payments.models import Payment, WebhookEvent
 from payments.tests.factories import receive
+
+
+@pytest.fixture(autouse=True)
+def counted_once(monkeypatch):
+    """The numbers of the menu, which count few rows of any table, stay in the cache, however slow the machine is."""
+    monkeypatch.setattr(menu, "COUNTED_FOR_SECONDS", 3600)
+    yield
+    cache.clear()
 
 
 @pytest.fixture
