@@ -135,7 +135,7 @@ def _canonical(value: Any, product: Product) -> Any:
 
 @retrying_transaction_once
 def edit(product_id: int, *, expected: Collection[str] | None, changes: Mapping[str, Any]) -> Product:
-    """Set editable columns of a product whose version (`version_of`) is one of `expected`; None: whatever it is.
+    """Set editable columns of a product whose version (`version_of`) is one of `expected`; None: any version.
 
     Raises `NotFound`, `ChangedMeanwhile`, and `ValidationError` naming each wrong column.
     """

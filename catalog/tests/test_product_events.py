@@ -1,4 +1,4 @@
-"""Every change of a product leaves an event, whatever the way; what is undone leaves none."""
+"""Every change of a product, on every path, leaves an event; one that is rolled back leaves none."""
 
 from decimal import Decimal
 

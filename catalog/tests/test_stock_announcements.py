@@ -1,4 +1,4 @@
-"""Readers of events learn when a product sells out and when it is back, whatever changed its counters or the time."""
+"""Readers of events learn when a product sells out and when it is back, by a change or by the time."""
 
 from datetime import timedelta
 

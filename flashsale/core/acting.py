@@ -1,4 +1,4 @@
-"""The API token behind a change, for whatever records who made it.
+"""The API token that makes a change, for the code that records who made it.
 
 Staff's changes name their account; those of the back office API name the token, as a text that outlives the token and
 its name. The back office's views set it, recorders read it: versions of products, adjustments of stock, requests for

@@ -15,9 +15,9 @@ from flashsale.outbox.models import Event
 NUMBERED_BATCHES = 5
 
 _STATE = """
-SELECT last_sequence, purged_through, EXISTS (SELECT FROM outbox_recordedevent) AS is_behind
-FROM outbox_numbering
+SELECT last_sequence, EXISTS (SELECT FROM outbox_recordedevent) AS is_behind FROM outbox_numbering
 """
+_PURGED = "SELECT purged_through FROM outbox_numbering"
 _PAGE = "SELECT sequence, body FROM outbox_event WHERE sequence > %s ORDER BY sequence LIMIT %s"
 # Of each type: as constants, so that the planner knows how rare it is, and no more rows are read than are answered.
 _PAGE_OF_TYPE = """
@@ -60,12 +60,14 @@ def read(*, after: int | None = None, types: Sequence[str] = (), limit: int) -> 
 
 @retrying_transaction
 def _read(after: int | None, types: Sequence[str], limit: int) -> Page:
-    # In this order: what is numbered between the two SELECTs is answered, or has a number beyond `next`.
-    state, found = fetch(
+    # In this order: what is numbered before the page is read is answered, or has a number beyond `next`; and what is
+    # purged before the page is read makes the cursor too old.
+    state, found, oldest = fetch(
         Query([Statement(_STATE)], lambda results: results[0][0]),
         Query([_selection(after, types, limit + 1)], lambda results: results[0]),
+        Query([Statement(_PURGED)], lambda results: results[0][0]["purged_through"]),
     )
-    oldest, newest = state["purged_through"], state["last_sequence"]
+    newest = state["last_sequence"]
     if after is not None and not oldest <= after <= newest:
         raise CursorExpired(oldest=oldest, newest=newest)
     shown, has_more = found[:limit], len(found) > limit

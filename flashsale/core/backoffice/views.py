@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 
 class HasScope(BasePermission):
-    """Allows API tokens with the scope of the action: no anonymous caller, whatever `API_ACCESS` says, no session."""
+    """Allows API tokens with the scope of the action: no session, and no anonymous caller of a public API either."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.auth is None:

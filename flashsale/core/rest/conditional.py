@@ -32,7 +32,7 @@ class PreconditionRequired(Refusal):
 
 
 def expected_tags(request: HttpRequest) -> frozenset[str] | None:
-    """Return the strong entity tags, without their quotes, that `If-Match` names; None for `*`: whatever there is.
+    """Return the strong entity tags, without their quotes, that `If-Match` names; None for `*`: any.
 
     Weak ones are left out: they never match (RFC 9110, section 13.1.1). Raises `PreconditionRequired` without the
     header, and `InvalidRequest` where it is malformed.

@@ -11,12 +11,13 @@ from django.contrib.auth.models import User
 from django.core.exceptions import EmptyResultSet, PermissionDenied, ValidationError
 from django.db.models import DateTimeField, Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 
 from flashsale.core import moments
-from flashsale.core.staff import staff_log
 from flashsale.core.staff.add_forms import IdempotentAddMixin
 from flashsale.core.staff.theme import ChangeList, ModelAdmin
 from flashsale.core.staff.zoned_times import ZonedTimeField, ZonedTimeWidget
+from flashsale.core.submissions import token_actions
 
 # Of a row, on the page of its history.
 MOST_TOKEN_ACTIONS = 100
@@ -86,8 +87,12 @@ class BaseAdmin(IdempotentAddMixin, ModelAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show what was done to a row in the admin, and what API tokens did to it."""
-        token_actions = staff_log.by_tokens(self.model, object_id, most=MOST_TOKEN_ACTIONS)
-        return super().history_view(request, object_id, {"token_actions": token_actions, **(extra_context or {})})
+        response: HttpResponse = super().history_view(request, object_id, extra_context)
+        # Not of a row that is not there, to whose list Django leads back.
+        if isinstance(response, TemplateResponse) and response.context_data is not None:
+            row = response.context_data["object"]
+            response.context_data["token_actions"] = token_actions.newest_about(row, limit=MOST_TOKEN_ACTIONS)
+        return response
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Refuse look-ups that no link of the admin has: ranges need a pair of values, and patterns may run long."""

@@ -32,12 +32,6 @@ def entries_about(rows: Iterable[Model]) -> list[Entry]:
     return sorted([*_by_staff(keys), *_by_tokens(keys)], key=lambda entry: entry.at)
 
 
-def by_tokens(model: type[Model], row_id: str, *, most: int) -> list[Entry]:
-    """Return what API tokens did to a row, the newest first, at most so many."""
-    actions = TokenAction.objects.filter(model=model._meta.label_lower, row_id=row_id)
-    return [_entry_of(action) for action in actions.order_by("-made_at", "-pk")[:most]]
-
-
 def _by_staff(keys: dict[type[Model], set[str]]) -> Iterable[Entry]:
     content_types = ContentType.objects.get_for_models(*keys)
     about = Q(pk__in=[])
@@ -52,8 +46,4 @@ def _by_tokens(keys: dict[type[Model], set[str]]) -> Iterable[Entry]:
     for model, row_ids in keys.items():
         about |= Q(model=model._meta.label_lower, row_id__in=row_ids)
     actions = TokenAction.objects.filter(about).order_by("made_at", "pk")
-    return map(_entry_of, actions)
-
-
-def _entry_of(action: TokenAction) -> Entry:
-    return Entry(action.made_at, acting.in_words(action.token_name), action.text, action.row_id)
+    return (Entry(one.made_at, acting.in_words(one.token_name), one.text, one.row_id) for one in actions)

@@ -149,6 +149,24 @@ def test_old_events_are_purged_from_the_oldest_on(place, read):
     assert refused.value.extra == {"oldest": 1, "newest": 3}
 
 
+def test_a_purge_in_the_middle_of_a_read_is_told_and_skips_nothing(monkeypatch, place, read):
+    place(3)
+    _, page = read()
+    Event.objects.filter(sequence__lt=page.next).update(recorded_at=clock.now() - retention.timedelta(days=31))
+    fetch = feed.fetch
+
+    def purged_before_the_page(state, *others):
+        first = fetch(state)
+        at_once(retention.purge_events)
+        return (*first, *fetch(*others))
+
+    monkeypatch.setattr(feed, "fetch", purged_before_the_page)
+
+    with pytest.raises(CursorExpired) as refused:
+        read(after=1)
+    assert refused.value.extra == {"oldest": page.next - 1, "newest": page.next}
+
+
 def test_events_that_are_not_numbered_yet_are_not_purged(place):
     place()
     RecordedEvent.objects.update(recorded_at=clock.now() - retention.timedelta(days=31))

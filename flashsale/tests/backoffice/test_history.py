@@ -39,3 +39,9 @@ def test_a_products_history_and_the_list_of_adjustments_name_the_token(admin_cli
     assert "outside the admin: resumed" in page
     assert "API token ERP" in adjustments
     assert acting.token_name() == ""
+
+
+@pytest.mark.parametrize("row_id", ["0", "x", "9" * 30])
+def test_the_history_of_a_row_that_is_not_there_leads_back(admin_client, row_id):
+    for model in ("catalog/product", "checkout/order"):
+        assert admin_client.get(f"/admin/{model}/{row_id}/history/").status_code == 302
