@@ -45,7 +45,17 @@ def kept(copying):
     """A product with 10 units whose answer this process has copied."""
     product = ProductFactory()
     wait_until(lambda: read(product) and copies.get(product.pk))
+    wait_for_pushes(product)
+    wait_until(lambda: read(product) and copies.get(product.pk))
     return product
+
+
+def wait_for_pushes(product) -> None:
+    """Return when all pushes until now have arrived: a late one would delete the copy at any moment."""
+    marker = product.pk + 1_000_000
+    copies._newest.pop(marker, None)
+    redis_client.client().publish(stored._channel(), f"{marker} 1 1 1")
+    wait_until(lambda: marker in copies._newest)
 
 
 def wait_a_second() -> None:
@@ -206,6 +216,7 @@ def test_a_lost_push_costs_a_second_at_most(kept, monkeypatch):
     monkeypatch.setattr(answers, "MAX_AGE_MS", 1_000)
     snapshots.invalidate(kept.pk)
     redis_client.client().delete(*stored._keys(kept.pk))
+    wait_for_pushes(kept)
     read_started = time.monotonic()
     read(kept)
     monkeypatch.setattr(stored, "_WRITE_THROUGH", "return 1")
