@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the secrets that docker-compose.yml mounts: `sh deploy/make-secrets.sh`, into ./secrets or the folder given. Existing
-# files are kept. Stripe's are yours to fill in; an empty file means that Stripe is not used.
+# files are kept. Stripe's are yours to fill in; an empty file means that Stripe is not used, or that there are no former keys.
 set -eu
 folder=${1:-$(dirname "$0")/../secrets}
 umask 077
@@ -19,6 +19,7 @@ make() {
 }
 
 make secret_key "$(random 48)"
+make secret_key_fallbacks ""
 make postgres_password "$(random 24)"
 make standard_webhook_secrets "whsec_$(random 32)"
 make stripe_webhook_secrets ""

@@ -12,6 +12,7 @@ from flashsale import server
 from flashsale.api.openapi.settings import SPECTACULAR_SETTINGS  # noqa: F401  drf-spectacular reads it here
 from flashsale.core import webhook_signatures
 from flashsale.core.configuration import environment as env
+from flashsale.core.configuration import secret_keys
 from flashsale.core.configuration.networks import networks
 from flashsale.local import servers
 from flashsale.observability import logs
@@ -26,19 +27,6 @@ LOCAL_MODE = env.flag("LOCAL_MODE", default=False)
 DEBUG = env.flag("DEBUG", default=False)
 
 HOUR_MS, DAY_SECONDS = 3_600_000, 24 * 3_600
-MIN_SECRET_LENGTH = 32
-PLACEHOLDER_SECRETS = frozenset({"change-me", "changeme", "secret", "insecure"})
-
-
-def _secret_key() -> str:
-    key = env.text("SECRET_KEY")
-    weak = key.lower().startswith(("django-insecure", *PLACEHOLDER_SECRETS)) or len(key) < MIN_SECRET_LENGTH
-    if weak:
-        raise ImproperlyConfigured(
-            f"SECRET_KEY is missing, a default, or shorter than {MIN_SECRET_LENGTH} characters. Set it to a random"
-            " value (see .env.example), or start a local system with `make run`."
-        )
-    return key
 
 
 def _broker_of(redis_url: str) -> str:
@@ -58,7 +46,8 @@ def _database() -> dict:
     raise ImproperlyConfigured("DATABASE_URL is not set. Only local mode (`make run`) brings its own PostgreSQL.")
 
 
-SECRET_KEY = _secret_key()
+SECRET_KEY = secret_keys.current()
+SECRET_KEY_FALLBACKS = secret_keys.former()
 ALLOWED_HOSTS = env.items(
     "ALLOWED_HOSTS",
     default=["localhost", "127.0.0.1", "[::1]"] if LOCAL_MODE else [],

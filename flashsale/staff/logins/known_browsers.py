@@ -22,7 +22,7 @@ _SALT = "flashsale.staff.logins.known_browsers"
 
 def remember(response: HttpResponse, *, name: str) -> None:
     """Give a browser a new cookie after a successful log-in as `name`."""
-    value = signing.dumps([secrets.token_hex(8), _owner(name)], salt=_SALT)
+    value = signing.dumps([secrets.token_hex(8), _owners(name)[0]], salt=_SALT)
     response.set_cookie(
         COOKIE, value, max_age=MAX_AGE, path=PATH, secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax"
     )
@@ -34,8 +34,10 @@ def browser_of(request: HttpRequest, *, name: str | None = None) -> str | None:
         browser, owner = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=MAX_AGE)
     except (signing.BadSignature, ValueError, TypeError):
         return None
-    return browser if name is None or owner == _owner(name) else None
+    return browser if name is None or owner in _owners(name) else None
 
 
-def _owner(name: str) -> str:
-    return salted_hmac(_SALT, name, algorithm="sha256").hexdigest()[:32]
+def _owners(name: str) -> list[str]:
+    """Return how cookies call a name: with the present key, the first, and with each of the former ones."""
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [salted_hmac(_SALT, name, secret=key, algorithm="sha256").hexdigest()[:32] for key in keys]

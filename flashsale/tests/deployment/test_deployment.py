@@ -27,8 +27,8 @@ from payments.attempts import due
 ONE_SHOT = {"migrate"}
 OURS = {"web", "pay", "office", "worker", "worker-expiry", "worker-payments", "worker-webhooks", "beat", "migrate"}
 SECRET_SETTINGS = {
-    "SECRET_KEY", "DATABASE_PASSWORD", "STANDARD_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_KEY",
-    "METRICS_TOKEN",
+    "SECRET_KEY", "SECRET_KEY_FALLBACKS", "DATABASE_PASSWORD", "STANDARD_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRETS",
+    "STRIPE_API_KEY", "METRICS_TOKEN",
 }  # fmt: skip
 # Decided by compose, for local mode only, or for test doubles.
 NOT_PASSED_ON = {
@@ -219,7 +219,8 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path):
     assert {path.name: path.read_text() for path in folder.iterdir()} == before
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o444}
-    assert len(set(before.values())) == len(before)
+    random = [text for text in before.values() if text.strip()]
+    assert len(set(random)) == len(random) >= len(before) - 2
 
 
 def test_prometheus_scrapes_every_service_with_metrics():

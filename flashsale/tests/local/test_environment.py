@@ -22,7 +22,8 @@ WEBHOOK_SECRET = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXo="
 
 # Each variable with a valid value that is not its default.
 USABLE = {
-    "LOCAL_MODE": "0", "DEBUG": "yes", "SECRET_KEY": "abcdefghij" * 5, "ALLOWED_HOSTS": "shop.example.com,.example.org",
+    "LOCAL_MODE": "0", "DEBUG": "yes", "SECRET_KEY": "abcdefghij" * 5,
+    "SECRET_KEY_FALLBACKS": f"{'klmnopqrst' * 5},{'uvwxyzabcd' * 5}", "ALLOWED_HOSTS": "shop.example.com,.example.org",
     "CSRF_TRUSTED_ORIGINS": "https://shop.example.com", "TIME_ZONE": "Europe/Berlin", "LOG_LEVEL": "WARNING",
     "LOG_FORMAT": "text", "METRICS_TOKEN": "token", "METRICS_PORT": "9100", "PROMETHEUS_MULTIPROC_DIR": "/tmp",
     "DATABASE_URL": "postgresql://other@db/other?sslmode=require", "DATABASE_PASSWORD": "p@ss w/rd:?#",
