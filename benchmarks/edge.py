@@ -60,8 +60,9 @@ def in_front_of(shop: ShopUnderTest, *, file: bytes) -> Iterator[Edge]:
         changes = {
             "listen 127.0.0.1:8081;": f"listen 127.0.0.1:{free_port()};",
             "listen 8080 default_server": f"listen 127.0.0.1:{edge_port} default_server",
-            "server web:8000 resolve;": f"server 127.0.0.1:{shop.port};",
-            "server pay:8000 resolve;": f"server 127.0.0.1:{shop.port};",
+            "server web:8000 resolve ": f"server 127.0.0.1:{shop.port} ",
+            "server pay:8000 resolve ": f"server 127.0.0.1:{shop.port} ",
+            "server office:8000 resolve ": f"server 127.0.0.1:{shop.port} ",
             "rate=50r/s": "rate=1000000r/s",
             " /tmp/": f" {own}/",
             "/dev/stdout": f"{own}/access.log",

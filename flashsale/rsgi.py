@@ -21,6 +21,7 @@ from flashsale.core.capacity import shares
 from flashsale.core.greenlets import EventLoop
 from flashsale.observability.health import HealthMiddleware
 from flashsale.web import bodies, responses
+from flashsale.web.draining import Drain
 from flashsale.web.environ import environ_of, headers_of
 
 # The most pages (of the admin, of the documentation) and files that are served at once.
@@ -44,6 +45,8 @@ class Application:
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
         self._refusal_writer = import_string("checkout.refusal_counts.writer")
         self._refusal_writer.start()
+        self._drain = Drain()
+        self._drain.install(loop, seconds=settings.WEB_DRAIN_SECONDS)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """End the threads, after the last request; the refusals counted until now are stored."""
@@ -58,7 +61,7 @@ class Application:
         limit = settings.MAX_BODY_BYTES + 1
         body, length = await bodies.receive(protocol, headers, self._events, chunked_limit=limit)
         environ = environ_of(scope, headers) | {"wsgi.input": body, "CONTENT_LENGTH": str(length)}
-        exchange = _Exchange(environ, protocol, self._events)
+        exchange = _Exchange(environ, protocol, self._events, self._drain)
         if wsgi.application.is_api(scope.path) or scope.path == LIVENESS_PATH:
             self._events.spawn(exchange.answer_in_greenlet)
             await exchange.is_over()
@@ -70,10 +73,11 @@ class Application:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, environ: dict[str, Any], protocol: Any, events: EventLoop) -> None:
+    def __init__(self, environ: dict[str, Any], protocol: Any, events: EventLoop, drain: Drain) -> None:
         self._environ = environ
         self._protocol = protocol
         self._events = events
+        self._drain = drain
         self._is_over = False
         self._end: asyncio.Future[None] | None = None
 
@@ -105,7 +109,8 @@ class _Exchange:
             self._fail(error)
 
     def _send(self, response: HttpResponse) -> None:
-        responses.send(response, self._protocol, self._environ["wsgi.input"], self._events)
+        body, is_last = self._environ["wsgi.input"], self._drain.has_begun
+        responses.send(response, self._protocol, body, self._events, is_last=is_last)
 
     def _fail(self, error: Exception) -> None:
         """Report an error outside Django's handler, which reports those of views and middleware."""
@@ -115,7 +120,8 @@ class _Exchange:
         log.error("A request was not answered", exc_info=error)
         # The response may have begun.
         with contextlib.suppress(RuntimeError):
-            self._protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, [])
+            headers = [responses.CLOSE] if self._drain.has_begun else []
+            self._protocol.response_empty(HTTPStatus.INTERNAL_SERVER_ERROR, headers)
 
 
 application = Application()

@@ -27,10 +27,18 @@ CONNECTIONS = 12
 MAX_MEMORY_MIB = 352
 MEMORY_SAMPLE_SECONDS = 5
 STOP_SECONDS = 10
+# How long a process that is told to stop answers with `Connection: close` (`flashsale.web.draining`): longer than nginx
+# keeps an idle connection.
+DRAIN_SECONDS = 3
 
 
-def argv(*, host: str, port: int, workers: int = WORKERS, requests: int = REQUESTS) -> list[str]:
-    """Return the command line of the server: `workers` processes, each with at most `requests` in progress."""
+def argv(
+    *, host: str, port: int, workers: int = WORKERS, requests: int = REQUESTS, drain_seconds: int = 0
+) -> list[str]:
+    """Return the command line of the server: `workers` processes, each with at most `requests` in progress.
+
+    A process is killed `STOP_SECONDS` after the `drain_seconds` for which it drains when it is told to stop.
+    """
     return [
         sys.executable, "-m", "flashsale.web.granian", "flashsale.rsgi:application", "--interface", "rsgi",
         "--http", "1", "--loop", "uvloop", "--no-ws", "--host", host, "--port", str(port),
@@ -41,7 +49,7 @@ def argv(*, host: str, port: int, workers: int = WORKERS, requests: int = REQUES
         "--workers-max-rss", str(MAX_MEMORY_MIB), "--rss-samples", "2",
         "--rss-sample-interval", str(MEMORY_SAMPLE_SECONDS),
         # A worker process that still imports the application ignores the signal to stop.
-        "--workers-kill-timeout", str(STOP_SECONDS),
+        "--workers-kill-timeout", str(STOP_SECONDS + drain_seconds),
     ]  # fmt: skip
 
 
@@ -80,7 +88,11 @@ def main() -> None:
 
 def _command() -> list[str]:
     command = argv(
-        host=settings.WEB_HOST, port=settings.PORT, workers=settings.WEB_WORKERS, requests=settings.WEB_REQUESTS
+        host=settings.WEB_HOST,
+        port=settings.PORT,
+        workers=settings.WEB_WORKERS,
+        requests=settings.WEB_REQUESTS,
+        drain_seconds=settings.WEB_DRAIN_SECONDS,
     )
     if settings.LOG_FORMAT == "json":
         command += ["--log-config", str(Path(__file__).with_name("server_log.json"))]

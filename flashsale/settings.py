@@ -414,3 +414,5 @@ WEB_HOST = env.address("WEB_HOST", default="0.0.0.0")  # noqa: S104 - inside a c
 # Whether another server may listen on the same port: for restarts that overlap.
 REUSE_PORT = env.flag("REUSE_PORT", default=False)
 WEB_WORKERS = env.whole("WEB_WORKERS", default=server.WORKERS, least=1, most=256)
+# How long a web process that is told to stop goes on with connections that it closes (`flashsale.web.draining`).
+WEB_DRAIN_SECONDS = env.whole("WEB_DRAIN_SECONDS", default=0 if LOCAL_MODE else server.DRAIN_SECONDS, least=0, most=60)

@@ -1,1 +1,1 @@
-"""The web server and what applies to every response: unread bodies, error pages, Content-Security-Policy."""
+"""The web server: how it stops, and what applies to every response (unread bodies, error pages, what may be loaded)."""

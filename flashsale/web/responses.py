@@ -15,8 +15,12 @@ CLOSE = ("Connection", "close")
 Headers = list[tuple[str, str]]
 
 
-def send(response: HttpResponseBase, protocol: Any, body: io.IOBase, events: EventLoop) -> None:
+def send(
+    response: HttpResponseBase, protocol: Any, body: io.IOBase, events: EventLoop, *, is_last: bool = False
+) -> None:
     """Send a response to a request whose body may be unread; its greenlet or thread waits where it must.
+
+    `is_last`: the connection is closed after it.
 
     At most `DRAIN_BYTES` of the body are read and dropped. When more is unread, or the client waits to be asked for it,
     the response has `Connection: close`; what the client has sent by then is read after the response.
@@ -26,8 +30,10 @@ def send(response: HttpResponseBase, protocol: Any, body: io.IOBase, events: Eve
     if isinstance(body, Body):
         is_withheld = body.is_withheld
         if is_withheld or not body.drain(DRAIN_BYTES):
-            headers.append(CLOSE)
+            is_last = True
             lingers = not is_withheld
+    if is_last:
+        headers.append(CLOSE)
     if isinstance(response, HttpResponse) and not lingers:
         protocol.response_bytes(response.status_code, headers, response.content)
     else:

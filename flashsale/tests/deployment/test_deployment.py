@@ -95,7 +95,7 @@ def test_our_programs_read_every_secret_from_its_file(name):
 @pytest.mark.parametrize("name", ["web", "worker"])
 def test_every_setting_of_the_env_file_reaches_the_programs(name):
     documented = {line.partition("=")[0] for line in settings_lines()}
-    only_of_the_web = {"WEB_WORKERS", "WEB_REQUESTS", "DATABASE_POOL_MAX", "MAX_CONCURRENT_HOLDS"}
+    only_of_the_web = {"WEB_WORKERS", "WEB_REQUESTS", "WEB_DRAIN_SECONDS", "DATABASE_POOL_MAX", "MAX_CONCURRENT_HOLDS"}
     wanted = documented - NOT_PASSED_ON - (only_of_the_web if name == "worker" else set())
 
     passed_on = environment_of(name, **dict.fromkeys(documented, "given"))

@@ -120,7 +120,9 @@ def deployment(**variables: str) -> Iterator[Deployment]:
         "CELERY_BROKER_URL": re.sub(r"\d+$", "8", settings.CELERY_BROKER_URL),
     }
     try:
-        yield Deployment(folder, {"ALLOWED_HOSTS": "shop.test,127.0.0.1"} | variables, servers)
+        # Stopping without a drain is quicker.
+        defaults = {"ALLOWED_HOSTS": "shop.test,127.0.0.1", "WEB_DRAIN_SECONDS": "0"}
+        yield Deployment(folder, defaults | variables, servers)
     finally:
         with psycopg.connect(_database_url("postgres"), autocommit=True) as server:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -183,9 +185,9 @@ def nginx(folder: Path, *, web: int, pay: int, office: int | None = None, change
         "/dev/stdout": "/tmp/access.log",
         "listen 127.0.0.1:8081;": f"listen 127.0.0.1:{free_port()};",
         "listen 8080 default_server": f"listen 127.0.0.1:{port} default_server",
-        "server web:8000 resolve;": f"server 127.0.0.1:{web};",
-        "server pay:8000 resolve;": f"server 127.0.0.1:{pay};",
-        "server office:8000 resolve;": f"server 127.0.0.1:{web if office is None else office};",
+        "server web:8000 resolve ": f"server 127.0.0.1:{web} ",
+        "server pay:8000 resolve ": f"server 127.0.0.1:{pay} ",
+        "server office:8000 resolve ": f"server 127.0.0.1:{web if office is None else office} ",
         "/tmp/": f"{folder}/nginx/",
     }
     text = (PROJECT / "deploy" / "nginx.conf").read_text()
