@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the secrets that docker-compose.yml mounts: `sh deploy/make-secrets.sh`, into ./secrets or the folder given. Existing
-# files are kept. Stripe's are yours to fill in; an empty file means that Stripe is not used, or that there are no former keys.
+# files are kept. Stripe's and those of alerts are yours to fill in; an empty file means: not used, or no former keys.
 set -eu
 folder=${1:-$(dirname "$0")/../secrets}
 umask 077
@@ -26,3 +26,6 @@ make stripe_webhook_secrets ""
 make stripe_api_key ""
 make metrics_token "$(random 24)"
 make grafana_password "$(random 18)"
+make alert_webhook_url ""
+make alert_watchdog_url ""
+make alert_smtp_password ""

@@ -56,3 +56,31 @@ def test_every_alert_has_a_section_in_the_runbook():
     for rule in rules():
         assert rule["alert"] in headings
         assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
+
+
+def alertmanager() -> dict:
+    """Return the routes and inhibitions, without receivers."""
+    return yaml.safe_load((DEPLOY / "alertmanager.yml").read_text())
+
+
+def test_every_severity_has_a_route_and_every_route_a_receiver_of_its_name():
+    routes = alertmanager()["route"]["routes"]
+
+    by_severity = {re.fullmatch(r'severity="(\w+)"', route["matchers"][0])[1]: route["receiver"] for route in routes}
+
+    assert {rule["labels"]["severity"] for rule in rules()} == set(by_severity)
+    assert by_severity == {name: name for name in by_severity}
+
+
+def test_only_alerts_that_exist_are_held_back_and_never_one_about_stock_or_money():
+    inhibitions = alertmanager()["inhibit_rules"]
+    matchers = [matcher for rule in inhibitions for matcher in rule["source_matchers"] + rule["target_matchers"]]
+    severities = {rule["alert"]: rule["labels"]["severity"] for rule in rules()}
+
+    named = [re.fullmatch(r'alertname=~?"([\w|]+)"', matcher)[1].split("|") for matcher in matchers]
+
+    assert {name for names in named for name in names} <= set(severities)
+    held_back = {name for names in named[1::2] for name in names}
+    assert not held_back & {"StockDrift", "Oversold", "EventsNeedReview", "EventsLost", "RefundsWaiting", "WebDown"}
+    # A page is held back by another page only.
+    assert {severities[name] for [name] in named[::2]} == {"page"}
