@@ -271,7 +271,7 @@ CORS_ALLOWED_ORIGINS = env.items(
 )
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_METHODS = ["GET", "POST", "DELETE"]
-CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-none-match"]
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-none-match", "traceparent"]
 CORS_EXPOSE_HEADERS = [
     "Location", "Retry-After", "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "X-Request-ID",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """What every request under `/api` passes: one function from request to response, instead of the site's middleware.
 
 Pages need sessions, forms, messages and static files; the API needs none of them. Here each check is made once and each
-header is set once: request id, limits of failures, HTTPS, host, problem document, headers, duration.
+header is set once: request id, trace, limits of failures, HTTPS, host, problem document, headers, duration.
 """
 
 import functools
@@ -24,6 +24,7 @@ from flashsale.api import failure_limits, problem_codes, rate_limits
 from flashsale.api.errors import PROBLEM_JSON, answer_to, document
 from flashsale.api.hosts import host_of
 from flashsale.api.middleware import new_request_id
+from flashsale.core import tracing
 from flashsale.core.rest.views import json_response
 from flashsale.observability import prometheus
 from flashsale.web import content_security
@@ -56,11 +57,13 @@ class ApiHandler:
     def _respond(self, request: HttpRequest) -> HttpResponse:
         request.request_id = new_request_id(request)
         bound = structlog.contextvars.bind_contextvars(request_id=request.request_id)
+        tracing.begin(request.request_id, request.META.get("HTTP_TRACEPARENT"))
         try:
             response = self._answer(request)
         except Exception as error:
             response = response_for_exception(request, error)
         finally:
+            tracing.end(request.request_id)
             structlog.contextvars.reset_contextvars(**bound)
         if response.status_code >= HTTPStatus.BAD_REQUEST and response.headers.get("Content-Type") != PROBLEM_JSON:
             response = _as_problem(request, response.status_code)

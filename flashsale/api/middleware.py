@@ -9,12 +9,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from flashsale.api import rate_limits
+from flashsale.core import tracing
 
 _REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class RequestIdMiddleware:
-    """Middleware: give each request an id, which its log lines and its response carry."""
+    """Middleware: give each request an id, which its log lines and its response carry, and note its trace."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -22,9 +23,11 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.request_id = new_request_id(request)
         bound = structlog.contextvars.bind_contextvars(request_id=request.request_id)
+        tracing.begin(request.request_id, request.META.get("HTTP_TRACEPARENT"))
         try:
             response = self.get_response(request)
         finally:
+            tracing.end(request.request_id)
             structlog.contextvars.reset_contextvars(**bound)
         response.headers["X-Request-ID"] = request.request_id
         return response

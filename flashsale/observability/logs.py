@@ -11,12 +11,15 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from celery.signals import setup_logging, task_postrun, task_prerun
+from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
 from django.core.exceptions import ImproperlyConfigured
+
+from flashsale.core import tracing
 
 FORMATS = ("json", "text")
 _SHARED = [
     structlog.contextvars.merge_contextvars,
+    tracing.add_to_line,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -139,15 +142,24 @@ def configure(config: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
+@before_task_publish.connect
+def pass_trace_on(headers: dict[str, Any], **_) -> None:
+    """Send a task with the trace of the request or task that sends it."""
+    headers.update(tracing.outgoing_headers())
+
+
 @task_prerun.connect
 def bind_task(task_id: str, task: Any, **_) -> None:
-    """Bind the task's id as `request_id`, and its name, to every line that it logs."""
-    structlog.contextvars.bind_contextvars(request_id=task_id.replace("-", ""), task=task.name)
+    """Bind the task's id as `request_id`, its name, and the trace that it was sent with, to every line that it logs."""
+    request_id = task_id.replace("-", "")
+    tracing.begin(request_id, task.request.get(tracing.HEADER))
+    structlog.contextvars.bind_contextvars(request_id=request_id, task=task.name)
 
 
 @task_postrun.connect
-def unbind_task(**_) -> None:
+def unbind_task(task_id: str, **_) -> None:
     """Remove the task's values, so that the next task does not log them."""
+    tracing.end(task_id.replace("-", ""))
     structlog.contextvars.clear_contextvars()
 
 

@@ -51,6 +51,7 @@ REMEMBERED = {
     "flashsale.api.failure_limits._penalties": "addresses over a limit of failures",
     "flashsale.api.failure_limits._accepted_tokens": "API tokens that were accepted",
     "flashsale.staff.logins.limits._process_limiter": "log-ins counted here while Redis does not answer",
+    "flashsale.core.tracing._in_progress": "traces of the requests and tasks in progress",
     "flashsale.observability.health.migrations": "whether all migrations are applied",
     # Counts on their way to the log or to PostgreSQL.
     "checkout.views._refusals": "sampled event `hold_refused`",

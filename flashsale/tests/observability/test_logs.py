@@ -24,6 +24,7 @@ from flashsale.core import events
 from flashsale.core.transactions import retrying_transaction
 from flashsale.observability import logs
 from flashsale.tests.chaos.shop import open_shop
+from flashsale.tests.support.log_lines import logged
 from flashsale.tests.support.processes import PROJECT, wait_until
 from flashsale.tests.support.web import database_url
 from payments import inbox
@@ -35,32 +36,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SECRETS = ("customer-of-mine", "cart-of-mine", "a-key-of-mine-0123", "super-secret-token", "v1,")
 
 
-class Lines(logging.Handler):
-    """Keeps every record as the line of JSON that production writes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(logs.formatter("json"))
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(self.format(record))
-
-    def named(self, event: str) -> list[dict]:
-        """The events of this name, in order."""
-        return [line for line in map(json.loads, self.texts) if line["event"] == event]
-
-
 @pytest.fixture
 def lines():
     """Everything that is logged during the test."""
-    handler, root = Lines(), logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    yield handler
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with logged() as handler:
+        yield handler
 
 
 def buy(api, product, **extra):

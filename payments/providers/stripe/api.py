@@ -18,6 +18,8 @@ import urllib3
 from django.conf import settings
 from requests.utils import get_environ_proxies
 
+from flashsale.core import tracing
+
 # The version that the library's types describe. Events of every version are translated.
 API_VERSION = "2026-10-28.endive"
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -113,7 +115,7 @@ class _Transport(stripe.HTTPClient):
             with _connections.session().request(
                 method,
                 url,
-                headers=headers,
+                headers={**(headers or {}), **tracing.outgoing_headers()},
                 data=post_data,
                 # The type knows only numbers; the whole time is bounded, not each of its parts.
                 timeout=urllib3.Timeout(total=self._seconds),  # type: ignore[arg-type]
