@@ -4,7 +4,6 @@
 """
 
 import os
-import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from flashsale.core import ports
 from flashsale.core.configuration import database_timeouts
 
 # Measured on two cores (benchmarks/RESULTS.md): one worker process for each core; another one gains nothing.
@@ -53,19 +53,6 @@ def argv(
     ]  # fmt: skip
 
 
-def refuse_taken_port(host: str, port: int) -> None:
-    """Raise `OSError` when another server listens there, unless `REUSE_PORT=1` allows two at the same time.
-
-    Granian sets SO_REUSEPORT: without this check both servers would run, each with some of the connections.
-    """
-    if settings.REUSE_PORT:
-        return
-    [(family, kind, _, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    with socket.socket(family, kind) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
-
-
 def main() -> None:
     """Replace this process with the server that the settings describe; its processes share metrics files."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
@@ -74,16 +61,26 @@ def main() -> None:
         database_timeouts.check()
     except ImproperlyConfigured as error:
         sys.exit(f"flashsale.server: {error}")
-    try:
-        refuse_taken_port(settings.WEB_HOST, settings.PORT)
-    except OSError as error:
-        sys.exit(
-            f"flashsale.server: Port {settings.PORT} of {settings.WEB_HOST} cannot be used ({error.strerror}): choose"
-            " another PORT, or set REUSE_PORT=1 to run beside the server that has it."
-        )
+    if not settings.REUSE_PORT:
+        _claim_port()
     if not settings.PROMETHEUS_MULTIPROC_DIR:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="flashsale-metrics-")
     os.execv(command[0], command)  # noqa: S606 - the command is our own
+
+
+def _claim_port() -> None:
+    """Keep other servers from this port for the life of the process, or exit when one has it.
+
+    Granian sets SO_REUSEPORT: otherwise both servers would run, each with some of the connections.
+    """
+    try:
+        claimed = ports.claim(settings.WEB_HOST, settings.PORT)
+    except ports.PortTaken as error:
+        sys.exit(
+            f"flashsale.server: {error}: choose another PORT, or set REUSE_PORT=1 to run beside the server that has it."
+        )
+    # Kept by the program that replaces this one.
+    os.set_inheritable(claimed.detach(), True)
 
 
 def _command() -> list[str]:

@@ -4,10 +4,11 @@ import re
 import sys
 import threading
 
+from flashsale.core import ports
 from flashsale.core.commands.interrupts import Interrupted, interrupts
 from flashsale.core.configuration import environment as env
 from flashsale.local_provider.provider import Keys, Provider
-from flashsale.local_provider.server import Server
+from flashsale.local_provider.server import HOST, Server
 
 POLL_SECONDS = 0.2
 JOURNAL = "local_provider.jsonl"
@@ -22,6 +23,10 @@ def main(port: int, shop_url: str) -> None:
         "STRIPE_WEBHOOK_SECRETS", like=re.compile(r"whsec_[!-~]+"), expected="signing secrets (whsec_...)"
     )
     keys = Keys(env.text("STRIPE_API_KEY"), env.text("STRIPE_PUBLISHABLE_KEY"), secrets[0])
+    try:
+        ports.refuse_taken(HOST, port)
+    except ports.PortTaken as error:
+        sys.exit(f"flashsale.local_provider: {error}: another provider may be running.")
     provider = Provider(keys, webhook_url=shop_url + WEBHOOK_PATH, journal=env.state_dir() / JOURNAL)
     server = Server(provider, port)
 

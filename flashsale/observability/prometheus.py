@@ -4,12 +4,13 @@ Reading it takes `METRICS_TOKEN`; without a token only local mode answers. Worke
 """
 
 import hmac
+import sys
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 import redis
-from celery.signals import worker_ready
+from celery.signals import worker_init, worker_ready
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
@@ -20,10 +21,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from checkout import audit
 from flashsale.celery import app as celery
-from flashsale.core import metrics
+from flashsale.core import metrics, ports
 from flashsale.observability import heartbeat
 from flashsale.observability.metric_files import ProcessMetricsCollector
 
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a worker's metrics are for the network that it is in
 # Other methods share one label value: clients cannot add series.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -194,14 +196,26 @@ def metrics_view(request: HttpRequest) -> HttpResponse:
 
 
 def register() -> None:
-    """Start a worker's metrics server as soon as the worker is ready."""
+    """Start a worker's metrics server as soon as the worker is ready; end a worker whose port is taken."""
+    worker_init.connect(refuse_taken_port)
     worker_ready.connect(serve_worker_metrics)
+
+
+def refuse_taken_port(**_) -> None:
+    """Exit with a message when another program listens on `METRICS_PORT`: its metrics would be taken for these."""
+    if settings.METRICS_PORT:
+        try:
+            ports.refuse_taken(_ANY_ADDRESS, settings.METRICS_PORT)
+        except ports.PortTaken as error:
+            sys.exit(f"celery: {error}: give each worker of a machine a METRICS_PORT of its own.")
 
 
 def serve_worker_metrics(**_) -> None:
     """Serve the metrics of this worker's processes on `METRICS_PORT`, where it is set."""
     if settings.METRICS_PORT:
-        start_http_server(settings.METRICS_PORT, registry=_process_registry())
+        # Again: another worker may have started meanwhile.
+        refuse_taken_port()
+        start_http_server(settings.METRICS_PORT, addr=_ANY_ADDRESS, registry=_process_registry())
 
 
 def _process_registry() -> CollectorRegistry:

@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from flashsale import server
+from flashsale.core import ports
 from flashsale.core.commands.interrupts import interrupts
 from flashsale.local import env_file, servers
 from flashsale.local.programs import LocalSystem, LocalSystemError, Program, tail
@@ -58,10 +59,10 @@ class Command(BaseCommand):
         except env_file.CannotStart as error:
             raise CommandError(str(error)) from error
         try:
-            server.refuse_taken_port(HOST, port)
-        except OSError as error:
-            other = env_file.make_run(port=port + 1)
-            raise CommandError(f"Port {port} cannot be used ({error.strerror}). Choose another: {other}") from error
+            if not settings.REUSE_PORT:
+                closing.enter_context(ports.claim(HOST, port))
+        except ports.PortTaken as error:
+            raise CommandError(f"{error}. Choose another: {env_file.make_run(port=port + 1)}") from error
         env_file.keep_port(settings.STATE_DIR, port)
         return port
 

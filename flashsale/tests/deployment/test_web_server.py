@@ -131,12 +131,25 @@ def test_a_port_on_which_another_server_answers_is_refused_in_one_sentence(web):
             cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
 
-        assert second.returncode != 0
+        assert second.returncode == 1
         assert re.fullmatch(
             rf"flashsale\.server: Port {port} of {host} cannot be used \(Address already in use\): [^\n]+\n",
             second.stderr,
         )
         assert second.stdout == ""
+
+
+def test_of_two_servers_that_start_at_once_one_is_refused(web, tmp_path):
+    port = free_port()
+    both = [web("-m", "flashsale.server", environment=environment_of(port)) for _ in range(2)]
+
+    wait_until(lambda: any(server.poll() is not None for server in both), what="one ended")
+    wait_until(lambda: answers(port), what="the other answers")
+
+    assert sorted(server.poll() is None for server in both) == [False, True]
+    assert [server.poll() for server in both if server.poll() is not None] == [1]
+    said = "".join((tmp_path / f"log-{number}").read_text() for number in range(2))
+    assert f"Port {port} of 127.0.0.1 cannot be used (Address already in use)" in said
 
 
 def test_a_port_is_shared_where_a_setting_says_so(web):

@@ -201,7 +201,7 @@ def test_a_port_in_use_is_refused_with_a_message(tmp_path):
         result = other.manage("up")
 
     assert result.returncode == 1
-    assert f"Port {other.port} cannot be used" in result.stderr
+    assert f"Port {other.port} of 127.0.0.1 cannot be used" in result.stderr
     assert f"make run PORT={other.port + 1} STATE_DIR={other.state_dir}\n" in result.stderr
     assert "Traceback" not in result.stderr
     servers.wait_until_stopped(other.state_dir)
@@ -220,7 +220,7 @@ def test_a_refused_port_is_not_stored(tmp_path):
 
         result = other.manage("up")
 
-    assert f"Port {other.port} cannot be used" in result.stderr
+    assert f"Port {other.port} of 127.0.0.1 cannot be used" in result.stderr
     assert (other.state_dir / "local.env").read_text().startswith(kept)
     servers.wait_until_stopped(other.state_dir)
 

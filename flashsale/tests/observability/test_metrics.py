@@ -1,7 +1,9 @@
 """/metrics: access, counters and gauges, and the sum over several processes."""
 
+import json
 import os
 import re
+import subprocess
 import sys
 from datetime import timedelta
 
@@ -13,12 +15,12 @@ from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit, orders, tasks
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass
-from flashsale.core import clock
+from flashsale.core import clock, events, tracing
 from flashsale.core.events import EVENTS
 from flashsale.outbox import endpoints
 from flashsale.outbox.models import Endpoint
 from flashsale.outbox.tests.support.deliveries import happen, pass_time
-from flashsale.tests.support.processes import PROJECT, free_port, start, stop, wait_until
+from flashsale.tests.support.processes import PROJECT, WAIT_SECONDS, free_port, start, stop, wait_until
 from flashsale.tests.support.web import database_url
 from payments.models import EventCursor, PaymentAttempt, WebhookEvent
 from payments.tests.factories import let_event_pass, receive
@@ -193,18 +195,31 @@ def answers(url: str) -> bool:
 
 @pytest.mark.http
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_serves_the_metrics_of_its_processes(tmp_path):
+def test_a_worker_serves_the_metrics_of_its_processes_and_logs_the_trace_of_a_task(tmp_path):
     product, port = ProductFactory(stock=5), free_port()
     let_hold_pass(HoldFactory(product=product, quantity=2))
     environment = os.environ | {
-        "DATABASE_URL": database_url(), "METRICS_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+        "DATABASE_URL": database_url(), "METRICS_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "all"),
+        "LOG_FORMAT": "json",
     }  # fmt: skip
     queue, expired = f"metrics-{port}", r"^flashsale_holds_expired_total 1\.0$"
     argv = ["-m", "celery", "-A", "flashsale", "worker", "-c", "2", "-n", f"{queue}@%h", "-Q", queue]
-    worker = start(sys.executable, *argv, environment=environment, cwd=PROJECT)
+    with (tmp_path / "log").open("w") as log:
+        worker = start(sys.executable, *argv, environment=environment, stdout=log, stderr=log)
     try:
-        tasks.expire_holds.apply_async(queue=queue)
+        tracing.begin("a request", f"00-{'a' * 32}-{'b' * 16}-01")
+        with events.bound_to_request("a request"):
+            tasks.expire_holds.apply_async(queue=queue)
+        tracing.end("a request")
         url = f"http://127.0.0.1:{port}/metrics"
         wait_until(lambda: answers(url) and re.search(expired, httpx.get(url).text, re.MULTILINE), what="its numbers")
+
+        second = start(sys.executable, *argv, environment=environment, cwd=PROJECT, stderr=subprocess.PIPE)
+        said = second.communicate(timeout=WAIT_SECONDS)[1]
     finally:
         stop(worker)
+    assert second.returncode == 1
+    last_line = said.splitlines()[-1]
+    assert re.fullmatch(rf"celery: Port {port} of 0\.0\.0\.0 cannot be used \(Address already in use\): .+", last_line)
+    [line] = [line for line in (tmp_path / "log").read_text().splitlines() if '"holds_expired"' in line]
+    assert (json.loads(line)["trace_id"], json.loads(line)["parent_id"]) == ("a" * 32, "b" * 16)
