@@ -12,6 +12,7 @@ from django.conf import settings
 
 from flashsale import server
 from flashsale.tests.support.browser import tool
+from flashsale.tests.support.connections import connections_of
 from flashsale.tests.support.deployed import (
     COMPOSE,
     SECRETS,
@@ -22,7 +23,6 @@ from flashsale.tests.support.deployed import (
     stopping,
 )
 from flashsale.tests.support.processes import PROJECT, free_port, wait_until
-from payments.attempts import due
 
 ONE_SHOT = {"migrate"}
 # The heading in .env.example below which the programs read nothing.
@@ -148,25 +148,17 @@ def test_the_web_has_two_replicas_and_the_servers_default_sizes():
     assert int(environment["DATABASE_POOL_MAX"]) == server.CONNECTIONS
 
 
-def connections_of(name: str) -> int:
+def connections_of_all(name: str) -> int:
     """Return how many connections to PostgreSQL all replicas of a service have at most."""
-    service, environment = SERVICES[name], environment_of(name, ALLOWED_HOSTS="shop.test")
-    replicas = service.get("deploy", {}).get("replicas", 1)
-    command = service.get("command", [])
-    if "worker" in command:
-        # Each process of the pool with its threads, and their parent.
-        threads = due.THREADS if command[command.index("-Q") + 1] == "payments" else 0
-        return replicas * (int(command[command.index("-c") + 1]) * (1 + threads) + 1)
-    if command:
-        return replicas
-    processes = int(environment.get("WEB_WORKERS", server.WORKERS))
-    return replicas * processes * int(environment.get("DATABASE_POOL_MAX", server.CONNECTIONS))
+    environment = environment_of(name, ALLOWED_HOSTS="shop.test")
+    replicas = SERVICES[name].get("deploy", {}).get("replicas", 1)
+    return replicas * connections_of(SERVICES[name].get("command", []), environment)
 
 
 def test_all_connections_together_are_below_max_connections():
     [given] = [int(word.split("=")[1]) for word in SERVICES["db"]["command"] if word.startswith("max_connections=")]
 
-    needed = {name: connections_of(name) for name in sorted(OURS)}
+    needed = {name: connections_of_all(name) for name in sorted(OURS)}
 
     of_workers = {"worker": 3, "worker-expiry": 2, "worker-payments": 19, "worker-webhooks": 3}
     assert needed == {"beat": 1, "migrate": 1, "office": 6, "pay": 24, "web": 48} | of_workers
