@@ -18,7 +18,7 @@ class FlashsaleConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.models import User
 
-        from flashsale.core.configuration import database_timeouts
+        from flashsale.core.connections import database_timeouts
         from flashsale.observability import heartbeat, prometheus
         from flashsale.staff import deleted_accounts, names
         from flashsale.staff.logins import sessions

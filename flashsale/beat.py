@@ -8,7 +8,7 @@ from typing import Any
 from django.db import Error, close_old_connections
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from flashsale.core.configuration.database_timeouts import TimeoutsMissing
+from flashsale.core.connections.database_timeouts import TimeoutsMissing
 
 RETRY_SECONDS = 1.0
 

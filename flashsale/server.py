@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from flashsale.core import ports
-from flashsale.core.configuration import database_timeouts
+from flashsale.core.connections import database_timeouts
 
 # Measured on two cores (benchmarks/RESULTS.md): one worker process for each core; another one gains nothing.
 WORKERS = 2

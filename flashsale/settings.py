@@ -11,8 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from flashsale import server
 from flashsale.api.openapi.settings import SPECTACULAR_SETTINGS  # noqa: F401  drf-spectacular reads it here
 from flashsale.core import webhook_signatures
+from flashsale.core.configuration import database_url, secret_keys
 from flashsale.core.configuration import environment as env
-from flashsale.core.configuration import secret_keys
 from flashsale.core.configuration.networks import networks
 from flashsale.local import servers
 from flashsale.observability import logs
@@ -37,12 +37,12 @@ def _broker_of(redis_url: str) -> str:
 
 
 def _database() -> dict:
-    config, password = env.database("DATABASE_URL"), env.text("DATABASE_PASSWORD")
+    config, password = database_url.database("DATABASE_URL"), env.text("DATABASE_PASSWORD")
     if config:
         # DATABASE_PASSWORD can come from a secret file, so that the URL contains no secret.
         return config | {"PASSWORD": password or config["PASSWORD"]}
     if LOCAL_MODE:
-        return {"ENGINE": env.POSTGRESQL, **servers.database_settings(STATE_DIR)}
+        return {"ENGINE": database_url.BACKEND, **servers.database_settings(STATE_DIR)}
     raise ImproperlyConfigured("DATABASE_URL is not set. Only local mode (`make run`) brings its own PostgreSQL.")
 
 

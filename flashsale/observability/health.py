@@ -8,6 +8,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
+from flashsale.core.connections import read_only
 from flashsale.observability import heartbeat, prometheus
 
 RETRY_AFTER_SECONDS = 1
@@ -52,8 +53,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 def _database() -> str:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        if not read_only.takes_writes():
+            return "read-only"
         return "ok" if migrations.are_applied() else "migrations missing"
     except (DatabaseError, InterfaceError):
         return "down"

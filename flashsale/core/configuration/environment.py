@@ -13,20 +13,13 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
-import environ
-import psycopg
 from django.core.exceptions import ImproperlyConfigured
-from psycopg.conninfo import make_conninfo
 from redis.connection import parse_url
 
 BASE_DIR = Path(__file__).resolve().parents[3]
-POSTGRESQL = "django.db.backends.postgresql"
-POSTGRESQL_SCHEMES = frozenset({"postgresql", "postgres", "pgsql", "psql"})
 MAX_PORT = 2**16 - 1
 YES, NO = frozenset({"1", "true", "yes", "on", "y"}), frozenset({"0", "false", "no", "off", "n"})
 MAX_DIGITS = 18
-# The options of a database URL that are Django's own, not the connection's.
-DJANGO_OPTIONS = ("CONN_MAX_AGE", "ATOMIC_REQUESTS", "AUTOCOMMIT", "DISABLE_SERVER_SIDE_CURSORS", "CONN_HEALTH_CHECKS")
 
 HOST = r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\])"
 HOST_OR_PATTERN = re.compile(rf"\*|\.?{HOST}", re.IGNORECASE)
@@ -259,37 +252,6 @@ def _is_server(url: SplitResult) -> bool:
     is_number = url.path.strip("/").isdigit() or url.path in {"", "/"}
     has_port = url.port is None or url.port > 0
     return bool(url.hostname) and has_port and (is_number or not url.scheme.startswith("redis"))
-
-
-def database(name: str) -> dict[str, Any] | None:
-    """Return Django's description of the PostgreSQL database that a URL names, None where there is none."""
-    if not (value := _single_line(name)):
-        return None
-    # An unescaped character in a password ends it early; the rest would be parsed as a port, a name or options.
-    expected = (
-        "must be postgresql://user:password@host:port/database (percent-encode what is special in the password, or give"
-        " it as DATABASE_PASSWORD)"
-    )
-    try:
-        url = urlsplit(value)
-        # For another scheme the library logs a warning that contains the password.
-        config = environ.Env.db_url_config(value) if url.scheme in POSTGRESQL_SCHEMES else {}
-    except (ValueError, TypeError, IndexError):
-        raise Misconfigured(name, expected) from None
-    if not config.get("NAME") or url.fragment or set("@/:").intersection(config["NAME"]):
-        raise Misconfigured(name, expected)
-    _check_options(name, config)
-    return config
-
-
-def _check_options(name: str, config: dict[str, Any]) -> None:
-    for option in DJANGO_OPTIONS:
-        if option in config and not isinstance(config[option], int | None):
-            raise Misconfigured(name, f"has an option {option} that is neither a number nor True or False")
-    try:
-        make_conninfo(**config.get("OPTIONS", {}))
-    except (psycopg.ProgrammingError, TypeError):
-        raise Misconfigured(name, "has options that PostgreSQL does not know") from None
 
 
 def each(name: str, values: Sequence[str], parse: Callable[[str], Any]) -> list[Any]:

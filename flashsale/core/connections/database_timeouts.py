@@ -41,7 +41,7 @@ class TimeoutsMissing(OperationalError, ImproperlyConfigured):
 def register() -> None:
     """Check the first connection of this process, and a worker at its start."""
     if not settings.LOCAL_MODE:
-        connection_created.connect(_check_first, dispatch_uid="flashsale.core.configuration.database_timeouts")
+        connection_created.connect(_check_first, dispatch_uid="flashsale.core.connections.database_timeouts")
         worker_init.connect(end_without_timeouts)
 
 
@@ -91,4 +91,4 @@ def _check_first(connection: BaseDatabaseWrapper, **_: Any) -> None:
         # Otherwise the next query would use this connection.
         connection.close()
         raise
-    connection_created.disconnect(dispatch_uid="flashsale.core.configuration.database_timeouts")
+    connection_created.disconnect(dispatch_uid="flashsale.core.connections.database_timeouts")
