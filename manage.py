@@ -25,7 +25,7 @@ def main() -> None:
 
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     try:
-        _run(command)
+        _run_or_say(command)
     except (ImproperlyConfigured, servers.EmbeddedError, env_file.CannotStart) as error:
         sys.exit(f"manage.py: {error}")
     except Interrupted as interrupted:
@@ -37,6 +37,29 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of the output, such as `head`, closed it early.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run_or_say(command: str) -> None:
+    """Run the command; exit with a sentence instead of a traceback when a server that it needs cannot be used."""
+    try:
+        _run(command)
+    except Exception as error:
+        sentence = None if "--traceback" in sys.argv else _sentence_of(error)
+        if sentence is None:
+            raise
+        sys.exit(f"manage.py: {sentence}")
+
+
+def _sentence_of(error: Exception) -> str | None:
+    """Return what an operator should know about an error; None while the settings are wrong, which have their own."""
+    from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
+
+    if isinstance(error, ImproperlyConfigured) or not settings.configured:
+        return None
+    from flashsale.core import outages
+
+    return outages.sentence_of(error)
 
 
 def _run(command: str) -> None:

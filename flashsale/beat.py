@@ -8,6 +8,7 @@ from typing import Any
 from django.db import Error, close_old_connections
 from django_celery_beat.schedulers import DatabaseScheduler
 
+from flashsale.core import outages
 from flashsale.core.connections.database_timeouts import TimeoutsMissing
 
 RETRY_SECONDS = 1.0
@@ -29,6 +30,8 @@ class RetryingScheduler(DatabaseScheduler):
             except TimeoutsMissing as error:
                 sys.exit(f"celery: {error}")
             except Error as error:
-                logger.warning("the beat cannot read its schedule and tries again: %s", error)
+                logger.warning(
+                    "the beat cannot read its schedule and tries again: %s", outages.sentence_of(error) or error
+                )
                 close_old_connections()
                 time.sleep(RETRY_SECONDS)

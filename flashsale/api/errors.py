@@ -18,7 +18,7 @@ from rest_framework import exceptions
 from flashsale.api import failure_limits, problem_codes
 from flashsale.api.hosts import host_of
 from flashsale.api.problem_rows import Problem
-from flashsale.core import events, refusals
+from flashsale.core import events, outages, refusals
 from flashsale.core.rest.parsing import PayloadTooLarge
 from flashsale.core.rest.views import json_response
 from flashsale.core.transactions import Busy, OutcomeUnknown, is_transient
@@ -118,7 +118,7 @@ def _of_overload(error: Busy) -> Answer:
 def _of_database(error: DatabaseError | InterfaceError) -> Answer | None:
     if not is_transient(error):
         return None
-    _busy.record(reason="database", error=_first_line(error))
+    _busy.record(reason="database", error=outages.sentence_of(error) or _first_line(error))
     return _unavailable("busy", "The database did not answer in time; nothing was done.")
 
 

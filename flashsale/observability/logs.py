@@ -85,8 +85,11 @@ def configuration(format_: str, *, level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": "flashsale.observability.logs.formatter", "format_": format_}},
-        "filters": {"not_busy": {"()": BusyFilter}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "filters": {
+            "not_busy": {"()": BusyFilter},
+            "outages": {"()": "flashsale.observability.outage_lines.OutageFilter"},
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outages"]}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "propagate": True},

@@ -56,6 +56,7 @@ REMEMBERED = {
     # Counts on their way to the log or to PostgreSQL.
     "checkout.views._refusals": "sampled event `hold_refused`",
     "flashsale.api.errors._busy": "sampled event `request_busy`",
+    "flashsale.web.error_pages._busy": "sampled event `request_busy`, of pages",
     "flashsale.staff.logins.attempts._failed": "sampled event `login_failed`",
     "flashsale.staff.refusals._refused": "sampled event `login_refused`",
     "payments.inbox.receiving._refused": "sampled event `webhook_refused`",

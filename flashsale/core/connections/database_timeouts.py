@@ -6,6 +6,7 @@ start, and every process checks its first connection, because the database may h
 Source: https://www.pgbouncer.org/config.html#ignore_startup_parameters
 """
 
+import logging
 import sys
 from typing import Any
 
@@ -15,6 +16,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+
+from flashsale.core import outages
+
+log = logging.getLogger(__name__)
 
 SETTING_OF_TIMEOUT = {
     "lock_timeout": "DATABASE_LOCK_TIMEOUT_MS",
@@ -46,7 +51,7 @@ def register() -> None:
 
 
 def check() -> None:
-    """Raise `TimeoutsMissing` when a new connection has none; a database that does not answer raises nothing."""
+    """Raise `TimeoutsMissing` when a new connection has none; that the database does not answer is only logged."""
     if settings.LOCAL_MODE:
         return
     # Outside the pool of this process, which may be about to exec another program, or to fork.
@@ -63,6 +68,7 @@ def check() -> None:
                 " `ignore_startup_parameters = options` in pgbouncer.ini and the time-outs for the role"
                 " (docs/deployment.md)."
             ) from error
+        log.warning("%s", outages.sentence_of(error) or error)
     finally:
         fresh.close()
 
