@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ImproperlyConfigured
 from redis.connection import parse_url
 
+from flashsale.core.configuration.broker_tls import verifying
+
 BASE_DIR = Path(__file__).resolve().parents[3]
 MAX_PORT = 2**16 - 1
 YES, NO = frozenset({"1", "true", "yes", "on", "y"}), frozenset({"0", "false", "no", "off", "n"})
@@ -226,7 +228,7 @@ def redis_url(name: str, *, default: str) -> str:
 
 
 def broker_url(name: str, *, default: str) -> str:
-    """Return the address of Celery's broker, or several separated by semicolons."""
+    """Return the address of Celery's broker, or several separated by semicolons; TLS verifies certificates."""
     value = _single_line(name) or default
     try:
         urls = [urlsplit(part.strip()) for part in value.split(";")]
@@ -235,7 +237,7 @@ def broker_url(name: str, *, default: str) -> str:
         is_url = False
     if not is_url:
         raise Misconfigured(name, "must be redis://host:port/number, redis+socket:///path or another broker of Celery")
-    return value
+    return verifying(value)
 
 
 def _is_server(url: SplitResult) -> bool:
