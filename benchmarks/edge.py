@@ -59,21 +59,26 @@ def in_front_of(shop: ShopUnderTest, *, file: bytes) -> Iterator[Edge]:
         (folder / FILE).write_bytes(file)
         changes = {
             "listen 127.0.0.1:8081;": f"listen 127.0.0.1:{free_port()};",
-            "listen 8080 default_server": f"listen 127.0.0.1:{edge_port} default_server",
-            "server web:8000 resolve ": f"server 127.0.0.1:{shop.port} ",
-            "server pay:8000 resolve ": f"server 127.0.0.1:{shop.port} ",
-            "server office:8000 resolve ": f"server 127.0.0.1:{shop.port} ",
             "rate=50r/s": "rate=1000000r/s",
             " /tmp/": f" {own}/",
-            "/dev/stdout": f"{own}/access.log",
         }
         text = (PROJECT / "deploy" / "nginx.conf").read_text()
         for there, here in changes.items():
             text = text.replace(there, here)
+        _write_site(folder / "site", log=own / "access.log", edge_port=edge_port, shop_port=shop.port)
         static = STATIC_SERVER.format(port=static_port, folder=folder)
         (folder / "nginx.conf").write_text(f"{text.rstrip().removesuffix('}')}{static}}}\n")
         with _running(folder, edge_port):
             yield Edge(f"http://127.0.0.1:{edge_port}", f"http://127.0.0.1:{static_port}/{FILE}")
+
+
+def _write_site(folder: Path, *, log: Path, edge_port: int, shop_port: int) -> None:
+    """Write what nginx.conf includes, as in deploy/nginx/vm."""
+    folder.mkdir()
+    (folder / "http.conf").write_text(f"access_log {log} requests buffer=4k flush=1s if=$is_logged;\n")
+    (folder / "listen.conf").write_text(f"listen 127.0.0.1:{edge_port} default_server reuseport;\n")
+    for upstream in ("web", "pay", "office"):
+        (folder / f"{upstream}.conf").write_text(f"server 127.0.0.1:{shop_port} fail_timeout=1s;\n")
 
 
 @contextlib.contextmanager

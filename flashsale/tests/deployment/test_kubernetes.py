@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import shutil
 import subprocess
 import tomllib
 
@@ -12,7 +13,7 @@ import yaml
 from flashsale.observability import heartbeat
 from flashsale.tests.support import deployed, manifests
 from flashsale.tests.support.connections import connections_of
-from flashsale.tests.support.deployed import SERVICES
+from flashsale.tests.support.deployed import SERVICES, nginx_configuration
 from flashsale.tests.support.manifests import DEPLOYMENTS, MANIFESTS, WORKLOADS, container_of, labels_of, pod_of
 from flashsale.tests.support.processes import PROJECT
 
@@ -26,7 +27,7 @@ CUSTOM = {"Cluster", "ObjectStore", "ScheduledBackup"}
 # Where the servers are, and whose password it is.
 OF_THE_CLUSTER = {"DATABASE_URL", "DATABASE_PASSWORD_FILE"}
 RESERVED_CONNECTIONS = 20
-# CoreDNS keeps answers for at most 30 s, nginx for 5 s (`valid` in deploy/nginx.conf).
+# CoreDNS keeps answers for at most 30 s, nginx for 5 s (`valid` in deploy/nginx/compose/http.conf).
 STALE_NAMES_SECONDS = 30 + 5
 
 
@@ -346,13 +347,15 @@ def test_no_private_address_is_outside():
 )
 def test_nginx_asks_the_clusters_dns_for_full_names(tmp_path, resolv_conf, resolver, balancers, trusted):
     (tmp_path / "resolv.conf").write_text(resolv_conf)
-    made = tmp_path / "nginx.conf"
-    given = (PROJECT / "deploy" / "nginx.conf").read_text()
-    argv = ["sh", "deploy/kubernetes/nginx-configuration.sh", "deploy/nginx.conf", made, tmp_path / "resolv.conf"]
+    made = tmp_path / "made.conf"
+    given = {line.strip() for line in nginx_configuration("compose").splitlines()}
+    for file in nginx_files():
+        shutil.copy(PROJECT / "deploy" / file, tmp_path)
+    argv = ["sh", tmp_path / "nginx-configuration.sh", tmp_path, made, tmp_path / "resolv.conf"]
 
-    subprocess.run(argv, cwd=PROJECT, env={"PATH": os.environ["PATH"], "BALANCER_NETWORKS": balancers}, check=True)
+    subprocess.run(argv, env={"PATH": os.environ["PATH"], "BALANCER_NETWORKS": balancers}, check=True)
 
-    changed = [line.strip() for line in made.read_text().splitlines() if line not in given.splitlines()]
+    changed = [line.strip() for line in made.read_text().splitlines() if line.strip() not in given]
     assert changed == [
         *([" ".join(f"set_real_ip_from {network};" for network in trusted)] if trusted else []),
         *(["real_ip_header X-Forwarded-For;", "real_ip_recursive on;"] if trusted else []),
@@ -361,9 +364,15 @@ def test_nginx_asks_the_clusters_dns_for_full_names(tmp_path, resolv_conf, resol
     ]
 
 
+def nginx_files() -> list[str]:
+    """Return the files that nginx's pods get, by their paths below deploy/."""
+    generators = manifests.KUSTOMIZATION["configMapGenerator"]
+    return next(generator["files"] for generator in generators if generator["name"] == "nginx")
+
+
 def test_nginx_is_not_started_without_a_dns_server(tmp_path):
     (tmp_path / "resolv.conf").write_text("options ndots:5\n")
-    argv = ["sh", "deploy/kubernetes/nginx-configuration.sh", "deploy/nginx.conf", "made", tmp_path / "resolv.conf"]
+    argv = ["sh", "deploy/kubernetes/nginx-configuration.sh", "deploy", "made", tmp_path / "resolv.conf"]
 
     refused = subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, check=False)
 

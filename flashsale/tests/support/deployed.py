@@ -174,9 +174,16 @@ class Proxy:
         return json.loads(line)
 
 
+def nginx_configuration(site: str) -> str:
+    """Return deploy/nginx.conf with the included files of a deployment: compose or vm."""
+    folder = PROJECT / "deploy"
+    text = (folder / "nginx.conf").read_text()
+    return re.sub(r"include site/(\w+\.conf);", lambda match: (folder / "nginx" / site / match[1]).read_text(), text)
+
+
 @contextlib.contextmanager
 def nginx(folder: Path, *, web: int, pay: int, office: int | None = None, changes: dict[str, str]) -> Iterator[Proxy]:
-    """Run nginx with deploy/nginx.conf in front of these ports, without root, with these changes to the text.
+    """Run nginx as Compose does in front of these ports, without root, with these changes to its configuration.
 
     Without a port of its own, the back office is at that of `web`.
     """
@@ -190,7 +197,7 @@ def nginx(folder: Path, *, web: int, pay: int, office: int | None = None, change
         "server office:8000 resolve ": f"server 127.0.0.1:{web if office is None else office} ",
         "/tmp/": f"{folder}/nginx/",
     }
-    text = (PROJECT / "deploy" / "nginx.conf").read_text()
+    text = nginx_configuration("compose")
     for there, here in changes.items():
         assert there in text, there
         text = text.replace(there, here)
