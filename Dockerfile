@@ -32,6 +32,13 @@ RUN groupadd --system --gid 10001 flashsale && useradd --system --uid 10001 --gi
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv/flashsale ./
 
+# Last, because they change with every build.
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title=flashsale \
+    org.opencontainers.image.version=$VERSION \
+    org.opencontainers.image.revision=$REVISION
+
 USER 10001:10001
 EXPOSE 8000
 CMD ["python", "-m", "flashsale.server"]
