@@ -1,4 +1,4 @@
-"""Tables of the project itself: created roles, scopes of API tokens, failed log-ins."""
+"""Tables of the project itself: created roles, scopes of API tokens, failed log-ins, the beat's lease."""
 
 from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
@@ -9,6 +9,7 @@ from flashsale.core.rest import scopes
 
 SCOPE_LENGTH = 32
 SOURCE_LENGTH = 64
+HOST_LENGTH = 255
 
 
 class RolesMade(models.Model):
@@ -74,3 +75,22 @@ class LoginFailure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} from {self.source}: {self.failures} failed"
+
+
+class BeatLease(models.Model):
+    """Which beat sends tasks, until when, and when it sent last, by the database's clock: one row.
+
+    `flashsale.beat.lease` is the only writer.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    holder = models.UUIDField(help_text="One for each start of a beat.")
+    host = models.CharField(max_length=HOST_LENGTH)
+    expires_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="beat_lease_is_one_row", condition=models.Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"{self.host} until {self.expires_at}"

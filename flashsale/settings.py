@@ -196,7 +196,7 @@ else:
     CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", default=_broker_of(REDIS_URL))
 # Redis is a cache, never authoritative: every call has a short timeout and a fallback.
 REDIS_TIMEOUT_SECONDS = 0.25
-# The file that a working worker or beat touches, for health checks; none by default.
+# The file that a living worker or beat touches, for health checks; none by default.
 ALIVE_FILE = env.new_file("ALIVE_FILE")
 
 CELERY_TASK_IGNORE_RESULT = True
@@ -215,7 +215,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # None: without a limit.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 30, "socket_connect_timeout": 2, "socket_keepalive": True}
-CELERY_BEAT_SCHEDULER = "flashsale.beat:RetryingScheduler"
+CELERY_BEAT_SCHEDULER = "flashsale.beat.scheduler:LeasedScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_TIMEZONE = "UTC"
 

@@ -1,7 +1,7 @@
 """Heartbeats of the workers: each finished task sets its queue's key in Redis, which expires.
 
 Where `ALIVE_FILE` is set, a worker that is connected to its broker touches that file, and so does a beat that sends
-tasks; a health check looks at the file's age.
+tasks or stands by for another one or for its database; a health check looks at the file's age.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ from celery import Task
 from celery.signals import after_task_publish, beat_init, heartbeat_sent, task_postrun
 from django.conf import settings
 
+from flashsale.beat import standing_by
 from flashsale.core import redis_client
 
 # The expiry and reconciliation tasks run every few seconds.
@@ -30,6 +31,7 @@ def register() -> None:
     if settings.ALIVE_FILE:
         heartbeat_sent.connect(touch_alive_file)
         beat_init.connect(touch_on_every_task)
+        standing_by.connect(touch_alive_file)
 
 
 def record_heartbeat(task: Task | None = None, **_: Any) -> None:

@@ -111,6 +111,12 @@ _QUERIES = {
         FROM (SELECT * FROM catalog_stock ORDER BY version DESC LIMIT 50) AS stock,
              LATERAL (VALUES ('total', total), ('reserved', reserved), ('sold', sold)) AS part (state, units)
     """,
+    ("flashsale_beat_leads", "1 for the host whose beat sends tasks, 0 when its lease has passed", ("host",)): """
+        SELECT host, (expires_at > clock_timestamp())::integer FROM flashsale_beatlease
+    """,
+    ("flashsale_beat_silence_seconds", "How long no beat has sent a task", ()): """
+        SELECT extract(epoch FROM clock_timestamp() - sent_at) FROM flashsale_beatlease WHERE sent_at IS NOT NULL
+    """,
     ("flashsale_database_connections", "Connections to this database, and how many there may be", ("state",)): """
         SELECT 'used', count(*) FROM pg_stat_activity WHERE datname = current_database()
         UNION ALL SELECT 'max', setting::integer FROM pg_settings WHERE name = 'max_connections'

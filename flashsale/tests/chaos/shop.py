@@ -54,20 +54,20 @@ class ProxiedShop:
         """
         for name in names:
             number = len(self._running.setdefault(name, []))
-            environment = {key: value for key, value in self._environment.items()}
-            if name != "web":
-                # Workers have a connection for each process and no pool.
-                environment["DATABASE_POOL_MAX"] = "0"
             argv = {
                 "web": self._web,
                 "worker": [*CELERY, "worker", "-Q", "celery,expiry", "-c", "2", "-n", f"{number}@{self.port}"],
                 "payer": [*CELERY, "worker", "-Q", "payments", "-c", "1", "-n", f"payer{number}@{self.port}"],
                 "beat": [*CELERY, "beat"],
             }[name]
-            process = start(*argv, environment=environment, stdout=self._log, stderr=self._log)
+            process = start(*argv, environment=self.environment_of(name), stdout=self._log, stderr=self._log)
             self._running[name].append(process)
         if "web" in names:
             wait_until(self.answers, what=f"the shop answers; see {self._log.name}")
+
+    def environment_of(self, name: str) -> dict[str, str]:
+        """Return the environment of a process; workers and beats have a connection for each process and no pool."""
+        return self._environment | ({} if name == "web" else {"DATABASE_POOL_MAX": "0"})
 
     def answers(self) -> bool:
         """Say whether the web server answers."""
@@ -79,13 +79,17 @@ class ProxiedShop:
         """The first process of a name."""
         return self._running[name][0]
 
+    def processes(self, name: str) -> list[subprocess.Popen]:
+        """The processes of a name that run."""
+        return [process for process in self._running.get(name, []) if process.poll() is None]
+
     def web_process(self) -> int:
         """One of the web server's worker processes."""
         return children_of(self.main_process("web").pid)[-1]
 
     def handles_sigterm(self, name: str) -> bool:
-        """Say whether the first process of a name has installed its SIGTERM handler."""
-        return signal.SIGTERM in held_signals(self.main_process(name).pid)
+        """Say whether the processes of a name have installed their SIGTERM handlers."""
+        return all(signal.SIGTERM in held_signals(process.pid) for process in self._running[name])
 
     def ended(self) -> list[str]:
         """The processes that ended unasked; no fault around them may end a process."""

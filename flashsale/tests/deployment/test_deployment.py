@@ -132,10 +132,10 @@ def test_every_setting_is_in_the_env_file():
     assert read - {line.partition("=")[0] for line in settings_lines()} == elsewhere
 
 
-def test_there_is_never_more_than_one_beat():
+def test_the_beat_runs_apart_from_workers_and_its_successor_starts_first():
     beat = SERVICES["beat"]
 
-    assert beat["deploy"] == {"replicas": 1, "update_config": {"parallelism": 1, "order": "stop-first"}}
+    assert beat["deploy"] == {"replicas": 1, "update_config": {"parallelism": 1, "order": "start-first"}}
     assert [name for name, service in SERVICES.items() if "beat" in service.get("command", [])] == ["beat"]
     assert not [name for name, service in SERVICES.items() if {"-B", "--beat"} & set(service.get("command", []))]
 

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import uuid
 from datetime import timedelta
 
 import httpx
@@ -17,6 +19,7 @@ from checkout import audit, orders, tasks
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass
 from flashsale.core import clock, events, tracing
 from flashsale.core.events import EVENTS
+from flashsale.models import BeatLease
 from flashsale.outbox import endpoints
 from flashsale.outbox.models import Endpoint
 from flashsale.outbox.tests.support.deliveries import happen, pass_time
@@ -122,6 +125,21 @@ def test_gauges_show_endpoints_that_take_no_events_and_what_waits_for_them(clien
     assert found["flashsale_deliveries_pending"] == 8
     assert found["flashsale_delivery_pending_seconds"] > 0
     assert found["flashsale_delivery_lag_seconds"] > 100
+
+
+def test_gauges_show_which_beat_sends_and_since_when_none_did(client, db):
+    host = socket.gethostname()
+    BeatLease.objects.create(
+        holder=uuid.uuid4(), host=host, expires_at=clock.now() + timedelta(seconds=9),
+        sent_at=clock.now() - timedelta(seconds=100),
+    )  # fmt: skip
+
+    found = numbers(client.get("/metrics").content.decode())
+    assert found[f'flashsale_beat_leads{{host="{host}"}}'] == 1
+    assert 100 <= found["flashsale_beat_silence_seconds"] < 100 + WAIT_SECONDS
+
+    BeatLease.objects.update(expires_at=clock.now())
+    assert numbers(client.get("/metrics").content.decode())[f'flashsale_beat_leads{{host="{host}"}}'] == 0
 
 
 def test_gauges_of_a_server_that_is_down_are_missing_and_the_others_present(client, db, settings, monkeypatch):
