@@ -169,7 +169,7 @@ def test_the_grace_period_covers_the_longest_request_or_task():
     def seconds(name: str) -> int:
         return int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
 
-    assert min(seconds(name) for name in ("web", "pay", "office")) > server.STOP_SECONDS
+    assert min(seconds(name) for name in ("web", "pay", "office")) > server.DRAIN_SECONDS + server.STOP_SECONDS
     assert min(seconds(name) for name in SERVICES if name.startswith("worker")) > settings.CELERY_TASK_TIME_LIMIT
 
 

@@ -127,7 +127,9 @@ def test_a_container_has_the_fewest_privileges(name, container):
 def test_a_container_may_use_what_it_may_in_compose(name):
     resources = container_of(name)["resources"]
     in_memory = {
-        volume["name"]: volume["emptyDir"]["sizeLimit"] for volume in pod_of(name)["volumes"] if "emptyDir" in volume
+        volume["name"]: volume["emptyDir"]["sizeLimit"]
+        for volume in pod_of(name)["volumes"]
+        if volume.get("emptyDir", {}).get("medium") == "Memory"
     }
     mounted = {mount["name"]: mount["mountPath"] for mount in container_of(name)["volumeMounts"]}
     writable = {mounted[volume]: mebibytes(size) for volume, size in in_memory.items()}
@@ -142,8 +144,9 @@ def test_a_container_may_use_what_it_may_in_compose(name):
 def test_every_process_has_a_second_one_on_another_host_and_drains_leave_one():
     budgets = {budget["metadata"]["name"]: budget["spec"] for budget in manifests.of_kind("PodDisruptionBudget")}
 
-    assert set(budgets) == set(DEPLOYMENTS)
-    for name, deployment in DEPLOYMENTS.items():
+    assert set(budgets) == set(DEPLOYMENTS) - {"valkey"}
+    for name in budgets:
+        deployment = DEPLOYMENTS[name]
         selector = {"matchLabels": {"app": name}}
         assert deployment["spec"]["replicas"] >= 2
         assert deployment["spec"]["selector"] == selector == budgets[name]["selector"]
@@ -267,12 +270,15 @@ def test_the_database_is_checked_and_loses_no_acknowledged_transaction():
     assert backup["pluginConfiguration"]["name"] == plugin["name"]
 
 
-def test_valkey_persists_its_data_and_evicts_no_task():
+def test_valkey_is_alone_evicts_no_task_and_moves_to_another_node_soon():
     command = container_of("valkey")["command"]
-    given = SERVICES["valkey"]["command"]
+    deployment = DEPLOYMENTS["valkey"]["spec"]
+    tolerated = {toleration["key"]: toleration["tolerationSeconds"] for toleration in pod_of("valkey")["tolerations"]}
 
-    assert [word for word in command if word not in ("--dir", "/data")] == given
+    assert [word for word in command if word not in ("--dir", "/data")] == SERVICES["valkey"]["command"]
     assert {mount["mountPath"] for mount in container_of("valkey")["volumeMounts"]} == {"/data", "/tmp"}
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+    assert set(tolerated.values()) == {30}
 
 
 def test_prometheus_finds_every_process_with_metrics():

@@ -18,11 +18,9 @@ def documents(path: str) -> list[Manifest]:
 
 
 MANIFESTS = [manifest for path in KUSTOMIZATION["resources"] for manifest in documents(path)]
-# Deployments, the stateful set and the job, by their names.
+# Deployments and the job, by their names.
 WORKLOADS = {
-    manifest["metadata"]["name"]: manifest
-    for manifest in MANIFESTS
-    if manifest["kind"] in ("Deployment", "StatefulSet", "Job")
+    manifest["metadata"]["name"]: manifest for manifest in MANIFESTS if manifest["kind"] in ("Deployment", "Job")
 }
 DEPLOYMENTS = {name: workload for name, workload in WORKLOADS.items() if workload["kind"] == "Deployment"}
 
