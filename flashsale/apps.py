@@ -1,6 +1,7 @@
 """The project as a Django app: signal receivers for heartbeats, metrics, accounts, sessions, migrations and roles."""
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate, pre_delete, pre_migrate
@@ -26,6 +27,10 @@ class FlashsaleConfig(AppConfig):
         database_timeouts.register()
         heartbeat.register()
         prometheus.register()
+        if settings.SENTRY_DSN:
+            from flashsale.observability.error_reports import reporting
+
+            reporting.register()
         names.rename()
         pre_delete.connect(
             deleted_accounts.reassign_before_delete, sender=User, dispatch_uid="flashsale.reassign_before_delete"

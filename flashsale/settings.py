@@ -401,6 +401,13 @@ LOG_LEVEL = env.choice("LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", "CRITIC
 LOGGING = logs.configuration(LOG_FORMAT, level=LOG_LEVEL)
 LOGGING_CONFIG = "flashsale.observability.logs.configure"
 
+# Where unexpected exceptions are reported (flashsale/observability/error_reports), and what they are called there.
+SENTRY_DSN = env.text("SENTRY_DSN", like=env.DSN, expected="an address such as https://key@sentry.example.com/1")
+SENTRY_ENVIRONMENT, SENTRY_RELEASE = (
+    env.text(f"SENTRY_{name}", default=default, like=env.LABEL, expected="1 to 64 letters, digits, dots, dashes, plus")
+    for name, default in (("ENVIRONMENT", "local" if LOCAL_MODE else "production"), ("RELEASE", ""))
+)
+
 # The token that reads /metrics; without one, /metrics is closed except in local mode.
 METRICS_TOKEN = env.text("METRICS_TOKEN", like=env.PRINTABLE, expected="printable ASCII characters without blanks")
 # The port on which a worker serves its metrics; 0: none.

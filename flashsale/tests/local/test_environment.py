@@ -25,7 +25,9 @@ USABLE = {
     "LOCAL_MODE": "0", "DEBUG": "yes", "SECRET_KEY": "abcdefghij" * 5,
     "SECRET_KEY_FALLBACKS": f"{'klmnopqrst' * 5},{'uvwxyzabcd' * 5}", "ALLOWED_HOSTS": "shop.example.com,.example.org",
     "CSRF_TRUSTED_ORIGINS": "https://shop.example.com", "TIME_ZONE": "Europe/Berlin", "LOG_LEVEL": "WARNING",
-    "LOG_FORMAT": "text", "METRICS_TOKEN": "token", "METRICS_PORT": "9100", "PROMETHEUS_MULTIPROC_DIR": "/tmp",
+    "LOG_FORMAT": "text", "SENTRY_DSN": "https://0123abcd@sentry.test:8443/7", "SENTRY_ENVIRONMENT": "staging",
+    "SENTRY_RELEASE": "1.2.3+a1b2", "METRICS_TOKEN": "token", "METRICS_PORT": "9100",
+    "PROMETHEUS_MULTIPROC_DIR": "/tmp",
     "DATABASE_URL": "postgresql://other@db/other?sslmode=require", "DATABASE_PASSWORD": "p@ss w/rd:?#",
     "WEB_WORKERS": "3", "WEB_REQUESTS": "16", "WEB_HOST": "::1", "PORT": "8080", "DATABASE_POOL_MAX": "7",
     "MAX_CONCURRENT_HOLDS": "24", "DATABASE_LOCK_TIMEOUT_MS": "1500", "DATABASE_STATEMENT_TIMEOUT_MS": "9000",
@@ -59,6 +61,7 @@ TAKES = {
     "DATABASE_PASSWORD": ["zz zz", *PRINTABLE], "METRICS_TOKEN": PRINTABLE, "ALLOWED_HOSTS": ["9" * 30, "7e7"],
     "PROMETHEUS_MULTIPROC_DIR": [value for value in NONSENSE if "\n" not in value],
     "ALIVE_FILE": [*PRINTABLE[:-2], "zz zz"], "SHOP_ID": ["-7", "9" * 30, "7e7"],
+    "SENTRY_ENVIRONMENT": ["9" * 30, "7e7"], "SENTRY_RELEASE": ["9" * 30, "7e7"],
     "PAYMENT_RETURN_HOSTS": ["9" * 30, "7e7"],
 }  # fmt: skip
 SECRETS = ["$x" + KEY, "#x" + KEY, f'"{KEY}"', f"'{KEY}", "$" + "DATABASE_URL" + KEY, KEY + "$#\\"]

@@ -18,7 +18,7 @@ class Received:
 
 
 class Receiver(ThreadingHTTPServer):
-    """Answers on a free port; `received` grows while requests come."""
+    """Answers on a free port; `received` grows while requests come. While `is_answering` is unset, none is answered."""
 
     daemon_threads = True
 
@@ -26,6 +26,8 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = answer
         self.received: list[Received] = []
+        self.is_answering = threading.Event()
+        self.is_answering.set()
 
     @property
     def url(self) -> str:
@@ -38,6 +40,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.is_answering.wait()
         self.server.received.append(Received(self.path, self.headers, body))
         self.send_response(200)
         self.send_header("Content-Length", str(len(self.server.answer)))
@@ -60,6 +63,7 @@ def receiving(answer: bytes = b"{}") -> Iterator[Receiver]:
     try:
         yield server
     finally:
+        server.is_answering.set()
         server.shutdown()
         server.server_close()
         thread.join()
