@@ -108,7 +108,7 @@ def test_an_unexpected_exception_of_a_request_is_reported_once_and_no_refusal(we
     assert first["exception"]["values"][-1]["value"] == "(value) of (value) at /x(value)"
     assert first["contexts"]["trace"]["trace_id"] == "a" * 32
     assert second["transaction"] == "GET /"
-    assert not {"vars", "user", "request", "breadcrumbs"} & set(json.dumps(first).replace('"', " ").split())
+    assert '"vars":' not in json.dumps(first)
 
 
 @pytest.mark.http
