@@ -1,6 +1,7 @@
 """A web process that is told to stop drains: no connection is closed while a request may be under way on it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from flashsale import server
-from flashsale.tests.support.processes import WAIT_SECONDS, children_of, free_port, start, stop, wait_until
+from flashsale.tests.support.processes import PROJECT, WAIT_SECONDS, children_of, free_port, start, stop, wait_until
 from flashsale.tests.support.web import Line, database_url, head_of
 
 LIVENESS = head_of("GET /livez")
@@ -62,6 +63,16 @@ def answer_on_a_new_connection(port: int) -> dict[str, str]:
     with Line(port) as line:
         line.send(LIVENESS)
         return line.answer()[1]
+
+
+def test_nginx_gives_up_an_idle_connection_before_the_end_of_the_drain():
+    text = (PROJECT / "deploy" / "nginx.conf").read_text()
+    upstreams = re.findall(r"^ +upstream \w+ \{(.*?)\}", text, re.M | re.S)
+
+    kept = [int(seconds) for upstream in upstreams for seconds in re.findall(r"keepalive_timeout (\d+)s;", upstream)]
+
+    assert len(kept) == len(upstreams) == 3
+    assert max(kept) < server.DRAIN_SECONDS
 
 
 @pytest.mark.django_db(transaction=True)

@@ -9,7 +9,10 @@ import tomllib
 import kubernetes_validate
 import pytest
 import yaml
+from django.conf import settings
+from kombu.utils.imports import symbol_by_name
 
+from flashsale.beat.scheduler import LeasedScheduler
 from flashsale.observability import heartbeat
 from flashsale.tests.support import deployed, manifests
 from flashsale.tests.support.connections import connections_of
@@ -234,6 +237,11 @@ def test_each_queue_has_a_worker():
 
     assert sorted(command[command.index("-Q") + 1] for command in commands) == sorted(heartbeat.QUEUES)
     assert not [command for command in commands if {"-B", "--beat"} & set(command)]
+
+
+def test_of_two_beats_one_sends():
+    assert DEPLOYMENTS["beat"]["spec"]["replicas"] == 2
+    assert issubclass(symbol_by_name(settings.CELERY_BEAT_SCHEDULER), LeasedScheduler)
 
 
 def test_secrets_are_files_that_the_script_makes_or_the_database_brings():
