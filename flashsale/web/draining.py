@@ -53,14 +53,18 @@ class Drain:
 
 
 def drop_new_connections() -> None:
-    """Let no further handshake begin on the listening sockets of this process (Linux)."""
+    """Let no further handshake begin on the listening sockets of this process.
+
+    Only Linux has such filters, and not in every sandbox; without one, connections in the queue are reset.
+    """
     if sys.platform != "linux":
         return
     code = b"".join(struct.pack("HBBI", *instruction) for instruction in _DROP_SYN)
     buffer = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("HP", len(_DROP_SYN), ctypes.addressof(buffer))
     for listener in _listening_sockets():
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        with contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 def _listening_sockets() -> Iterator[socket.socket]:

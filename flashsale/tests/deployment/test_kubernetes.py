@@ -70,11 +70,11 @@ def test_every_file_is_applied_except_the_example():
     assert manifests.KUSTOMIZATION["namespace"] == manifests.of_kind("Namespace")[0]["metadata"]["name"]
 
 
-def test_every_service_of_compose_is_there():
-    served_elsewhere = {"db", "prometheus", "grafana"}
-    elsewhere = {name for name, service in SERVICES.items() if "profiles" in service} | served_elsewhere
+def test_every_process_of_compose_is_there():
+    processes = {name for name, service in SERVICES.items() if service["image"].startswith("flashsale:")}
 
-    assert set(WORKLOADS) == set(SERVICES) - elsewhere
+    assert processes == set(APPLICATION)
+    assert set(WORKLOADS) == processes | {"nginx", "valkey"}
     assert {name for name, workload in WORKLOADS.items() if workload["kind"] == "Job"} == {"migrate"}
 
 
