@@ -10,7 +10,7 @@ UNFINISHED := $(VENV)/.unfinished
 IS_USABLE := import sys; sys.exit(sys.version_info < (3, 11))
 _ := $(shell test ! -e $(UNFINISHED) && $(VENV)/bin/python -c '$(IS_USABLE)' 2>/dev/null || rm -rf $(VENV))
 
-.PHONY: run test bench chaos lint clean
+.PHONY: run test bench chaos patroni lint clean
 
 run: $(VENV)/.runtime
 	@exec $(VENV)/bin/python manage.py up
@@ -22,11 +22,21 @@ test: $(VENV)/.development
 bench: $(VENV)/.development
 	@$(VENV)/bin/python -m benchmarks.sale $(ARGS)
 
-# Each fault lasts 10 s here, and 1.5 s in `make test`.
+# Each fault lasts 10 s here, and 1.5 s in `make test`, and more hosts fail.
 chaos: export CHAOS_SECONDS ?= 10
-chaos: $(VENV)/.development
+chaos: export HOSTS_FAULTS ?= all
+chaos: $(VENV)/.development $(VENV)/patroni/.installed
 	@$(VENV)/bin/python -m pytest -q flashsale/tests/chaos/test_storms.py flashsale/tests/chaos/test_cut_connections.py \
-	    flashsale/tests/chaos/test_disk_full.py -s $(ARGS)
+	    flashsale/tests/chaos/test_disk_full.py flashsale/tests/hosts/test_hosts.py -s $(ARGS)
+
+# Runs PostgreSQL on the hosts of `flashsale/tests/hosts`; its requirements are not the project's.
+patroni: $(VENV)/patroni/.installed
+
+$(VENV)/patroni/.installed: flashsale/tests/hosts/requirements.txt | $(VENV)/bin/python
+	@echo "Installing $<"
+	@$(PYTHON) -m venv --clear $(VENV)/patroni
+	@$(VENV)/patroni/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 lint: $(VENV)/.development
 	@$(VENV)/bin/ruff check .

@@ -27,8 +27,8 @@ pytest_plugins = [
 
 # The longest modules run first, so that none is left for one process at the end.
 SLOW = (
-    "test_up.py", "test_hostile_admin.py", "test_storms.py", "test_start.py", "test_property.py", "test_memory.py",
-    "test_admin_actions.py", "test_restore.py",
+    "test_hosts.py", "test_up.py", "test_hostile_admin.py", "test_storms.py", "test_start.py", "test_property.py",
+    "test_memory.py", "test_admin_actions.py", "test_restore.py",
 )  # fmt: skip
 
 

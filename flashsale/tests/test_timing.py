@@ -16,6 +16,7 @@ ALLOWED = {
         "flashsale/tests/support/processes.py", "flashsale/tests/support/leftovers.py",
         "flashsale/tests/support/deployed.py",
         "flashsale/tests/chaos/test_storms.py", "flashsale/tests/chaos/proxy.py", "flashsale/tests/chaos/shoppers.py",
+        "flashsale/tests/hosts/test_hosts.py", "flashsale/tests/hosts/removal.py",
     },
     "wait": {"flashsale/tests/chaos/proxy.py"},
     "elapsed": set(),

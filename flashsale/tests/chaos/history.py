@@ -1,8 +1,9 @@
 """The history of a storm: every request with its answer, compared with the database afterwards."""
 
 import threading
+import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -20,6 +21,8 @@ EXPECTED_REFUSALS = frozenset({
     "insufficient_stock", "limit_exceeded", "hold_expired", "hold_released", "hold_already_used", "order_not_pending",
     "order_already_paid", "payment_closed",
 })  # fmt: skip
+# The header in which a load balancer names the host that answered.
+SERVED_BY = "x-served-by"
 SETTLED = frozenset({"applied", "ignored", "needs_review", "parked"})
 
 
@@ -32,12 +35,22 @@ class Answer:
     outcome: str
     code: str = ""
     body: dict[str, Any] = field(default_factory=dict)
+    # When it came, by the monotonic clock in seconds, and the host that gave it where a load balancer says so.
+    at: float = field(default_factory=time.monotonic)
+    host: str = ""
 
 
 def read(kind: str, key: str, response: httpx.Response | None) -> Answer:
     """Return the outcome of a response; None stands for a lost connection."""
     if response is None:
         return Answer(kind, key, UNKNOWN, "connection_lost")
+    if response.content and "json" not in response.headers.get("content-type", ""):
+        # A load balancer's own page: the request may have arrived.
+        return Answer(kind, key, UNKNOWN, f"status_{response.status_code}")
+    return replace(_said(kind, key, response), host=response.headers.get(SERVED_BY, ""))
+
+
+def _said(kind: str, key: str, response: httpx.Response) -> Answer:
     body = response.json() if response.content else {}
     if kind == "payment" and response.status_code == httpx.codes.ACCEPTED:
         return Answer(kind, key, BUSY, "creating", body)

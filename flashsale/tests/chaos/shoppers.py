@@ -11,6 +11,7 @@ from collections.abc import Callable
 import httpx
 
 from catalog.models import Product
+from flashsale.core.webhook_signatures import signed_headers
 from flashsale.local_provider.api.errors import ApiError
 from flashsale.local_provider.running import RunningProvider
 from flashsale.tests.chaos.history import BUSY, DONE, REFUSED, UNKNOWN, Answer, History, read
@@ -28,17 +29,29 @@ PATIENCE_SECONDS = WAIT_SECONDS
 class Crowd:
     """Shoppers in threads that buy until `stop`; `broken` lists their exceptions.
 
-    With a provider every other order is paid through the shop there.
+    With a provider every other order is paid through the shop there. `arrive` is entered by each shopper's thread;
+    with a `webhook_key` payments are signed; a shopper waits up to `pace_seconds` before the next purchase.
     """
 
-    def __init__(self, url: str, products: list[Product], provider: RunningProvider | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        products: list[Product],
+        provider: RunningProvider | None = None,
+        *,
+        shoppers: int = SHOPPERS,
+        arrive: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+        webhook_key: bytes | None = None,
+        pace_seconds: float = 0,
+    ) -> None:
         self._url = url
         self._products = products
         self._provider = provider
+        self._arrive, self._webhook_key, self._pace_seconds = arrive, webhook_key, pace_seconds
         self._stop = threading.Event()
         self.history = History()
         self.broken: list[str] = []
-        self._threads = [threading.Thread(target=self._shop, args=(number,)) for number in range(SHOPPERS)]
+        self._threads = [threading.Thread(target=self._shop, args=(number,)) for number in range(shoppers)]
 
     def __enter__(self) -> "Crowd":
         for thread in self._threads:
@@ -52,8 +65,11 @@ class Crowd:
 
     def _shop(self, number: int) -> None:
         dice = random.Random(number)
-        with httpx.Client(base_url=self._url, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-            while not self._stop.is_set():
+        with (
+            self._arrive(),
+            httpx.Client(base_url=self._url, timeout=TIMEOUT_SECONDS, trust_env=False) as client,
+        ):
+            while not self._stop.wait(dice.random() * self._pace_seconds):
                 try:
                     self._buy(client, dice)
                 except Exception as error:
@@ -135,6 +151,8 @@ class Crowd:
     ) -> Answer:  # fmt: skip
         content = b"" if body is None else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} | (headers or {})
+        if kind == "event" and self._webhook_key:
+            sent |= signed_headers(self._webhook_key, message_id=key, body=content)
         try:
             response = client.request(method, path, content=content, headers=sent)
         except httpx.TransportError:
