@@ -12,7 +12,7 @@ from flashsale import server
 from flashsale.celery import app as celery
 from flashsale.observability.error_reports.contents import message_without_values
 from flashsale.tests.support.failing_task import SECRET
-from flashsale.tests.support.processes import free_port, start, stop, wait_until
+from flashsale.tests.support.processes import WAIT_SECONDS, free_port, start, stop, wait_until
 from flashsale.tests.support.receiving import Receiver, receiving
 from flashsale.tests.support.web import database_url
 
@@ -164,7 +164,7 @@ def test_a_fault_that_is_logged_or_ends_a_program_is_reported_and_an_expected_on
         sys.executable, "-c", PROGRAM, environment=variables(sentry, DJANGO_SETTINGS_MODULE="flashsale.settings")
     )
 
-    assert program.wait(60) == 1
+    assert program.wait(WAIT_SECONDS) == 1
     values = [report["exception"]["values"][-1]["value"] for report in reports(sentry)]
     assert values[0] == "first"
     assert set(values) == {"first", "many", "last"}
@@ -176,7 +176,7 @@ def test_without_a_dsn_the_library_is_not_imported():
     shown = "import django, sys; django.setup(); sys.exit('sentry_sdk' in sys.modules)"
     environment = os.environ | {"SENTRY_DSN": "", "DJANGO_SETTINGS_MODULE": "flashsale.settings"}
 
-    assert start(sys.executable, "-c", shown, environment=environment).wait(60) == 0
+    assert start(sys.executable, "-c", shown, environment=environment).wait(WAIT_SECONDS) == 0
 
 
 @pytest.mark.parametrize(
