@@ -26,11 +26,11 @@ CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s#]+)[^)\s]*\)")
 DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.\w+)+)(?:\(.*\))?")
 PATH = re.compile(r"[\w.*-]+(?:/[\w.*-]*)*")
-# Migrations, types of events, events and fields of Stripe, a file of the state folder, and Python itself.
+# Migrations, a unit, types of events, events and fields of Stripe, a file of the state folder, Python itself.
 TYPES_OF_EVENTS = "|".join(re.escape(name) for name in (*EventType.values, TEST_TYPE))
 NOT_OURS = re.compile(
     rf"{TYPES_OF_EVENTS}|"
-    r"\w+\.\d{4}|(?:charge|checkout\.session|metadata|payment_intent|refund)\.[\w.]+|local\.env|(?:os|sys)\.\w+"
+    r"\w+\.\d{4}|flashsale\.target|(?:charge|checkout\.session|metadata|payment_intent|refund)\.[\w.]+|local\.env|(?:os|sys)\.\w+"
 )
 FILE = re.compile(r"[\w*-]+\.(?:py|md|yml|yaml|toml|conf|sh|html|css|js|json|txt)")
 
