@@ -1,12 +1,17 @@
-"""The broker's transport: kombu's for Redis, with channels that close on a broken connection, too."""
+"""The broker's transports: kombu's for Redis, with channels that close on a broken connection and leave a replica."""
 
 import contextlib
+from typing import TYPE_CHECKING
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 
+from flashsale.core.redis_servers.pools import Connection, SSLConnection
 
-class Channel(redis.Channel):
-    """kombu's stays half open when its broker does not answer, and ends the worker when it is closed again."""
+_Channel = redis.Channel if TYPE_CHECKING else object
+
+
+class ClosesWhenBroken(_Channel):
+    """Mixin: kombu's channel stays half open when its broker is silent, and ends the worker when it is closed again."""
 
     def close(self) -> None:
         """Close the channel. Messages that cannot be given back return after their visibility timeout."""
@@ -19,12 +24,30 @@ class Channel(redis.Channel):
                 super().close()
 
 
+class Channel(ClosesWhenBroken, redis.Channel):
+    """kombu's; READONLY from a server that became a replica is a lost connection, not an error of the worker."""
+
+    connection_class = Connection
+    connection_class_ssl = SSLConnection
+
+
 class Transport(redis.Transport):
     """kombu's, with these channels."""
 
     Channel = Channel
 
 
+class SentinelChannel(ClosesWhenBroken, redis.SentinelChannel):
+    """kombu's; its connections leave a replica by themselves."""
+
+
+class SentinelTransport(redis.SentinelTransport):
+    """kombu's, with these channels."""
+
+    Channel = SentinelChannel
+
+
 def register() -> None:
-    """From now on, addresses of Redis mean this transport."""
+    """From now on, addresses of Redis and of sentinels mean these transports."""
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:{Transport.__name__}"))
+    TRANSPORT_ALIASES["sentinel"] = f"{__name__}:{SentinelTransport.__name__}"

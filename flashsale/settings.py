@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from flashsale import server
 from flashsale.api.openapi.settings import SPECTACULAR_SETTINGS  # noqa: F401  drf-spectacular reads it here
 from flashsale.core import webhook_signatures
-from flashsale.core.configuration import database_url, secret_keys
+from flashsale.core.configuration import brokers, database_url, secret_keys
 from flashsale.core.configuration import environment as env
 from flashsale.core.configuration.networks import networks
 from flashsale.local import servers
@@ -27,13 +27,6 @@ LOCAL_MODE = env.flag("LOCAL_MODE", default=False)
 DEBUG = env.flag("DEBUG", default=False)
 
 HOUR_MS, DAY_SECONDS = 3_600_000, 24 * 3_600
-
-
-def _broker_of(redis_url: str) -> str:
-    """Return the URL as Celery writes it: for Unix sockets it has another scheme than redis-py."""
-    if not redis_url.startswith("unix://"):
-        return redis_url
-    return redis_url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 
 
 def _database() -> dict:
@@ -190,14 +183,20 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 EMBEDDED_VALKEY = LOCAL_MODE and not env.text("REDIS_URL")
 if EMBEDDED_VALKEY:
     REDIS_URL = servers.urls(STATE_DIR).redis
-    CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", default=servers.urls(STATE_DIR).broker)
+    _broker_url = env.broker_url("CELERY_BROKER_URL", default=servers.urls(STATE_DIR).broker)
 else:
     REDIS_URL = env.redis_url("REDIS_URL", default="redis://127.0.0.1:6379/0")
-    CELERY_BROKER_URL = env.broker_url("CELERY_BROKER_URL", default=_broker_of(REDIS_URL))
+    _broker_url = env.broker_url("CELERY_BROKER_URL", default=brokers.broker_of(REDIS_URL))
 # Redis is a cache, never authoritative: every call has a short timeout and a fallback.
 REDIS_TIMEOUT_SECONDS = 0.25
 # The file that a living worker or beat touches, for health checks; none by default.
 ALIVE_FILE = env.new_file("ALIVE_FILE")
+
+CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS, CELERY_BROKER_USE_SSL = brokers.settings_of(
+    _broker_url, redis_url=REDIS_URL
+)
+# Celery prefers the environment's CELERY_BROKER_URL, as it stands there, to the setting of that name, but not to these.
+CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = CELERY_BROKER_URL
 
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ROUTES = {
@@ -214,7 +213,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # None: without a limit.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 30, "socket_connect_timeout": 2, "socket_keepalive": True}
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BEAT_SCHEDULER = "flashsale.beat.scheduler:LeasedScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_TIMEZONE = "UTC"

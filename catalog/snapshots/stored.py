@@ -131,8 +131,7 @@ def subscribed() -> Iterator[Any]:
     A connection and not a client, which would connect again by itself: a lost connection has to be noticed. Each push
     is a product's id, alone when its answer was deleted, else with version, total and free units.
     """
-    options = redis_client.connect_options()
-    pool = redis.ConnectionPool.from_url(settings.REDIS_URL, protocol=2, decode_responses=True, **options)
+    pool = redis_client.pool(settings.REDIS_URL, protocol=2, decode_responses=True)
     connection: Any = pool.make_connection()
     try:
         connection.connect()

@@ -128,4 +128,4 @@ def _count(scope: str, quota: int, client: str) -> tuple[bool, QuotaState]:
 
 @functools.cache
 def _limiter(url: str) -> MovingWindowRateLimiter:
-    return MovingWindowRateLimiter(RedisStorage(url, **redis_client.connect_options()))
+    return MovingWindowRateLimiter(RedisStorage("redis://", connection_pool=redis_client.pool(url)))

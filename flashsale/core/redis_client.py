@@ -9,6 +9,7 @@ import redis
 from django.conf import settings
 
 from flashsale.core import events, greenlets
+from flashsale.core.redis_servers.pools import pool_of
 
 # After an error the circuit stays open for this long, so that a dead Redis slows only few requests.
 PAUSE_AFTER_ERROR_SECONDS = 1.0
@@ -29,7 +30,12 @@ def client() -> redis.Redis:
 
 @functools.cache
 def _client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, decode_responses=True, **connect_options())
+    return redis.Redis.from_pool(pool(url, decode_responses=True))
+
+
+def pool(url: str, **options: Any) -> redis.ConnectionPool:
+    """Return a new pool of connections with short timeouts; `options` are redis-py's."""
+    return pool_of(url, **connect_options(), **options)
 
 
 class CircuitBreaker:

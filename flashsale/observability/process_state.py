@@ -29,6 +29,7 @@ IN_FLIGHT = {
 REMEMBERED = {
     # Redis clients, and whether Redis answered a moment ago.
     "flashsale.core.redis_client._client": "the Redis client, by URL",
+    "flashsale.core.redis_servers.pools.master_finder": "the master that sentinels named a moment ago, by URL",
     "flashsale.api.rate_limits._limiter": "the rate limiter's Redis client, by URL",
     "flashsale.staff.logins.limits._redis_limiter": "the log-in limiter's Redis client, by URL",
     "catalog.snapshots.stored._breaker": "circuit breaker",

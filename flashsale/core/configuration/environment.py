@@ -16,7 +16,9 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ImproperlyConfigured
 from redis.connection import parse_url
 
+from flashsale.core.configuration import brokers
 from flashsale.core.configuration.broker_tls import verifying
+from flashsale.core.redis_servers import addresses
 
 BASE_DIR = Path(__file__).resolve().parents[3]
 MAX_PORT = 2**16 - 1
@@ -33,7 +35,7 @@ LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 PAYMENT_LINK = re.compile(r"plink_[A-Za-z0-9_]+")
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_BROKERS = frozenset({"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "memory"})
+_BROKERS = frozenset({"redis", "rediss", "redis+socket", "amqp", "amqps", "memory"})
 
 
 class Misconfigured(ImproperlyConfigured):
@@ -217,22 +219,33 @@ def http_url(name: str, *, default: str, is_secure: bool) -> str:
 
 
 def redis_url(name: str, *, default: str) -> str:
-    """Return the address of a Redis or Valkey."""
+    """Return the address of a Redis or Valkey, or of the sentinels that watch it."""
     value = _single_line(name) or default
     try:
-        parse_url(value)  # type: ignore[no-untyped-call]  # redis-py annotates all but this
-        is_url = _is_server(urlsplit(value))
+        is_url = _names_redis(value)
     except ValueError:
         is_url = False
     if not is_url:
-        raise Misconfigured(name, "must be redis://host:port/number, rediss://... or unix:///path")
+        expected = (
+            "redis://host:port/number, rediss://..., unix:///path or redis+sentinel://host:port,.../master/number"
+        )
+        raise Misconfigured(name, f"must be {expected}")
     return value
+
+
+def _names_redis(url: str) -> bool:
+    if addresses.is_sentinel(url):
+        return bool(addresses.parse(url))
+    parse_url(url)  # type: ignore[no-untyped-call]  # redis-py annotates all but this
+    return _is_server(urlsplit(url))
 
 
 def broker_url(name: str, *, default: str) -> str:
     """Return the address of Celery's broker, or several separated by semicolons; TLS verifies certificates."""
     value = _single_line(name) or default
     try:
+        if brokers.sentinels_of(value, redis_url="") is not None:
+            return value
         urls = [urlsplit(part.strip()) for part in value.split(";")]
         is_url = all(url.scheme in _BROKERS and _is_server(url) for url in urls)
     except ValueError:

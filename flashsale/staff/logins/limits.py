@@ -73,7 +73,7 @@ def _refused_until(limiter: MovingWindowRateLimiter, item: RateLimitItemPerMinut
 
 @functools.cache
 def _redis_limiter(url: str) -> MovingWindowRateLimiter:
-    return MovingWindowRateLimiter(RedisStorage(url, **redis_client.connect_options()))
+    return MovingWindowRateLimiter(RedisStorage("redis://", connection_pool=redis_client.pool(url)))
 
 
 @functools.cache

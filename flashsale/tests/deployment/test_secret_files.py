@@ -140,6 +140,7 @@ def test_a_worker_does_not_start_either(run, tmp_path):
     [
         ("redis://db:6379/3", "redis://db:6379/3"),
         ("unix:///run/valkey.sock?db=2", "redis+socket:///run/valkey.sock?virtual_host=2"),
+        ("redis+sentinel://s1,s2:26380/shop/2", "sentinel://s1:26379/2;sentinel://s2:26380/2"),
     ],
 )
 def test_the_broker_is_the_same_redis_where_nothing_else_is_said(run, redis, broker):
@@ -147,3 +148,22 @@ def test_the_broker_is_the_same_redis_where_nothing_else_is_said(run, redis, bro
     show = "from django.conf import settings; print(settings.CELERY_BROKER_URL)"
 
     assert run("-c", show, REDIS_URL=redis, **settings).stdout.strip() == broker
+
+
+@pytest.mark.parametrize(
+    ("url", "used"),
+    [
+        ("rediss://valkey:6380/1", "CERT_REQUIRED"),
+        ("redis+sentinel://:pw@s1,s2/shop/1", "['sentinel://:pw@s1:26379/1', 'sentinel://:pw@s2:26379/1']"),
+    ],
+)
+def test_celery_connects_as_the_settings_say_and_not_as_the_environment_does(run, url, used):
+    settings = {"DJANGO_SETTINGS_MODULE": "flashsale.settings", "SECRET_KEY": SECRET_KEY, "DATABASE_URL": URL}
+    show = (
+        "from flashsale.celery import app\n"
+        "for broker in (app.connection_for_read(), app.connection_for_write()): print(broker.ssl, broker.alt)"
+    )
+
+    result = run("-c", show, CELERY_BROKER_URL=url, **settings)
+
+    assert result.stdout.count(used) == 2, result.stdout + result.stderr

@@ -225,6 +225,15 @@ def test_a_password_that_is_not_percent_encoded_is_refused_and_not_quoted(starte
     assert "pa" not in said.replace("password", "").replace("unix:///path", "").replace("socket:///path", "")
 
 
+@pytest.mark.parametrize("password", ["pa#s5w", "pa/s5w", "pa?s5w", "[s5w"])
+@pytest.mark.parametrize("name", ["REDIS_URL", "CELERY_BROKER_URL"])
+def test_a_bad_address_of_sentinels_is_refused_and_not_quoted(started, name, password):
+    said = refusal(started, **{name: f"redis+sentinel://user:{password}@s1:26379,s2:26379/shop/1"})
+
+    assert said.startswith(f"{name} must be redis://")
+    assert "s5w" not in said
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -1,0 +1,1 @@
+"""Which Valkey/Redis to connect to: the one server that a URL names, or the master that its sentinels know."""
