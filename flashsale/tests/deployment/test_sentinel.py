@@ -121,6 +121,8 @@ def test_web_server_worker_and_beat_follow_the_master(tmp_path, valkey):
             works(shop, valkey)
             for fault in (master_is_switched, master_freezes, sentinels_are_away, master_is_killed):
                 fault(shop, valkey)
+        measured = httpx.get(f"{shop.url}/metrics", timeout=WAIT_SECONDS, trust_env=False).text
 
     assert shoppers.wrong == []
+    assert {"flashsale_redis_up 1.0", 'flashsale_worker_silent{queue="expiry"} 0.0'} <= set(measured.splitlines())
     assert Hold.objects.filter(product=product).count() == shoppers.placed
