@@ -77,10 +77,28 @@ def test_a_silent_worker_is_reported(tmp_path, seconds, is_healthy):
     assert checked.stderr == ("" if is_healthy else "flashsale-worker-expiry is silent\n")
 
 
-def test_a_worker_that_has_just_started_may_be_silent(tmp_path):
+def test_what_has_just_started_is_not_reported(tmp_path):
     (tmp_path / "flashsale-beat").mkdir()
+    (tmp_path / "flashsale-web@1").mkdir()
 
     assert subprocess.run(["sh", FOLDER / "health.sh", tmp_path], check=False).returncode == 0
+
+
+def test_a_web_server_that_does_not_answer_is_reported(tmp_path):
+    running, fake = tmp_path / "run", tmp_path / "curl"
+    running.mkdir()
+    for port in ("8001", "8002"):
+        _running(running, f"flashsale-web@{port}", silent_seconds=0)
+    # In the place of curl: only one of them answers.
+    fake.write_text('#!/bin/sh\ncase "$*" in *http://127.0.0.1:8001/livez) exit 0;; esac\nexit 7\n')
+    fake.chmod(0o755)
+
+    checked = subprocess.run(
+        ["sh", FOLDER / "health.sh", running],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (checked.returncode, checked.stderr) == (1, "flashsale-web@8002 does not answer\n")
 
 
 def _running(folder: Path, unit: str, *, silent_seconds: int) -> None:
