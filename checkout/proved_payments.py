@@ -6,20 +6,20 @@ holds its reference lock (`checkout.reference_locks`).
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from checkout.models import Order, ProvedPaymentId
 from flashsale.core import rows
-from flashsale.core.statements import Query, Statement, array, fetch, send
+from flashsale.core.statements import Query, Row, Statement, array, fetch, send
 from flashsale.core.transactions import defer_to_commit
 
 CLAIMANTS_SHOWN = 10
 
 _FIND = "SELECT payment_id, order_id, proved_by FROM checkout_provedpaymentid WHERE payment_id = ANY(%s::text[])"
-_OF_ORDER = "SELECT payment_id, proved_by FROM checkout_provedpaymentid WHERE order_id = %s"
+_OF_ORDERS = "SELECT payment_id, order_id, proved_by FROM checkout_provedpaymentid WHERE order_id = ANY(%s::uuid[])"
 # A proof replaces one for another order, and one by a token; of two for one order the shop's own attempt is kept.
 _PROVE = """
 INSERT INTO checkout_provedpaymentid (payment_id, order_id, proved_by, proved_at)
@@ -62,18 +62,23 @@ def find(payment_id: str) -> Proof | None:
     return proofs.get(payment_id)
 
 
-def of_order_query(order_id: UUID) -> Query[dict[str, Proof]]:
-    """Return the proofs of an order's payment ids; it may have several."""
-    return Query(
-        [Statement(_OF_ORDER, [order_id])],
-        lambda results: {row["payment_id"]: Proof(order_id, row["proved_by"]) for row in results[0]},
-    )
+def of_orders_query(order_ids: Iterable[UUID]) -> Query[dict[UUID, dict[str, Proof]]]:
+    """Return the proofs of the payment ids of each of these orders that has any; it may have several."""
+
+    def parse(results: Sequence[list[Row]]) -> dict[UUID, dict[str, Proof]]:
+        proofs: dict[UUID, dict[str, Proof]] = {}
+        for row in results[0]:
+            proof = Proof(row["order_id"], row["proved_by"])
+            proofs.setdefault(proof.order_id, {})[row["payment_id"]] = proof
+        return proofs
+
+    return Query([Statement(_OF_ORDERS, [array(order_ids)])], parse)
 
 
 def of_order(order_id: UUID) -> dict[str, Proof]:
     """Return the proofs of an order's payment ids; it may have several."""
-    [proofs] = fetch(of_order_query(order_id))
-    return proofs
+    [proofs] = fetch(of_orders_query([order_id]))
+    return proofs.get(order_id, {})
 
 
 def prove_by_tokens(proved: Iterable[tuple[str, UUID]], *, now: datetime) -> None:
@@ -104,12 +109,12 @@ def prove_by_event(payment_id: str, order_id: UUID, *, now: datetime) -> None:
     send([_proof({payment_id: order_id}, by=ProvedPaymentId.By.EVENT, now=now)])
 
 
-def prove_by_attempt(payment_id: str, order_id: UUID, *, now: datetime) -> None:
-    """Record the id of a payment that the shop made for an order; outweighs every other proof.
+def prove_by_attempts(proved: Mapping[str, UUID], *, now: datetime) -> None:
+    """Record the ids of payments that the shop made, for their orders; this outweighs every other proof.
 
-    Runs inside a transaction that holds the id's reference lock. Sent with the COMMIT.
+    Runs inside a transaction that holds the ids' reference locks. Sent with the COMMIT.
     """
-    defer_to_commit(_proof({payment_id: order_id}, by=ProvedPaymentId.By.ATTEMPT, now=now))
+    defer_to_commit(_proof(proved, by=ProvedPaymentId.By.ATTEMPT, now=now))
 
 
 def _proof(proved: Mapping[str, UUID], *, by: ProvedPaymentId.By, now: datetime) -> Statement:

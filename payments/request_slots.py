@@ -6,12 +6,14 @@ and delays a buyer by no more. So that they are never shut out, they get a small
 """
 
 import time
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
 
-from flashsale.core.statements import Statement, send
-from flashsale.core.transactions import retrying_transaction
+from flashsale.core import clock
+from flashsale.core.statements import Query, Statement, fetch
+from flashsale.core.transactions import defer_to_commit, retrying_transaction
 
 # Longer lines are not possible, so that the row of a clock that was set back does not stop everything.
 MAX_WAIT_SECONDS = 60
@@ -21,18 +23,11 @@ SHORT_LINE = 5
 BACKGROUND_SHARE = 10
 PAUSE_SECONDS = 0.1
 
-# The row is locked before its values are read and compared (INSERT ... ON CONFLICT DO UPDATE).
-# Source: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
-_TAKE = """
-INSERT INTO payments_requestslot AS slot (name, next_at)
-VALUES (%s, clock_timestamp() + make_interval(secs => %s))
-ON CONFLICT (name) DO UPDATE SET next_at =
-    CASE WHEN slot.next_at BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => %s)
-    THEN slot.next_at ELSE clock_timestamp() END + make_interval(secs => %s)
-WHERE slot.next_at <= clock_timestamp() + make_interval(secs => %s)
-    OR slot.next_at > clock_timestamp() + make_interval(secs => %s)
-RETURNING greatest(extract(epoch FROM slot.next_at - clock_timestamp()) - %s, 0)::float8 AS wait
+_ADD = """
+INSERT INTO payments_requestslot (name, next_at) VALUES (%s, clock_timestamp()) ON CONFLICT (name) DO NOTHING
 """
+_LOCK = "SELECT next_at FROM payments_requestslot WHERE name = %s FOR NO KEY UPDATE"
+_MOVE = "UPDATE payments_requestslot SET next_at = %s WHERE name = %s"
 
 
 def reserve(name: str, *, max_wait: float, is_urgent: bool) -> float | None:
@@ -42,14 +37,22 @@ def reserve(name: str, *, max_wait: float, is_urgent: bool) -> float | None:
     buyer waits for the answer. The slot's row stays locked until the caller's transaction ends: reserve last, and end
     it at once. What is rolled back was not reserved.
     """
-    interval, longest = 1 / settings.STRIPE_REQUESTS_PER_SECOND, min(max_wait, MAX_WAIT_SECONDS)
     if is_urgent:
-        return _take(name, interval=interval, max_wait=longest)
-    if (wait := _take(name, interval=interval, max_wait=min(longest, SHORT_LINE * interval))) is not None:
-        return wait
-    if _take(f"{name} (background)", interval=interval * BACKGROUND_SHARE, max_wait=0) is None:
+        return next(iter(reserve_urgent(name, count=1, max_wait=max_wait)), None)
+    interval, longest = _interval(), min(max_wait, MAX_WAIT_SECONDS)
+    if waits := _take(name, count=1, interval=interval, max_wait=min(longest, SHORT_LINE * interval)):
+        return waits[0]
+    if not _take(f"{name} (background)", count=1, interval=interval * BACKGROUND_SHARE, max_wait=0):
         return None
-    return _take(name, interval=interval, max_wait=longest)
+    return next(iter(_take(name, count=1, interval=interval, max_wait=longest)), None)
+
+
+def reserve_urgent(name: str, *, count: int, max_wait: float) -> list[float]:
+    """Reserve the next `count` requests to an endpoint, for which buyers wait; return the seconds to wait for each.
+
+    Those that would wait longer than `max_wait` seconds (60 at most) are not reserved. All else is as for `reserve`.
+    """
+    return _take(name, count=count, interval=_interval(), max_wait=min(max_wait, MAX_WAIT_SECONDS))
 
 
 def wait_for(name: str, *, seconds: float) -> bool:
@@ -78,8 +81,22 @@ def _reserve_in_background(name: str, *, max_wait: float) -> float | None:
     return reserve(name, max_wait=max_wait, is_urgent=False)
 
 
-def _take(name: str, *, interval: float, max_wait: float) -> float | None:
-    """Take the place at the end of a line unless the wait is too long; return the wait in seconds."""
-    params = [name, interval, MAX_WAIT_SECONDS, interval, max_wait, MAX_WAIT_SECONDS, interval]
-    [rows] = send([Statement(_TAKE, params)])
-    return rows[0]["wait"] if rows else None
+def _interval() -> float:
+    return 1 / settings.STRIPE_REQUESTS_PER_SECOND
+
+
+def _take(name: str, *, count: int, interval: float, max_wait: float) -> list[float]:
+    """Take places at the end of a line, as many as begin within `max_wait` seconds; return the wait for each."""
+    next_at, now = fetch(_locking_query(name), clock.query())
+    first_wait = (next_at - now).total_seconds()
+    if not 0 <= first_wait <= MAX_WAIT_SECONDS:
+        first_wait = 0.0
+    waits = [wait for place in range(count) if (wait := first_wait + place * interval) <= max_wait]
+    if waits:
+        defer_to_commit(Statement(_MOVE, [now + timedelta(seconds=waits[-1] + interval), name]))
+    return waits
+
+
+def _locking_query(name: str) -> Query[datetime]:
+    """Lock the end of a line until the transaction ends, a new one if there is none yet."""
+    return Query([Statement(_ADD, [name]), Statement(_LOCK, [name])], lambda results: results[1][0]["next_at"])

@@ -9,7 +9,7 @@ from checkout.orders.locking import lock, lock_stocks, locking_query
 from checkout.orders.paying import (
     mark_all_paid,
     mark_paid,
-    prove_made_payment,
+    prove_made_payments,
     prove_payment,
     record_paid,
     set_refund_state,
@@ -54,7 +54,7 @@ __all__ = [
     "mark_paid",
     "place",
     "place_batch",
-    "prove_made_payment",
+    "prove_made_payments",
     "prove_payment",
     "reclaim",
     "record_paid",

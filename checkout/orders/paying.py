@@ -67,14 +67,13 @@ def prove_payment(order: Order, payment_id: str) -> None:
         transitions.show_payment(order, payment_id)
 
 
-def prove_made_payment(order: Order, payment_id: str, *, now: datetime) -> None:
-    """Record, for a locked order, the id of a payment that the shop made for it, and show it unless another one paid.
+def prove_made_payments(made: Sequence[tuple[Order, str]], *, now: datetime) -> None:
+    """Record the ids of payments that the shop made for locked orders, which show them unless another payment paid.
 
-    With the COMMIT of a transaction that holds the id's reference lock and changes nothing else of the order.
+    With the COMMIT of a transaction that holds the ids' reference locks and changes nothing else of the orders.
     """
-    proved_payments.prove_by_attempt(payment_id, order.pk, now=now)
-    if order.status != Order.Status.PAID:
-        transitions.show_payment_at_commit(order, payment_id)
+    proved_payments.prove_by_attempts({payment_id: order.pk for order, payment_id in made}, now=now)
+    transitions.show_payments_at_commit([one for one in made if one[0].status != Order.Status.PAID])
 
 
 def set_refund_state(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -> None:

@@ -93,12 +93,13 @@ def expire_all(order_ids: Collection[UUID], *, now: datetime) -> None:
 
 def show_payment(order: Order, payment_id: str) -> None:
     """Let a locked order show this payment id."""
-    send([_shown_payment(order, payment_id)])
+    send([_shown_payments([(order, payment_id)])])
 
 
-def show_payment_at_commit(order: Order, payment_id: str) -> None:
-    """Do what `show_payment` does with the COMMIT, when nothing else of the transaction reads the order."""
-    defer_to_commit(_shown_payment(order, payment_id))
+def show_payments_at_commit(shown: Sequence[tuple[Order, str]]) -> None:
+    """Do what `show_payment` does, for several, with the COMMIT, when nothing else of the transaction reads them."""
+    if shown:
+        defer_to_commit(_shown_payments(shown))
 
 
 def set_refund(order: Order, *, state: Order.Refund, refunded_amount: Decimal) -> None:
@@ -113,9 +114,10 @@ def set_restocked(order: Order, *, units: int) -> None:
     order.save(update_fields=["restocked_units"])
 
 
-def _shown_payment(order: Order, payment_id: str) -> Statement:
-    order.payment_id = payment_id
-    return rows.update(order, ["payment_id"])
+def _shown_payments(shown: Sequence[tuple[Order, str]]) -> Statement:
+    for order, payment_id in shown:
+        order.payment_id = payment_id
+    return rows.update([order for order, _ in shown], ["payment_id"])
 
 
 def _store(order: Order, old_status: str, *columns: str) -> None:

@@ -67,11 +67,14 @@ def insertion(new: Sequence[Model]) -> Statement:
     return Statement(sql, [json.dumps(rows, default=_text_of)])
 
 
-def update(stored: Model, attributes: Sequence[str]) -> Statement:
-    """Return the UPDATE of these attributes of a stored instance, by its id. Values are sent as for `insertion`."""
-    sql, columns = _update(type(stored), tuple(attributes))
-    row = {column: getattr(stored, attribute) for column, attribute in columns.items()}
-    return Statement(sql, [json.dumps(row, default=_text_of), stored.pk])
+def update(stored: Sequence[Model], attributes: Sequence[str]) -> Statement:
+    """Return one UPDATE of these attributes of stored instances of one model, by their ids.
+
+    The caller has locked their rows: they are written in no particular order. Values are sent as for `insertion`.
+    """
+    sql, columns = _update(type(stored[0]), tuple(attributes))
+    rows = [{column: getattr(instance, attribute) for column, attribute in columns.items()} for instance in stored]
+    return Statement(sql, [json.dumps(rows, default=_text_of)])
 
 
 @functools.cache
@@ -103,13 +106,13 @@ def _insertion(model: type[Model], *, with_keys: bool) -> tuple[str, dict[str, s
 
 @functools.cache
 def _update(model: type[Model], attributes: tuple[str, ...]) -> tuple[str, dict[str, str]]:
-    """Return the UPDATE, and its columns with the attributes that have their values."""
-    columns = {name: attribute for name, attribute in _columns(model).items() if attribute in attributes}
+    """Return the UPDATE, and the columns with the attributes that have their values: the key, and what is changed."""
     table, key = model._meta.db_table, _key(model)
-    changes = ", ".join(f"{name} = new.{name}" for name in columns)
+    columns = {name: attribute for name, attribute in _columns(model).items() if attribute in (key, *attributes)}
+    changes = ", ".join(f"{name} = new.{name}" for name in columns if name != key)
     sql = (
-        f"UPDATE {table} SET {changes} FROM json_populate_record(NULL::{table}, %s) AS new"  # noqa: S608
-        f" WHERE {table}.{key} = %s"
+        f"UPDATE {table} SET {changes} FROM json_populate_recordset(NULL::{table}, %s) AS new"  # noqa: S608
+        f" WHERE {table}.{key} = new.{key}"
     )
     return sql, columns
 

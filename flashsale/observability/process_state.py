@@ -21,6 +21,8 @@ IN_FLIGHT = {
     "payments.inbox.batching.delivery_batcher": "deliveries to store",
     "payments.inbox.batching.payment_batcher": "events to process",
     "payments.inbox.receiving._deliveries": "threads that store or process deliveries",
+    "payments.attempts.batching.attempt_batcher": "buyers' requests for payments to make",
+    "payments.attempts.batching.answer_batcher": "answers of payment providers to store",
     "payments.attempts.asking._asking": "requests that may wait for a payment provider",
     "payments.inbox.batching._locks": "threads that may wait for locked rows to apply payments",
 }

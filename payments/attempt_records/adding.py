@@ -1,5 +1,6 @@
 """New attempts."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -31,6 +32,7 @@ def new(
     )
 
 
-def add(attempt: PaymentAttempt) -> None:
-    """Store a new attempt with the COMMIT."""
-    defer_to_commit(rows.insertion([attempt]))
+def add(attempts: Sequence[PaymentAttempt]) -> None:
+    """Store new attempts with the COMMIT."""
+    if attempts:
+        defer_to_commit(rows.insertion(attempts))

@@ -1,12 +1,13 @@
-"""What a provider's answers mean for an attempt."""
+"""What a provider's answers mean for their attempts."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from checkout import orders, reference_locks
 from flashsale.core import backoff, clock, events, rows
-from flashsale.core.statements import fetch
+from flashsale.core.statements import array, fetch
 from flashsale.core.transactions import retrying_transaction
 from payments.attempt_records.leases import Question
 from payments.attempt_records.writing import end, save
@@ -25,6 +26,30 @@ BACKOFF_CAP_SECONDS = {Status.CREATING: 15, Status.CLOSING: 45, Status.OPEN: 300
 
 
 @dataclass(frozen=True)
+class Answered:
+    """A question with the provider's answer; `request_id` names the HTTP request in the log, where there is one.
+
+    With `is_shown` an attempt that is open then is answered to the buyer.
+    """
+
+    question: Question
+    answer: PaymentAnswer
+    is_shown: bool = False
+    request_id: str = field(default_factory=events.request_id)
+
+    @property
+    def attempt(self) -> PaymentAttempt:
+        """The attempt as it was when the provider was asked."""
+        return self.question.attempt
+
+    @property
+    def new_id(self) -> str | None:
+        """The payment's id, where the shop did not know it."""
+        payment = self.answer.payment
+        return payment.payment_id if payment and payment.payment_id != self.attempt.payment_id else None
+
+
+@dataclass(frozen=True)
 class Stored:
     """An attempt as an answer left it at database time `read_at`; `is_first_shown` as `mark_shown` returns it."""
 
@@ -34,33 +59,49 @@ class Stored:
 
 
 @retrying_transaction
-def store(question: Question, answer: PaymentAnswer, *, is_shown: bool = False) -> Stored:
-    """Commit the provider's answer, unless the attempt has ended; returns the attempt as it is then.
+def store(answered: Sequence[Answered]) -> list[Stored]:
+    """Commit answers about attempts of different orders, except of those that have ended; return all as they are then.
 
-    An answer that comes after another process has asked too counts only when it is definite. With `is_shown` an open
-    attempt is answered to the buyer at once.
+    An answer that comes after another process has asked too counts only when it is definite.
     """
-    payment, asked = answer.payment, question.attempt
-    new_id = payment.payment_id if payment and payment.payment_id != asked.payment_id else None
-    # In the order in which an event of the payment locks them.
+    # In the order in which events of the payments lock them; the orders in any case, in front of several attempts.
     _, orders_by_id, attempts, now = fetch(
-        reference_locks.locking_query([(None, None, new_id)] if new_id else []),
-        orders.locking_query([asked.order_id] if new_id else []),
-        rows.locking_query(PaymentAttempt, "id = %s", [asked.pk]),
+        reference_locks.locking_query((None, None, one.new_id) for one in answered),
+        orders.locking_query(one.attempt.order_id for one in answered),
+        rows.locking_query(PaymentAttempt, "id = ANY(%s::uuid[])", [array(one.attempt.pk for one in answered)]),
         clock.query(),
     )
-    attempt = attempts[asked.pk]
-    attempt.order = orders_by_id.get(attempt.order_id, asked.order)
+    taken, proved, stored = [], [], []
+    for one in answered:
+        attempt = attempts[one.attempt.pk]
+        attempt.order = orders_by_id[attempt.order_id]
+        old_payment_id, is_taken = attempt.payment_id, _counts(attempt, one)
+        if is_taken:
+            with events.bound_to_request(one.request_id):
+                _take_answer(attempt, one.question, one.answer, now)
+            taken.append(attempt)
+        if attempt.payment_id is not None and attempt.payment_id != old_payment_id:
+            proved.append((attempt.order, attempt.payment_id))
+        stored.append(_stored(attempt, now, is_shown=is_taken and one.is_shown))
+    if proved:
+        orders.prove_made_payments(proved, now=now)
+    save(taken)
+    return stored
+
+
+def _counts(attempt: PaymentAttempt, answered: Answered) -> bool:
+    """Say whether an answer says anything about a locked attempt as it is now."""
     if attempt.status not in PaymentAttempt.UNENDED:
-        return Stored(attempt, now)
+        return False
+    asked = answered.attempt
     is_overtaken = attempt.tries != asked.tries or attempt.status != asked.status
-    if is_overtaken and answer.outcome != Outcome.DONE:
-        return Stored(attempt, now)
-    _take_answer(attempt, question, answer, now)
+    return not is_overtaken or answered.answer.outcome == Outcome.DONE
+
+
+def _stored(attempt: PaymentAttempt, now: datetime, *, is_shown: bool) -> Stored:
     is_first_shown = is_shown and attempt.status == Status.OPEN and attempt.shown_at is None
     if is_first_shown:
         attempt.shown_at = now
-    save(attempt)
     return Stored(attempt, now, is_first_shown=is_first_shown)
 
 
@@ -90,7 +131,6 @@ def _take_note(attempt: PaymentAttempt, payment: PaymentObject, now: datetime) -
         attempt.tries = 0
     if payment.payment_id and attempt.payment_id is None:
         attempt.payment_id = payment.payment_id
-        orders.prove_made_payment(attempt.order, payment.payment_id, now=now)
     if payment.state == PaymentState.SUCCEEDED:
         end(attempt, Status.SUCCEEDED, now=now)
     elif payment.state == PaymentState.ENDED:

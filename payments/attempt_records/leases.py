@@ -1,5 +1,6 @@
 """Leases of attempts: one process at a time asks the provider about an attempt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -65,26 +66,41 @@ def begin(
         return None
     if attempt.status == Status.CLOSING and attempt.object_id is None and attempt.asked_at is None:
         end(attempt, Status.CLOSED, now=now)
-        save(attempt)
+        save([attempt])
         return None
-    question = lease(attempt, timeout=timeout, max_wait=max_wait, is_urgent=is_urgent, now=now)
-    if question is not None:
-        save(attempt)
+    call = _call_about(attempt, now)
+    wait = request_slots.reserve(_slot_of(call, attempt), max_wait=max_wait, is_urgent=is_urgent)
+    if wait is None:
+        return None
+    question = _leased(attempt, call, wait=wait, timeout=timeout, now=now)
+    save([attempt])
     return question
 
 
-def lease(
-    attempt: PaymentAttempt, *, timeout: float, max_wait: float, is_urgent: bool, now: datetime
-) -> Question | None:
-    """Lease an attempt that this transaction has locked, or is about to add, as `begin` does; the caller stores it.
+def lease_new(
+    attempts: Sequence[PaymentAttempt], *, timeout: float, max_wait: float, now: datetime
+) -> dict[UUID, Question]:
+    """Lease attempts of one kind, which this transaction is about to add, for buyers who wait; the result is by id.
 
-    Its slot stays locked until the transaction ends: store it at once.
+    As many, in their order, as have a slot within `max_wait` seconds. The slots stay locked until the transaction ends:
+    add the attempts at once.
     """
-    call = _call_about(attempt, now)
-    slot = PAYMENT_CLIENTS[attempt.provider].slot_of(call, attempt)
-    wait = request_slots.reserve(slot, max_wait=max_wait, is_urgent=is_urgent)
-    if wait is None:
-        return None
+    if not attempts:
+        return {}
+    slot = _slot_of("start", attempts[0])
+    waits = request_slots.reserve_urgent(slot, count=len(attempts), max_wait=max_wait)
+    return {
+        attempt.pk: _leased(attempt, "start", wait=wait, timeout=timeout, now=now)
+        for attempt, wait in zip(attempts, waits, strict=False)
+    }
+
+
+def _slot_of(call: Call, attempt: PaymentAttempt) -> str:
+    return PAYMENT_CLIENTS[attempt.provider].slot_of(call, attempt)
+
+
+def _leased(attempt: PaymentAttempt, call: Call, *, wait: float, timeout: float, now: datetime) -> Question:
+    """Note on an attempt that it is asked about in `wait` seconds; the caller stores it."""
     attempt.tries = min(attempt.tries + 1, MAX_TRIES_COUNTED)
     attempt.asked_at = now
     attempt.next_ask_at = now + timedelta(seconds=wait + timeout + LEASE_MARGIN_SECONDS)

@@ -1,5 +1,6 @@
 """Writes a locked attempt."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from flashsale.core import events, rows
@@ -23,6 +24,7 @@ def end(attempt: PaymentAttempt, status: PaymentAttempt.Status, *, now: datetime
     events.record_on_commit("payment_attempt_ended", order_id=attempt.order_id, status=str(status))
 
 
-def save(attempt: PaymentAttempt) -> None:
-    """Store what may change on a locked attempt with the COMMIT."""
-    defer_to_commit(rows.update(attempt, CHANGING))
+def save(attempts: Sequence[PaymentAttempt]) -> None:
+    """Store what may change on locked attempts with the COMMIT."""
+    if attempts:
+        defer_to_commit(rows.update(attempts, CHANGING))

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 # Requests to the provider at once; each needs a database connection before and after it.
 THREADS = 8
 BATCH_ROWS = 400
-# No request begins after this; one may take `asking.TASK_TIMEOUT_SECONDS` more.
+# No request begins after this; one may take `time_limits.TASK_TIMEOUT_SECONDS` more.
 RUN_SECONDS = 4
 LOOK_UP_RUN_SECONDS = 45
 # How long background work waits for its slot.

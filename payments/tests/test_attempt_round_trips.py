@@ -1,13 +1,17 @@
-"""How many messages and statements a payment that the shop makes sends to PostgreSQL, beside those of its order.
+"""How many messages and statements payments that the shop makes send to PostgreSQL, beside those of their orders.
 
 The tables are like those of `flashsale.tests.test_round_trips`.
 """
 
 import pytest
 
+from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import OrderFactory
 from flashsale.tests.support.wire import traffic
-from payments.attempts import asking
+from payments import attempt_records
+from payments.attempt_records import Answered
+from payments.attempts import asking, finding
+from payments.attempts.deciding import PaymentRequest
 from payments.models import PaymentAttempt
 from payments.tests.support.attempts import let_attempt_pass, only_attempt, start
 
@@ -15,9 +19,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # Round trips and statements, BEGIN and COMMIT among them.
 # Two transactions, before and after the provider is asked: locks and reads, the slot, writes with COMMIT.
-MADE = (5, 19)
+FOUND, STORED = (3, 13), (2, 9)
+MADE = (5, 22)
 SHOWN_AGAIN = (2, 8)
-LOOKED_UP = (6, 15)
+LOOKED_UP = (6, 18)
+BATCH = 16
 
 
 @pytest.fixture
@@ -46,3 +52,18 @@ def test_the_task_asks_about_a_payment(provider, api, order):
         assert asking.ask_in_task(only_attempt().pk, is_urgent=False)
 
     assert (looked_up.round_trips, looked_up.statements) == LOOKED_UP
+
+
+def test_a_batch_sends_what_one_payment_sends(provider, order):
+    product = ProductFactory(stock=BATCH)
+    ordered = [OrderFactory(product=product) for _ in range(BATCH)]
+
+    with traffic() as of_finding:
+        found = finding.find_or_add([PaymentRequest(one.pk) for one in ordered])
+    answered = [Answered(one.question, asking.ask(one.question, timeout=5), is_shown=True) for one in found]
+    with traffic() as of_storing:
+        stored = attempt_records.store(answered)
+
+    assert {one.attempt.status for one in stored} == {"open"}
+    assert (of_finding.round_trips, of_finding.statements) == FOUND
+    assert (of_storing.round_trips, of_storing.statements) == STORED

@@ -79,7 +79,7 @@ def test_a_process_that_dies_leaves_one_payment(provider, api, order, monkeypatc
 
     with monkeypatch.context() as patch:
         if dies == "before the provider is asked":
-            patch.setattr(asking, "carry_out", die)
+            patch.setattr(asking, "ask", die)
         else:
             patch.setattr(attempt_records, "store", die)
         with pytest.raises(Died):
@@ -97,7 +97,7 @@ def test_the_lease_of_a_process_that_died_is_not_taken_before_it_ran_out(provide
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(asking, "carry_out", die)
+        patch.setattr(asking, "ask", die)
         with pytest.raises(SystemExit):
             attempts.request(order.pk)
 

@@ -7,7 +7,9 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from flashsale.core import clock
+from flashsale.core.transactions import retrying_transaction
 from flashsale.tests.support.racing import Meeting, at_once, times
+from flashsale.tests.support.wire import traffic
 from payments import request_slots
 from payments.models import RequestSlot
 
@@ -65,13 +67,13 @@ def test_in_no_second_are_more_requests_sent_than_the_rate(fast):
 def test_control_without_the_lock_on_the_row_slots_are_given_twice(fast, monkeypatch):
     meeting = Meeting(THREADS)
 
-    def read_then_write(name, *, interval, max_wait):
+    def read_then_write(name, *, count, interval, max_wait):
         slot = RequestSlot.objects.get(pk=name)
         now = clock.now()
         meeting.wait()
         starts_at = max(slot.next_at, now)
         RequestSlot.objects.filter(pk=name).update(next_at=starts_at + timedelta(seconds=interval))
-        return (starts_at - now).total_seconds()
+        return [(starts_at - now).total_seconds()]
 
     reserved()
     monkeypatch.setattr(request_slots, "_take", read_then_write)
@@ -131,16 +133,27 @@ def test_a_clock_that_was_set_back_does_not_stop_the_requests():
     assert 0 < waits[1] <= INTERVAL
 
 
-def test_a_slot_is_one_statement():
-    with transaction.atomic(), connection.execute_wrapper(counting := Counting()):
-        request_slots.reserve(NAME, max_wait=1, is_urgent=True)
+def test_buyers_take_as_many_places_as_there_are_in_time():
+    together = reserved_together(count=4, max_wait=2.5 * INTERVAL)
+    behind = reserved_together(count=2, max_wait=4.5 * INTERVAL)
 
-    assert counting.statements == 1
+    assert together == [0, INTERVAL, 2 * INTERVAL]
+    assert behind[0] <= 3 * INTERVAL < behind[1] <= 4 * INTERVAL
+    assert reserved_together(count=1, max_wait=4 * INTERVAL) == []
+    assert reserved() == pytest.approx(behind[1] + INTERVAL, abs=1)
 
 
-class Counting:
-    statements = 0
+def reserved_together(*, count: int, max_wait: float) -> list[float]:
+    with transaction.atomic():
+        return request_slots.reserve_urgent(NAME, count=count, max_wait=max_wait)
 
-    def __call__(self, execute, sql, params, many, context):
-        self.statements += 1
-        return execute(sql, params, many, context)
+
+@pytest.mark.django_db(transaction=True)
+def test_slots_cost_one_round_trip_and_what_is_sent_with_the_commit():
+    take = retrying_transaction(lambda: request_slots.reserve_urgent(NAME, count=3, max_wait=60))
+    connection.ensure_connection()
+
+    with traffic() as taken:
+        take()
+
+    assert taken.round_trips == 2

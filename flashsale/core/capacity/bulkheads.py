@@ -38,7 +38,18 @@ class Bulkhead:
         try:
             yield
         finally:
-            self._leave()
+            self.leave()
+
+    def place(self) -> "Place":
+        """Return a place for one request, which it takes and leaves later, perhaps in another thread."""
+        return Place(self)
+
+    def try_enter(self) -> bool:
+        """Be inside from now on, if there is room at once; say whether there was."""
+        with self._mutex:
+            has_room = self._inside < self._limit() and not self._queue
+            self._inside += has_room
+            return has_room
 
     def _enter(self) -> None:
         with self._mutex:
@@ -61,7 +72,7 @@ class Bulkhead:
                 return
         except BaseException:
             if not self._give_up(turn):
-                self._leave()
+                self.leave()
             raise
         if self._give_up(turn):
             raise Busy("It was not this request's turn in time; nothing was done.")
@@ -74,9 +85,33 @@ class Bulkhead:
                 return True
             return False
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Hand the place over to the next one that waits."""
         with self._mutex:
             if self._queue:
                 self._queue.popleft().set()
             else:
                 self._inside -= 1
+
+
+class Place:
+    """The place of one request in a bulkhead: a batch takes it for the request, if it turns out to need one."""
+
+    def __init__(self, bulkhead: Bulkhead) -> None:
+        self._bulkhead = bulkhead
+        self._mutex = threading.Lock()
+        self._is_taken = self._is_over = False
+
+    def take(self) -> bool:
+        """Take the place, unless the request is over; say whether it has it, also when this is called again."""
+        with self._mutex:
+            if not self._is_taken and not self._is_over:
+                self._is_taken = self._bulkhead.try_enter()
+            return self._is_taken
+
+    def leave(self) -> None:
+        """End the request's use of the bulkhead."""
+        with self._mutex:
+            is_left, self._is_taken, self._is_over = self._is_taken, False, True
+        if is_left:
+            self._bulkhead.leave()

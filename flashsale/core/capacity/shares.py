@@ -30,8 +30,11 @@ def deliveries() -> int:
 
 
 def provider_requests() -> int:
-    """Return how many requests may wait for a payment provider at once: a quarter of the threads."""
-    return max(1, WORKER_THREADS // 4)
+    """Return how many requests may wait for a payment provider at once: a quarter of the threads.
+
+    Those that wait for locked stock besides, as many as the pool has connections for, are not counted.
+    """
+    return max(1, (WORKER_THREADS + lock_waiters()) // 4)
 
 
 def penalized_requests() -> int:

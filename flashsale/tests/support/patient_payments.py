@@ -6,6 +6,6 @@ from flashsale.tests.support.processes import WAIT_SECONDS
 application = rsgi.application
 
 # The apps are ready only now.
-from payments.attempts import asking  # noqa: E402
+from payments.attempts import time_limits  # noqa: E402
 
-asking.REQUEST_SECONDS = float(WAIT_SECONDS)
+time_limits.REQUEST_SECONDS = float(WAIT_SECONDS)

@@ -19,11 +19,10 @@ def start(api: APIClient, order: Order, **body):
 
 def add_unasked(order: Order) -> None:
     """Add a payment of an order that its provider was not asked for yet."""
-    attempt_records.add(
-        attempt_records.new(
-            order, client_name="stripe", return_url="", pay_until=order.payment_due_at, now=order.created_at
-        )
+    attempt = attempt_records.new(
+        order, client_name="stripe", return_url="", pay_until=order.payment_due_at, now=order.created_at
     )
+    attempt_records.add([attempt])
 
 
 def check(api: APIClient, order: Order):

@@ -7,6 +7,7 @@ import pytest
 
 from flashsale.core.batching import Batcher
 from flashsale.core.capacity.bulkheads import Bulkhead
+from payments.attempts import batching as attempts_batching
 from payments.inbox import batching, receiving
 from payments.models import WebhookEvent
 from payments.tests.factories import receive
@@ -37,7 +38,12 @@ class _OwnBatches(Batcher):
 
 def separate_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each thread of a race stand for a process of its own: no batches and no places are shared."""
-    for name in ("delivery_batcher", "payment_batcher"):
-        monkeypatch.setattr(batching, name, _OwnBatches(getattr(batching, name)._process))
+    for module, name in (
+        (batching, "delivery_batcher"),
+        (batching, "payment_batcher"),
+        (attempts_batching, "attempt_batcher"),
+        (attempts_batching, "answer_batcher"),
+    ):
+        monkeypatch.setattr(module, name, _OwnBatches(getattr(module, name)._process))
     monkeypatch.setattr(batching, "_locks", Bulkhead(lambda: MANY))
     monkeypatch.setattr(receiving, "_deliveries", Bulkhead(lambda: MANY))
