@@ -42,8 +42,8 @@ REMEMBERED = {
     "flashsale.observability.heartbeat._breaker": "circuit breaker",
     "flashsale.outbox.deliveries.leadership._breaker": "circuit breaker",
     "flashsale.staff.logins.limits._breaker": "circuit breaker",
-    # Connections of threads to a provider's API.
-    "payments.providers.stripe.api._connections": "the connection of each thread to Stripe's API",
+    # Connections to other servers.
+    "payments.providers.stripe.transport.connections": "the connections to Stripe's API",
     "flashsale.outbox.deliveries.transport._context": "the authorities that sign endpoints' certificates",
     # Copies of the products' answers.
     "catalog.snapshots.pushes.subscription": "the thread that applies pushes to the copies, and whether it may start",

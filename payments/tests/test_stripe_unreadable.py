@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from payments.providers import PAYMENT_CLIENTS
 from payments.providers.payment_client import ListingFailed, Outcome
-from payments.providers.stripe import api
+from payments.providers.stripe import api, transport
 from payments.tests.support.shop_payments import API_KEY, SECONDS, new_attempt, use_stripe_at
 
 client = PAYMENT_CLIENTS["stripe"]
@@ -54,7 +54,7 @@ def shared_raw():
 @pytest.fixture(autouse=True)
 def raw(shared_raw, settings, monkeypatch):
     use_stripe_at(shared_raw.url, settings)
-    monkeypatch.setattr(api, "MAX_ANSWER_BYTES", 100_000)
+    monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 100_000)
     shared_raw.requests.clear()
     return shared_raw
 

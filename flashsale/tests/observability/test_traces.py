@@ -10,6 +10,7 @@ from flashsale.tests.support.log_lines import logged
 from flashsale.tests.support.logins import LOGIN, new_address
 from flashsale.tests.support.receiving import receiving
 from payments.providers.stripe import api as stripe_api
+from payments.providers.stripe import transport
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -104,7 +105,7 @@ def test_stripe_is_asked_with_the_trace_of_the_request(settings):
             stripe_api.ask(lambda client: client.v1.payment_intents.retrieve("pi_1"), seconds=5)
         tracing.end("a request")
         stripe_api.ask(lambda client: client.v1.payment_intents.retrieve("pi_1"), seconds=5)
-        stripe_api._connections.reset()
+        transport.connections.cache_clear()
 
     assert [request.headers.get("traceparent") for request in stripe.received] == [HEADER, None]
     assert not [request for request in stripe.received if "tracestate" in request.headers]

@@ -1,31 +1,20 @@
 """Requests to Stripe's API through its library: each is sent once, and its answer is the JSON that Stripe wrote.
 
-The stored attempts decide when a request is repeated. Redirects are not followed, cookies are not kept, and an answer
-has a limit, in bytes and in time.
+The stored attempts decide when a request is repeated.
 Source: https://docs.stripe.com/api/errors, https://docs.stripe.com/error-low-level.
 """
 
-import threading
-import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
-import requests
 import stripe
-import urllib3
 from django.conf import settings
-from requests.utils import get_environ_proxies
 
-from flashsale.core import tracing
+from payments.providers.stripe.transport import Transport
 
 # The version that the library's types describe. Events of every version are translated.
 API_VERSION = "2026-10-28.endive"
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
-CHUNK_BYTES = 64 * 1024
-# A connection without use may have been dropped on the way without a word, and a request on it would time out.
-MAX_IDLE_SECONDS = 30
 MAX_DETAIL_LENGTH = 300
 IDEMPOTENCY_ERROR = "idempotency_error"
 RATE_LIMIT = "rate_limit"
@@ -84,7 +73,7 @@ def ask(request: Callable[[stripe.StripeClient], Any], *, seconds: float) -> Jso
         settings.STRIPE_API_KEY,
         stripe_version=API_VERSION,
         base_addresses={"api": settings.STRIPE_API_BASE},
-        http_client=_Transport(seconds),
+        http_client=Transport(seconds),
         max_network_retries=0,
     )
     try:
@@ -97,82 +86,6 @@ def ask(request: Callable[[stripe.StripeClient], Any], *, seconds: float) -> Jso
     if not isinstance(content, dict):
         raise RequestFailed("Stripe's answer is not an object.")
     return content
-
-
-class _Transport(stripe.HTTPClient):
-    name = "requests"
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._seconds = seconds
-
-    def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_usage: Any
-    ) -> tuple[str, int, Mapping[str, str]]:
-        """Return the answer's body, status and headers. Raises `stripe.APIConnectionError`."""
-        ends_at = time.monotonic() + self._seconds
-        try:
-            with _connections.session().request(
-                method,
-                url,
-                headers={**(headers or {}), **tracing.outgoing_headers()},
-                data=post_data,
-                # The type knows only numbers; the whole time is bounded, not each of its parts.
-                timeout=urllib3.Timeout(total=self._seconds),  # type: ignore[arg-type]
-                verify=stripe.ca_bundle_path,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return _body_of(response, ends_at).decode(), response.status_code, response.headers
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]
-                f"No answer: {type(error).__name__}."
-            ) from error
-
-    def close(self) -> None:
-        """Keep the thread's connection for its next request."""
-
-
-class _Connections(threading.local):
-    """The connection of each thread, which its next request uses again."""
-
-    def __init__(self) -> None:
-        self._session: requests.Session | None = None
-        self._used_at = 0.0
-
-    def reset(self) -> None:
-        """Close the connection of this thread."""
-        if self._session is not None:
-            self._session.close()
-        self._session = None
-
-    def session(self) -> requests.Session:
-        """Return the thread's session, a new one when it was idle for long."""
-        now = time.monotonic()
-        if self._session is None or now - self._used_at > MAX_IDLE_SECONDS:
-            self.reset()
-            self._session = requests.Session()
-            self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            # The environment's proxies, read once: for each request that takes a fifth of its processor time. Its
-            # other settings (.netrc) would replace the API key.
-            self._session.trust_env = False
-            self._session.proxies = get_environ_proxies(settings.STRIPE_API_BASE)
-        self._used_at = now
-        return self._session
-
-
-_connections = _Connections()
-
-
-def _body_of(response: requests.Response, ends_at: float) -> bytes:
-    """Return the body; raises `ValueError` when it is too large or takes too long."""
-    chunks, size = [], 0
-    while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_ANSWER_BYTES or time.monotonic() > ends_at:
-            raise ValueError
-    return b"".join(chunks)
 
 
 def _failure_of(error: stripe.StripeError) -> RequestFailed:
