@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks import checkouts
+from benchmarks import checkouts, processor_time
 from benchmarks.shop import ShopUnderTest, free_port, open_shop, serving
 
 REVISION = "aadbd26"
@@ -24,6 +24,8 @@ class Baseline:
     def __init__(self, stack: contextlib.ExitStack) -> None:
         """Check the revision out, and start its database; `stack` ends everything."""
         self._stack = stack
+        # By the port of the server.
+        self._server_pids: dict[int, int] = {}
         checkout = stack.enter_context(checkouts.checked_out(checkouts.find_commit(REVISION)))
         self._shop = stack.enter_context(open_shop(checkout))
 
@@ -31,6 +33,10 @@ class Baseline:
     def api(self) -> ShopUnderTest:
         """Its public API."""
         return self._served({})
+
+    def processes(self) -> list[int]:
+        """Return the ids of the first processes of its public API, as `processor_time.processes_of` does."""
+        return processor_time.processes_of(self.api, self._server_pids[self.api.port])
 
     @cached_property
     def ordinary(self) -> ShopUnderTest:
@@ -48,6 +54,6 @@ class Baseline:
 
     def _served(self, environment: Mapping[str, str]) -> ShopUnderTest:
         shop = replace(self._shop, port=free_port(), environment=self._shop.environment | environment)
-        self._stack.enter_context(serving(shop))
+        self._server_pids[shop.port] = self._stack.enter_context(serving(shop))
         # Its commands need no other settings than the shop's own.
         return replace(shop, environment=self._shop.environment)

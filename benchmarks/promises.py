@@ -92,7 +92,7 @@ class Promises:
         return [row, Row(3, row.ours, ordinary)]
 
     def _payments(self) -> list[Row]:
-        return OwnPayments(self._shop, self._stack, seconds=self._seconds).rows()
+        return OwnPayments(self._shop, self._stack, seconds=self._seconds).rows(self._baseline)
 
     def _events(self) -> list[Row]:
         quiet = events.without_events(self._shop, self._stack)
