@@ -38,6 +38,8 @@ class Answer:
     # When it came, by the monotonic clock in seconds, and the host that gave it where a load balancer says so.
     at: float = field(default_factory=time.monotonic)
     host: str = ""
+    # How long the request took.
+    seconds: float = 0.0
 
 
 def read(kind: str, key: str, response: httpx.Response | None) -> Answer:

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 
@@ -153,10 +154,11 @@ class Crowd:
         sent = {"Content-Type": "application/json"} | (headers or {})
         if kind == "event" and self._webhook_key:
             sent |= signed_headers(self._webhook_key, message_id=key, body=content)
+        began = time.monotonic()
         try:
             response = client.request(method, path, content=content, headers=sent)
         except httpx.TransportError:
             response = None
-        answer = read(kind, key, response)
+        answer = replace(read(kind, key, response), seconds=time.monotonic() - began)
         self.history.note(answer)
         return answer

@@ -1,6 +1,9 @@
 """What happens to the hosts. Each fault returns when the shop works again, and notes what is worth knowing of it."""
 
-from flashsale.tests.hosts.postgresql import PROBED, Member
+import time
+
+from flashsale.tests.hosts.network import Host
+from flashsale.tests.hosts.postgresql import CLUSTER, PROBED, Member
 from flashsale.tests.hosts.probes import Probe
 from flashsale.tests.hosts.scene import Scene
 from flashsale.tests.support.processes import wait_until
@@ -9,6 +12,8 @@ from flashsale.tests.support.processes import wait_until
 SELLS_AGAIN_SECONDS = 5
 WORKS_AGAIN_SECONDS = 60
 BEAT_SECONDS = 30
+# DATABASE_COMMIT_SECONDS
+COMMIT_SECONDS = 5
 
 
 def switchover(scene: Scene) -> None:
@@ -37,12 +42,29 @@ def primary_is_cut_off(scene: Scene) -> None:
     old.host.mend()
 
 
-def _new_primary(scene: Scene, old: Member, on_old: Probe) -> None:
+def patroni_is_killed(scene: Scene) -> None:
+    """The primary's Patroni dies and its PostgreSQL lives: it waits for its standby for ever, which is the new primary.
+
+    A web host that knows both servers by name stays with the old one, which says that it takes writes, until that
+    host is ended: by a watchdog, which a real one must have. HAProxy asks Patroni, and leaves it.
+    """
+    old = scene.shop.cluster.primary()
+    by_name = scene.shop.web[1]
+    with scene.probing(f"on {old.host.name}", old.url(PROBED), old.host) as on_old:
+        old.host.kill_first()
+        _new_primary(scene, old, on_old, [host for host in scene.shop.web if host is not by_name])
+        old.host.kill()
+    after = scene.wait_for_sales(by_name, since=time.monotonic())
+    scene.seen.append(f"the host that knows both servers by name {after[by_name.name]:.1f} s after the old one's end")
+    old.start()
+
+
+def _new_primary(scene: Scene, old: Member, on_old: Probe, web: list[Host] | None = None) -> None:
     """The database's address takes writes again, the shop sells soon after it, and the old primary answers no write."""
     [new] = [member for member in scene.shop.cluster.members if member is not old]
     wait_until(lambda: scene.probe.by(new.host.address), what="the new primary takes writes")
     taken = scene.probe.by(new.host.address)[0].at
-    after = scene.wait_for_sales(*scene.shop.web, since=taken)
+    after = scene.wait_for_sales(*(web or scene.shop.web), since=taken)
     first = min(after.values())
     late = [one for probe in (scene.probe, on_old) for one in probe.by(old.host.address, since=taken)]
     scene.promise(first < SELLS_AGAIN_SECONDS, f"sold again {first:.1f} s after the database took writes")
@@ -69,6 +91,54 @@ def beat_is_killed(scene: Scene) -> None:
     dead.kill()
     _background(scene, BEAT_SECONDS)
     scene.shop.start_part(dead)
+
+
+def standby_is_killed(scene: Scene) -> None:
+    """The standby's host dies: COMMITs wait for it until Patroni lets the primary go on alone."""
+    dead = scene.shop.cluster.standby()
+    dead.host.kill()
+    _alone(scene)
+    dead.start()
+
+
+def standby_is_cut_off(scene: Scene) -> None:
+    """The standby's cable is pulled: the primary does not know, and COMMITs wait until their time is over."""
+    silent = scene.shop.cluster.standby()
+    silent.host.cut()
+    _alone(scene)
+    silent.host.mend()
+
+
+def _alone(scene: Scene) -> None:
+    """The primary goes on without a standby; no request waits longer than for two COMMITs."""
+    wait_until(lambda: not scene.shop.cluster.synchronous_names(), what="the primary waits for no standby")
+    scene.wait_for_sales(*scene.shop.web, since=time.monotonic())
+    slowest = scene.slowest_seconds()
+    scene.promise(slowest < 2 * COMMIT_SECONDS, f"a request took {slowest:.1f} s")
+    scene.seen.append(f"the slowest answer after {slowest:.1f} s")
+
+
+def etcd_is_away(scene: Scene) -> None:
+    """etcd's host dies for longer than the primary's lease: the primary goes on while it reaches the standby."""
+    cluster = scene.shop.cluster
+    primary = cluster.primary()
+    cluster.etcd.kill()
+    time.sleep(2 * CLUSTER["ttl"])
+    cluster.start_etcd()
+    wait_until(cluster.is_whole, what="PostgreSQL is whole")
+    scene.promise(cluster.primary() is primary, "the primary was replaced")
+    scene.seen.append(f"etcd was away for {2 * CLUSTER['ttl']} s, the primary stayed")
+
+
+def valkey_master_is_killed(scene: Scene) -> None:
+    """The master's host dies, with its Sentinel; the replica becomes the master."""
+    valkeys = scene.shop.valkeys
+    dead = valkeys.master()
+    dead.kill()
+    wait_until(lambda: valkeys.master() not in (None, dead), what="Valkey has a new master")
+    _background(scene, WORKS_AGAIN_SECONDS)
+    valkeys.start_server(dead)
+    valkeys.start_sentinel(dead)
 
 
 def _background(scene: Scene, promised: float) -> None:

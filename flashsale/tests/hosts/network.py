@@ -22,6 +22,7 @@ from flashsale.tests.support.processes import PROJECT, WAIT_SECONDS, inherited
 
 CLONE_NEWNET, CLONE_NEWUTS = 0x40000000, 0x04000000
 SUBNET = "10.99.0"
+PERIOD_MICROSECONDS = 50_000
 OWN = Path("/proc/thread-self/ns/net")
 # PostgreSQL and PgBouncer refuse to run as root.
 ACCOUNT = "nobody"
@@ -104,6 +105,12 @@ class Host:
         removal.kill_all(self.namespace)
         self.forget()
 
+    def kill_first(self) -> None:
+        """Kill the program that was started first, and none of its children."""
+        program = self._programs.pop(0)
+        program.kill()
+        program.wait(WAIT_SECONDS)
+
     def forget(self) -> None:
         """Read the exit codes of its programs, which were killed."""
         programs, self._programs = self._programs, []
@@ -117,6 +124,19 @@ class Host:
     def mend(self) -> None:
         """Put its cable back."""
         _ip("-n", self._switch, "link", "set", self._port, "up")
+
+    def limit(self, cores: float) -> Path:
+        """Let the processes that run now, and those that they start, use so much of the processor; returns their group.
+
+        Source: https://docs.kernel.org/scheduler/sched-bwc.html
+        """
+        group = removal.GROUPS / self.namespace
+        group.mkdir(exist_ok=True)
+        (group / "cpu.cfs_period_us").write_text(str(PERIOD_MICROSECONDS))
+        (group / "cpu.cfs_quota_us").write_text(str(int(cores * PERIOD_MICROSECONDS)))
+        for pid in removal.processes_in(self.namespace):
+            (group / "cgroup.procs").write_text(str(pid))
+        return group
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:

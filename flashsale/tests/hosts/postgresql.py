@@ -124,6 +124,11 @@ class Cluster:
         """Say whether there is a primary with a synchronous standby."""
         return len(self._primaries()) == 1 and any(member.is_synchronous() for member in self.members)
 
+    def synchronous_names(self) -> str:
+        """The standbys for which the primary waits, as PostgreSQL itself says; nothing when it waits for none."""
+        with psycopg.connect(self.primary().url("postgres", SUPERUSER), autocommit=True) as server:
+            return server.execute("SHOW synchronous_standby_names").fetchone()[0]
+
     def switch_over(self) -> None:
         """Let the members change places; returns when Patroni says that they have."""
         order = {"leader": self.primary().host.name, "candidate": self.standby().host.name}

@@ -1,7 +1,8 @@
 """Removes the hosts of a test when it has ended, in whatever way: runs beside it and waits for the end of its input.
 
 Usage: removal.py PREFIX FOLDER. It stops all processes in the network namespaces whose names begin with PREFIX, and
-removes the namespaces and the folder. A script of its own: what it imports is in the standard library.
+removes these, the groups of processes with such names, and the folder. A script of its own: what it imports is in the
+standard library.
 """
 
 import contextlib
@@ -14,6 +15,8 @@ import time
 from pathlib import Path
 
 NAMESPACES = Path("/run/netns")
+# Groups of processes with a share of the processor: one for each host that has a limit.
+GROUPS = Path("/sys/fs/cgroup/cpu")
 POLL_SECONDS = 0.02
 
 
@@ -42,6 +45,8 @@ def remove(prefix: str, folder: Path) -> None:
     kill_all(*found)
     for namespace in found:
         subprocess.run(["ip", "netns", "del", namespace], check=False)
+    for group in GROUPS.glob(f"{prefix}*"):
+        group.rmdir()
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -53,6 +53,10 @@ class Scene:
         answers = [one for one in self.crowd.history.answers if one.at >= self.began]
         return sum(one.outcome in (BUSY, UNKNOWN) for one in answers)
 
+    def slowest_seconds(self) -> float:
+        """How long the slowest request took that was answered since the fault began."""
+        return max((one.seconds for one in self.crowd.history.answers if one.at >= self.began), default=0.0)
+
     def wait_for_sales(self, *hosts: Host, since: float) -> dict[str, float]:
         """Wait until each of these web hosts has sold; returns how many seconds after `since`."""
         wait_until(

@@ -11,16 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from flashsale.tests.hosts import faults
+from flashsale.tests.hosts import faults, removal
 from flashsale.tests.hosts.machines import open_shop
+from flashsale.tests.hosts.more_hosts import pace_of
 from flashsale.tests.hosts.scene import Scene, play
 from flashsale.tests.hosts.tools import require
 
 CALM_SECONDS = float(os.environ.get("CHAOS_SECONDS", "1"))
 FAULTS = [faults.switchover, faults.web_and_worker_hosts_are_killed, faults.primary_is_killed]
-if os.environ.get("HOSTS_FAULTS") == "all":
-    FAULTS += [faults.primary_is_cut_off, faults.beat_is_killed]
-HEADS = ["fault", "no sale for", "requests", "of these repeated", "acknowledged and lost", "seen"]
+IS_LONG = os.environ.get("HOSTS_FAULTS") == "all"
+if IS_LONG:
+    FAULTS += [
+        faults.primary_is_cut_off, faults.patroni_is_killed, faults.standby_is_killed, faults.standby_is_cut_off,
+        faults.etcd_is_away, faults.beat_is_killed, faults.valkey_master_is_killed,
+    ]  # fmt: skip
+HEADS = ["fault", "no sale for", "requests", "of these repeated", "promises broken", "seen"]
 
 
 class Report:
@@ -28,6 +33,7 @@ class Report:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self.notes: list[str] = []
 
     def add(self, name: str, scene: Scene) -> None:
         requests = len(scene.crowd.history.answers)
@@ -35,7 +41,8 @@ class Report:
         self._lines.append(f"| {' | '.join(map(str, cells))} | {'; '.join(scene.seen)} |")
 
     def text(self) -> str:
-        return "\n".join([f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|", *self._lines]) + "\n"
+        table = [f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|", *self._lines]
+        return "\n".join([*table, "", *(f"- {note}" for note in self.notes)]) + "\n"
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +71,14 @@ def test_the_shop_keeps_its_promises_when_a_host_fails(shop, report, fault: Call
 
     report.add(fault.__name__.replace("_", " "), scene)
     assert scene.broken == []
+
+
+@pytest.mark.skipif(not IS_LONG, reason="a measurement: `make chaos` does it")
+@pytest.mark.skipif(not removal.GROUPS.exists(), reason="no groups of processes with shares of the processor")
+def test_three_web_hosts_sell_more_than_one(shop, report):
+    shop.wait_until_whole()
+
+    three, one = (pace_of(shop, shop.web[:number], seconds=CALM_SECONDS) for number in (3, 1))
+
+    report.notes += [str(three), str(one), f"ratio {three.done_per_second / one.done_per_second:.1f}"]
+    assert three.done_per_second > one.done_per_second
