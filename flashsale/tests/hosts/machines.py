@@ -14,7 +14,6 @@ from flashsale.models import BeatLease
 from flashsale.tests.hosts.addresses import POOLER_PORT, database_url, start_balancer, start_pooler
 from flashsale.tests.hosts.network import Host, Network
 from flashsale.tests.hosts.postgresql import DATABASE, OWNER, PORT, Cluster
-from flashsale.tests.hosts.valkey import PORT as VALKEY_PORT
 from flashsale.tests.hosts.valkey import Valkeys
 from flashsale.tests.support.processes import wait_until
 
@@ -67,13 +66,12 @@ class Shop:
 
     def environment(self, host: Host) -> dict[str, str]:
         """The settings of a host: production's, without TLS and rate limits."""
-        valkey = f"redis://{self.valkeys.servers[0].address}:{VALKEY_PORT}"
         is_web = host in self.web
         return {
             "ENV_FILE": os.devnull, "STATE_DIR": str(host.folder / "none"), "SECRET_KEY": "0123456789" * 5,
             "ALLOWED_HOSTS": self.balancer.address, "SECURE_SSL_REDIRECT": "0", "TRUSTED_PROXIES": "1",
             "STANDARD_WEBHOOK_SECRETS": self._secret, "DATABASE_URL": self.database_url(host),
-            "REDIS_URL": f"{valkey}/0", "CELERY_BROKER_URL": f"{valkey}/1",
+            "REDIS_URL": self.valkeys.url(0), "CELERY_BROKER_URL": self.valkeys.url(1),
             "HOLDS_PER_MINUTE": "0", "CHANGES_PER_MINUTE": "0", "READS_PER_MINUTE": "0",
             "WEB_HOST": "0.0.0.0", "PORT": str(WEB_PORT), "WEB_WORKERS": "1", "WEB_REQUESTS": "64",
             "DATABASE_POOL_MAX": "6" if is_web else "0",

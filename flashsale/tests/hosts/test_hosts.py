@@ -18,12 +18,14 @@ from flashsale.tests.hosts.scene import Scene, play
 from flashsale.tests.hosts.tools import require
 
 CALM_SECONDS = float(os.environ.get("CHAOS_SECONDS", "1"))
-FAULTS = [faults.switchover, faults.web_and_worker_hosts_are_killed, faults.primary_is_killed]
+FAULTS = [
+    faults.switchover, faults.web_and_worker_hosts_are_killed, faults.valkey_master_is_killed, faults.primary_is_killed,
+]  # fmt: skip
 IS_LONG = os.environ.get("HOSTS_FAULTS") == "all"
 if IS_LONG:
     FAULTS += [
         faults.primary_is_cut_off, faults.patroni_is_killed, faults.standby_is_killed, faults.standby_is_cut_off,
-        faults.etcd_is_away, faults.beat_is_killed, faults.valkey_master_is_killed,
+        faults.etcd_is_away, faults.beat_is_killed,
     ]  # fmt: skip
 HEADS = ["fault", "no sale for", "requests", "of these repeated", "promises broken", "seen"]
 

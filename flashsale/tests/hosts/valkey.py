@@ -27,6 +27,11 @@ class Valkeys:
         self.servers = [network.add(name) for name in ("valkey1", "valkey2")]
         self.sentinels = [*self.servers, network.add("sentinel3")]
 
+    def url(self, number: int) -> str:
+        """The address of a database of the master, whichever server that is."""
+        sentinels = ",".join(f"{host.address}:{SENTINEL_PORT}" for host in self.sentinels)
+        return f"redis+sentinel://{sentinels}/{MASTER}/{number}"
+
     def start(self) -> None:
         """Start everything; the first server is the master."""
         for server in self.servers:
