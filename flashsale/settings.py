@@ -148,6 +148,8 @@ TEMPLATES = [
 DATABASE_LOCK_TIMEOUT_MS = env.whole("DATABASE_LOCK_TIMEOUT_MS", default=2_000, least=1, most=HOUR_MS)
 DATABASE_STATEMENT_TIMEOUT_MS = env.whole("DATABASE_STATEMENT_TIMEOUT_MS", default=10_000, least=1, most=HOUR_MS)
 DATABASE_IDLE_TRANSACTION_MS = env.whole("DATABASE_IDLE_TRANSACTION_MS", default=5_000, least=1, most=HOUR_MS)
+# A COMMIT that waits longer for a synchronous standby is cancelled; whether it lasts is unknown then.
+DATABASE_COMMIT_SECONDS = env.whole("DATABASE_COMMIT_SECONDS", default=5, least=1, most=3_600)
 # Connections one web process keeps at most; 0 opens one connection a thread (commands, workers). wsgi.py sets it.
 DATABASE_POOL_MAX = env.whole("DATABASE_POOL_MAX", default=0, least=0, most=1_000)
 DATABASE_POOL_WAIT_SECONDS = 2

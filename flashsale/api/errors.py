@@ -107,7 +107,7 @@ def _invalid(faults: list[dict[str, str]]) -> Answer:
 
 def _of_lost_commit(error: OutcomeUnknown) -> Answer:
     events.record("outcome_unknown", error=_first_line(error.__cause__ or error))
-    return _unavailable("outcome_unknown", "The connection was lost while committing.")
+    return _unavailable("outcome_unknown", "The commit was not confirmed: it was done, or it was not.")
 
 
 def _of_overload(error: Busy) -> Answer:

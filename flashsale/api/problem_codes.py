@@ -189,7 +189,8 @@ SPECIFIC = (
     ),
     Problem(
         code="outcome_unknown", title="Outcome unknown", status=HTTPStatus.SERVICE_UNAVAILABLE,
-        meaning="The connection to the database was lost while committing: it was done, or it was not.",
+        meaning="The connection to the database was lost while committing, or no standby confirmed the commit in time:"
+        " it was done, or it was not.",
         advice="Repeat with the same Idempotency-Key: if it was done, the answer is what it made. Without a key, look"
         " first.",
     ),

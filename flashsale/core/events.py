@@ -104,6 +104,9 @@ EVENTS: dict[str, _Kind] = {
     "lock_retry": _kind("lock_retries", "Transactions retried", "sqlstate", level=logging.WARNING),
     "request_busy": _kind("requests_busy", "Requests answered with `busy`, by reason", "reason", level=logging.WARNING),
     "outcome_unknown": _kind("outcomes_unknown", "Commits whose outcome is unknown", level=logging.ERROR),
+    "commit_cancelled": _kind(
+        "commits_cancelled", "COMMITs cancelled because no standby confirmed them in time", level=logging.ERROR
+    ),
     "redis_silent": _kind("redis_errors", "Commands that Valkey/Redis did not answer", level=logging.WARNING),
 }
 

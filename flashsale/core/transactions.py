@@ -7,12 +7,16 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import ParamSpec, Protocol, Self, TypeVar
+from typing import ParamSpec, Protocol, Self, TypeVar, cast
 
 from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
 from flashsale.core import events, greenlets
+from flashsale.core.connections.base import DatabaseWrapper
+from flashsale.core.connections.outcomes import OutcomeUnknown, sqlstate_of
 from flashsale.core.statements import COMMIT, Row, Statement, send
+
+__all__ = ["OutcomeUnknown", "sqlstate_of"]
 
 MAX_ATTEMPTS = 3
 RETRY_JITTER_SECONDS = 0.05
@@ -32,17 +36,13 @@ class Busy(Exception):
     """There were too many requests, or no time, for this one; nothing was done. The message is for people."""
 
 
-class OutcomeUnknown(Exception):
-    """The connection was lost while committing: the transaction may or may not have been committed."""
-
-
-def sqlstate_of(error: BaseException) -> str | None:
-    """Return the five-character SQLSTATE behind a Django database error, or None where the server gave none."""
-    return getattr(error.__cause__, "sqlstate", None)
-
-
 def is_transient(error: Exception) -> bool:
-    """Say whether a database error is transient (a lock, the connection, the server), not caused by the data."""
+    """Say whether a database error is transient (a lock, the connection, the server), not caused by the data.
+
+    It means that nothing was committed: an unknown outcome is not transient.
+    """
+    if isinstance(error, OutcomeUnknown):
+        return False
     if isinstance(error, (OperationalError, InterfaceError)):
         return True
     return isinstance(error, InternalError) and sqlstate_of(error) in TRANSIENT_STATES
@@ -58,18 +58,16 @@ def retrying_transaction(verb: Callable[P, R]) -> Callable[P, R]:
 
     At most `MAX_ATTEMPTS` times, with a random pause between two attempts while no transaction is open. Everything
     the verb reads must be read inside it. What the verb deferred (`defer_to_commit`) is sent with the COMMIT. Raises
-    `OutcomeUnknown` when the connection is lost during the commit; any other database error is raised as it is, after
-    the rollback.
+    `OutcomeUnknown` when the connection is lost during the commit, or no standby confirms it in time; any other
+    database error is raised as it is, after the rollback.
     """
 
     @functools.wraps(verb)
     def whole_transaction(*args: P.args, **kwargs: P.kwargs) -> R:
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            is_committing = False
             try:
                 with transaction.atomic(durable=True), _new_last_message() as last_message:
                     result = verb(*args, **kwargs)
-                    is_committing = True
                     last_message.send(commit=True)
                 return result
             except (OperationalError, InterfaceError) as error:
@@ -77,8 +75,6 @@ def retrying_transaction(verb: Callable[P, R]) -> Callable[P, R]:
                 if state in RETRYABLE and attempt < MAX_ATTEMPTS:
                     events.record("lock_retry", sqlstate=state, verb=verb.__qualname__, attempt=attempt)
                     time.sleep(random.uniform(0, RETRY_JITTER_SECONDS * attempt))
-                elif is_committing and not _is_definite(state):
-                    raise OutcomeUnknown from error
                 else:
                     raise
         raise AssertionError("the last attempt returns or raises")
@@ -136,7 +132,10 @@ class LastMessage:
         self._statements, self._changes = [], {}
         if not statements:
             return
-        results = iter(send([*statements, COMMIT] if commit else statements)[first_change:])
+        if commit:
+            results = iter(cast(DatabaseWrapper, connection).committing(send, [*statements, COMMIT])[first_change:])
+        else:
+            results = iter(send(statements)[first_change:])
         for change, own in zip(changes, of_changes, strict=True):
             change.sent([next(results) for _ in own])
 
@@ -173,8 +172,3 @@ def flush_deferred() -> None:
     message = _last_message.get()
     if message is not None:
         message.send(commit=False)
-
-
-def _is_definite(state: str | None) -> bool:
-    """Say whether the server refused the commit; 08 and 57P mean a lost connection, perhaps after the commit."""
-    return state is not None and not state.startswith(("08", "57P"))

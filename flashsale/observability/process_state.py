@@ -29,6 +29,7 @@ IN_FLIGHT = {
 
 # Kept between requests; when it is reset, it is computed, counted or connected again.
 REMEMBERED = {
+    "flashsale.core.connections.commit_waits.watchdog": "the thread that cancels COMMITs which wait for too long",
     # Redis clients, and whether Redis answered a moment ago.
     "flashsale.core.redis_client._client": "the Redis client, by URL",
     "flashsale.core.redis_servers.pools.master_finder": "the master that sentinels named a moment ago, by URL",

@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from flashsale.core import events
 from flashsale.core.rest.client_address import address_of
-from flashsale.core.transactions import is_transient
+from flashsale.core.transactions import OutcomeUnknown, is_transient
 from flashsale.staff.logins.attempts import NameLocked
 from flashsale.staff.logins.limits import TooManyLogins
 from flashsale.staff.logins.passwords import HashingBusy
@@ -36,7 +36,9 @@ class StaffRefusalsMiddleware:
             return _page(request, "rate", error.retry_after_seconds)
         if isinstance(error, HashingBusy):
             return _page(request, "hashing", _BUSY_RETRY_SECONDS)
-        if isinstance(error, (DatabaseError, InterfaceError)) and is_transient(error):
+        if isinstance(error, OutcomeUnknown) or (
+            isinstance(error, (DatabaseError, InterfaceError)) and is_transient(error)
+        ):
             return _page(request, "busy", _BUSY_RETRY_SECONDS, status=503)
         return None
 

@@ -10,6 +10,7 @@ from flashsale.core import events
 from flashsale.core.batching import Admit, Batcher, is_fault_or_lock_timeout
 from flashsale.core.capacity import shares
 from flashsale.core.capacity.bulkheads import Bulkhead
+from flashsale.core.transactions import OutcomeUnknown
 from payments.inbox import deliveries, processing
 from payments.inbox.deliveries import Delivery
 from payments.models import WebhookEvent
@@ -28,7 +29,7 @@ def store(delivery: Delivery) -> Stored:
 def process(event: WebhookEvent) -> WebhookEvent:
     """Process a stored event and return it as it then stands.
 
-    Nothing is raised: an error is recorded on the event, which is then processed again later.
+    An error is recorded on the event, which is then processed again later. Raises `OutcomeUnknown` only.
     """
     with events.bound_to_request(event.request_id):
         try:
@@ -37,6 +38,8 @@ def process(event: WebhookEvent) -> WebhookEvent:
             with _locks.entered():
                 [processed] = processing.process([event])
                 return processed
+        except OutcomeUnknown:
+            raise
         except Exception as error:
             return processing.record_error(event, error)
 

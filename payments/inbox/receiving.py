@@ -49,9 +49,9 @@ def verify_headers(provider: Provider, headers: Mapping[str, str]) -> None:
 def receive(provider: Provider, *, body: bytes, headers: Mapping[str, str]) -> Receipt:
     """Verify, store and process one request of a provider.
 
-    Raises `SignatureInvalid`, `UnusableBody` when the bytes are no event, and, before anything is stored, `Busy` and
-    `OutcomeUnknown`. After the event is stored nothing is raised: an error is recorded on the event and the worker
-    processes it again.
+    Raises `SignatureInvalid`, `UnusableBody` when the bytes are no event, before anything is stored `Busy`, and
+    `OutcomeUnknown`, so that the provider sends it again. After the event is stored any other error is recorded on the
+    event, and the worker processes it again.
     """
     with _refusing(provider):
         if not _may_be_unsigned(provider):

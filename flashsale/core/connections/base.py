@@ -2,22 +2,34 @@
 
 A server that was the primary may come back as a standby, and a name or a proxy may lead to it for a while. It answers
 every write with 25006. The first such answer closes the connection, wherever it is used, so that none stays behind.
+
+Everything that commits goes through `DatabaseWrapper.committing`: the COMMIT of a transaction, whether Django sends it
+or `flashsale.core.transactions`, and a statement that writes outside one.
 """
 
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import InterfaceError, OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base as postgresql
+from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from django.db.utils import DatabaseErrorWrapper
 from django.utils.asyncio import async_unsafe
 from django.utils.functional import cached_property
 from psycopg import IsolationLevel
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
 from flashsale.core.connections.connection import READ_ONLY_SQLSTATE, Connection
+from flashsale.core.connections.cursors import Cursor, DebugCursor
+from flashsale.core.connections.outcomes import OutcomeUnknown, is_definite, sqlstate_of
 from flashsale.core.connections.pool import Pool
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class ErrorWrapper(DatabaseErrorWrapper):
@@ -93,6 +105,53 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         except self.Database.Error:
             return False
         return not is_standby
+
+    def committing(self, send: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call what sends a COMMIT, or a statement that commits by itself, and return its result.
+
+        Raises `OutcomeUnknown` when the connection was lost or the commit is not confirmed; the connection is closed
+        then, and nothing that was to follow the commit happens. Any other error means that nothing was committed.
+        """
+        connection: Connection = self.connection
+        if connection.closed:
+            # Nothing is sent, so that nothing is unknown.
+            return send(*args, **kwargs)
+        try:
+            with connection.commit_wait:
+                result = send(*args, **kwargs)
+        except (OperationalError, InterfaceError) as error:
+            if not is_definite(sqlstate_of(error)):
+                self._drop(connection)
+                raise OutcomeUnknown("the connection was lost while committing") from error
+            raise
+        finally:
+            if not connection.commit_wait.is_confirmed:
+                connection.close()
+        if connection.closed:
+            self._drop(connection)
+            raise OutcomeUnknown("no standby confirmed the commit in time")
+        return result
+
+    def _commit(self) -> None:
+        # psycopg sends nothing when the COMMIT travelled with the last statements.
+        if self.connection is None or self.connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            super()._commit()  # type: ignore[misc]  # not in django-stubs
+        else:
+            self.committing(super()._commit)  # type: ignore[misc]  # not in django-stubs
+
+    def _drop(self, connection: Connection) -> None:
+        """Close the connection, and forget what was to follow its commit. Django is told not to open another one."""
+        connection.close()
+        self.close()
+        self.closed_in_transaction = True
+
+    def make_cursor(self, cursor: CursorWrapper) -> CursorWrapper:
+        """Return a cursor that watches what commits by itself."""
+        return Cursor(cursor, self)
+
+    def make_debug_cursor(self, cursor: CursorWrapper) -> CursorDebugWrapper:
+        """Return one that records its statements, too."""
+        return DebugCursor(cursor, self)
 
     def leave_server(self) -> None:
         """Close the connection, and let the pool replace those of the same server.

@@ -1,4 +1,4 @@
-"""The connection of this project: it can say whether its server is known to take no writes."""
+"""The connection of this project: what it knows of its server, and of its COMMIT."""
 
 import time
 from typing import Any
@@ -6,17 +6,21 @@ from typing import Any
 import psycopg
 from psycopg.pq import ConnStatus
 
+from flashsale.core.connections.commit_waits import CommitWait
+
 # A connection to a standby is used for so long before it is replaced.
 READ_ONLY_SECONDS = 1.0
 READ_ONLY_SQLSTATE = "25006"
 
 
 class Connection(psycopg.Connection[Any]):
-    """A connection of psycopg that knows how old it is."""
+    """A connection of psycopg that knows how old it is, and watches its COMMITs."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._opened_at = time.monotonic()
+        self.commit_wait = CommitWait(self.pgconn)
+        self.add_notice_handler(self.commit_wait.notice)
 
     @property
     def is_outdated(self) -> bool:

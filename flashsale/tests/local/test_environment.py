@@ -31,7 +31,7 @@ USABLE = {
     "DATABASE_URL": "postgresql://other@db/other?sslmode=require", "DATABASE_PASSWORD": "p@ss w/rd:?#",
     "WEB_WORKERS": "3", "WEB_REQUESTS": "16", "WEB_HOST": "::1", "PORT": "8080", "DATABASE_POOL_MAX": "7",
     "MAX_CONCURRENT_HOLDS": "24", "DATABASE_LOCK_TIMEOUT_MS": "1500", "DATABASE_STATEMENT_TIMEOUT_MS": "9000",
-    "DATABASE_IDLE_TRANSACTION_MS": "4000", "REDIS_URL": "rediss://:secret@valkey:6380/2",
+    "DATABASE_IDLE_TRANSACTION_MS": "4000", "DATABASE_COMMIT_SECONDS": "4", "REDIS_URL": "rediss://:secret@valkey:6380/2",
     "CELERY_BROKER_URL": "sentinel://a:26379;sentinel://b:26379", "API_ACCESS": "token",
     "CORS_ALLOWED_ORIGINS": "https://shop.example.com,capacitor://localhost", "HOLDS_PER_MINUTE": "31",
     "CHANGES_PER_MINUTE": "121", "READS_PER_MINUTE": "601", "TOKEN_HOLDS_PER_MINUTE": "6001",

@@ -47,7 +47,9 @@ class Node:
             settings.write(f"primary_conninfo = '{address}'\nrecovery_target_timeline = 'latest'\n")
 
     def start(self) -> "Node":
-        """Start it; returns when it answers."""
+        """Start it unless it runs; returns when it answers."""
+        if self._process is not None:
+            return self
         options = [f"-c{name}={value}" for name, value in SETTINGS.items()]
         argv = [str(find_postgres("postgres")), "-D", str(self.data), "-p", str(self.port), "-k", str(self.data.parent)]
         with self._log.open("ab") as log:
@@ -75,8 +77,8 @@ class Node:
         return row and row[0]
 
     def connect(self, **options: Any) -> psycopg.Connection:
-        """Return a connection outside Django, without timeouts."""
-        return psycopg.connect(self.conninfo, autocommit=True, **options)
+        """Return a connection outside Django, without timeouts; its COMMITs wait for no standby."""
+        return psycopg.connect(self.conninfo, options="-c synchronous_commit=local", autocommit=True, **options)
 
     @property
     def conninfo(self) -> str:
