@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flashsale.local import child_process
+from flashsale.local.log_files import LogFile, LogPipes
 
 STOP_SECONDS = 15
 POLL_SECONDS = 0.1
@@ -40,14 +41,14 @@ class LocalSystem:
         self._logs_dir = logs_dir
         self._cwd = cwd
         self._running: list[tuple[Program, subprocess.Popen]] = []
+        self._pipes = LogPipes()
 
     def start(self, program: Program) -> None:
         """Start a program in a session of its own, so that Ctrl-C reaches only this process; it ends with this one."""
         self._logs_dir.mkdir(parents=True, exist_ok=True)
-        log = self.log_of(program)
-        if log.exists():
-            log.replace(log.with_suffix(".log.1"))
-        with log.open("wb") as output:
+        log = LogFile(self.log_of(program))
+        log.begin_anew()
+        with self._pipes.writing_to(log) as output:
             process = subprocess.Popen(
                 program.argv,
                 cwd=self._cwd,
@@ -64,6 +65,7 @@ class LocalSystem:
         for program, process in self._running:
             code = process.poll()
             if code is not None:
+                self._pipes.drain()
                 log = self.log_of(program)
                 cause = f"signal {-code}" if code < 0 else f"exit code {code}"
                 message = f"{program.name} ended with {cause}. Its last lines ({log}):\n{tail(log)}"
@@ -76,20 +78,26 @@ class LocalSystem:
             self.check()
             if is_ready():
                 return True
-            time.sleep(POLL_SECONDS)
+            self.write_logs(POLL_SECONDS)
         return False
+
+    def write_logs(self, seconds: float) -> None:
+        """Wait, and write meanwhile what the programs log: they stop when they have logged much and it is not read."""
+        self._pipes.pump(seconds)
 
     def stop(self) -> None:
         """Stop the programs, the last started first, each with all its children."""
         while self._running:
             _, process = self._running.pop()
             process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=STOP_SECONDS)
+            deadline = time.monotonic() + STOP_SECONDS
+            while process.poll() is None and time.monotonic() < deadline:
+                self.write_logs(POLL_SECONDS)
             # Children that the program left behind in its session.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        self._pipes.close()
 
     def log_of(self, program: Program) -> Path:
         """Return the program's log file."""

@@ -23,13 +23,13 @@ from psycopg import sql
 
 from flashsale.core.commands.interrupts import interrupts
 from flashsale.local import child_process, servers
+from flashsale.local.log_files import LogFile, LogPipes
 from flashsale.local.servers import DATABASE, PG_PORT, POLL_SECONDS, START_SECONDS, STOP_SECONDS, USER, EmbeddedError
 
 PG_MAJOR = "18"
 WATCH_SECONDS = 0.2
 # A process that checks whether a supervisor runs holds its lock for a moment.
 PROBE_SECONDS = 5
-LOG_MAX_BYTES = 10 * 1024 * 1024
 ACCOUNTS = ("postgres", "nobody")
 SERVER_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 FAST_OPTIONS = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
@@ -64,6 +64,7 @@ class Supervisor:
         self._data = state_dir / "postgres"
         self._sockets = servers.socket_dir(state_dir)
         self._servers: list[tuple[subprocess.Popen, int]] = []
+        self._pipes = LogPipes()
 
     def run(self) -> int:
         """Start, watch and stop the servers; returns 0 when they have no user any more, 1 when one ended by itself."""
@@ -76,6 +77,7 @@ class Supervisor:
         finally:
             (self._state_dir / "ready").unlink(missing_ok=True)
             self._stop()
+            self._pipes.close()
 
     def _watch(self) -> int:
         while True:
@@ -89,15 +91,16 @@ class Supervisor:
                 self._stop()
                 return 0
             interrupts.check()
-            time.sleep(WATCH_SECONDS)
+            self._pipes.pump(WATCH_SECONDS)
 
     def _stop(self) -> None:
         while self._servers:
             server, stop_signal = self._servers.pop()
             server.send_signal(stop_signal)
-            try:
-                server.wait(timeout=STOP_SECONDS)
-            except subprocess.TimeoutExpired:
+            deadline = time.monotonic() + STOP_SECONDS
+            while server.poll() is None and time.monotonic() < deadline:
+                self._pipes.pump(POLL_SECONDS)
+            if server.poll() is None:
                 server.kill()
                 server.wait()
         shutil.rmtree(self._sockets, ignore_errors=True)
@@ -118,7 +121,7 @@ class Supervisor:
         argv = [find_valkey(), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
         argv += ["--save", "", "--appendonly", "no", "--dir", str(self._sockets), "--daemonize", "no"]
         server = self._start(argv, log="valkey.log", stop_signal=signal.SIGTERM)
-        _wait_for(lambda: _answers_ping(path), server, "Valkey", self._state_dir / "valkey.log")
+        self._wait_for(lambda: _answers_ping(path), server, "Valkey", self._state_dir / "valkey.log")
 
     def _start_postgres(self) -> None:
         if not self._data.exists():
@@ -129,7 +132,7 @@ class Supervisor:
         argv += ["-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=200"]
         argv += FAST_OPTIONS if self._fast else ()
         server = self._start(argv, log="postgres.log", stop_signal=signal.SIGINT)
-        _wait_for(lambda: self._is_ready(server), server, "PostgreSQL", self._state_dir / "postgres.log")
+        self._wait_for(lambda: self._is_ready(server), server, "PostgreSQL", self._state_dir / "postgres.log")
         self._create_database()
 
     def _check_data(self) -> None:
@@ -167,7 +170,7 @@ class Supervisor:
         server = self._start(argv, log="postgres.log", stop_signal=signal.SIGTERM)
         deadline = time.monotonic() + START_SECONDS
         while server.poll() is None and time.monotonic() < deadline:
-            _pause()
+            self._pause()
         if server.poll() != 0:
             raise EmbeddedError(f"initdb failed; see {self._state_dir}/postgres.log.")
         self._servers.pop()
@@ -187,9 +190,7 @@ class Supervisor:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
     def _start(self, argv: list[str], *, log: str, stop_signal: signal.Signals) -> subprocess.Popen:
-        path = self._state_dir / log
-        mode = "wb" if path.exists() and path.stat().st_size > LOG_MAX_BYTES else "ab"
-        with path.open(mode) as output:
+        with self._pipes.writing_to(LogFile(self._state_dir / log)) as output:
             server = subprocess.Popen(
                 argv,
                 cwd=self._sockets,
@@ -203,6 +204,19 @@ class Supervisor:
             )
         self._servers.append((server, stop_signal))
         return server
+
+    def _wait_for(self, is_ready: Callable[[], bool], server: subprocess.Popen, name: str, log: Path) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not is_ready():
+            if server.poll() is not None:
+                raise EmbeddedError(f"{name} ended with {server.returncode} while starting; see {log}.")
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"{name} was not ready after {START_SECONDS} s; see {log}.")
+            self._pause()
+
+    def _pause(self) -> None:
+        interrupts.check()
+        self._pipes.pump(POLL_SECONDS)
 
     def _chown(self, path: Path) -> None:
         if self._account:
@@ -250,21 +264,6 @@ def _answers_ping(path: Path) -> bool:
         client.sendall(b"PING\r\n")
         return client.recv(16).startswith(b"+PONG")
     return False
-
-
-def _wait_for(is_ready: Callable[[], bool], server: subprocess.Popen, name: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not is_ready():
-        if server.poll() is not None:
-            raise EmbeddedError(f"{name} ended with {server.returncode} while starting; see {log}.")
-        if time.monotonic() > deadline:
-            raise EmbeddedError(f"{name} was not ready after {START_SECONDS} s; see {log}.")
-        _pause()
-
-
-def _pause() -> None:
-    interrupts.check()
-    time.sleep(POLL_SECONDS)
 
 
 if __name__ == "__main__":

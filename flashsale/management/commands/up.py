@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 
 from django.conf import settings
 from django.core.management import call_command
@@ -105,7 +104,7 @@ class Command(BaseCommand):
             interrupts.check()
             _check_servers()
             system.check()
-            time.sleep(WATCH_SECONDS)
+            system.write_logs(WATCH_SECONDS)
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)

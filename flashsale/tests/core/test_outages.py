@@ -182,6 +182,20 @@ def test_another_error_keeps_its_traceback(error, lines):
     assert outages.sentence_of(error) is None
 
 
+def test_what_the_beat_says_of_a_broker_that_is_away_is_one_line(lines):
+    try:
+        raise BrokerError("Error 111 connecting to valkey:6379")
+    except BrokerError as error:
+        # As celery.beat logs it, with the stack in the message.
+        logging.getLogger("celery.beat").error("Message Error: %s\n%s", error, ["a", "stack"], exc_info=True)
+
+    [line] = lines.texts
+    assert '"event": "Message Error"' in line
+    assert "does not answer: Error 111 connecting to valkey:6379; start it, or check CELERY_BROKER_URL." in line
+    assert "frames" not in line
+    assert "stack" not in line
+
+
 def test_a_task_that_cannot_reach_the_database_is_one_line(away, lines):
     tasks.expire_holds.apply()
 
