@@ -15,6 +15,9 @@ SCHEMES = frozenset({"postgresql", "postgres", "pgsql", "psql"})
 # The options of a database URL that are Django's own, not the connection's.
 DJANGO_OPTIONS = ("CONN_MAX_AGE", "ATOMIC_REQUESTS", "AUTOCOMMIT", "DISABLE_SERVER_SIDE_CURSORS", "CONN_HEALTH_CHECKS")
 
+# The values of `target_session_attrs` with which a connection takes writes.
+PRIMARY = ("read-write", "primary")
+
 
 def database(name: str) -> dict[str, Any] | None:
     """Return Django's description of the PostgreSQL database that a URL names, None where there is none."""
@@ -34,7 +37,16 @@ def database(name: str) -> dict[str, Any] | None:
     if not config.get("NAME") or url.fragment or set("@/:").intersection(config["NAME"]):
         raise Misconfigured(name, expected)
     _check_options(name, config)
+    _check_hosts(name, config)
     return config
+
+
+def _check_hosts(name: str, config: dict[str, Any]) -> None:
+    """Among several hosts libpq looks for the primary only when it is told to; else it takes a standby as well."""
+    options = config.get("OPTIONS", {})
+    wanted = options.get("target_session_attrs")
+    if wanted not in (None, *PRIMARY) or (wanted is None and "," in (options.get("host") or config.get("HOST") or "")):
+        raise Misconfigured(name, "must have target_session_attrs=read-write where it names several hosts")
 
 
 def _check_options(name: str, config: dict[str, Any]) -> None:
