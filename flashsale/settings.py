@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from flashsale import server
 from flashsale.api.openapi.settings import SPECTACULAR_SETTINGS  # noqa: F401  drf-spectacular reads it here
 from flashsale.core import webhook_signatures
-from flashsale.core.configuration import brokers, database_url, secret_keys
+from flashsale.core.configuration import brokers, database_connections, database_url, secret_keys
 from flashsale.core.configuration import environment as env
 from flashsale.core.configuration.networks import networks
 from flashsale.local import servers
@@ -154,21 +154,21 @@ DATABASE_COMMIT_SECONDS = env.whole("DATABASE_COMMIT_SECONDS", default=5, least=
 DATABASE_POOL_MAX = env.whole("DATABASE_POOL_MAX", default=0, least=0, most=1_000)
 DATABASE_POOL_WAIT_SECONDS = 2
 
+# Whether PgBouncer, or another pooler of transactions, stands before the database.
+DATABASE_POOLER = env.flag("DATABASE_POOLER", default=False)
+
 DATABASES = {"default": _database()}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-DATABASES["default"]["OPTIONS"] = {
-    **DATABASES["default"].get("OPTIONS", {}),
-    "connect_timeout": 2,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-    "options": (
-        f"-c lock_timeout={DATABASE_LOCK_TIMEOUT_MS}"
-        f" -c statement_timeout={DATABASE_STATEMENT_TIMEOUT_MS}"
-        f" -c idle_in_transaction_session_timeout={DATABASE_IDLE_TRANSACTION_MS}"
-    ),
-}
+# A cursor of the server lives longer than the transaction for which a pooler gives a connection.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLER
+DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | database_connections.connection_options(
+    timeouts_ms={
+        "lock_timeout": DATABASE_LOCK_TIMEOUT_MS,
+        "statement_timeout": DATABASE_STATEMENT_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": DATABASE_IDLE_TRANSACTION_MS,
+    },
+    has_pooler=DATABASE_POOLER,
+)
 if DATABASE_POOL_MAX:
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,

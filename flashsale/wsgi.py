@@ -11,8 +11,10 @@ from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
 from flashsale import server
+from flashsale.core.configuration.database_connections import name_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "flashsale.settings")
+name_connections("web")
 if not os.environ.get("DATABASE_POOL_MAX", "").strip():
     os.environ["DATABASE_POOL_MAX"] = str(server.CONNECTIONS)
 

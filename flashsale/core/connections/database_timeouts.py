@@ -64,9 +64,8 @@ def check() -> None:
     except (DatabaseError, InterfaceError) as error:
         if REFUSED_AT_ITS_START in str(error):
             raise ImproperlyConfigured(
-                "The pooler before the database refuses a connection that asks for time-outs: set"
-                " `ignore_startup_parameters = options` in pgbouncer.ini and the time-outs for the role"
-                " (docs/deployment.md)."
+                "The pooler before the database refuses a connection that asks for time-outs: set DATABASE_POOLER=1,"
+                " and the time-outs for the role (docs/deployment.md)."
             ) from error
         log.warning("%s", outages.sentence_of(error) or error)
     finally:

@@ -23,6 +23,13 @@ PROGRAMS = {
     "beat": (("-m", "celery", "--quiet", "-A", "flashsale", "beat"), "celery"),
     "command": (("manage.py", "audit_stock"), "manage.py"),
 }
+# The names of the sessions behind the pooler, as the server knows them while they work.
+APPLICATION_NAMES = """
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute("SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+    print(*cursor.fetchone())
+"""
 
 
 class Pooler:
@@ -133,6 +140,28 @@ def test_a_pooler_that_refuses_the_connection_is_named_too(pooler):
 
     assert refused.returncode == 1
     assert refused.stderr.startswith("flashsale.server: The pooler before the database refuses a connection")
+    assert "set DATABASE_POOLER=1" in refused.stderr
+
+
+def test_a_pooler_that_is_told_nothing_works_with_database_pooler(pooler, role_has_timeouts):
+    through = pooler("").start()
+    through.environment["DATABASE_POOLER"] = "1"
+
+    done = ended(through, PROGRAMS["command"][0])
+    names = ended(through, ("manage.py", "shell", "-v", "0", "-c", APPLICATION_NAMES))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names.stdout.split() == ["flashsale-shell"]
+
+
+def test_behind_a_pooler_the_role_has_to_set_the_timeouts(pooler):
+    through = pooler("").start()
+    through.environment["DATABASE_POOLER"] = "1"
+
+    refused = ended(through, PROGRAMS["command"][0])
+
+    assert refused.returncode == 1
+    assert "The database connection has no " in refused.stderr
 
 
 def test_with_the_roles_own_timeouts_the_shop_runs(pooler, role_has_timeouts, tmp_path):

@@ -31,7 +31,8 @@ USABLE = {
     "DATABASE_URL": "postgresql://other@db/other?sslmode=require", "DATABASE_PASSWORD": "p@ss w/rd:?#",
     "WEB_WORKERS": "3", "WEB_REQUESTS": "16", "WEB_HOST": "::1", "PORT": "8080", "DATABASE_POOL_MAX": "7",
     "MAX_CONCURRENT_HOLDS": "24", "DATABASE_LOCK_TIMEOUT_MS": "1500", "DATABASE_STATEMENT_TIMEOUT_MS": "9000",
-    "DATABASE_IDLE_TRANSACTION_MS": "4000", "DATABASE_COMMIT_SECONDS": "4", "REDIS_URL": "rediss://:secret@valkey:6380/2",
+    "DATABASE_IDLE_TRANSACTION_MS": "4000", "DATABASE_COMMIT_SECONDS": "4", "DATABASE_POOLER": "1",
+    "DATABASE_APPLICATION_NAME": "flashsale-pay", "REDIS_URL": "rediss://:secret@valkey:6380/2",
     "CELERY_BROKER_URL": "sentinel://a:26379;sentinel://b:26379", "API_ACCESS": "token",
     "CORS_ALLOWED_ORIGINS": "https://shop.example.com,capacitor://localhost", "HOLDS_PER_MINUTE": "31",
     "CHANGES_PER_MINUTE": "121", "READS_PER_MINUTE": "601", "TOKEN_HOLDS_PER_MINUTE": "6001",
@@ -62,7 +63,7 @@ TAKES = {
     "PROMETHEUS_MULTIPROC_DIR": [value for value in NONSENSE if "\n" not in value],
     "ALIVE_FILE": [*PRINTABLE[:-2], "zz zz"], "SHOP_ID": ["-7", "9" * 30, "7e7"],
     "SENTRY_ENVIRONMENT": ["9" * 30, "7e7"], "SENTRY_RELEASE": ["9" * 30, "7e7"],
-    "PAYMENT_RETURN_HOSTS": ["9" * 30, "7e7"],
+    "PAYMENT_RETURN_HOSTS": ["9" * 30, "7e7"], "DATABASE_APPLICATION_NAME": ["9" * 30, "7e7"],
 }  # fmt: skip
 SECRETS = ["$x" + KEY, "#x" + KEY, f'"{KEY}"', f"'{KEY}", "$" + "DATABASE_URL" + KEY, KEY + "$#\\"]
 
@@ -240,6 +241,8 @@ def test_a_bad_address_of_sentinels_is_refused_and_not_quoted(started, name, pas
         "nonsense", "postgresql://", "postgresql://db", "postgresql://db/", "mysql://db/sale", "sqlite:///x", "http://db/x",
         "postgresql://db:port/x", "postgresql://db:99999/x", "postgresql://db/x?nonsense=1", "postgresql://[::1/x",
         "postgresql://db/x?conn_max_age=never", "postgresql://db/x#y",
+        "postgresql://a,b/x", "postgresql://a:1,b:2/x?target_session_attrs=any", "postgresql://u@/x?host=a,b",
+        "postgresql://a/x?target_session_attrs=standby",
     ],
 )  # fmt: skip
 def test_an_invalid_database_url_is_refused(started, url):
