@@ -82,7 +82,7 @@ def test_every_mounted_file_exists():
     mounts = [mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])]
     files = [mount for mount in mounts if mount.startswith("./")]
 
-    assert len(files) == 9
+    assert len(files) == 12
     assert [file for file in files if not (PROJECT / file).exists()] == []
     assert {mount for mount in mounts if not mount.startswith("./")} == set(COMPOSE["volumes"])
 
@@ -246,9 +246,11 @@ def test_prometheus_scrapes_every_service_with_metrics():
     }
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert found.pop(("backup-metrics",)) == 9100
     assert found == {("web",): 8000, ("pay",): 8000, ("office",): 8000} | workers
     assert set(workers) == {("worker",), ("worker-expiry",), ("worker-payments",), ("worker-webhooks",)}
-    assert {job["authorization"]["credentials_file"] for job in jobs} == {f"{SECRETS}metrics_token"}
+    of_the_shop = [job for job in jobs if job["job_name"] != "backup"]
+    assert {job["authorization"]["credentials_file"] for job in of_the_shop} == {f"{SECRETS}metrics_token"}
     assert SERVICES["prometheus"]["secrets"] == ["metrics_token"]
     assert all((PROJECT / "deploy" / name).exists() for name in config["rule_files"])
 

@@ -58,7 +58,7 @@ def test_systemd_finds_no_fault(installed):
     )  # fmt: skip
 
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert len(files) == 12
+    assert len(files) == 15
 
 
 def test_control_systemd_reads_the_shared_drop_in(installed, tmp_path):
@@ -203,10 +203,11 @@ def test_all_connections_together_are_what_the_document_says_and_below_max_conne
 
 
 def test_the_document_enables_every_unit_and_names_none_that_is_missing():
-    [enabled] = re.findall(r"^systemctl enable ((?:.*\\\n)*.*)$", DOCUMENT, re.M)
+    [enabled, backups] = re.findall(r"^systemctl enable ((?:.*\\\n)*.*)$", DOCUMENT, re.M)
     names = {unit.name for units in UNITS.values() for unit in units} | {"flashsale.target", "flashsale-health.timer"}
     named = set(re.findall(r"\bflashsale(?:-[a-z]+)+(?:@\w*)?", DOCUMENT))
 
+    assert backups == "--now flashsale-backup.timer flashsale-wal-archive"
     assert set(enabled.replace("\\\n", " ").split()) == names
     files = {re.sub(r"\.\w+$", "", file.name).partition("@")[0] for file in FOLDER.glob("flashsale*.*")}
     assert {name.partition("@")[0] for name in named} <= files
