@@ -15,6 +15,8 @@ from django.db import Error, InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import OperationalError as BrokerError
 
+from flashsale.core import greenlets
+
 # Too many connections; ended by an administrator, by a crash, or not accepting connections yet.
 _AWAY_STATES = frozenset({"53300", "57P01", "57P02", "57P03"})
 _CONNECTION_CLASS = "08"
@@ -101,6 +103,7 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".")[:MAX_REASON_LENGTH]
 
 
+@greenlets.offloaded
 def _lacks_migrations() -> bool:
     try:
         executor = MigrationExecutor(connection)
