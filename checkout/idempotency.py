@@ -18,6 +18,7 @@ from flashsale.core import advisory_locks, clock
 from flashsale.core.batching import Admit, Batcher
 from flashsale.core.refusals import IdempotencyKeyReused, Refusal
 from flashsale.core.statements import Query, Statement, array, fetch
+from flashsale.core.transactions import await_standby
 
 _USED = """
 SELECT client, idempotency_key FROM {table}
@@ -68,8 +69,8 @@ def lock_and_replay(
     """Lock the requests' keys until the transaction ends; return, by request, what equal requests created earlier.
 
     That is `view(row, read_at)`, or `IdempotencyKeyReused` where the bodies differ. A request without a key, or with a
-    new one, has no entry. Keys are locked before anything else, so that of concurrent equal requests one creates the
-    row and the others find it.
+    new one, has no entry. What was created earlier is answered once a synchronous standby has it. Keys are locked
+    before anything else, so that of concurrent equal requests one creates the row and the others find it.
     """
     names = {key.name for key in keys.values() if key is not None}
     if not names:
@@ -85,6 +86,7 @@ def lock_and_replay(
         has_key |= Q(client=client, idempotency_key=idempotency_key)
     created = {(row.client, row.idempotency_key): row for row in rows.filter(has_key)}
     read_at = clock.now()
+    await_standby()
     return {
         request_id: view(row, read_at) if row.body_hash == key.body_hash else IdempotencyKeyReused()
         for request_id, key in keys.items()

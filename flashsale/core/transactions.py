@@ -28,6 +28,8 @@ RETRYABLE = frozenset({DEADLOCK_DETECTED, SERIALIZATION_FAILURE})
 # A timeout ended the transaction, or the server is read-only; psycopg raises `InternalError` for their class, 25.
 TRANSIENT_STATES = frozenset({"25P03", "25P04", "25006"})
 
+_LOG_RECORD = Statement("SELECT pg_logical_emit_message(true, 'flashsale', '')")
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -165,6 +167,17 @@ def defer_to_commit(write: Statement | RowChange) -> None:
         at_once.send(commit=False)
     else:
         message.add(write)
+
+
+def await_standby() -> None:
+    """Let this transaction's COMMIT wait for a synchronous standby, although it may only have read.
+
+    What it read, such as the row of an earlier request with the same key, may be committed on this server alone (see
+    `commit_waits`). PostgreSQL flushes and replicates the log in its order: when the standby has this COMMIT it has
+    the earlier one. The message is a record of the log that changes nothing.
+    Source: https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-REPLICATION
+    """
+    defer_to_commit(_LOG_RECORD)
 
 
 def flush_deferred() -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from flashsale.core import advisory_locks, events, rows
 from flashsale.core.statements import Query, Row, Statement, array, fetch
-from flashsale.core.transactions import defer_to_commit, retrying_transaction
+from flashsale.core.transactions import await_standby, defer_to_commit, retrying_transaction
 from payments import payment_events
 from payments.inbox import rules
 from payments.inbox.rules import Verdict
@@ -77,6 +77,8 @@ def store(deliveries: Sequence[Delivery]) -> list[tuple[WebhookEvent, bool]]:
         if event.processed_at is not None:
             with events.bound_to_request(event.request_id):
                 record_outcome(event)
+    if len(new) < len(deliveries):
+        await_standby()
     earlier = _stored_earlier([delivery for delivery in deliveries if delivery.name not in new])
     return [(new[name], True) if name in new else (earlier[name], False) for name in names]
 

@@ -17,6 +17,7 @@ from django.db import connection
 from flashsale.core import clock
 from flashsale.core.refusals import IdempotencyKeyReused
 from flashsale.core.submissions.models import KeyedRequest
+from flashsale.core.submissions.once import DoneBefore
 from flashsale.core.transactions import retrying_transaction
 
 RETENTION_DAYS = 30
@@ -41,7 +42,7 @@ class Answer:
     secret_members: tuple[str, ...] = ()
 
 
-class AlreadyAnswered(Exception):
+class AlreadyAnswered(DoneBefore):
     """The request was answered before: carries that `answer`."""
 
     def __init__(self, answer: Answer) -> None:

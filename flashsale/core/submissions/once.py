@@ -21,7 +21,7 @@ from flashsale.core import clock
 from flashsale.core.identifiers import parse_uuid
 from flashsale.core.refusals import Refusal
 from flashsale.core.submissions.models import Submission
-from flashsale.core.transactions import retrying_transaction
+from flashsale.core.transactions import await_standby, retrying_transaction
 
 # The name of the form's hidden field.
 FIELD = "submission"
@@ -38,7 +38,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class AlreadyDone(Refusal):
+class DoneBefore(Exception):
+    """It was done by an earlier form or request; the exception has its outcome."""
+
+
+class AlreadyDone(DoneBefore, Refusal):
     """The form was sent before; `detail` is the outcome of the first time."""
 
     code = "already_done"
@@ -106,10 +110,19 @@ def performing(step: OnceOnly) -> Iterator[None]:
     reset = _current.set(step)
     try:
         yield
+    except DoneBefore:
+        _await_standby()
+        raise
     finally:
         _current.reset(reset)
     if not step.is_claimed:
         raise RuntimeError(f"{step.name}: the verb must be `retrying_transaction_once`")
+
+
+@retrying_transaction
+def _await_standby() -> None:
+    """Return when a synchronous standby has what was done before. Raises `OutcomeUnknown`."""
+    await_standby()
 
 
 def retrying_transaction_once(verb: Callable[P, R]) -> Callable[P, R]:
