@@ -19,7 +19,7 @@ PAGE_EVENTS = 500
 POLL_SECONDS = 0.5
 TIMEOUT_SECONDS = 15
 # How long the feed may stay unreadable, while servers restart.
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 PASSING = frozenset({429, 502, 503, 504})
 
 
