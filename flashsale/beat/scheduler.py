@@ -25,6 +25,9 @@ class LeasedScheduler(DatabaseScheduler):
     schedule.
     """
 
+    # Of this process: whether one of its schedulers is reading the schedule.
+    _is_reading = False
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._lease = Lease()
         self._is_leader = False
@@ -76,6 +79,16 @@ class LeasedScheduler(DatabaseScheduler):
 
         Ends the beat when its database connections have no timeouts.
         """
+        if LeasedScheduler._is_reading:
+            # Celery's handler of SIGTERM closes the scheduler, and makes one for that while the first is being made.
+            sys.exit()
+        LeasedScheduler._is_reading = True
+        try:
+            return self._read_until_it_answers()
+        finally:
+            LeasedScheduler._is_reading = False
+
+    def _read_until_it_answers(self) -> dict[str, Any]:
         while True:
             try:
                 return super().all_as_schedule()

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
@@ -164,6 +164,23 @@ def test_a_beat_that_stands_by_says_so_and_sends_nothing(entry):
 
     entry.refresh_from_db()
     assert (said, entry.total_run_count) == ([True], 0)
+
+
+def test_a_beat_that_never_read_its_schedule_can_be_stopped(monkeypatch):
+    def unreachable(beat) -> dict:
+        raise OperationalError("connection refused")
+
+    def told_to_stop(seconds: float) -> None:
+        # What Celery's handler of SIGTERM does while the first scheduler is being made.
+        scheduler.LeasedScheduler(celery)
+
+    monkeypatch.setattr(scheduler.DatabaseScheduler, "all_as_schedule", unreachable)
+    monkeypatch.setattr(scheduler.time, "sleep", told_to_stop)
+
+    with pytest.raises(SystemExit):
+        scheduler.LeasedScheduler(celery)
+
+    assert not scheduler.LeasedScheduler._is_reading
 
 
 def test_there_is_one_lease(db):
