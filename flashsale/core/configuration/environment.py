@@ -251,7 +251,11 @@ def broker_url(name: str, *, default: str) -> str:
     except ValueError:
         is_url = False
     if not is_url:
-        raise Misconfigured(name, "must be redis://host:port/number, redis+socket:///path or another broker of Celery")
+        expected = (
+            "redis://host:port/number, redis+socket:///path, redis+sentinel://host:port,.../master/number or another"
+            " broker of Celery"
+        )
+        raise Misconfigured(name, f"must be {expected}")
     return verifying(value)
 
 
