@@ -2,7 +2,6 @@
 
 import time
 
-from flashsale.tests.hosts.network import Host
 from flashsale.tests.hosts.postgresql import CLUSTER, PROBED, Member
 from flashsale.tests.hosts.probes import Probe
 from flashsale.tests.hosts.scene import Scene
@@ -42,29 +41,25 @@ def primary_is_cut_off(scene: Scene) -> None:
     old.host.mend()
 
 
-def patroni_is_killed(scene: Scene) -> None:
-    """The primary's Patroni dies and its PostgreSQL lives: it waits for its standby for ever, which is the new primary.
-
-    A web host that knows both servers by name stays with the old one, which says that it takes writes, until that
-    host is ended: by a watchdog, which a real one must have. HAProxy asks Patroni, and leaves it.
-    """
-    old = scene.shop.cluster.primary()
-    by_name = scene.shop.web[1]
+def primary_is_cut_from_standby(scene: Scene) -> None:
+    """The shop reaches the primary, which reaches neither standby nor etcd: its COMMITs wait, and count for nothing."""
+    cluster = scene.shop.cluster
+    old = cluster.primary()
+    others = [cluster.etcd, *(member.host for member in cluster.members if member is not old)]
     with scene.probing(f"on {old.host.name}", old.url(PROBED), old.host) as on_old:
-        old.host.kill_first()
-        _new_primary(scene, old, on_old, [host for host in scene.shop.web if host is not by_name])
-        old.host.kill()
-    after = scene.wait_for_sales(by_name, since=time.monotonic())
-    scene.seen.append(f"the host that knows both servers by name {after[by_name.name]:.1f} s after the old one's end")
-    old.start()
+        for other in others:
+            old.host.lose(other)
+        _new_primary(scene, old, on_old)
+        for other in others:
+            old.host.find(other)
 
 
-def _new_primary(scene: Scene, old: Member, on_old: Probe, web: list[Host] | None = None) -> None:
+def _new_primary(scene: Scene, old: Member, on_old: Probe) -> None:
     """The database's address takes writes again, the shop sells soon after it, and the old primary answers no write."""
     [new] = [member for member in scene.shop.cluster.members if member is not old]
     wait_until(lambda: scene.probe.by(new.host.address), what="the new primary takes writes")
     taken = scene.probe.by(new.host.address)[0].at
-    after = scene.wait_for_sales(*(web or scene.shop.web), since=taken)
+    after = scene.wait_for_sales(*scene.shop.web, since=taken)
     first = min(after.values())
     late = [one for probe in (scene.probe, on_old) for one in probe.by(old.host.address, since=taken)]
     scene.promise(first < SELLS_AGAIN_SECONDS, f"sold again {first:.1f} s after the database took writes")

@@ -105,12 +105,6 @@ class Host:
         removal.kill_all(self.namespace)
         self.forget()
 
-    def kill_first(self) -> None:
-        """Kill the program that was started first, and none of its children."""
-        program = self._programs.pop(0)
-        program.kill()
-        program.wait(WAIT_SECONDS)
-
     def forget(self) -> None:
         """Read the exit codes of its programs, which were killed."""
         programs, self._programs = self._programs, []
@@ -137,6 +131,14 @@ class Host:
         for pid in removal.processes_in(self.namespace):
             (group / "cgroup.procs").write_text(str(pid))
         return group
+
+    def lose(self, other: "Host") -> None:
+        """Lose what this host sends to another one, silently."""
+        _ip("-n", self.namespace, "route", "add", "blackhole", f"{other.address}/32")
+
+    def find(self, other: "Host") -> None:
+        """Send to the other host again."""
+        _ip("-n", self.namespace, "route", "del", "blackhole", f"{other.address}/32")
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
