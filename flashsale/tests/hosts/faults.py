@@ -105,11 +105,11 @@ def standby_is_cut_off(scene: Scene) -> None:
 
 
 def _alone(scene: Scene) -> None:
-    """The primary goes on without a standby; no request waits longer than for two COMMITs."""
+    """The primary goes on without a standby; no request waits longer than for its turn, and for two COMMITs."""
     wait_until(lambda: not scene.shop.cluster.synchronous_names(), what="the primary waits for no standby")
     scene.wait_for_sales(*scene.shop.web, since=time.monotonic())
     slowest = scene.slowest_seconds()
-    scene.promise(slowest < 2 * COMMIT_SECONDS, f"a request took {slowest:.1f} s")
+    scene.promise(slowest < 3 * COMMIT_SECONDS, f"a request took {slowest:.1f} s")
     scene.seen.append(f"the slowest answer after {slowest:.1f} s")
 
 

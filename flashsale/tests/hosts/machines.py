@@ -75,6 +75,8 @@ class Shop:
             "HOLDS_PER_MINUTE": "0", "CHANGES_PER_MINUTE": "0", "READS_PER_MINUTE": "0",
             "WEB_HOST": "0.0.0.0", "PORT": str(WEB_PORT), "WEB_WORKERS": "1", "WEB_REQUESTS": "64",
             "DATABASE_POOL_MAX": "6" if is_web else "0",
+            # Of the one that goes through PgBouncer.
+            "DATABASE_POOLER": "1" if host is self.web[2] else "0",
         }  # fmt: skip
 
     def database_url(self, host: Host) -> str:

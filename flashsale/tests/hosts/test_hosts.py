@@ -24,7 +24,8 @@ FAULTS = [
 IS_LONG = os.environ.get("HOSTS_FAULTS") == "all"
 if IS_LONG:
     FAULTS += [
-        faults.primary_is_cut_off, faults.primary_is_cut_from_standby, faults.standby_is_killed, faults.standby_is_cut_off,
+        faults.primary_is_cut_off, faults.primary_is_cut_from_standby, faults.standby_is_killed,
+        faults.standby_is_cut_off,
         faults.etcd_is_away, faults.beat_is_killed,
     ]  # fmt: skip
 HEADS = ["fault", "no sale for", "requests", "of these repeated", "promises broken", "seen"]
