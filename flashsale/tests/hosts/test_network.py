@@ -11,12 +11,14 @@ import pytest
 from flashsale.tests.hosts import removal
 from flashsale.tests.hosts.network import Network
 from flashsale.tests.hosts.tools import require
-from flashsale.tests.support.processes import PROJECT, WAIT_SECONDS, wait_until
+from flashsale.tests.support.processes import PROJECT, WAIT_SECONDS, processes_naming, wait_until
 
-CRASHES = """
+# In the command line of a program that leaves the session, and the process, in which it was started.
+MARK = f"{os.getpid()}.25"
+CRASHES = f"""
 from flashsale.tests.hosts.network import Network
 network = Network()
-network.add("one").start("setsid", "sleep", "1000")
+network.add("one").start("setsid", "sleep", "100{MARK}")
 print(network.prefix, flush=True)
 input()
 """
@@ -56,8 +58,7 @@ def test_the_hosts_of_a_killed_test_are_removed():
         [sys.executable, "-c", CRASHES], cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as test:
         prefix = test.stdout.readline().strip()
-        [pid] = removal.processes_in(f"{prefix}one")
         test.send_signal(signal.SIGKILL)
 
     wait_until(lambda: not list(removal.NAMESPACES.glob(f"{prefix}*")), what="the hosts are removed")
-    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), what="their programs have ended")
+    wait_until(lambda: not processes_naming(MARK), what="their programs have ended")
