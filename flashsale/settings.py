@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from flashsale import server
 from flashsale.api.openapi.settings import SPECTACULAR_SETTINGS  # noqa: F401  drf-spectacular reads it here
 from flashsale.core import webhook_signatures
-from flashsale.core.configuration import brokers, database_connections, database_url, secret_keys
+from flashsale.core.configuration import brokers, database_connections, database_url, redis_urls, secret_keys
 from flashsale.core.configuration import environment as env
 from flashsale.core.configuration.networks import networks
 from flashsale.local import servers
@@ -185,10 +185,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 EMBEDDED_VALKEY = LOCAL_MODE and not env.text("REDIS_URL")
 if EMBEDDED_VALKEY:
     REDIS_URL = servers.urls(STATE_DIR).redis
-    _broker_url = env.broker_url("CELERY_BROKER_URL", default=servers.urls(STATE_DIR).broker)
+    _broker_url = redis_urls.broker_url("CELERY_BROKER_URL", default=servers.urls(STATE_DIR).broker)
 else:
-    REDIS_URL = env.redis_url("REDIS_URL", default="redis://127.0.0.1:6379/0")
-    _broker_url = env.broker_url("CELERY_BROKER_URL", default=brokers.broker_of(REDIS_URL))
+    REDIS_URL = redis_urls.redis_url("REDIS_URL", default="redis://127.0.0.1:6379/0")
+    _broker_url = redis_urls.broker_url("CELERY_BROKER_URL", default=brokers.broker_of(REDIS_URL))
 # Redis is a cache, never authoritative: every call has a short timeout and a fallback.
 REDIS_TIMEOUT_SECONDS = 0.25
 # The file that a living worker or beat touches, for health checks; none by default.

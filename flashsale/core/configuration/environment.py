@@ -10,15 +10,9 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
-from redis.connection import parse_url
-
-from flashsale.core.configuration import brokers
-from flashsale.core.configuration.broker_tls import verifying
-from flashsale.core.redis_servers import addresses
 
 BASE_DIR = Path(__file__).resolve().parents[3]
 MAX_PORT = 2**16 - 1
@@ -31,11 +25,10 @@ ORIGIN = re.compile(rf"[a-z][a-z0-9+.-]*://{HOST}(?::\d{{1,5}})?", re.IGNORECASE
 ORIGIN_OR_PATTERN = re.compile(rf"https?://(?:\*\.)?{HOST}(?::\d{{1,5}})?", re.IGNORECASE)
 PRINTABLE = re.compile(r"[!-~]+")
 DSN = re.compile(rf"https?://[A-Za-z0-9]{{1,64}}@{HOST}(?::\d{{1,5}})?(?:/[\w-]+)*/\d{{1,20}}", re.ASCII)
-LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]{0,63}")
 PAYMENT_LINK = re.compile(r"plink_[A-Za-z0-9_]+")
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_BROKERS = frozenset({"redis", "rediss", "redis+socket", "amqp", "amqps", "memory"})
 
 
 class Misconfigured(ImproperlyConfigured):
@@ -216,63 +209,6 @@ def http_url(name: str, *, default: str, is_secure: bool) -> str:
     like = re.compile(rf"{schemes}://{HOST}(?::\d{{1,5}})?/?", re.IGNORECASE)
     example = "https://api.example.com" if is_secure else "http://127.0.0.1:8001"
     return text(name, default=default, like=like, expected=f"an address such as {example}").rstrip("/")
-
-
-def redis_url(name: str, *, default: str) -> str:
-    """Return the address of a Redis or Valkey, or of the sentinels that watch it."""
-    value = _single_line(name) or default
-    try:
-        is_url = _names_redis(value)
-    except ValueError:
-        is_url = False
-    if not is_url:
-        expected = (
-            "redis://host:port/number, rediss://..., unix:///path or redis+sentinel://host:port,.../master/number"
-        )
-        raise Misconfigured(name, f"must be {expected}")
-    return value
-
-
-def _names_redis(url: str) -> bool:
-    if addresses.is_sentinel(url):
-        return bool(addresses.parse(url))
-    parse_url(url)  # type: ignore[no-untyped-call]  # redis-py annotates all but this
-    return _is_server(urlsplit(url))
-
-
-def broker_url(name: str, *, default: str) -> str:
-    """Return the address of Celery's broker, or several separated by semicolons; TLS verifies certificates."""
-    value = _single_line(name) or default
-    try:
-        if brokers.sentinels_of(value, redis_url="") is not None:
-            return value
-        urls = [urlsplit(part.strip()) for part in value.split(";")]
-        is_url = all(url.scheme in _BROKERS and _is_server(url) for url in urls)
-    except ValueError:
-        is_url = False
-    if not is_url:
-        expected = (
-            "redis://host:port/number, redis+socket:///path, redis+sentinel://host:port,.../master/number or another"
-            " broker of Celery"
-        )
-        raise Misconfigured(name, f"must be {expected}")
-    return verifying(value)
-
-
-def _is_server(url: SplitResult) -> bool:
-    """Say whether a URL names a server and, for Redis, a database by its number.
-
-    Raises `ValueError` for a bad port and for malformed options, such as the rest of a password.
-    """
-    if url.fragment or (url.query and not parse_qsl(url.query, strict_parsing=True)):
-        return False
-    if url.scheme in {"unix", "redis+socket"}:
-        return url.path.startswith("/") and not url.netloc
-    if url.scheme == "memory":
-        return True
-    is_number = url.path.strip("/").isdigit() or url.path in {"", "/"}
-    has_port = url.port is None or url.port > 0
-    return bool(url.hostname) and has_port and (is_number or not url.scheme.startswith("redis"))
 
 
 def each(name: str, values: Sequence[str], parse: Callable[[str], Any]) -> list[Any]:

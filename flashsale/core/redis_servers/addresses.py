@@ -13,9 +13,10 @@ SENTINEL_PORT = 26379
 # In the configuration that Valkey comes with.
 USUAL_MASTER = "mymaster"
 
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _MASTER = re.compile(r"[A-Za-z0-9_.-]+")
 _OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
-_TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"})
+TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"})
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def parse(url: str) -> SentinelAddress:
     parts = urlsplit(url)
     options = _options(parts.query)
     has_tls = parts.scheme == WITH_TLS
-    if parts.fragment or not is_sentinel(url) or options.keys() - _OPTIONS - (_TLS_OPTIONS if has_tls else set()):
+    if parts.fragment or not is_sentinel(url) or options.keys() - _OPTIONS - (TLS_OPTIONS if has_tls else set()):
         raise ValueError("not an address of sentinels")
     master, _, number = parts.path.removeprefix("/").partition("/")
     if not _MASTER.fullmatch(master):
@@ -68,7 +69,7 @@ def parse(url: str) -> SentinelAddress:
     return SentinelAddress(
         sentinels=tuple(map(_host_and_port, hosts.split(","))), master=master, database=_number(number),
         sentinel_username=options.get("sentinel_username"), sentinel_password=options.get("sentinel_password"),
-        tls={name: value for name, value in options.items() if name in _TLS_OPTIONS} if has_tls else None, **user,
+        tls={name: value for name, value in options.items() if name in TLS_OPTIONS} if has_tls else None, **user,
     )  # fmt: skip
 
 
@@ -88,7 +89,10 @@ def parse_kombus(urls: str, *, default_master: str) -> SentinelAddress:
         hosts.append(_host_and_port(host))
         options |= _options(part.query)
         number = part.path.removeprefix("/")
-        given |= user | ({"database": _number(number)} if number else {})
+        new = user | ({"database": _number(number)} if number else {})
+        if any(given.get(name, value) != value for name, value in new.items()):
+            raise ValueError("parts that contradict each other")
+        given |= new
     master = options.pop("master_name", default_master)
     if options.keys() - _OPTIONS or not _MASTER.fullmatch(master):
         raise ValueError("options that are not known")
@@ -101,6 +105,9 @@ def _options(query: str) -> dict[str, Any]:
 
 def _user_and_hosts(netloc: str) -> tuple[dict[str, Any], str]:
     user, _, hosts = netloc.rpartition("@")
+    if "@" in user or "," in user:
+        # User and password stand once, before all hosts; what is special in them is percent-encoded.
+        raise ValueError("several users")
     name, _, password = user.partition(":")
     given = {"username": unquote(name), "password": unquote(password)}
     return {key: value for key, value in given.items() if value}, hosts
@@ -108,9 +115,10 @@ def _user_and_hosts(netloc: str) -> tuple[dict[str, Any], str]:
 
 def _host_and_port(text: str) -> tuple[str, int]:
     url = urlsplit(f"//{text.strip()}")
-    if not url.hostname or url.port == 0:
+    host = url.hostname or ""
+    if not _HOST.fullmatch(host) or url.port == 0:
         raise ValueError("no host")
-    return url.hostname, url.port or SENTINEL_PORT
+    return host, url.port or SENTINEL_PORT
 
 
 def _number(text: str) -> int:

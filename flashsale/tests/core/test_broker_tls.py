@@ -5,7 +5,7 @@ import ssl
 import pytest
 from kombu import Connection
 
-from flashsale.core.configuration import environment
+from flashsale.core.configuration import redis_urls
 from flashsale.core.configuration.broker_tls import verifying
 
 URL = "rediss://:p%40ss@cache.example.com:6380/1"
@@ -15,7 +15,7 @@ URL = "rediss://:p%40ss@cache.example.com:6380/1"
 def test_the_certificate_is_verified(monkeypatch, url):
     monkeypatch.setenv("CELERY_BROKER_URL", url)
 
-    broker = Connection(environment.broker_url("CELERY_BROKER_URL", default=""))
+    broker = Connection(redis_urls.broker_url("CELERY_BROKER_URL", default=""))
 
     assert broker.ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     assert (broker.hostname, broker.port, broker.password) == ("cache.example.com", 6380, "p@ss")

@@ -242,7 +242,9 @@ def test_a_bad_address_of_sentinels_is_refused_and_not_quoted(started, name, pas
         "postgresql://db:port/x", "postgresql://db:99999/x", "postgresql://db/x?nonsense=1", "postgresql://[::1/x",
         "postgresql://db/x?conn_max_age=never", "postgresql://db/x#y",
         "postgresql://a,b/x", "postgresql://a:1,b:2/x?target_session_attrs=any", "postgresql://u@/x?host=a,b",
-        "postgresql://a/x?target_session_attrs=standby",
+        "postgresql://a/x?target_session_attrs=standby", "postgresql://a/x?options=-csearch_path%3Dx",
+        "postgresql://a/x?sslmode=verify", "postgresql://a:0/x", "postgresql://u:p@ss@a/x",
+        *(f"postgresql://{hosts}/x?target_session_attrs=primary" for hosts in ("a:x,b", "a,b:99999", "a,,b", "a, b")),
     ],
 )  # fmt: skip
 def test_an_invalid_database_url_is_refused(started, url):
@@ -258,6 +260,30 @@ def test_an_invalid_database_url_is_refused(started, url):
 )  # fmt: skip
 def test_a_valid_database_url_is_accepted(started, url):
     assert started(DATABASE_URL=url)["DATABASES"]["default"]["NAME"] == "x"
+
+
+def test_each_of_several_hosts_has_its_own_port(started):
+    url = "postgresql://u@a:6000,b,[::1]:7/x?target_session_attrs=read-write"
+
+    database = started(DATABASE_URL=url)["DATABASES"]["default"]
+
+    assert (database["HOST"], database["PORT"]) == ("a,b,::1", "6000,5432,7")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h/0?nonsense=1", "redis://h/0?socket_timeout=x", "rediss://h/0?ssl_cert_reqs=bogus",
+        "redis+sentinel://u:p@a,u:p@b/shop", "redis+sentinel://a;b/shop", "redis+sentinel://a b/shop",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["REDIS_URL", "CELERY_BROKER_URL"])
+def test_an_address_that_would_fail_with_the_first_connection_is_refused(started, name, url):
+    assert refusal(started, **{name: url}).startswith(f"{name} must be redis://")
+
+
+def test_a_broker_whose_sentinels_contradict_each_other_is_refused(started):
+    assert refusal(started, CELERY_BROKER_URL="sentinel://a/1;sentinel://b/2").startswith("CELERY_BROKER_URL ")
 
 
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_*", "whsec_YQ", "YWJj", "whsec_YWJj,nonsense"])
