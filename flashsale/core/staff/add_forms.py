@@ -33,7 +33,7 @@ class IdempotentAddMixin(ModelAdminMixin):
             return super().changeform_view(request, object_id, form_url, context)
         step = once.Step(token, f"{self.opts.label_lower}.add", self.describe_added)
         try:
-            with transaction.atomic(), once.performing(step):
+            with once.performing(step), transaction.atomic():
                 once.claim_token()
                 response = super().changeform_view(request, object_id, form_url, context)
                 if not step.is_done:

@@ -111,18 +111,16 @@ def performing(step: OnceOnly) -> Iterator[None]:
     try:
         yield
     except DoneBefore:
-        _await_standby()
+        if connection.in_atomic_block:
+            # The transaction around all this, such as the admin's when it adds a user, commits and waits.
+            await_standby()
+        else:
+            retrying_transaction(await_standby)()
         raise
     finally:
         _current.reset(reset)
     if not step.is_claimed:
         raise RuntimeError(f"{step.name}: the verb must be `retrying_transaction_once`")
-
-
-@retrying_transaction
-def _await_standby() -> None:
-    """Return when a synchronous standby has what was done before. Raises `OutcomeUnknown`."""
-    await_standby()
 
 
 def retrying_transaction_once(verb: Callable[P, R]) -> Callable[P, R]:
