@@ -154,10 +154,11 @@ def test_two_beats_without_a_lease_send_everything_twice(beats):
     beats.valkey.delete(QUEUE)
     scheduler = f"{DatabaseScheduler.__module__}:{DatabaseScheduler.__name__}"
     argv = [*CELERY, "beat", "-S", scheduler]
-    make_daily_due()
 
     unleased = [start(*argv, environment=beats.shop.environment_of("beat")) for _ in range(2)]
     try:
+        wait_until(lambda: len(set(beats.sent("often"))) == 2, what="both have read the schedule")
+        make_daily_due()
         wait_until(lambda: len(beats.sent("daily")) == 2, what="both send")
     finally:
         stop(*unleased)
