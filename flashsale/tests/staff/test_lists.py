@@ -86,6 +86,7 @@ def test_orders_are_filtered_by_status_and_by_a_product_that_is_searched(live_se
         page.click("a:has-text('Filters')")
         page.click("#filter-form label:has-text('Pending payment')")
         page.click("#filter-form .select2-selection")
+        page.wait_for_selector(".select2-search__field:focus")
         page.keyboard.type("Rare")
         page.click(".select2-results__option:has-text('Rare Gadget')")
         page.click("button:has-text('Apply')")

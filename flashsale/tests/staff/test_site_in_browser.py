@@ -51,6 +51,7 @@ def test_the_search_opens_with_a_click_and_closes_with_escape(live_server, ann, 
         log_in_as(page, ann)
         page.goto("/admin/auth/group/")
         page.click(button)
+        page.wait_for_selector("#search-input-command:focus")
         page.keyboard.type("unknown")
         page.wait_for_selector("text=Nothing found for “unknown”")
         page.keyboard.press("Enter")
