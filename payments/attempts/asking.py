@@ -61,7 +61,10 @@ def place() -> Iterator[Place]:
 
 
 def ask_in_slot(question: Question, *, started: float) -> PaymentAnswer:
-    """Ask what `ask` asks, in its slot, for a buyer who waits since `started` (of the process's monotonic clock)."""
+    """Wait for the question's slot, then ask the provider.
+
+    The buyer has waited since `started` (monotonic seconds), which shortens the time-out of the request.
+    """
     return ask(question, timeout=_wait_for_slot(question, started=started))
 
 

@@ -1,4 +1,4 @@
-"""Removes the hosts of a test when it has ended, in whatever way: runs beside it and waits for the end of its input.
+"""Removes the hosts of a test when it has ended, also when it was killed: runs beside it until its input ends.
 
 Usage: removal.py PREFIX FOLDER. It stops all processes in the network namespaces whose names begin with PREFIX, and
 removes these, the groups of processes with such names, and the folder. A script of its own: what it imports is in the
