@@ -6,10 +6,12 @@ from typing import Self
 import pghistory
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
+from catalog import queue_columns
+from catalog.queue_columns import MAX_ADMISSION_RATE, Queue
 from catalog.validators import (
     IMAGE_URL_LENGTH,
     SKU_LENGTH,
@@ -61,6 +63,18 @@ class Product(models.Model):
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     max_per_hold = models.PositiveIntegerField(default=DEFAULT_MAX_PER_HOLD, validators=[MinValueValidator(1)])
     max_per_customer = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    queue = models.CharField(
+        max_length=8, choices=Queue, default=Queue.OFF, db_default=Queue.OFF,
+        help_text="On: buyers wait in a queue and are admitted in the order of a draw. It needs a start of the sale.",
+    )  # fmt: skip
+    queue_opens_at = models.DateTimeField(
+        null=True, blank=True, validators=[moments.validate],
+        help_text="At least 5 minutes before the sale starts; none: open from the moment it is switched on.",
+    )  # fmt: skip
+    admission_rate_max = models.IntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_ADMISSION_RATE)],
+        help_text="Tickets a second; none: as many as the shop, its payments and its stock can take.",
+    )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -122,6 +136,7 @@ class Product(models.Model):
                 condition=Q(sale_ends_at__gte=moments.FIRST, sale_ends_at__lt=moments.END),
                 violation_error_message=f"End of the sale: {moments.OUT_OF_RANGE}",
             ),
+            *queue_columns.CONSTRAINTS,
         ]
         indexes = [
             # Read by: GET /products, page by page.
@@ -135,13 +150,16 @@ class Product(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Raise `ValidationError` for an unknown currency, a price too precise for it, a sale that ends too early.
+        """Raise `ValidationError` for an unknown currency, a price too precise for it, a sale that ends too early, a
+        queue without a start of the sale or open too late.
 
         An empty SKU or image address becomes None.
         """
         self.currency = self.currency.upper()
         self.sku, self.image_url = self.sku or None, self.image_url or None
-        errors = {}
+        errors = dict(
+            queue_columns.errors_of(queue=self.queue, opens_at=self.queue_opens_at, starts_at=self.sale_starts_at)
+        )
         if not money.is_currency(self.currency):
             shown = self.currency if self.currency.isalnum() and len(self.currency) <= money.CURRENCY_LENGTH else "This"
             errors["currency"] = f"{shown} is not an ISO 4217 currency."

@@ -11,6 +11,15 @@ ATTACKS = {
     "product_sale_starts_before_it_ends": "UPDATE catalog_product SET sale_starts_at = now(), sale_ends_at = now()",
     "product_sale_starts_at_is_in_range": "UPDATE catalog_product SET sale_starts_at = '1999-12-31T23:59:59Z'",
     "product_sale_ends_at_is_in_range": "UPDATE catalog_product SET sale_ends_at = 'infinity'",
+    "product_queue_is_known": "UPDATE catalog_product SET queue = 'maybe', sale_starts_at = now()",
+    "product_queue_has_a_start": "UPDATE catalog_product SET queue = 'on', sale_starts_at = NULL",
+    "product_queue_opens_before_the_start": (
+        "UPDATE catalog_product SET sale_starts_at = now(), queue_opens_at = now() - interval '299 seconds'"
+    ),
+    "product_queue_opens_at_is_in_range": (
+        "UPDATE catalog_product SET sale_starts_at = now(), queue_opens_at = '-infinity'"
+    ),
+    "product_admission_rate_max_is_in_range": "UPDATE catalog_product SET admission_rate_max = 1000001",
     "stock_reserved_is_not_negative": "UPDATE catalog_stock SET reserved = -1",
     "stock_sold_is_not_negative": "UPDATE catalog_stock SET sold = -1",
     "stock_is_not_oversold": "UPDATE catalog_stock SET reserved = total, sold = 1",
