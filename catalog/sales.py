@@ -61,8 +61,8 @@ def status_of(product: Product, *, available: int, now: datetime) -> SaleStatus:
     return SaleStatus.SOLD_OUT if available <= 0 else SaleStatus.LIVE
 
 
-def check_claim(product: Product, *, quantity: int, now: datetime) -> None:
-    """Raise `SaleNotStarted`, `SaleEnded`, `SalePaused` or `LimitExceeded` (per hold) when units may not be held."""
+def check_window(product: Product, *, now: datetime) -> None:
+    """Raise `SaleNotStarted`, `SaleEnded` or `SalePaused` when no units may be held at `now`."""
     if product.sale_starts_at and now < product.sale_starts_at:
         refusal = SaleNotStarted(
             f"The sale starts at {product.sale_starts_at.isoformat()}.", sale_starts_at=product.sale_starts_at
@@ -75,5 +75,9 @@ def check_claim(product: Product, *, quantity: int, now: datetime) -> None:
         raise SalePaused(
             f"The sale has been paused since {product.paused_at.isoformat()}.", paused_at=product.paused_at
         )
+
+
+def check_quantity(product: Product, *, quantity: int) -> None:
+    """Raise `LimitExceeded` when one hold may not have so many units."""
     if quantity > product.max_per_hold:
         raise LimitExceeded(f"At most {product.max_per_hold} units per hold.", limit=product.max_per_hold)

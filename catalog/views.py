@@ -1,6 +1,5 @@
 """Products over HTTP: read only."""
 
-from http import HTTPStatus
 from typing import Any
 
 from django.db.models import QuerySet
@@ -17,12 +16,10 @@ from flashsale.core import greenlets
 from flashsale.core.identifiers import parse_id
 from flashsale.core.refusals import NotFound
 from flashsale.core.rest import scopes
+from flashsale.core.rest.caching import keep_for_a_second
 from flashsale.core.rest.conditional import RenderedBody
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.views import AcyclicView
-
-# How much longer nginx may serve a page while it fetches a newer one.
-STALE_SECONDS = 2
 
 
 class ProductViewSet(AcyclicView, viewsets.GenericViewSet["availability.AnnotatedProduct"]):
@@ -38,15 +35,7 @@ class ProductViewSet(AcyclicView, viewsets.GenericViewSet["availability.Annotate
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Let caches keep an answer for a second; shared caches only when it was asked for without a token."""
-        if response.status_code in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
-            visibility = "private" if getattr(request, "auth", None) else "public"
-            response.headers["Cache-Control"] = f"{visibility}, max-age=1"
-            # nginx (deploy/nginx.conf) asks to keep the page until the end of this second of its own clock: it would
-            # keep one with max-age=1 for up to two seconds. Clients see neither that nor `stale-while-revalidate`.
-            keep_until = request.META.get("HTTP_X_KEEP_UNTIL", "")
-            if visibility == "public" and keep_until.isdecimal():
-                response.headers["Cache-Control"] += f", stale-while-revalidate={STALE_SECONDS}"
-                response.headers["X-Accel-Expires"] = f"@{keep_until}"
+        keep_for_a_second(request, response, is_public=not getattr(request, "auth", None))
         return super().finalize_response(request, response, *args, **kwargs)
 
     @greenlets.offloaded

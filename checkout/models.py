@@ -79,6 +79,7 @@ class Hold(IdempotentCreation):
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.ACTIVE)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    ticket_id = models.UUIDField(null=True, blank=True, help_text="The place in the queue that it took, if any.")
     ended_at = models.DateTimeField(null=True, blank=True)
 
     objects = HoldQuerySet.as_manager()
@@ -89,6 +90,12 @@ class Hold(IdempotentCreation):
                 name="hold_is_made_once",
                 fields=["client", "idempotency_key"],
                 condition=Q(idempotency_key__isnull=False),
+            ),
+            # Read by: claims with a ticket (whether it is used).
+            models.UniqueConstraint(
+                name="hold_is_one_of_its_ticket",
+                fields=["ticket_id"],
+                condition=Q(ticket_id__isnull=False, status__in=["active", "converted"]),
             ),
             models.CheckConstraint(name="hold_quantity_is_positive", condition=Q(quantity__gte=1)),
             models.CheckConstraint(name="hold_expires_after_creation", condition=Q(expires_at__gt=F("created_at"))),

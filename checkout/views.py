@@ -18,6 +18,7 @@ from checkout import holds, idempotency, orders, refusal_counts, sold_out
 from checkout.holds import HoldView
 from checkout.idempotency import IdempotencyKey
 from checkout.serializers import HoldOut, OrderOut, PlaceHold, PlaceOrder
+from checkout.waiting_room import gate
 from flashsale.core import events
 from flashsale.core.identifiers import parse_uuid
 from flashsale.core.refusals import NotFound, Refusal
@@ -45,7 +46,7 @@ class HoldViewSet(UncachedViewSet):
     def create(self, request: Request) -> HttpResponse:
         body = PlaceHold.validated(request.data)
         try:
-            view = _place(body, _key_of(request, body))
+            view = _place(body, _key_of(request, body), ticket=request.META.get("HTTP_QUEUE_TICKET"))
         except Refusal as refusal:
             _record_refusal(refusal, product_id=body["product_id"])
             raise
@@ -85,14 +86,16 @@ class OrderViewSet(UncachedViewSet):
         return json_response(OrderOut.data_of(view))
 
 
-def _place(body: dict[str, Any], key: IdempotencyKey | None) -> HoldView:
-    """Place a hold, or refuse it from the product's snapshot while units are short."""
-    sold_out.check(product_id=body["product_id"], quantity=body["quantity"], key=key)
-    try:
-        return holds.submit(**body, key=key)
-    except InsufficientStock:
-        sold_out.record_shortage(body["product_id"])
-        raise
+def _place(body: dict[str, Any], key: IdempotencyKey | None, *, ticket: str | None) -> HoldView:
+    """Place a hold, or refuse it: at the gate of a product with a queue, or from the snapshot while units are short."""
+    product_id = body["product_id"]
+    with gate.entered(product_id, ticket=ticket, customer_id=body.get("customer_id", ""), key=key) as ticket_id:
+        sold_out.check(product_id=product_id, quantity=body["quantity"], key=key)
+        try:
+            return holds.submit(**body, key=key, ticket_id=ticket_id)
+        except InsufficientStock:
+            sold_out.record_shortage(product_id)
+            raise
 
 
 _refusals = events.SampledEvent("hold_refused")

@@ -45,6 +45,8 @@ class Application:
         self._probes = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
         self._refusal_writer = import_string("checkout.refusal_counts.writer")
         self._refusal_writer.start()
+        self._queue_runner = import_string("checkout.waiting_room.running.runner")
+        self._queue_runner.start()
         self._drain = Drain()
         self._drain.install(loop, seconds=settings.WEB_DRAIN_SECONDS)
 
@@ -54,6 +56,7 @@ class Application:
         self._probes.shutdown()
         self._events.close()
         self._refusal_writer.stop()
+        self._queue_runner.stop()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""

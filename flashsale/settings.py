@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "flashsale.demo_shop",
     "catalog",
     "checkout",
+    "checkout.waiting_room",
     "payments",
     "flashsale.apps.FlashsaleConfig",
 ]
@@ -253,6 +254,7 @@ RATE_LIMITS = {
     "holds": _a_minute("HOLDS_PER_MINUTE", 30),
     "changes": _a_minute("CHANGES_PER_MINUTE", 120),
     "reads": _a_minute("READS_PER_MINUTE", 600),
+    "joins": _a_minute("JOINS_PER_MINUTE", 30),
     # Failures, counted by address for all views together.
     "wrong_tokens": _a_minute("WRONG_TOKENS_PER_MINUTE", 60),
     "refused_deliveries": _a_minute("REFUSED_DELIVERIES_PER_MINUTE", 60),
@@ -261,6 +263,7 @@ TOKEN_RATE_LIMITS = {
     "holds": _a_minute("TOKEN_HOLDS_PER_MINUTE", 6_000),
     "changes": _a_minute("TOKEN_CHANGES_PER_MINUTE", 12_000),
     "reads": _a_minute("TOKEN_READS_PER_MINUTE", 60_000),
+    "joins": _a_minute("TOKEN_JOINS_PER_MINUTE", 60_000),
     # All requests of a token to the back office.
     "backoffice": _a_minute("TOKEN_BACKOFFICE_PER_MINUTE", 1_200),
 }
@@ -272,7 +275,9 @@ CORS_ALLOWED_ORIGINS = env.items(
 )
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_METHODS = ["GET", "POST", "DELETE"]
-CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key", "if-none-match", "traceparent"]
+CORS_ALLOW_HEADERS = [
+    "accept", "authorization", "content-type", "idempotency-key", "if-none-match", "queue-ticket", "traceparent",
+]  # fmt: skip
 CORS_EXPOSE_HEADERS = [
     "Location", "Retry-After", "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "X-Request-ID",
 ]  # fmt: skip
@@ -293,7 +298,9 @@ HOLD_TTL_SECONDS = env.whole(
     most=HOLD_TTL_MAX_SECONDS,
 )
 ORDER_PAYMENT_SECONDS = env.whole("ORDER_PAYMENT_SECONDS", default=15 * 60, least=1, most=30 * DAY_SECONDS)
-
+# For how long a ticket that is served may place a hold, and the keys that sign tickets: the first signs, all are valid.
+ADMISSION_SECONDS = env.whole("ADMISSION_SECONDS", default=300, least=10, most=DAY_SECONDS)
+QUEUE_KEYS = secret_keys.of_queues(SECRET_KEY, *SECRET_KEY_FALLBACKS)
 
 # --- Payment providers ------------------------------------------------------------------------------------------------
 STANDARD_WEBHOOK_KEYS = env.each(

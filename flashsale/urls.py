@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 import catalog.urls
 import checkout.urls
+import checkout.waiting_room.urls
 import flashsale.outbox.urls
 import payments.urls
 from flashsale.api.index import ApiIndexView, ApiNotFoundView
@@ -20,6 +21,7 @@ handler500 = "flashsale.web.error_pages.server_error"
 api = [
     *catalog.urls.urlpatterns,
     *checkout.urls.urlpatterns,
+    *checkout.waiting_room.urls.urlpatterns,
     *payments.urls.urlpatterns,
     *flashsale.outbox.urls.urlpatterns,
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),

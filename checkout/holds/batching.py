@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from uuid import UUID
 
 from django.db import OperationalError
 
@@ -41,12 +42,15 @@ def submit(
     ttl_seconds: int | None = None,
     customer_id: str = "",
     key: IdempotencyKey | None = None,
+    ticket_id: UUID | None = None,
 ) -> HoldView:
     """Do what `placing.place` does, in one transaction with concurrent requests for the same product.
 
     Raises what `placing.place` raises, `Busy` when there are too many requests or no time, and `OutcomeUnknown`.
     """
-    request = HoldRequest(quantity=quantity, ttl_seconds=ttl_seconds, customer_id=customer_id, key=key)
+    request = HoldRequest(
+        quantity=quantity, ttl_seconds=ttl_seconds, customer_id=customer_id, key=key, ticket_id=ticket_id
+    )
     with products.requested(product_id):
         view = _submit_shared(product_id, request) if key is None else None
         return view or hold_batcher.submit(product_id, request)

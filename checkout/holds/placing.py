@@ -13,6 +13,7 @@ from checkout.holds.reading import HoldView
 from checkout.holds.requests import HoldRequest, decide, with_overdue_units
 from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold
+from checkout.waiting_room.refusals import TicketUsed
 from flashsale.core import rows
 from flashsale.core.batching import Admit
 from flashsale.core.refusals import NotFound, Refusal
@@ -37,13 +38,17 @@ def place(
     ttl_seconds: int | None = None,
     customer_id: str = "",
     key: IdempotencyKey | None = None,
+    ticket_id: UUID | None = None,
 ) -> Hold:
     """Reserve `quantity` units for `ttl_seconds`, or return the hold that an equal request got: a batch of one.
 
     Raises the first that applies of `IdempotencyKeyReused`, `NotFound`, `InvalidRequest` (the product asks for a
-    customer id), `SaleNotStarted`, `SaleEnded`, `SalePaused`, `LimitExceeded` and `InsufficientStock`.
+    customer id), `SaleNotStarted`, `SaleEnded`, `SalePaused`, `TicketInvalid` and `TicketUsed` (where the product has
+    a queue), `LimitExceeded` and `InsufficientStock`.
     """
-    request = HoldRequest(quantity=quantity, ttl_seconds=ttl_seconds, customer_id=customer_id, key=key)
+    request = HoldRequest(
+        quantity=quantity, ttl_seconds=ttl_seconds, customer_id=customer_id, key=key, ticket_id=ticket_id
+    )
     [result] = place_batch(product_id=product_id, requests=[request])
     if isinstance(result, Refusal):
         raise result
@@ -58,8 +63,9 @@ def place_batch(
     No two may have the same Idempotency-Key. `admit`, called once the stock is locked, returns the requests that
     arrived during the wait for the lock: they have no key, and are decided after the others.
 
-    When a request is refused for lack of units, or for its customer's limit, and overdue units are the cause, the batch
-    is rolled back, the overdue units are reclaimed in transactions of their own, and the batch is decided once more.
+    When a request is refused for lack of units, for its customer's limit, or because its ticket is used, and overdue
+    units are the cause, the batch is rolled back, the overdue units are reclaimed in transactions of their own, and the
+    batch is decided once more.
     """
     return overdue.reclaiming(lambda may_reclaim: _place_batch(product_id, requests, admit, may_reclaim=may_reclaim))
 
@@ -123,13 +129,17 @@ def _lock(product_id: int) -> LockedProduct | None:
         return None
 
 
+def _may_pass_after_reclaim(result: Hold | Refusal) -> bool:
+    return isinstance(result, (LimitExceeded, TicketUsed)) and result.may_pass_after_reclaim
+
+
 def _place_new(
     locked: LockedProduct | None, requests: Sequence[HoldRequest], *, may_reclaim: bool
 ) -> list[HoldView | Refusal]:
     if locked is None:
         return [NotFound("There is no such product.") for _ in requests]
     results = decide(locked, requests)
-    if may_reclaim and any(isinstance(result, LimitExceeded) and result.may_pass_after_reclaim for result in results):
+    if may_reclaim and any(map(_may_pass_after_reclaim, results)):
         raise overdue.ReclaimFirst(locked.product.pk)
     if any(isinstance(result, InsufficientStock) for result in results):
         overdue_units = overdue.count(locked.product.pk, at=locked.read_at)

@@ -2,8 +2,8 @@
 
 Everything that answers, explains or documents a problem is derived from it: the answers (`errors`), the pages at
 `/problems/` and docs/errors.md (`problem_pages`), and the OpenAPI document with its examples (`openapi`). A refusal of
-the domain has its code and title in its class, which its row names. The rows of the back office alone stand in
-`backoffice_problems`.
+the domain has its code and title in its class, which its row names. The rows of queues alone stand in
+`queue_problems`, those of the back office in `backoffice_problems`.
 """
 
 import functools
@@ -16,6 +16,7 @@ from catalog import inventory, sales
 from checkout import holds, orders
 from flashsale.api.backoffice_problems import BACKOFFICE
 from flashsale.api.problem_rows import Member, Problem, member, of_refusal
+from flashsale.api.queue_problems import QUEUES
 from flashsale.core import refusals
 from flashsale.core.rest import scopes
 from payments import attempts, inbox
@@ -196,7 +197,7 @@ SPECIFIC = (
     ),
 )  # fmt: skip
 
-PROBLEMS = tuple(sorted((*GENERAL, *SPECIFIC, *BACKOFFICE), key=lambda problem: problem.status))
+PROBLEMS = tuple(sorted((*GENERAL, *SPECIFIC, *QUEUES, *BACKOFFICE), key=lambda problem: problem.status))
 BY_CODE = {problem.code: problem for problem in PROBLEMS}
 BY_REFUSAL = {problem.refusal: problem for problem in PROBLEMS if problem.refusal}
 _BY_STATUS = {problem.status: problem for problem in GENERAL}

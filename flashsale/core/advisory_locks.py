@@ -8,6 +8,7 @@ from flashsale.core.statements import Query, Statement, array, fetch
 KEY_BYTES = 8
 
 _LOCK = "SELECT count(pg_advisory_xact_lock(key)) FROM unnest(%s::bigint[]) AS key"
+_TRY = "SELECT pg_try_advisory_xact_lock(%s) AS locked"
 
 
 def lock(names: Iterable[str]) -> None:
@@ -24,6 +25,11 @@ def locking_query(names: Iterable[str]) -> Query[None]:
     """
     keys = sorted({_key(name) for name in names})
     return Query([Statement(_LOCK, [array(keys)])] if keys else [], lambda _: None)
+
+
+def try_locking_query(name: str) -> Query[bool]:
+    """Lock a name until the transaction ends and return True; False where another transaction has locked it."""
+    return Query([Statement(_TRY, [_key(name)])], lambda results: bool(results[0][0]["locked"]))
 
 
 def _key(name: str) -> int:

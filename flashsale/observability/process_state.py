@@ -15,6 +15,7 @@ IN_FLIGHT = {
     "checkout.orders.batching.order_batcher": "requests for orders",
     "catalog.bulkheads.stock_locks": "threads that may wait for locked stock",
     "checkout.bulkheads.statistics_queries": "requests that count the rows of a sale",
+    "checkout.waiting_room.reading.queue_single_flight": "concurrent reads of one queue",
     "checkout.idempotency.key_lookup_batcher": "look-ups of Idempotency-Keys",
     "flashsale.api.failure_limits.penalized_requests": "requests of penalized addresses",
     "flashsale.staff.logins.passwords._bulkheads": "threads that hash passwords",
@@ -52,6 +53,10 @@ REMEMBERED = {
     # Limits and short-lived knowledge of this process alone.
     "checkout.holds.batching.products": "products in progress, and those whose stock was locked for long",
     "checkout.sold_out.shortages": "products whose units were short, and when their snapshots were refreshed",
+    "checkout.waiting_room.queues.copies": "copies of queues, and what was shown as served",
+    "checkout.waiting_room.database_clock.database_clock": "the offset to the database's clock",
+    "checkout.waiting_room.counts.counter": "tickets, claims and `busy` answers that are not stored yet",
+    "checkout.waiting_room.running.runner": "the thread that keeps queues moving",
     "flashsale.api.failure_limits._penalties": "addresses over a limit of failures",
     "flashsale.api.failure_limits._accepted_tokens": "API tokens that were accepted",
     "flashsale.staff.logins.limits._process_limiter": "log-ins counted here while Redis does not answer",

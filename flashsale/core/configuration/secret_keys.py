@@ -1,5 +1,7 @@
-"""The key that signs sessions, password resets and cookies, and the former keys that are still accepted."""
+"""The key that signs sessions, password resets and cookies, the former keys that are accepted, and keys of tickets."""
 
+import hashlib
+import hmac
 import re
 
 from django.core.exceptions import ImproperlyConfigured
@@ -29,6 +31,15 @@ def former() -> list[str]:
     if not all(map(_is_strong, keys)):
         raise env.Misconfigured("SECRET_KEY_FALLBACKS", f"must be {expected}, none of them a default")
     return keys
+
+
+def of_queues(*secret_keys: str) -> list[str]:
+    """Return `QUEUE_KEYS`, which sign tickets, the newest first; by default one is derived from each secret key."""
+    expected = f"keys of at least {MIN_LENGTH} characters, separated by commas"
+    keys = env.items("QUEUE_KEYS", like=_LONG_ENOUGH, expected=expected)
+    if not all(map(_is_strong, keys)):
+        raise env.Misconfigured("QUEUE_KEYS", f"must be {expected}, none of them a default")
+    return keys or [hmac.new(key.encode(), b"tickets of queues", hashlib.sha256).hexdigest() for key in secret_keys]
 
 
 def _is_strong(key: str) -> bool:

@@ -1,0 +1,1 @@
+"""Waiting room: tickets, a draw, and a number that is served."""

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class WaitingRoomConfig(AppConfig):
+    name = "checkout.waiting_room"

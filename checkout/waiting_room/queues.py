@@ -1,0 +1,180 @@
+"""Queues as this process knows them: read from PostgreSQL every second, served on by the clock in between."""
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from catalog.models import Product, Stock
+from checkout.waiting_room import places
+from checkout.waiting_room.database_clock import database_clock
+from checkout.waiting_room.models import Queue, ServedPlace
+from checkout.waiting_room.serving import ServingLine
+from checkout.waiting_room.tickets import Ticket
+from flashsale.core import rows
+from flashsale.core.statements import Query, Row, Statement, fetch
+
+# How old a copy may be before a request reads the queue itself.
+MAX_AGE_SECONDS = 1.5
+
+# The seed stays in the database until the draw.
+_READ = f"""
+SELECT product.*, stock.total, stock.reserved, stock.sold, queue.product_id AS queue_id,
+    CASE WHEN queue.drawn_at IS NOT NULL THEN queue.seed END AS seed, queue.seed_hash, queue.drawn_at, queue.moved_at,
+    queue.serving, queue.rate, queue.turns_at, queue.next_rate,
+    COALESCE((
+        SELECT served.serving FROM {ServedPlace._meta.db_table} AS served
+        WHERE served.product_id = product.id AND served.served_seconds <= queue.served_seconds - %s
+        ORDER BY served.served_seconds DESC LIMIT 1
+    ), -1) AS expired_below, clock_timestamp() AS read_at
+FROM {Product._meta.db_table} AS product
+JOIN {Stock._meta.db_table} AS stock ON stock.product_id = product.id
+LEFT JOIN {Queue._meta.db_table} AS queue ON queue.product_id = product.id
+WHERE product.queue = 'on' AND product.is_published
+"""  # noqa: S608  tables' names
+_OF_PRODUCT = _READ + "AND product.id = %s"
+_IN_PROGRESS = _READ + "AND (product.sale_ends_at IS NULL OR product.sale_ends_at > clock_timestamp())"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueView:
+    """A product's queue as read at `read_at` (database time).
+
+    `is_made`: there is a row of it. `seed` is None before the draw, and without one; `line` is None before the draw.
+    Admission of places below `expired_below` has ended. `reserved_units`: of holds and orders, which may come back.
+    """
+
+    product: Product
+    reserved_units: int
+    read_at: datetime
+    is_made: bool
+    seed: str | None
+    seed_hash: str | None
+    line: ServingLine | None
+    expired_below: float
+
+    @property
+    def drawn_at(self) -> datetime | None:
+        """When the draw was made; None before it."""
+        return self.line.drawn_at if self.line else None
+
+    def place_of(self, ticket: Ticket) -> float | None:
+        """Return the place of a ticket for this product; None before the draw."""
+        return places.place_of(ticket, seed=self.seed, drawn_at=self.drawn_at)
+
+    def is_open_at(self, now: datetime) -> bool:
+        """Say whether tickets are minted at `now`."""
+        return self.product.queue_opens_at is None or now >= self.product.queue_opens_at
+
+    def is_due_at(self, now: datetime) -> bool:
+        """Say whether the queue is to be made, drawn or moved at `now`."""
+        if not self.is_made:
+            return True
+        if self.line is None:
+            return self.product.sale_starts_at is not None and now >= self.product.sale_starts_at
+        return now >= self.line.turns_at
+
+
+class QueueCopies:
+    """This process's copies of queues, by product. What it has shown as served never goes back."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._copies: dict[int, tuple[QueueView, float]] = {}
+        self._shown: dict[int, float] = {}
+
+    def reset(self) -> None:
+        """Forget all queues."""
+        with self._mutex:
+            self._copies, self._shown = {}, {}
+
+    def has(self, product_id: int) -> bool:
+        """Say whether the product had a queue when queues were read last."""
+        return product_id in self._copies
+
+    def fresh(self, product_id: int) -> QueueView | None:
+        """Return the copy of a queue unless it is older than `MAX_AGE_SECONDS`."""
+        copy = self._copies.get(product_id)
+        return copy[0] if copy and time.monotonic() - copy[1] <= MAX_AGE_SECONDS else None
+
+    def last(self, product_id: int) -> QueueView | None:
+        """Return the copy of a queue, however old it is."""
+        copy = self._copies.get(product_id)
+        return copy[0] if copy else None
+
+    def keep(self, view: QueueView, *, asked: float) -> None:
+        """Keep a queue that was read by a query sent at `asked` (monotonic seconds)."""
+        with self._mutex:
+            self._copies[view.product.pk] = view, asked
+
+    def keep_only(self, views: list[QueueView], *, asked: float) -> None:
+        """Keep these queues and forget all others."""
+        with self._mutex:
+            self._copies = {view.product.pk: (view, asked) for view in views}
+            self._shown = {product: place for product, place in self._shown.items() if product in self._copies}
+
+    def forget(self, product_id: int) -> None:
+        """Forget a product's queue: it has none any more."""
+        with self._mutex:
+            self._copies.pop(product_id, None)
+
+    def serving(self, view: QueueView, *, now: datetime) -> float:
+        """Return the place that a queue serves at `now`; never less than before."""
+        place = view.line.at(now) if view.line else 0.0
+        with self._mutex:
+            self._shown[view.product.pk] = place = max(place, self._shown.get(view.product.pk, 0.0))
+        return place
+
+
+copies = QueueCopies()
+
+
+def read(product_id: int) -> QueueView | None:
+    """Read the queue of a published product from PostgreSQL; None where it has none."""
+    asked = time.monotonic()
+    [views] = fetch(_query(_OF_PRODUCT, [product_id]))
+    if not views:
+        copies.forget(product_id)
+        return None
+    [view] = views
+    database_clock.follow(view.read_at, asked=asked)
+    copies.keep(view, asked=asked)
+    return view
+
+
+def read_in_progress() -> list[QueueView]:
+    """Read the queues of all published products whose sale is not over, and keep copies of them alone."""
+    asked = time.monotonic()
+    [views] = fetch(_query(_IN_PROGRESS, []))
+    if views:
+        database_clock.follow(views[0].read_at, asked=asked)
+    copies.keep_only(views, asked=asked)
+    return views
+
+
+def _query(sql: str, params: list[Any]) -> Query[list[QueueView]]:
+    return Query(
+        [Statement(sql, [settings.ADMISSION_SECONDS, *params])],
+        lambda results: [
+            _view(product, row) for product, row in zip(rows.instances(Product, results[0]), results[0], strict=True)
+        ],
+    )
+
+
+def _view(product: Product, row: Row) -> QueueView:
+    return QueueView(
+        product=product,
+        reserved_units=row["reserved"],
+        read_at=row["read_at"],
+        is_made=row["queue_id"] is not None,
+        seed=row["seed"],
+        seed_hash=row["seed_hash"],
+        line=None if row["drawn_at"] is None else ServingLine(**{name: row[name] for name in _LINE}),
+        expired_below=row["expired_below"],
+    )
+
+
+_LINE = ("drawn_at", "moved_at", "serving", "rate", "turns_at", "next_rate")

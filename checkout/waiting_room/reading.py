@@ -1,0 +1,57 @@
+"""The present state of a queue, for requests: this process's copy of it, else one read for all that ask at once."""
+
+from catalog import snapshot_refresh
+from catalog.queue_columns import Queue
+from checkout.waiting_room import moving, queues
+from checkout.waiting_room.database_clock import database_clock
+from checkout.waiting_room.queues import QueueView, copies
+from flashsale.core.batching import Admit, Batcher
+from flashsale.core.refusals import NotFound
+from flashsale.core.transactions import Busy, is_transient
+
+NO_QUEUE = "This product has no queue."
+
+
+def get(product_id: int) -> QueueView:
+    """Return the queue of a published product. Raises `NotFound` where it has none.
+
+    While PostgreSQL does not answer, it is the last copy of this process: tickets are minted all the same.
+    """
+    view = copies.fresh(product_id)
+    if view is not None and not _begins(view):
+        return view
+    if view is None and not _has_queue(product_id):
+        raise NotFound(NO_QUEUE)
+    try:
+        return queue_single_flight.submit(product_id, None)
+    except Exception as error:
+        last = copies.last(product_id)
+        if last is None or not (is_transient(error) or isinstance(error, Busy)):
+            raise
+        return last
+
+
+def _has_queue(product_id: int) -> bool:
+    """Say whether a product has a queue, by its snapshot: a request for any other product reads nothing more."""
+    if copies.has(product_id):
+        return True
+    return bool(snapshot_refresh.read_product(product_id).members["queue"] == Queue.ON)
+
+
+def _begins(view: QueueView) -> bool:
+    """Say whether the queue is to be made, or drawn, before it is used."""
+    return view.line is None and view.is_due_at(database_clock.now())
+
+
+def _read_shared(product_id: int, requests: list[None], admit: Admit[None]) -> list[QueueView | Exception]:
+    """Read a queue once for all concurrent requests, and move it first where no process has done so in time."""
+    view = queues.read(product_id)
+    if view is not None and view.is_due_at(view.read_at):
+        moving.move(product_id)
+        view = queues.read(product_id)
+    if view is None:
+        return [NotFound(NO_QUEUE) for _ in requests]
+    return [view] * len(requests)
+
+
+queue_single_flight: Batcher[int, None, QueueView] = Batcher(_read_shared)
