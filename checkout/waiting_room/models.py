@@ -21,7 +21,7 @@ class Queue(models.Model):
     writer, except of the counters `tickets`, `claims` and `busy`, which `checkout.waiting_room.counts` adds to.
     """
 
-    product = models.OneToOneField(Product, on_delete=models.CASCADE, primary_key=True, related_name="queue_row")
+    product = models.OneToOneField(Product, on_delete=models.CASCADE, primary_key=True, related_name="+")
     seed = models.CharField(max_length=SEED_LENGTH, null=True, help_text="64 hexadecimal digits; null: no draw.")
     seed_hash = models.CharField(max_length=SEED_LENGTH, null=True, help_text="The SHA-256 of the seed's text.")
     created_at = models.DateTimeField()

@@ -17,7 +17,7 @@ QUEUES = (
         members=(
             Member(name="place", kind=functools.partial(serializers.FloatField, allow_null=True),
                    meaning="the ticket's place; null before the draw.", example=0.4711),
-            Member(name="serving", kind=serializers.FloatField, meaning="places up to this are admitted.", example=0.25),
+            Member(name="serving", kind=serializers.FloatField, meaning="places up to it are admitted.", example=0.25),
             Member(name="retry_in_seconds", kind=serializers.IntegerField, meaning="when to try again.", example=12),
         ),
     ),

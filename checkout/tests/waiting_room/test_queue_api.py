@@ -1,0 +1,146 @@
+"""Queues over HTTP: the page, tickets, and the gate before holds."""
+
+import hashlib
+import hmac
+
+import pytest
+
+from checkout.models import Hold
+from checkout.tests.factories import let_hold_pass
+from checkout.tests.support.queues import (
+    hold_with,
+    join,
+    let_queue_pass,
+    queue_of,
+    queued_product,
+    serve_up_to,
+    served_for,
+    start_sale,
+)
+from flashsale.tests.support.problems import problem_of
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_ticket_has_no_place_before_the_draw_and_one_that_can_be_checked_after_it(api):
+    product = queued_product()
+    before, ticket = queue_of(api, product), join(api, product).json()["ticket"]
+
+    assert (before["state"], before["serving"], before["seed"]) == ("open", 0.0, None)
+    assert len(before["seed_hash"]) == 64
+    assert join(api, product, ticket).json()["place"] is None
+
+    start_sale(product)
+
+    after, place = queue_of(api, product), join(api, product, ticket).json()["place"]
+    assert hashlib.sha256(after["seed"].encode()).hexdigest() == before["seed_hash"] == after["seed_hash"]
+    digest = hmac.new(after["seed"].encode(), ticket.split(".")[2].encode(), hashlib.sha256).hexdigest()
+    assert place == int(digest[:13], 16) / 2**52
+    assert 0 <= place < 1
+
+
+def test_an_admitted_ticket_places_one_hold(api):
+    product = queued_product(stock=10)
+    ticket = join(api, product).json()["ticket"]
+    start_sale(product)
+    serve_up_to(product, 1.0)
+
+    hold = hold_with(api, product, ticket)
+
+    assert hold.status_code == 201
+    assert problem_of(hold_with(api, product, ticket), "ticket_used", 409)
+    assert api.delete(hold.headers["Location"]).status_code == 204
+    assert hold_with(api, product, ticket).status_code == 201
+    let_hold_pass(Hold.objects.get(status="active"))
+    again = hold_with(api, product, ticket)
+    assert again.status_code == 201
+    assert api.post("/api/v1/orders", {"hold_id": again.json()["hold_id"]}).status_code == 201
+    assert problem_of(hold_with(api, product, ticket), "ticket_used", 409)
+
+
+def test_a_ticket_that_is_not_served_yet_is_told_when(api):
+    product = queued_product()
+    tickets = [join(api, product).json()["ticket"] for _ in range(3)]
+    start_sale(product)
+    places = {ticket: join(api, product, ticket).json()["place"] for ticket in tickets}
+    first, second, _ = sorted(tickets, key=places.__getitem__)
+    serve_up_to(product, places[first])
+
+    refused = problem_of(hold_with(api, product, second), "not_admitted", 409)
+
+    assert (refused["place"], refused["serving"]) == (places[second], places[first])
+    assert refused["retry_in_seconds"] >= 1
+    assert hold_with(api, product, first).status_code == 201
+
+
+def test_without_a_valid_ticket_there_is_no_hold(api):
+    product, other = queued_product(), queued_product()
+    ticket, foreign = join(api, product).json()["ticket"], join(api, other).json()["ticket"]
+    start_sale(product)
+    serve_up_to(product, 1.0)
+    version, number, identifier, minted, customer, signature = ticket.split(".")
+    altered = [
+        ".".join([version, number, "0" * 32, minted, customer, signature]),
+        ".".join([version, number, identifier, "1", customer, signature]),
+        ".".join([version, number, identifier, minted, "eHg", signature]),
+        ".".join([version, number, identifier, minted, customer, "A" * 43]),
+        f"{ticket}A", ticket[:-1], "x", "q1......", "\x00", "é" * 50, "q1." * 300,
+    ]  # fmt: skip
+
+    for text in [None, foreign, *altered]:
+        assert problem_of(hold_with(api, product, text), "ticket_invalid", 409), text
+    assert not Hold.objects.exists()
+
+
+def test_an_admission_ends_and_a_new_ticket_is_at_the_end(api, settings):
+    product = queued_product()
+    ticket = join(api, product).json()["ticket"]
+    start_sale(product)
+    serve_up_to(product, 1.0)
+    served_for(product, seconds=settings.ADMISSION_SECONDS + 1)
+
+    problem_of(hold_with(api, product, ticket), "admission_expired", 409)
+
+    assert join(api, product).json()["place"] >= 1.0
+
+
+def test_the_sale_window_is_told_before_the_ticket(api):
+    product = queued_product()
+
+    assert problem_of(hold_with(api, product, None), "sale_not_started", 409)
+    assert problem_of(hold_with(api, product, "x"), "sale_not_started", 409)
+
+
+def test_a_used_idempotency_key_is_answered_before_the_gate(api, settings):
+    product = queued_product()
+    ticket = join(api, product).json()["ticket"]
+    start_sale(product)
+    serve_up_to(product, 1.0)
+    key = {"Idempotency-Key": "k" * 20}
+    hold = hold_with(api, product, ticket, headers=key)
+    served_for(product, seconds=settings.ADMISSION_SECONDS + 1)
+
+    again = hold_with(api, product, ticket, headers=key)
+    without = hold_with(api, product, None, headers=key)
+
+    assert (again.status_code, without.status_code) == (201, 201)
+    assert again.json()["hold_id"] == without.json()["hold_id"] == hold.json()["hold_id"]
+
+
+def test_a_queue_goes_through_its_crowd_and_then_through_late_comers(api):
+    product = queued_product(stock=1_000)
+    early = [join(api, product).json()["ticket"] for _ in range(5)]
+    start_sale(product)
+    late = join(api, product).json()
+
+    assert 1.0 <= late["place"] < 5.0
+    let_queue_pass(product, seconds=10)
+    let_queue_pass(product, seconds=10)
+    for ticket in [*early, late["ticket"]]:
+        assert hold_with(api, product, ticket).status_code == 201
+
+
+def test_a_product_without_a_queue_has_no_page_of_one(api, product):
+    assert problem_of(api.get(f"/api/v1/products/{product.pk}/queue"), "not_found", 404)
+    assert problem_of(join(api, product), "not_found", 404)
+    assert hold_with(api, product, "x").status_code == 201
