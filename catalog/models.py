@@ -141,6 +141,8 @@ class Product(models.Model):
         indexes = [
             # Read by: GET /products, page by page.
             models.Index(name="product_published", fields=["id"], condition=Q(is_published=True)),
+            # Read by: web processes (which queues are in progress, every second).
+            models.Index(name="product_with_queue", fields=["id"], condition=Q(queue="on")),
             # Read by: the back office (products, newest first; the published ones, and the others).
             models.Index(name="product_by_creation", fields=["created_at"]),
             models.Index(name="product_published_by_creation", fields=["is_published", "created_at"]),

@@ -58,6 +58,8 @@ class ProductOut(ResponseSerializer):
     image_url = serializers.CharField(
         source="product.image_url", allow_null=True, help_text="Where its picture is, over https or http; null: none."
     )
+    queue = serializers.CharField(source="product.queue")
+    queue_opens_at = MomentField(source="product.queue_opens_at", allow_null=True)
     updated_at = MomentField(source="product.updated_at", help_text="When staff last edited the product.")
 
     @extend_schema_field(MONEY)

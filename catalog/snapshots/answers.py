@@ -15,7 +15,8 @@ STOCK_DRIVEN_STATUSES = frozenset({SaleStatus.LIVE, SaleStatus.SOLD_OUT})
 # The members of each answer: one that lacks any was stored by a process of an older version, and is not used.
 MEMBERS = frozenset({
     "id", "name", "description", "price", "currency", "total_stock", "available_stock", "is_sold_out", "sale_status",
-    "sale_starts_at", "sale_ends_at", "max_per_hold", "max_per_customer", "sku", "image_url", "updated_at",
+    "sale_starts_at", "sale_ends_at", "max_per_hold", "max_per_customer", "sku", "image_url", "queue", "queue_opens_at",
+    "updated_at",
 })  # fmt: skip
 
 Body = TypeVar("Body")

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from catalog.models import Product
 
 SEED_LENGTH = 64
+DIGITS = rf"^[0-9a-f]{{{SEED_LENGTH}}}$"
 
 
 class Queue(models.Model):
@@ -41,8 +42,9 @@ class Queue(models.Model):
         default_permissions = ()
         constraints = [
             models.CheckConstraint(
-                name="queue_has_a_hash_with_its_seed", condition=Q(seed__isnull=True, seed_hash__isnull=True)
-                | Q(seed__regex="^[0-9a-f]{64}$", seed_hash__regex="^[0-9a-f]{64}$"),
+                name="queue_has_a_hash_with_its_seed",
+                condition=Q(seed__isnull=True, seed_hash__isnull=True)
+                | Q(seed__isnull=False, seed_hash__isnull=False, seed__regex=DIGITS, seed_hash__regex=DIGITS),
             ),
             models.CheckConstraint(
                 name="queue_without_a_seed_begins_at_once", condition=Q(seed__isnull=False) | Q(drawn_at__isnull=False)
@@ -59,7 +61,7 @@ class Queue(models.Model):
                 name="queue_counts_are_not_negative",
                 condition=Q(tickets__gte=0, claims__gte=0, busy__gte=0, served_seconds__gte=0),
             ),
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
         return f"Queue of {self.product_id}, serving {self.serving}"

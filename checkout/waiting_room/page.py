@@ -1,4 +1,4 @@
-"""The page of a queue: the same for everybody who waits. A holder of a ticket compares its place with `serving`."""
+"""The page of a queue: the same for all clients. The holder of a ticket compares its place with `serving`."""
 
 import math
 import random

@@ -26,7 +26,7 @@ class JoinedOut(ResponseSerializer):
 
 
 class QueueOut(ResponseSerializer):
-    """How far a queue is served; the same for everybody."""
+    """How far a queue is served; the same for all clients."""
 
     state = serializers.SerializerMethodField(help_text="What the queue does now.")
     serving = serializers.FloatField(help_text="Tickets with a place up to this one are admitted.")
@@ -40,7 +40,9 @@ class QueueOut(ResponseSerializer):
     available = serializers.IntegerField(help_text="Units that can be held now.")
     may_return = serializers.BooleanField(help_text="Whether units of holds and unpaid orders may come back.")
     server_time = MomentField()
-    poll_in_seconds = serializers.FloatField(help_text="When to ask again; not everybody is told the same.")
+    poll_in_seconds = serializers.FloatField(
+        help_text="When to ask again; it varies, so that clients do not ask in step."
+    )
 
     @extend_schema_field({"type": "string", "enum": [str(state) for state in QueueState]})
     def get_state(self, page: QueuePage) -> str:

@@ -25,7 +25,7 @@ _FORM = re.compile(rf"{VERSION}\.(\d{{1,19}})\.([0-9a-f]{{32}})\.(\d{{1,16}})\.(
 
 @dataclass(frozen=True, kw_only=True)
 class Ticket:
-    """A place in a product's queue. `customer_id`: for whom an API token asked for it; "": for anybody."""
+    """A place in a product's queue. `customer_id`: the customer that an API token asked for; "": not known."""
 
     product_id: int
     id: UUID

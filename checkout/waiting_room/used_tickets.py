@@ -45,5 +45,6 @@ def of(product: Product, ticket_ids: Iterable[UUID | None]) -> UsedTickets:
         return UsedTickets()
     holds = Hold.objects.filter(ticket_id__in=ids, status__in=IN_USE).values_list("ticket_id", "status", "expires_at")
     return UsedTickets({
-        ticket_id: expires_at if status == Hold.Status.ACTIVE else None for ticket_id, status, expires_at in holds
+        ticket_id: expires_at if status == Hold.Status.ACTIVE else None
+        for ticket_id, status, expires_at in holds if ticket_id is not None
     })  # fmt: skip

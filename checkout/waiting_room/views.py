@@ -19,7 +19,7 @@ from flashsale.core.rest.views import AcyclicView, json_response
 
 
 class QueueViewSet(AcyclicView, viewsets.ViewSet):
-    """Look at a queue, and join it. What is looked at is the same for everybody; a ticket is not."""
+    """Look at a queue, and join it. The page is the same for all clients; a ticket is one client's."""
 
     http_method_names = HTTP_METHODS
     rate_scopes = {"create": "joins", "retrieve": "reads"}
@@ -37,7 +37,7 @@ class QueueViewSet(AcyclicView, viewsets.ViewSet):
 
     def create(self, request: Request, pk: str) -> HttpResponse:
         body = JoinQueue.validated(request.data)
-        # Anybody can name any customer; a token's holder vouches for the one that it names.
+        # A client can name any customer; the holder of a token vouches for the one that it names.
         customer_id = body.get("customer_id", "") if request.auth else ""
         joined = joining.join(product_id=_id(pk), ticket=request.META.get("HTTP_QUEUE_TICKET"), customer_id=customer_id)
         return json_response(JoinedOut.data_of(joined))

@@ -15,7 +15,7 @@ MAX_LINES = 300
 # Each has one subject that is not worth splitting.
 LONGER = {
     "flashsale/settings.py": 440,
-    "checkout/models.py": 360,
+    "checkout/models.py": 370,
 }
 
 # Columns and the one module that may assign them.

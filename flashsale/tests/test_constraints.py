@@ -14,6 +14,9 @@ from catalog.tests.factories import ProductFactory
 from checkout import holds
 from checkout.models import Hold, Order, RefusalCount
 from checkout.tests.factories import OrderFactory
+from checkout.tests.support.queues import queued_product
+from checkout.waiting_room import moving
+from checkout.waiting_room.models import LateTickets
 from flashsale.core import rows
 from flashsale.core.statements import Statement
 from flashsale.core.submissions.models import KeyedRequest, Submission
@@ -23,7 +26,7 @@ from payments import refunds
 from payments.models import Dispute, EventCursor, Payment, PaymentAttempt, Refund, WebhookEvent
 from payments.tests.factories import receive
 
-OURS = ("submissions", "outbox", "catalog", "checkout", "payments")
+OURS = ("submissions", "outbox", "catalog", "checkout", "waiting_room", "payments")
 UNIQUE_COLUMNS = {
     "one order for each hold": "UPDATE checkout_order SET hold_id = (SELECT hold_id FROM checkout_order LIMIT 1)",
     "one order for each proved payment id": (
@@ -39,6 +42,8 @@ def books(order, admin_user):
     endpoints.create(url="https://shop.example.com/hooks")
     OrderFactory(product=order.product)
     ProductFactory()
+    moving.move(queued_product().pk)
+    LateTickets.objects.create(product=order.product, began_at=order.created_at, tickets=1)
     Submission.objects.create(token=uuid4(), step="catalog.product.add", outcome="Added.")
     KeyedRequest.objects.create(client="abcdefgh", key="k" * 16, fingerprint="f", made_at=order.created_at)
     receive(order_id=order.pk, payment_id="pay_1")

@@ -8,7 +8,7 @@ from django.utils import timezone
 from catalog.models import Product
 from catalog.queue_columns import Queue as Switch
 from catalog.tests.factories import ProductFactory
-from checkout.waiting_room import moving
+from checkout.waiting_room import moving, tickets
 from checkout.waiting_room.counts import counter
 from checkout.waiting_room.models import LateTickets, Queue, ServedPlace
 from checkout.waiting_room.queues import copies
@@ -28,6 +28,13 @@ def join(api, product, ticket: str | None = None, **members):
     """Ask for a ticket, or for the place of one; returns the response."""
     headers = {"Queue-Ticket": ticket} if ticket else {}
     return api.post(f"/api/v1/products/{product.pk}/queue", members, headers=headers)
+
+
+def ticket_minted(product, *, seconds_ago: float, customer_id: str = "") -> str:
+    """Return a ticket that was minted some time ago, before the draw if that was later."""
+    now = timezone.now() - timedelta(seconds=seconds_ago)
+    is_drawn = Queue.objects.filter(pk=product.pk, drawn_at__lte=now).exists()
+    return tickets.signed(tickets.mint(product_id=product.pk, customer_id=customer_id, is_drawn=is_drawn, now=now))
 
 
 def queue_of(api, product) -> dict:
@@ -65,10 +72,9 @@ def let_queue_pass(product: Product, *, seconds: float) -> None:
 
 def serve_up_to(product: Product, place: float) -> None:
     """Let the queue serve this place, and stand still there."""
-    own = Queue.objects.filter(pk=product.pk)
     now = timezone.now()
-    drawn_at = now - timedelta(seconds=max(10.0, place))
-    own.update(drawn_at=drawn_at, moved_at=now, turns_at=now + HOUR, serving=place, rate=0, next_rate=0)
+    own = Queue.objects.filter(pk=product.pk)
+    own.update(moved_at=now, turns_at=now + HOUR, serving=place, rate=0, next_rate=0)
     copies.reset()
 
 

@@ -22,6 +22,7 @@ WIRING = {
     "flashsale.outbox.numbering._followers", "flashsale.outbox.numbering._observers",
     "flashsale.outbox.resources._registered", "flashsale.urls.api", "flashsale.core.greenlets._of_thread",
     "catalog.urls.urlpatterns", "checkout.urls.urlpatterns", "payments.urls.urlpatterns", "flashsale.urls.urlpatterns",
+    "checkout.waiting_room.urls.urlpatterns", "checkout.waiting_room.capacity._capacities",
     "flashsale.demo_shop.urls.urlpatterns", "flashsale.outbox.urls.urlpatterns",
 }  # fmt: skip
 # The signals of a command's main program; no request and no task uses them.

@@ -52,6 +52,17 @@ ATTACKS = {
     "adjustment_has_a_reason": "UPDATE catalog_stockadjustment SET reason = ''",
     "hold_is_made_once": "UPDATE checkout_hold SET idempotency_key = 'the same key', client = ''",
     "order_is_made_once": "UPDATE checkout_order SET idempotency_key = 'the same key', client = ''",
+    "hold_is_one_of_its_ticket": "UPDATE checkout_hold SET status = 'active', ended_at = NULL, ticket_id = gen.id"
+    " FROM (SELECT gen_random_uuid() AS id) AS gen",
+    "queue_has_a_hash_with_its_seed": "UPDATE waiting_room_queue SET seed_hash = NULL",
+    "queue_without_a_seed_begins_at_once": "UPDATE waiting_room_queue SET seed = NULL, seed_hash = NULL",
+    "queue_serves_after_the_draw": "UPDATE waiting_room_queue SET serving = 0.5",
+    "queue_is_served_forwards": "UPDATE waiting_room_queue SET drawn_at = now(), next_rate = -1",
+    "queue_counts_are_not_negative": "UPDATE waiting_room_queue SET claims = -1",
+    "late_tickets_are_one": (
+        "INSERT INTO waiting_room_latetickets (product_id, began_at, tickets)"
+        " SELECT product_id, began_at, 1 FROM waiting_room_latetickets"
+    ),
     "hold_quantity_is_positive": "UPDATE checkout_hold SET quantity = 0",
     "hold_expires_after_creation": "UPDATE checkout_hold SET expires_at = created_at",
     "hold_status_is_known": "UPDATE checkout_hold SET status = 'used'",
