@@ -37,8 +37,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 # Holds' capacity, in buyers a second.
 INITIAL_CAPACITY = 100.0
-CAPACITY_FLOOR = 1.0
-CAPACITY_CEILING = 10_000.0
+CAPACITY_FLOOR, CAPACITY_CEILING = 1.0, 10_000.0
 GROWTH = 1.1  # a second
 USED_SHARE = 0.6  # of the capacity: claims lag a growing capacity by five seconds, and 1 / 1.1^5 = 0.62
 CUT = 0.5
@@ -66,7 +65,7 @@ CLAIMS_PER_TICKET_CEILING = 2.0
 
 # Pace and time.
 PACE_GROWTH = 2.0  # a second
-GROWTH_SECONDS = 2.0
+GROWTH_SECONDS = 2.0  # of a gap
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 60.0
 MOST_SEEN = 1e8  # of anything that was seen, and of what is remembered: every product of them stays finite
 MOST = MOST_SEEN / SHORTEST_SECONDS
@@ -213,7 +212,7 @@ def _learned(state: State, observed: Observed) -> State:
         stages = [min(here + new - gone, MOST) for here, new, gone in zip(stages, entering, moved, strict=True)]
         ripe += moved[-1]
     state = replace(state, stage_1=stages[0], stage_2=stages[1], stage_3=stages[2])
-    return state if not (observed.available or observed.claims) else _with_evidence(state, observed, ripe)
+    return _with_evidence(state, observed, ripe) if observed.available or observed.claims else state
 
 
 def _with_evidence(state: State, observed: Observed, ripe: float) -> State:
@@ -233,8 +232,8 @@ def _with_evidence(state: State, observed: Observed, ripe: float) -> State:
 
 
 def _sane(value: float) -> float:
-    """Return a number between 0 and MOST_SEEN; NaN is 0."""
-    return 0.0 if math.isnan(value) else min(max(0.0, value), MOST_SEEN)
+    """Return a number between 0 and MOST_SEEN; NaN, which is not above 0, is 0."""
+    return min(max(0.0, value), MOST_SEEN)
 
 
 def _bounded(observed: Observed) -> Observed:
