@@ -42,9 +42,12 @@ class Crowd:
         return end_of_counted + tickets / self._recent_density()
 
     def _spans(self) -> list[tuple[float, float, int]]:
-        """Return where tickets stand, as (from place, to place, tickets), ascending."""
+        """Return where tickets stand, as (from place, to place, tickets), ascending; none stand in two of them.
+
+        The first second began before the draw.
+        """
         spans = [(0.0, 1.0, self.drawn)] if self.drawn else []
-        return spans + [(1.0 + second, 2.0 + second, tickets) for second, tickets in self.late if tickets]
+        return spans + [(1.0 + max(0.0, second), 2.0 + second, tickets) for second, tickets in self.late if tickets]
 
     def _recent_density(self) -> float:
         """Return how many tickets a second are expected in the seconds that are not counted: at least one."""

@@ -16,13 +16,11 @@ from catalog.models import Product, Stock
 from checkout.waiting_room import capacity, rate
 from checkout.waiting_room.crowds import Crowd
 from checkout.waiting_room.models import LateTickets, Queue, ServedPlace
-from checkout.waiting_room.serving import COUNTED_AFTER_SECONDS, ServingLine
+from checkout.waiting_room.serving import COUNTED_AFTER_SECONDS, LEAD_SECONDS, ServingLine
 from flashsale.core import advisory_locks
 from flashsale.core.statements import Query, Row, Statement, fetch
 from flashsale.core.transactions import defer_to_commit, retrying_transaction
 
-# From the decision to the moment when it is in force: as long as the copies of a queue are used.
-LEAD_SECONDS = 1.0
 # The most that one move adds to the time that admissions run: nothing could be bought while no process moved the queue.
 MAX_SERVED_SECONDS = 5.0
 # For how long places that were served are kept after their admission has ended.
@@ -51,7 +49,7 @@ FROM made ON CONFLICT (product_id) DO NOTHING
 _READ = f"""
 SELECT queue.product_id, queue.drawn_at, queue.moved_at, queue.serving, queue.rate, queue.turns_at, queue.next_rate,
     queue.served_seconds, queue.tickets, queue.claims, queue.busy, queue.controller,
-    product.sale_starts_at, product.paused_at, product.admission_rate_max,
+    product.sale_starts_at, product.sale_ends_at, product.paused_at, product.admission_rate_max,
     stock.total - stock.reserved - stock.sold AS free, clock_timestamp() AS now
 FROM {_QUEUE} AS queue
 JOIN {Product._meta.db_table} AS product ON product.id = queue.product_id
@@ -62,9 +60,10 @@ FOR NO KEY UPDATE OF queue
 _READ_LATE = f"""
 SELECT began_at, tickets FROM {_LATE} WHERE product_id = %s AND began_at >= %s ORDER BY began_at LIMIT %s
 """  # noqa: S608  a table's name
+# In force some time after it is written, however long the decision took: until then the line is the one of before.
 _MOVE = f"""
-UPDATE {_QUEUE} SET drawn_at = %s, moved_at = %s, serving = %s, rate = %s, turns_at = %s, next_rate = %s,
-    served_seconds = %s, controller = %s::jsonb
+UPDATE {_QUEUE} SET drawn_at = %s, moved_at = %s, serving = %s, rate = %s, next_rate = %s,
+    turns_at = GREATEST(%s, clock_timestamp() + make_interval(secs => %s)), served_seconds = %s, controller = %s::jsonb
 WHERE product_id = %s
 """  # noqa: S608  a table's name
 _RECORD = f"INSERT INTO {_SERVED} (product_id, served_seconds, serving) VALUES (%s, %s, %s)"  # noqa: S608
@@ -89,14 +88,15 @@ def move(product_id: int) -> None:
 
 
 def _move(row: Row) -> None:
-    now = row["now"]
+    now, line = row["now"], _line_of(row)
     is_started = row["sale_starts_at"] is not None and now >= row["sale_starts_at"]
-    line = _line_of(row)
+    is_over = row["sale_ends_at"] is not None and now >= row["sale_ends_at"]
+    is_stopped = row["paused_at"] is not None or is_over or not is_started
     if line is None and is_started:
-        _store(row, *_decided(row, _drawn(now), now=now, leads_by=0.0, is_stopped=row["paused_at"] is not None))
-    elif line is not None and now >= line.turns_at:
-        is_stopped = row["paused_at"] is not None or not is_started
-        _store(row, *_decided(row, line, now=now, leads_by=LEAD_SECONDS, is_stopped=is_stopped))
+        _store(row, *_decided(row, _drawn(now), now=now, leads_by=0.0, is_stopped=is_stopped), leads_by=0.0)
+    elif line is not None and line.may_turn_at(now):
+        decided = _decided(row, line, now=now, leads_by=LEAD_SECONDS, is_stopped=is_stopped)
+        _store(row, *decided, leads_by=LEAD_SECONDS)
 
 
 def _drawn(now: datetime) -> ServingLine:
@@ -117,7 +117,7 @@ def _decided(
         rate.State.of(controller.get("state", {})),
         rate.Observed(
             seconds=seconds or LEAD_SECONDS,
-            admitted=crowd.between(line.serving, serving),
+            admitted=crowd.between(line.at(line.moved_at), serving),
             claims=max(0, row["claims"] - controller.get("claims", 0)),
             busy=max(0, row["busy"] - controller.get("busy", 0)),
             available=max(0, row["free"]) + overdue.count(row["product_id"], at=now),
@@ -127,16 +127,8 @@ def _decided(
         ),
     )
     turns_at = now + timedelta(seconds=leads_by)
-    turn = line.at(turns_at)
-    next_rate = _rate_from(turn, crowd, tickets_per_second=decision.tickets_per_second)
-    moved = ServingLine(
-        drawn_at=line.drawn_at,
-        moved_at=now,
-        serving=serving,
-        rate=(turn - serving) / leads_by if leads_by else next_rate,
-        turns_at=turns_at,
-        next_rate=next_rate,
-    )
+    next_rate = _rate_from(line.at(turns_at), crowd, tickets_per_second=decision.tickets_per_second)
+    moved = line.turning(decided_at=now, turns_at=turns_at, next_rate=next_rate)
     known = {
         "state": decision.state.members(), "claims": row["claims"], "busy": row["busy"],
         "tickets_per_second": decision.tickets_per_second, "buyers_per_second": decision.buyers_per_second,
@@ -152,7 +144,7 @@ def _rate_from(place: float, crowd: Crowd, *, tickets_per_second: float) -> floa
 
 def _crowd(row: Row, line: ServingLine, *, now: datetime) -> Crowd:
     """Return where the tickets from the place of the last move on stand."""
-    since = line.drawn_at + timedelta(seconds=max(0.0, line.serving - 1.0) - 1.0)
+    since = line.drawn_at + timedelta(seconds=max(0.0, line.at(line.moved_at) - 1.0) - 1.0)
     [late] = fetch(
         Query([Statement(_READ_LATE, [row["product_id"], since, MAX_LATE_ROWS])], lambda results: results[0])
     )
@@ -163,16 +155,16 @@ def _crowd(row: Row, line: ServingLine, *, now: datetime) -> Crowd:
     )
 
 
-def _store(row: Row, line: ServingLine, controller: dict[str, Any], served_seconds: float) -> None:
+def _store(row: Row, line: ServingLine, controller: dict[str, Any], served_seconds: float, *, leads_by: float) -> None:
     """Write the line with the COMMIT, and forget what no gate needs any more."""
-    product_id = row["product_id"]
+    product_id, serving = row["product_id"], line.at(line.moved_at)
     values = dataclasses.asdict(line)
-    columns = [values[name] for name in ("drawn_at", "moved_at", "serving", "rate", "turns_at", "next_rate")]
+    columns = [values[name] for name in ("drawn_at", "moved_at", "serving", "rate", "next_rate", "turns_at")]
     ended = served_seconds - settings.ADMISSION_SECONDS - KEPT_SECONDS
-    all_served = line.drawn_at + timedelta(seconds=max(0.0, line.serving - 1.0) - KEPT_SECONDS)
+    all_served = line.drawn_at + timedelta(seconds=max(0.0, serving - 1.0) - KEPT_SECONDS)
     for statement in (
-        Statement(_MOVE, [*columns, served_seconds, json.dumps(controller), product_id]),
-        Statement(_RECORD, [product_id, served_seconds, line.serving]),
+        Statement(_MOVE, [*columns, leads_by, served_seconds, json.dumps(controller), product_id]),
+        Statement(_RECORD, [product_id, served_seconds, serving]),
         Statement(_FORGET_SERVED, [product_id, ended]),
         Statement(_FORGET_LATE, [product_id, all_served]),
     ):

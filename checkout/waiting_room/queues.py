@@ -17,7 +17,7 @@ from checkout.waiting_room.tickets import Ticket
 from flashsale.core import rows
 from flashsale.core.statements import Query, Row, Statement, fetch
 
-# How old a copy may be before a request reads the queue itself.
+# How old a copy may be before a request reads the queue itself; it does so earlier where the queue may have been moved.
 MAX_AGE_SECONDS = 1.5
 
 # The seed stays in the database until the draw.
@@ -77,6 +77,14 @@ class QueueView:
             return self.product.sale_starts_at is not None and now >= self.product.sale_starts_at
         return now >= self.line.turns_at
 
+    def is_current_at(self, now: datetime) -> bool:
+        """Say whether the line is the one in force at `now`, whatever other processes have decided meanwhile."""
+        return self.line is None or now <= self.line.valid_until(read_at=self.read_at)
+
+    def serving_at(self, now: datetime) -> float:
+        """Return the place that is served at `now`, as far as this copy knows: from then on it stands still."""
+        return self.line.at(min(now, self.line.valid_until(read_at=self.read_at))) if self.line else 0.0
+
 
 class QueueCopies:
     """This process's copies of queues, by product. What it has shown as served never goes back."""
@@ -96,9 +104,11 @@ class QueueCopies:
         return product_id in self._copies
 
     def fresh(self, product_id: int) -> QueueView | None:
-        """Return the copy of a queue unless it is older than `MAX_AGE_SECONDS`."""
+        """Return the copy of a queue, unless it is older than `MAX_AGE_SECONDS` or another line may be in force."""
         copy = self._copies.get(product_id)
-        return copy[0] if copy and time.monotonic() - copy[1] <= MAX_AGE_SECONDS else None
+        if copy is None or time.monotonic() - copy[1] > MAX_AGE_SECONDS:
+            return None
+        return copy[0] if copy[0].is_current_at(database_clock.now()) else None
 
     def last(self, product_id: int) -> QueueView | None:
         """Return the copy of a queue, however old it is."""
@@ -108,12 +118,12 @@ class QueueCopies:
     def keep(self, view: QueueView, *, asked: float) -> None:
         """Keep a queue that was read by a query sent at `asked` (monotonic seconds)."""
         with self._mutex:
-            self._copies[view.product.pk] = view, asked
+            self._copies[view.product.pk] = self._newer(view, asked)
 
     def keep_only(self, views: list[QueueView], *, asked: float) -> None:
         """Keep these queues and forget all others."""
         with self._mutex:
-            self._copies = {view.product.pk: (view, asked) for view in views}
+            self._copies = {view.product.pk: self._newer(view, asked) for view in views}
             self._shown = {product: place for product, place in self._shown.items() if product in self._copies}
 
     def forget(self, product_id: int) -> None:
@@ -123,10 +133,15 @@ class QueueCopies:
 
     def serving(self, view: QueueView, *, now: datetime) -> float:
         """Return the place that a queue serves at `now`; never less than before."""
-        place = view.line.at(now) if view.line else 0.0
+        place = view.serving_at(now)
         with self._mutex:
             self._shown[view.product.pk] = place = max(place, self._shown.get(view.product.pk, 0.0))
         return place
+
+    def _newer(self, view: QueueView, asked: float) -> tuple[QueueView, float]:
+        """Return a queue with its age, or the copy of it that was asked for later."""
+        copy = self._copies.get(view.product.pk)
+        return copy if copy is not None and copy[1] > asked else (view, asked)
 
 
 copies = QueueCopies()

@@ -1,5 +1,9 @@
 """The present state of a queue, for requests: this process's copy of it, else one read for all that ask at once."""
 
+import logging
+
+from django.db import DatabaseError
+
 from catalog import snapshot_refresh
 from catalog.queue_columns import Queue
 from checkout.waiting_room import moving, queues
@@ -8,6 +12,8 @@ from checkout.waiting_room.queues import QueueView, copies
 from flashsale.core.batching import Admit, Batcher
 from flashsale.core.refusals import NotFound
 from flashsale.core.transactions import Busy, is_transient
+
+log = logging.getLogger(__name__)
 
 NO_QUEUE = "This product has no queue."
 
@@ -46,12 +52,21 @@ def _begins(view: QueueView) -> bool:
 def _read_shared(product_id: int, requests: list[None], admit: Admit[None]) -> list[QueueView | Exception]:
     """Read a queue once for all concurrent requests, and move it first where no process has done so in time."""
     view = queues.read(product_id)
-    if view is not None and view.is_due_at(view.read_at):
-        moving.move(product_id)
+    if view is not None and view.is_due_at(view.read_at) and _is_moved(product_id):
         view = queues.read(product_id)
     if view is None:
         return [NotFound(NO_QUEUE) for _ in requests]
     return [view] * len(requests)
+
+
+def _is_moved(product_id: int) -> bool:
+    """Move a queue, and say whether that could be done: where not, it goes on by the clock, and so do requests."""
+    try:
+        moving.move(product_id)
+    except DatabaseError as error:
+        log.warning("the queue of product %s was not moved, and goes on by the clock: %s", product_id, error)
+        return False
+    return True
 
 
 queue_single_flight: Batcher[int, None, QueueView] = Batcher(_read_shared)

@@ -2,7 +2,9 @@
 
 import logging
 import threading
-from datetime import datetime
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from django.db import close_old_connections
 
@@ -14,6 +16,8 @@ from checkout.waiting_room.queues import QueueView
 RUN_SECONDS = 1.0
 # How long a process that ends waits for its last counts to be stored.
 STOP_SECONDS = 3.0
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +45,20 @@ class QueueRunner:
     reset = stop
 
     def run_once(self) -> float:
-        """Do it once; return after how many seconds to do it again. An error is logged once, until it works again."""
-        try:
-            counter.store()
-            waiting = _move_due(queues.read_in_progress())
-            self._is_failing = False
-            return waiting
-        except Exception as error:
-            if not self._is_failing:
-                log.warning("queues were not moved, and go on by the clock: %s", error)
-            self._is_failing = True
-            return RUN_SECONDS
+        """Do it once; return after how many seconds to do it again. Nothing that fails keeps the rest from being done.
+
+        The first error is logged, until all of it works again.
+        """
+        errors: list[Exception] = []
+        _attempt(counter.store, errors)
+        views = _attempt(queues.read_in_progress, errors) or []
+        is_moved = [_attempt(partial(moving.move, view.product.pk), errors) for view in _due(views)]
+        if is_moved:
+            views = _attempt(queues.read_in_progress, errors) or views
+        if errors and not self._is_failing:
+            log.warning("queues were not moved, and go on by the clock: %s", errors[0])
+        self._is_failing = bool(errors)
+        return min([RUN_SECONDS, *_seconds_to_starts(views)])
 
     def _run(self, stop: threading.Event) -> None:
         seconds = 0.0
@@ -69,22 +76,25 @@ class QueueRunner:
             close_old_connections()
 
 
-def _move_due(views: list[QueueView]) -> float:
-    """Move the queues that are due; return the seconds until the next run: less where a sale starts before."""
-    if not views:
-        return RUN_SECONDS
-    now = database_clock.now()
-    due = [view for view in views if view.is_due_at(now)]
-    for view in due:
-        moving.move(view.product.pk)
-    if due:
-        queues.read_in_progress()
-    return min([RUN_SECONDS, *_seconds_to_starts(views, now=now)])
+def _attempt(step: Callable[[], T], errors: list[Exception]) -> T | None:
+    """Return what a step returns; where it raises, add its error to the others."""
+    try:
+        return step()
+    except Exception as error:
+        errors.append(error)
+        return None
 
 
-def _seconds_to_starts(views: list[QueueView], *, now: datetime) -> list[float]:
+def _due(views: list[QueueView]) -> list[QueueView]:
+    """Return the queues that are to be moved now."""
+    return [view for view in views if view.is_due_at(database_clock.now())]
+
+
+def _seconds_to_starts(views: list[QueueView]) -> list[float]:
+    """Return in how many seconds queues are to be drawn: there the next run begins sooner."""
     starts = [view.product.sale_starts_at for view in views if view.line is None and view.is_made]
-    return [max(0.01, (start - now).total_seconds()) for start in starts if start is not None and start > now]
+    seconds = [(start - database_clock.now()).total_seconds() for start in starts if start is not None]
+    return [max(0.01, left) for left in seconds if left > 0]
 
 
 runner = QueueRunner()
