@@ -18,7 +18,8 @@ MAX_REMEMBERED = 100_000
 
 _ADD = f"""
 UPDATE {Queue._meta.db_table}
-SET tickets = tickets + %s, claims = claims + %s, busy = busy + %s WHERE product_id = %s
+SET tickets = tickets + %s, late_tickets = late_tickets + %s, claims = claims + %s, busy = busy + %s
+WHERE product_id = %s
 """  # noqa: S608  a table's name
 # Sorted: several processes write the same rows at the same time, and would deadlock in another order.
 _ADD_LATE = f"""
@@ -106,7 +107,8 @@ def _store(unstored: dict[int, Counts]) -> None:
     """Add the counts in one message, products in ascending order. After a lost connection it may have been done."""
     statements = []
     for product_id, counts in sorted(unstored.items()):
-        statements.append(Statement(_ADD, [counts.tickets, counts.claims, counts.busy, product_id]))
+        late = counts.late.total()
+        statements.append(Statement(_ADD, [counts.tickets, late, counts.claims, counts.busy, product_id]))
         if counts.late:
             moments = array(moment.isoformat() for moment in counts.late)
             statements.append(Statement(_ADD_LATE, [product_id, moments, array(counts.late.values())]))

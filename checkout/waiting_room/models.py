@@ -19,7 +19,8 @@ class Queue(models.Model):
                           `drawn_at` is that moment.
 
     The seed is made in PostgreSQL and read by nothing before `drawn_at`. `checkout.waiting_room.moving` is the only
-    writer, except of the counters `tickets`, `claims` and `busy`, which `checkout.waiting_room.counts` adds to.
+    writer, except of the counters `tickets`, `late_tickets`, `claims` and `busy`, to which
+    `checkout.waiting_room.counts` adds.
     """
 
     product = models.OneToOneField(Product, on_delete=models.CASCADE, primary_key=True, related_name="+")
@@ -34,6 +35,7 @@ class Queue(models.Model):
     next_rate = models.FloatField(default=0, help_text="Places a second from `turns_at` on.")
     served_seconds = models.FloatField(default=0, help_text="How long it has been serving, pauses left out.")
     tickets = models.BigIntegerField(default=0, help_text="Tickets that were minted before the draw.")
+    late_tickets = models.BigIntegerField(default=0, db_default=0, help_text="Tickets that were minted after it.")
     claims = models.BigIntegerField(default=0, help_text="Admitted tickets that came with a request for a hold.")
     busy = models.BigIntegerField(default=0, help_text="Their requests that were answered `busy`.")
     controller = models.JSONField(default=dict, help_text="The state of `checkout.waiting_room.rate`.")
