@@ -22,7 +22,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from checkout import audit
 from flashsale.celery import app as celery
 from flashsale.core import metrics, ports
-from flashsale.observability import heartbeat
+from flashsale.observability import heartbeat, queue_gauges
 from flashsale.observability.metric_files import ProcessMetricsCollector
 
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a worker's metrics are for the network that it is in
@@ -165,6 +165,7 @@ class StateCollector:
                     cursor.execute(query)
                     is_shown = settings.SHOP_MAKES_PAYMENTS or name not in _OF_OWN_PAYMENTS
                     gauges.append(_gauge(name, help_text, labels, cursor.fetchall() if is_shown else []))
+            gauges += queue_gauges.gauges()
         except (DatabaseError, InterfaceError):
             return gauges, 0
         return gauges, 1

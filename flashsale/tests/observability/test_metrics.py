@@ -17,6 +17,8 @@ from catalog.models import Stock
 from catalog.tests.factories import ProductFactory
 from checkout import audit, orders, tasks
 from checkout.tests.factories import HoldFactory, OrderFactory, let_hold_pass
+from checkout.tests.support.queues import join, queued_product, start_sale
+from checkout.waiting_room.counts import counter
 from flashsale.core import clock, events, tracing
 from flashsale.core.events import EVENTS
 from flashsale.models import BeatLease
@@ -125,6 +127,31 @@ def test_gauges_show_endpoints_that_take_no_events_and_what_waits_for_them(clien
     assert found["flashsale_deliveries_pending"] == 8
     assert found["flashsale_delivery_pending_seconds"] > 0
     assert found["flashsale_delivery_lag_seconds"] > 100
+
+
+def test_gauges_show_queues_and_those_of_their_pace_from_the_draw_on(client, api, product):
+    before, started = queued_product(stock=7), queued_product(stock=9)
+    for queued in (before, started):
+        join(api, queued)
+    counter.store()
+    start_sale(started)
+
+    found = numbers(client.get("/metrics").content.decode())
+
+    def of(queued, gauge: str, *labels: str) -> float | None:
+        names = ",".join(sorted([f'product="{queued.pk}"', *labels]))
+        return found.get(f"flashsale_waiting_room_{gauge}{{{names}}}")
+
+    for queued, units in ((before, 7), (started, 9)):
+        assert of(queued, "tickets", 'state="minted"') == of(queued, "tickets", 'state="waiting"') == 1
+        assert of(queued, "free_units") == units
+        assert of(queued, "unmoved_seconds") < WAIT_SECONDS
+    assert of(before, "pace", 'of="tickets"') is of(before, "wait_seconds") is None
+    assert of(started, "pace", 'of="tickets"') == of(started, "pace", 'of="buyers"') > 0
+    assert (of(started, "serving"), of(started, "show_up")) == (0, 1)
+    assert of(started, "wait_seconds") > 0
+    assert [of(started, "limit", f'by="{limit}"') for limit in ("stock", "pause")] == [1, 0]
+    assert of(product, "tickets", 'state="minted"') is None
 
 
 def test_gauges_show_which_beat_sends_and_since_when_none_did(client, db):
