@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
 from rest_framework import viewsets
 from rest_framework.request import Request
@@ -27,7 +28,7 @@ class QueueViewSet(AcyclicView, viewsets.ViewSet):
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         if self.action == "retrieve":
-            keep_for_a_second(request, response, is_public=True)
+            keep_for_a_second(request, response, is_public=settings.API_ACCESS == "public")
         else:
             response.headers["Cache-Control"] = "no-store"
         return super().finalize_response(request, response, *args, **kwargs)
