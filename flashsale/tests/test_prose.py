@@ -34,7 +34,7 @@ def texts() -> list[Path]:
 
 def sources() -> list[Path]:
     """Return the modules of the product, which are checked as a whole."""
-    scripts = [path for folder in ("benchmarks", "loadtest") for path in (PROJECT / folder).glob("*.py")]
+    scripts = [path for folder in ("benchmarks", "loadtest") for path in (PROJECT / folder).rglob("*.py")]
     return [PROJECT / "manage.py", *production_modules(), *scripts]
 
 
