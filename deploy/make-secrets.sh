@@ -20,6 +20,7 @@ make() {
 
 make secret_key "$(random 48)"
 make secret_key_fallbacks ""
+make queue_keys "$(random 48)"
 make postgres_password "$(random 24)"
 make standard_webhook_secrets "whsec_$(random 32)"
 make stripe_webhook_secrets ""

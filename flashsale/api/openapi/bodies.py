@@ -41,6 +41,17 @@ PLACE_HOLD = {
     "required": ["product_id"],
     "oneOf": [{"required": ["quantity"]}, {"required": ["qty"]}],
 }
+JOIN_QUEUE = {
+    "type": "object",
+    "properties": {
+        "customer_id": TEXT
+        | {
+            "maxLength": CUSTOMER_ID_LENGTH,
+            "description": "The customer for whom a back end asks with its API token: one place in the draw on each"
+            " device, and holds with the ticket need the same `customer_id`. Without a token it does not count.",
+        },
+    },
+}
 START_PAYMENT = {
     "type": "object",
     "properties": {

@@ -24,6 +24,7 @@ from flashsale.api.openapi import (  # noqa: F401
     backoffice_products,
     events,
     operations,
+    queues,
     webhook_endpoints,
     webhooks,
 )

@@ -3,12 +3,14 @@
 A member without an example here gets one by its field's type (`completed`).
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
+from checkout.waiting_room import places
 from flashsale.api.problem_rows import Problem
 
 HOLD_ID = "3449d7ac-f15f-4ad7-bac0-10c04740f35a"
@@ -48,6 +50,18 @@ HOLD = {
     "hold_id": HOLD_ID, "product_id": 1, "quantity": 2, "status": "active", "expires_at": EXPIRES_AT,
     "expires_in_seconds": 120, "customer_id": None, "created_at": PLACED_AT,
 }  # fmt: skip
+# The ticket is drawn with the seed: docs/waiting-room.md checks it.
+SEED = "6c1f0a2f3f6d7c0f5a3b9e8d4c2b1a09f8e7d6c5b4a392817060504030201000"
+QUEUE = {
+    "state": "serving", "serving": 0.734211, "rate": 0.0025, "seed_hash": hashlib.sha256(SEED.encode()).hexdigest(),
+    "seed": SEED, "available": 87, "may_return": True, "server_time": PLACED_AT, "poll_in_seconds": 2.1,
+}  # fmt: skip
+TICKET_ID = "9d2f0e5c6f6b4a53b0a1c5b8f2f7d3e4"
+TICKET = {
+    "ticket": f"q1.1.{TICKET_ID}.1795174500000000..1oT3b0f7m8b1w0p6x2J0Z3F5g6H7k8L9a0B1c2D3e4F",
+    "place": places.drawn_place(SEED, TICKET_ID), "minted_at": "2026-11-20T11:35:00.000000Z",
+}  # fmt: skip
+JOIN_QUEUE = {"customer_id": "customer-77"}
 METADATA = {"cart": "C-1042"}
 PLACE_ORDER = {"hold_id": HOLD_ID, "metadata": METADATA}
 ORDER = {

@@ -19,6 +19,7 @@ from flashsale.api.openapi.parts import (
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     NOT_MODIFIED,
+    QUEUE_TICKET,
     WITH_A_BODY,
     id_in_path,
     problems,
@@ -83,15 +84,17 @@ describe_view(
     create=extend_schema(
         operation_id="placeHold", summary="Set units aside", tags=["holds"],
         description="Sets units of a product aside for one buyer. It is refused for the first of: unknown product, not"
-        " started, ended, paused, over `max_per_hold`, over `max_per_customer`, too few units.",
+        " started, ended, paused, no admitted ticket (where the product has a `queue`), over `max_per_hold`, over"
+        " `max_per_customer`, too few units.",
         parameters=[
-            IDEMPOTENCY_KEY, *CREATED_HEADERS, *rate_limit_headers("holds")[:2],
+            IDEMPOTENCY_KEY, QUEUE_TICKET, *CREATED_HEADERS, *rate_limit_headers("holds")[:2],
             retry_after_header("sale_not_started", "throttled", "busy"),
         ],
         request={"application/json": PLACE_HOLD}, examples=[examples.of_request(examples.PLACE_HOLD)],
         responses=success(HoldOut, "The hold", examples.HOLD, status=201)
         | problems(
-            "not_found", "sale_not_started", "sale_ended", "sale_paused", "limit_exceeded", "insufficient_stock",
+            "not_found", "sale_not_started", "sale_ended", "sale_paused", "ticket_invalid", "not_admitted",
+            "admission_expired", "ticket_used", "limit_exceeded", "insufficient_stock",
             "idempotency_key_reused", "outcome_unknown", "throttled", *WITH_A_BODY, *ANY_CLIENT_REQUEST,
         ),
     ),

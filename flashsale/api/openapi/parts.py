@@ -12,6 +12,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
+from checkout.waiting_room import tickets
 from flashsale.api.errors import PROBLEM_JSON
 from flashsale.api.openapi import examples
 from flashsale.api.problem_codes import BY_CODE, members
@@ -151,6 +152,11 @@ ANY_CHANGE = (
     "idempotency_key_reused", "payload_too_large", "unsupported_media_type", "outcome_unknown", *ANY_BACKOFFICE_REQUEST,
 )  # fmt: skip
 IF_NONE_MATCH = request_parameter("If-None-Match", "The `ETag` of an earlier answer: 304 when nothing has changed.")
+QUEUE_TICKET = request_parameter(
+    "Queue-Ticket",
+    "A ticket as the queue of the product gave it (`joinQueue`).",
+    type={"type": "string", "maxLength": tickets.MAX_LENGTH, "pattern": "^[!-~]+$"},
+)
 CACHE_HEADERS = [
     response_header("ETag", "Changes when anything in the answer does.", 200, 304),
     response_header("Cache-Control", "`public, max-age=1`; `private` with a token.", 200, 304),

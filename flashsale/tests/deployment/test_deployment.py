@@ -29,8 +29,8 @@ ONE_SHOT = {"migrate"}
 ONLY_COMPOSE = "# --- Only docker-compose.yml reads these ---"
 OURS = {"web", "pay", "office", "worker", "worker-expiry", "worker-payments", "worker-webhooks", "beat", "migrate"}
 SECRET_SETTINGS = {
-    "SECRET_KEY", "SECRET_KEY_FALLBACKS", "DATABASE_PASSWORD", "STANDARD_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRETS",
-    "STRIPE_API_KEY", "METRICS_TOKEN",
+    "SECRET_KEY", "SECRET_KEY_FALLBACKS", "QUEUE_KEYS", "DATABASE_PASSWORD", "STANDARD_WEBHOOK_SECRETS",
+    "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_KEY", "METRICS_TOKEN",
 }  # fmt: skip
 # Decided by compose, for local mode only, or for test doubles.
 NOT_PASSED_ON = {
