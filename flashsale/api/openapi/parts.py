@@ -12,7 +12,6 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from checkout.waiting_room import tickets
 from flashsale.api.errors import PROBLEM_JSON
 from flashsale.api.openapi import examples
 from flashsale.api.problem_codes import BY_CODE, members
@@ -154,8 +153,7 @@ ANY_CHANGE = (
 IF_NONE_MATCH = request_parameter("If-None-Match", "The `ETag` of an earlier answer: 304 when nothing has changed.")
 QUEUE_TICKET = request_parameter(
     "Queue-Ticket",
-    "A ticket as the queue of the product gave it (`joinQueue`).",
-    type={"type": "string", "maxLength": tickets.MAX_LENGTH, "pattern": "^[!-~]+$"},
+    "A ticket as the queue of the product gave it (`joinQueue`); it does not count for a product without a queue.",
 )
 CACHE_HEADERS = [
     response_header("ETag", "Changes when anything in the answer does.", 200, 304),

@@ -15,7 +15,7 @@ from payments.providers import PROVIDERS
 from payments.tests.factories import undone
 
 SCHEMA = "/api/v1/schema"
-OPERATIONS_BESIDE_WEBHOOKS = 10
+OPERATIONS_BESIDE_WEBHOOKS = 12
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def test_the_page_shows_every_operation_and_tries_one_out(live_server, viewport)
         page.wait_for_selector("#operations-products-getProduct .live-responses-table")
         answer = page.inner_text("#operations-products-getProduct .live-responses-table")
 
-    assert shown == 12
+    assert shown == 14
     assert "A thing to try out" in answer
 
 

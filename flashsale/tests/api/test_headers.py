@@ -47,7 +47,9 @@ DOCS = SCHEMA | {
 EXPOSED = "Location, Retry-After, ETag, Idempotent-Replayed, RateLimit, RateLimit-Policy, X-Request-ID"
 ALLOWED_ORIGIN = {"access-control-allow-origin": ORIGIN, "access-control-expose-headers": EXPOSED}
 ALLOWED_REQUEST = ALLOWED_ORIGIN | {
-    "access-control-allow-headers": "accept, authorization, content-type, idempotency-key, if-none-match, traceparent",
+    "access-control-allow-headers": (
+        "accept, authorization, content-type, idempotency-key, if-none-match, queue-ticket, traceparent"
+    ),
     "access-control-allow-methods": "GET, POST, DELETE",
     "access-control-max-age": "86400",
 }

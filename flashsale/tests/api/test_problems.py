@@ -15,6 +15,7 @@ from flashsale.tests.support.processes import PROJECT
 from flashsale.tests.support.source_code import production_modules
 
 STANDARD_MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
+PROBLEM_TABLES = {f"flashsale/api/{name}.py" for name in ("problem_codes", "queue_problems", "backoffice_problems")}
 NGINX_ANSWER = re.compile(r"return \d+ '(\{.*\})'")
 
 
@@ -64,7 +65,7 @@ def test_no_other_module_says_what_a_problem_means():
         for text in (problem.meaning, problem.advice):
             found = {path for value, path in places if value == text}
             assert found
-            assert found <= {"flashsale/api/problem_codes.py", "flashsale/api/backoffice_problems.py"}
+            assert found <= PROBLEM_TABLES
 
 
 # Pages on which "Sold out" is the status of a sale.

@@ -82,7 +82,7 @@ def test_every_mounted_file_exists():
     mounts = [mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])]
     files = [mount for mount in mounts if mount.startswith("./")]
 
-    assert len(files) == 12
+    assert len(files) == 13
     assert [file for file in files if not (PROJECT / file).exists()] == []
     assert {mount for mount in mounts if not mount.startswith("./")} == set(COMPOSE["volumes"])
 
@@ -227,7 +227,7 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(tmp_path):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o444}
     filled = [value for value in before.values() if value.strip()]
-    assert len(set(filled)) == len(filled) == 6
+    assert len(set(filled)) == len(filled) == 7
 
 
 def test_prometheus_scrapes_every_service_with_metrics():
