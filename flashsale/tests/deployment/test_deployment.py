@@ -82,7 +82,7 @@ def test_every_mounted_file_exists():
     mounts = [mount.split(":")[0] for service in SERVICES.values() for mount in service.get("volumes", [])]
     files = [mount for mount in mounts if mount.startswith("./")]
 
-    assert len(files) == 13
+    assert len(files) == 12
     assert [file for file in files if not (PROJECT / file).exists()] == []
     assert {mount for mount in mounts if not mount.startswith("./")} == set(COMPOSE["volumes"])
 
