@@ -13,23 +13,17 @@ from checkout.models import Hold, Order
 from checkout.tests.factories import HoldFactory, let_hold_pass, let_order_pass
 from flashsale.local_provider.running import running
 from flashsale.tests.support.browser import assert_fits, open_page
+from flashsale.tests.support.shop_page import (
+    NARROW,
+    REFUSALS,
+    VIOLATIONS,
+    WRONG_CLOCK,
+    card,
+    press_until,
+    seconds,
+    step,
+)
 from payments.tests.factories import receive
-
-NARROW = {"width": 360, "height": 800}
-# The device's clock is an hour fast: `new Date()` and `Date.now()`.
-WRONG_CLOCK = """
-const RightDate = Date;
-globalThis.Date = class extends RightDate {
-  constructor(...parts) { parts.length ? super(...parts) : super(Date.now()); }
-  static now() { return RightDate.now() + 3600_000; }
-};
-"""
-# What the policy refused; the browser reports it to the page as well.
-VIOLATIONS = """
-globalThis.violations = [];
-document.addEventListener("securitypolicyviolation", (event) => violations.push(event.violatedDirective));
-"""
-REFUSALS = r"status of (402|409|429|503)|ERR_INTERNET_DISCONNECTED|ERR_FAILED"
 
 
 @pytest.fixture
@@ -43,23 +37,6 @@ def products(transactional_db):
         sold_out,
         ProductFactory(name="Sneaker", sale_starts_at=starts_at),
     ]
-
-
-def card(page, name):
-    return page.locator(".card", has_text=name)
-
-
-def step(page, name):
-    page.wait_for_selector(f"#purchase[data-step={name}]:not([hidden])")
-
-
-def seconds(text):
-    """Return the seconds that a countdown shows."""
-    days, _, clock = text.rpartition(" d ")
-    total = 0
-    for part in clock.split(":"):
-        total = total * 60 + int(part)
-    return total + int(days or 0) * 86_400
 
 
 def left(page):
@@ -221,12 +198,3 @@ def test_by_keyboard_on_a_phone_what_is_refused_is_said_and_a_hold_is_given_back
     assert outline == "solid"
     assert kept == "null"
     assert Hold.objects.latest("created_at").status == Hold.Status.RELEASED
-
-
-def press_until(page, selector):
-    """Press Tab until an element has the focus; fails where the keyboard does not reach it."""
-    for _ in range(30):
-        if page.evaluate(f"document.activeElement.matches({selector!r})"):
-            return
-        page.keyboard.press("Tab")
-    pytest.fail(f"{selector} is not reached")
