@@ -27,11 +27,15 @@ class LocalSystemError(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """One process of the system: its name, its command line, and the signal it gets when its parent is killed."""
+    """One process of the system: its name, its command line, and the signal it gets when its parent is killed.
+
+    The others call one that `serves_others`: it is stopped after them.
+    """
 
     name: str
     argv: Sequence[str]
     death_signal: signal.Signals = signal.SIGTERM
+    serves_others: bool = False
 
 
 class LocalSystem:
@@ -86,18 +90,23 @@ class LocalSystem:
         self._pipes.pump(seconds)
 
     def stop(self) -> None:
-        """Stop the programs, the last started first, each with all its children."""
-        while self._running:
-            _, process = self._running.pop()
+        """Stop the programs at once, each with all its children; those that serve others stop when these have ended."""
+        for is_last in (False, True):
+            self._stop([process for program, process in self._running if program.serves_others == is_last])
+        self._running.clear()
+        self._pipes.close()
+
+    def _stop(self, processes: list[subprocess.Popen]) -> None:
+        for process in processes:
             process.terminate()
-            deadline = time.monotonic() + STOP_SECONDS
-            while process.poll() is None and time.monotonic() < deadline:
-                self.write_logs(POLL_SECONDS)
+        deadline = time.monotonic() + STOP_SECONDS
+        while any([process.poll() is None for process in processes]) and time.monotonic() < deadline:
+            self.write_logs(POLL_SECONDS)
+        for process in processes:
             # Children that the program left behind in its session.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        self._pipes.close()
 
     def log_of(self, program: Program) -> Path:
         """Return the program's log file."""

@@ -150,7 +150,7 @@ def _answers(port: int) -> bool:
 
 
 def _programs(port: int) -> list[Program]:
-    """Return the programs in the order of starting; they are stopped in reverse."""
+    """Return the programs in the order of starting."""
     celery = [sys.executable, "-m", "celery", "-A", "flashsale"]
     return [
         *_provider_programs(port),
@@ -175,4 +175,4 @@ def _provider_programs(port: int) -> list[Program]:
     if provider_port is None:
         return []
     argv = [sys.executable, "-m", "flashsale.local_provider", str(provider_port), f"http://{HOST}:{port}"]
-    return [Program("payment-provider", argv)]
+    return [Program("payment-provider", argv, serves_others=True)]
