@@ -29,6 +29,7 @@ class LogFile:
         self._max_bytes = max_bytes
         self._descriptor = -1
         self._size = 0
+        self._ends_line = False
         self._lost_bytes = 0
 
     def write(self, data: bytes) -> None:
@@ -64,20 +65,26 @@ class LogFile:
             self._descriptor = -1
 
     def _end_of_lines(self, data: bytes) -> int:
-        """Return where the last whole line ends that has room in the file, or else the first line; 0 without one."""
+        """Return where the last whole line ends that has room in the file, or else the line that the file began.
+
+        0 where there is neither; a line that is longer than a file is the whole of one.
+        """
         room = max(0, self._max_bytes - self._size)
-        return data.rfind(b"\n", 0, room) + 1 or data.find(b"\n") + 1
+        has_whole_lines = self._size and self._ends_line
+        return data.rfind(b"\n", 0, room) + 1 or (0 if has_whole_lines else data.find(b"\n") + 1)
 
     def _open(self) -> None:
         if self._descriptor < 0:
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             self._size = os.fstat(self._descriptor).st_size
+            self._ends_line = False
 
     def _append(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             written = os.write(self._descriptor, rest)
             self._size += written
+            self._ends_line = rest[written - 1] == ord("\n")
             rest = rest[written:]
 
 

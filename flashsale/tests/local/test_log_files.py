@@ -83,6 +83,18 @@ def test_a_line_that_no_file_has_room_for_is_kept_whole(tmp_path):
     assert path.read_bytes() == b"last\n"
 
 
+def test_a_file_that_is_exactly_full_takes_no_further_line(tmp_path):
+    path = tmp_path / "web.log"
+    log = LogFile(path, max_bytes=20)
+
+    for data in (b"the first\n" * 2, b"the third\n", b"longer than a file is\n", b"last\n"):
+        log.write(data)
+    log.close()
+
+    written = [path.with_name(f"web.log{older}").read_bytes() for older in (".2", ".1", "")]
+    assert written == [b"the third\n", b"longer than a file is\n", b"last\n"]
+
+
 def test_a_full_disk_ends_no_program_and_is_told_of_afterwards(pipes, tmp_path):
     path = tmp_path / "web.log"
     path.symlink_to("/dev/full")
