@@ -102,9 +102,9 @@ class ProxiedShop:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def stop(self, name: str) -> list[int]:
-        """Ask all processes of a name to stop, and return their exit codes."""
-        processes = self._running.pop(name, [])
+    def stop(self, *names: str) -> list[int]:
+        """Ask all processes of these names to stop, and return their exit codes."""
+        processes = [process for name in names for process in self._running.pop(name, [])]
         for process in processes:
             process.terminate()
         codes = []
@@ -122,8 +122,7 @@ class ProxiedShop:
 
     def close(self) -> None:
         """Stop everything."""
-        for name in ("web", "worker", "payer", "beat"):
-            self.stop(name)
+        self.stop(*self._running)
         self.database.close()
         self.valkey.close()
         self._log.close()

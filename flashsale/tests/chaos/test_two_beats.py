@@ -159,6 +159,7 @@ def test_two_beats_without_a_lease_send_everything_twice(beats):
     try:
         wait_until(lambda: len(set(beats.sent("often"))) == 2, what="both have read the schedule")
         make_daily_due()
-        wait_until(lambda: len(beats.sent("daily")) == 2, what="both send")
+        # One of them may even send it twice.
+        wait_until(lambda: len(set(beats.sent("daily"))) == 2, what="both send")
     finally:
         stop(*unleased)
