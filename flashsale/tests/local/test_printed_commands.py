@@ -1,45 +1,17 @@
-"""Printed commands work when they are pasted into another shell, also with blanks in a path and another port."""
+"""Printed commands work when they are pasted into another shell, also with blanks in a path.
 
-import os
+`test_up` pastes the one of a running system.
+"""
+
 import re
-import subprocess
 import sys
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from catalog.models import Product
-from flashsale.local import env_file, servers
-from flashsale.tests.support.local_system import LocalSystem
-
-AWKWARD = 'it\'s a "$HOME" folder; ls'
-
-
-def paste(command: str, *, folder) -> subprocess.CompletedProcess:
-    """Run a printed command in a new shell without the system's environment."""
-    environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
-    return subprocess.run(
-        ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False
-    )
-
-
-def test_the_printed_command_of_a_running_system_reaches_that_system(tmp_path):
-    folder = tmp_path / AWKWARD
-    folder.mkdir()
-    system = LocalSystem(folder)
-    system.up()
-    try:
-        system.wait_open()
-        [printed] = re.findall(r"^In another terminal: (.*)$", system.text(), re.M)
-
-        sale = paste(f"{printed} --shoppers 20 --stock 5", folder=tmp_path)
-
-        assert sale.returncode == 0, sale.stdout + sale.stderr
-        assert f"at {system.url}" in sale.stdout.replace("\n", "")
-        assert "Every promise held" in sale.stdout
-    finally:
-        system.stop()
-        servers.wait_until_stopped(system.state_dir)
+from flashsale.local import env_file
+from flashsale.tests.support.local_system import AWKWARD, paste
 
 
 @pytest.mark.parametrize("given", [{}, {"STATE_DIR": AWKWARD}, {"STATE_DIR": AWKWARD, "ENV_FILE": "my env"}], ids=len)

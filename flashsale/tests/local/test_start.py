@@ -39,15 +39,38 @@ def test_a_read_only_folder_is_reported_in_one_line(system):
     assert "The state folder /proc/state cannot be used" in result.stderr
 
 
-def test_the_port_of_the_env_file_is_used_and_kept_whatever_proxy_is_named(system, tmp_path):
-    (tmp_path / "no.env").write_text(f"PORT={system.port}\n")
-    system.environment |= {"PORT": "", "http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory):
+    """A running system whose port is named by the env file, and a proxy that does not exist by its environment."""
+    folder = tmp_path_factory.mktemp("proxied")
+    running = LocalSystem(folder)
+    (folder / "no.env").write_text(f"PORT={running.port}\n")
+    running.environment |= {"PORT": "", "http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+    running.up()
+    running.wait_open()
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+    servers.wait_until_stopped(running.state_dir)
 
-    system.up()
-    system.wait_open()
 
-    assert f"{system.url}/api/v1/products" in system.text()
-    assert f"PORT={system.port}\n" in (system.state_dir / "local.env").read_text()
+def test_the_port_of_the_env_file_is_used_and_kept_whatever_proxy_is_named(proxied):
+    assert f"{proxied.url}/api/v1/products" in proxied.text()
+    assert f"PORT={proxied.port}\n" in (proxied.state_dir / "local.env").read_text()
+
+
+def test_a_second_ctrl_c_does_not_interrupt_the_shutdown(proxied):
+    programs = _children_of(proxied)
+    web = _web_server_of(proxied)
+
+    proxied.process.send_signal(signal.SIGINT)
+    wait_until(lambda: "Stopping" in proxied.text(), what="it is stopping")
+    proxied.process.send_signal(signal.SIGINT)
+    proxied.process.send_signal(signal.SIGTERM)
+
+    assert web
+    assert proxied.process.wait(WAIT_SECONDS) == 0, proxied.text()
+    assert not set(programs) & set(proxied.leftovers())
 
 
 def test_an_invalid_port_in_the_env_file_is_refused_with_a_message(system, tmp_path):
@@ -88,22 +111,6 @@ def test_an_interrupt_at_any_moment_of_the_start_stops_everything(system, number
         assert "Traceback" not in system.text()
     servers.wait_until_stopped(system.state_dir)
     wait_until(lambda: not system.leftovers(), what="no process is left")
-
-
-def test_a_second_ctrl_c_does_not_interrupt_the_shutdown(system):
-    system.up()
-    system.wait_open()
-    programs = _children_of(system)
-    web = _web_server_of(system)
-
-    system.process.send_signal(signal.SIGINT)
-    wait_until(lambda: "Stopping" in system.text(), what="it is stopping")
-    system.process.send_signal(signal.SIGINT)
-    system.process.send_signal(signal.SIGTERM)
-
-    assert web
-    assert system.process.wait(WAIT_SECONDS) == 0, system.text()
-    assert not set(programs) & set(system.leftovers())
 
 
 def test_a_dead_valkey_ends_the_system_also_with_an_external_database(system, tmp_path):

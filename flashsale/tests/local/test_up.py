@@ -14,14 +14,16 @@ import stripe
 from django.core.management import call_command
 
 from flashsale.local import servers
-from flashsale.tests.support.local_system import LocalSystem
+from flashsale.tests.support.local_system import AWKWARD, LocalSystem, paste
 from flashsale.tests.support.processes import WAIT_SECONDS, free_port, processes_naming, start, wait_until
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     """A running system, shared by the tests of this module that do not stop it."""
-    running = LocalSystem(tmp_path_factory.mktemp("up"))
+    folder = tmp_path_factory.mktemp("up") / AWKWARD
+    folder.mkdir()
+    running = LocalSystem(folder)
     running.up()
     running.wait_open()
     yield running
@@ -137,12 +139,14 @@ def test_an_overdue_hold_is_expired_by_the_worker(system):
     wait_until(is_tidied_up)
 
 
-def test_a_simulated_sale_keeps_every_promise(system):
+def test_a_simulated_sale_by_the_printed_command_keeps_every_promise(system, tmp_path):
     before = httpx.get(f"{system.url}/api/v1/products").json()["results"]
+    [printed] = re.findall(r"^In another terminal: (.*)$", system.text(), re.M)
 
-    result = system.manage("simulate_sale", "--shoppers", "150", "--stock", "20")
+    result = paste(f"{printed} --shoppers 150 --stock 20", folder=tmp_path)
 
     assert result.returncode == 0, result.stdout + result.stderr
+    assert f"at {system.url}" in result.stdout.replace("\n", "")
     assert "Every promise held" in result.stdout
     assert re.search(r"[\d,]+ requests in \d+ s: [\d,]+ a second", result.stdout)
     assert "on the same machine as the server" in result.stdout

@@ -8,6 +8,18 @@ from pathlib import Path
 
 from flashsale.tests.support.processes import PROJECT, WAIT_SECONDS, free_port, processes_naming, wait_until
 
+# The name of a folder that a shell reads otherwise unless it is quoted.
+AWKWARD = 'it\'s a "$HOME" folder; ls'
+
+
+def paste(command: str, *, folder: Path | str) -> subprocess.CompletedProcess:
+    """Run a printed command in a new shell without the system's environment."""
+    environment = {"HOME": str(folder), "PATH": os.environ["PATH"]}
+    return subprocess.run(
+        ["sh", "-c", command], cwd=folder, env=environment,
+        capture_output=True, text=True, timeout=WAIT_SECONDS, check=False,
+    )  # fmt: skip
+
 
 class LocalSystem:
     """A local system on a state folder of its own, and what it printed."""
