@@ -60,6 +60,11 @@ LIST_PARAMETERS = (
     "_facets",
     "e",
 )
+# What the pages of all actions ask for.
+GIVEN = (
+    "note", "delta", "amount", "currency", "order_id", "after", "until", "types", "restock_units", "already_done",
+    "shown",
+)  # fmt: skip
 FINE = {200, 302, 400, 403, 404}
 # In a test a warning is an error: the values of other packages' date filters have no time zone.
 pytestmark = pytest.mark.filterwarnings("ignore:DateTimeField .* received a naive datetime")
@@ -155,19 +160,21 @@ def test_no_choice_breaks_an_action(staff, rf, admin_user, model):
         for confirmed in ({}, {"confirmed": "yes", "post": "yes"}):
             for chosen in (next(values), HOSTILE["NUL"], HOSTILE["30 digits"]):
                 fields = {"action": action, "_selected_action": ["1", chosen], "index": chosen, "note": chosen}
-                fields |= (
-                    dict.fromkeys(("delta", "amount", "currency", "order_id", "after", "until", "types"), chosen)
-                    | confirmed
-                )
+                fields |= dict.fromkeys(GIVEN, chosen) | confirmed
                 requests[f"{action} {fields}"] = partial(staff.post, url_of(model, "changelist"), fields)
 
     assert faults(requests) == {}
     assert audit.find_drift() == []
 
 
+def fields_of(page: HttpResponse) -> list[str]:
+    """Return the names of the fields that the page of an action asks for; none where it asks nothing."""
+    return list(page.context["form"].fields) if page.context and "form" in page.context else []
+
+
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
 def test_no_value_breaks_a_decision_about_a_row(staff, rf, admin_user, model):
-    """The rows are real ones; what is given besides is not."""
+    """The rows are real ones; what is given besides is not: each field of the action by itself, and all of any."""
     request = rf.get("/")
     request.user = admin_user
     row = model.objects.first()
@@ -175,12 +182,14 @@ def test_no_value_breaks_a_decision_about_a_row(staff, rf, admin_user, model):
         return
     requests = {}
     for action in actions_of(model, request):
+        chosen = {"action": action, "_selected_action": row.pk}
+        with undone():
+            asked_for = fields_of(staff.post(url_of(model, "changelist"), chosen))
+        assert set(asked_for) <= set(GIVEN)
         for value in (HOSTILE["NUL"], HOSTILE["30 digits"], str(2**31 - 1), str(1 - 2**31), "1e20", "9" * 21 + ".999"):
-            fields = {"action": action, "_selected_action": row.pk, "confirmed": "yes", "note": "Why"}
-            for given in ("note", "delta", "amount", "currency", "order_id", "after", "until", "types"):
-                requests[f"{action} {given}={value!r}"] = partial(
-                    staff.post, url_of(model, "changelist"), fields | {given: value}
-                )
+            for names in (*([name] for name in asked_for), GIVEN):
+                fields = chosen | {"confirmed": "yes", "note": "Why"} | dict.fromkeys(names, value)
+                requests[f"{action} {names}={value!r}"] = partial(staff.post, url_of(model, "changelist"), fields)
 
     assert faults(requests) == {}
 
