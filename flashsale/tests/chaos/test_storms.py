@@ -264,7 +264,7 @@ def _valkey(shop: ProxiedShop) -> redis.Redis:
 
 @pytest.mark.parametrize("fault", [Refuse, Swallow])
 def test_a_beat_that_starts_without_the_database_waits_for_it(tmp_path, fault):
-    with open_shop(tmp_path, "web", "worker") as shop:
+    with open_shop(tmp_path, "worker") as shop:
         fill_schedule()
         with shop.database.doing(fault()):
             shop.start("beat")
