@@ -3,6 +3,7 @@
 import csv
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import Group
@@ -59,8 +60,9 @@ def sign_in(page, name: str = "ann") -> None:
 
 
 def choose(page, path: str, row, action: str) -> None:
-    """Tick one row of a list and choose what to do with it."""
-    page.goto(f"/admin/{path}")
+    """Tick one row of a list and choose what to do with it, on the list that an action returned to where it is this."""
+    if urlsplit(page.url).path != f"/admin/{path}":
+        page.goto(f"/admin/{path}")
     page.locator(f"input.action-select[value='{row.pk}']:visible").first.check()
     page.select_option("select[name=action]", action)
     page.click("button[name=index]")
