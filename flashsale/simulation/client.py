@@ -64,10 +64,19 @@ class ShopClient:
         # One request for each connection, so that latencies do not include the wait for a connection.
         self._free_connections = asyncio.Semaphore(CONNECTIONS)
 
-    async def call(self, name: str, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    async def call(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
         """Send a JSON body, if any, and return a definite answer. Raises `GaveUp`."""
         content = b"" if body is None else json.dumps(body).encode()
-        return await self.send(name, method, path, content, {} if body is None else JSON_HEADERS)
+        own = {} if body is None else JSON_HEADERS
+        return await self.send(name, method, path, content, own | (headers or {}))
 
     async def send(self, name: str, method: str, path: str, content: bytes, headers: dict[str, str]) -> httpx.Response:
         """Return a definite answer; waits and repeats on `busy`, throttling and lost connections. Raises `GaveUp`."""

@@ -115,6 +115,14 @@ def test_a_product_that_cannot_be_is_refused(db, option, value):
     assert not Product.objects.exists()
 
 
+@pytest.mark.parametrize("rate", ["0", "-1", "1000001"])
+def test_a_rate_of_admission_that_cannot_be_is_refused(db, rate):
+    refusal = refusal_of("simulate_sale", RIGHT["simulate_sale"] | {"--admission-rate": rate})
+
+    assert refusal == "--admission-rate must be 1 to 1000000 buyers a second."
+    assert not Product.objects.exists()
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "abc", "-1", "9" * 5_000, "٨٠٠٠", "80 00"])
 def test_an_invalid_port_is_a_sentence(monkeypatch, tmp_path, port):
     monkeypatch.setenv("PORT", port)
