@@ -139,15 +139,23 @@ def test_an_overdue_hold_is_expired_by_the_worker(system):
     wait_until(is_tidied_up)
 
 
-def test_a_simulated_sale_by_the_printed_command_keeps_every_promise(system, tmp_path):
+def test_simulated_sales_by_the_printed_command_keep_every_promise(system, tmp_path):
     before = httpx.get(f"{system.url}/api/v1/products").json()["results"]
     [printed] = re.findall(r"^In another terminal: (.*)$", system.text(), re.M)
+    # At the same time: the crowd of the queue waits for its start while the other one buys.
+    queued = start(
+        sys.executable, "manage.py", "simulate_sale", "--queue", "--shoppers", "100", "--stock", "20",
+        environment=system.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
 
     result = paste(f"{printed} --shoppers 150 --stock 20", folder=tmp_path)
+    output, _ = queued.communicate(timeout=2 * WAIT_SECONDS)
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"at {system.url}" in result.stdout.replace("\n", "")
     assert "Every promise held" in result.stdout
+    assert queued.returncode == 0, output
+    assert "The draw can be checked and was fair" in output
     assert re.search(r"[\d,]+ requests in \d+ s: [\d,]+ a second", result.stdout)
     assert "on the same machine as the server" in result.stdout
     after = httpx.get(f"{system.url}/api/v1/products").json()["results"]
