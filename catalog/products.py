@@ -204,6 +204,20 @@ def ensure(change: Change, product_id: int) -> Outcome:
         return Outcome(_lock(product_id), is_changed=False)
 
 
+@retrying_transaction_once
+def limit_admission(product_id: int, *, rate_max: int | None) -> Product:
+    """Let a product's queue admit at most so many buyers a second; None: no limit. Raises `NotFound`, `NothingToDo`.
+
+    No place in the queue changes.
+    """
+    product = _lock(product_id)
+    if product.admission_rate_max == rate_max:
+        raise NothingToDo("This is its limit already.")
+    product.admission_rate_max = rate_max
+    save_edited(product, columns=["admission_rate_max"])
+    return product
+
+
 def _bring_about(change: Change, product_id: int) -> Product:
     product = _lock(product_id)
     if change in (Change.PUBLISH, Change.WITHDRAW):

@@ -23,6 +23,7 @@ class Figure:
 Figures = Callable[[ProductView], Iterable[Figure]]
 
 _registered: list[tuple[str, Figures]] = []
+_of_queues: list[Figures] = []
 
 
 def register(figures: Figures, *, permission: str) -> None:
@@ -33,3 +34,13 @@ def register(figures: Figures, *, permission: str) -> None:
 def figures_of(view: ProductView, user: User) -> list[Figure]:
     """Return the figures of a product that this member of staff may see."""
     return [figure for permission, figures in _registered if user.has_perm(permission) for figure in figures(view)]
+
+
+def register_queue(figures: Figures) -> None:
+    """Let an app tell of a product's queue, to staff who may view the product; called when the app is ready."""
+    _of_queues.append(figures)
+
+
+def queue_figures_of(view: ProductView) -> list[Figure]:
+    """Return the figures of a product's queue; none of a product without one."""
+    return [figure for figures in _of_queues for figure in figures(view)]

@@ -17,10 +17,12 @@ from django.utils.safestring import SafeString, mark_safe
 from catalog import availability, products, sale_figures, versions
 from catalog.admin import history, wording
 from catalog.admin.adjusting import AdjustingAdmin
+from catalog.admin.admission import AdmittingAdmin, RateForm
 from catalog.admin.filters import StatusFilter
 from catalog.admin.forms import NewProductForm, ProductForm
 from catalog.imports.page import ProductImportMixin
 from catalog.models import Product
+from catalog.queue_columns import Queue
 from flashsale.core import money
 from flashsale.core.staff.columns import label_column, money_column
 from flashsale.core.staff.confirmed_actions import OptionalNoteForm
@@ -46,7 +48,7 @@ STATUS = label_column(
 
 
 @admin.register(Product)
-class ProductAdmin(ProductImportMixin, AdjustingAdmin):
+class ProductAdmin(ProductImportMixin, AdjustingAdmin, AdmittingAdmin):
     form = ProductForm
     change_form_before_template = "catalog/product_form.html"
     change_form_outer_after_template = "catalog/product_page.html"
@@ -57,8 +59,8 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin):
     when_empty = "Products appear here when they are added one by one, or imported from a CSV file."
     search_fields = ("=id", "sku", "name")
     search_help_text = "Product id, SKU or name"
-    actions = ("publish", "withdraw", "pause", "resume", "adjust_stock", "export_csv")
-    page_actions = ("publish", "pause", "resume", "adjust_stock", "withdraw")
+    actions = ("publish", "withdraw", "pause", "resume", "adjust_stock", "limit_queue", "export_csv")
+    page_actions = ("publish", "pause", "resume", "adjust_stock", "withdraw", "limit_queue")
     export = Export(
         {
             "id": "id", "name": "name", "SKU": "sku", "price": "price", "currency": "currency",
@@ -92,6 +94,7 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin):
         offered = {
             "publish": not row.is_published, "withdraw": row.is_published,
             "pause": row.paused_at is None, "resume": row.paused_at is not None,
+            "limit_queue": row.queue == Queue.ON,
         }  # fmt: skip
         return offered.get(action, True)
 
@@ -144,7 +147,18 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin):
         if product:
             figures = sale_figures.figures_of(availability.view_of(product), staff_of(request))
             page = {"history": history.of_product(product), "figures": figures, "product": product}
+            page |= self._queue_section(request, product)
         return super().change_view(request, object_id, form_url, (extra_context or {}) | page)
+
+    def _queue_section(self, request: HttpRequest, product: Any) -> dict[str, Any]:
+        """Return what the page tells of the product's queue, and the form that limits it."""
+        figures = sale_figures.queue_figures_of(availability.view_of(product))
+        if not figures or not self.has_change_permission(request, product):
+            return {"queue_figures": figures}
+        form = RateForm(initial={"rate_max": product.admission_rate_max})
+        url = reverse("admin:catalog_product_act", args=[product.pk, "limit_queue"])
+        token = once.token_of(request.POST)
+        return {"queue_figures": figures, "rate_form": form, "rate_url": url, "rate_token": token}
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("catalog.pause_product")

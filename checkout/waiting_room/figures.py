@@ -1,4 +1,7 @@
-"""How long queues are, how fast they move, and what limits them: for staff and for metrics. The seed is not read."""
+"""How long queues are, how fast they move, and what limits them, for staff and for metrics.
+
+The seed is read after the draw only.
+"""
 
 import json
 from dataclasses import dataclass
@@ -86,6 +89,12 @@ def of_product(product_id: int) -> QueueFigures | None:
 def in_progress() -> list[QueueFigures]:
     """Return the figures of the queues whose sale is not over, the newest moved first, at most `MAX_QUEUES`."""
     return _fetch(Statement(_IN_PROGRESS, [MAX_QUEUES]))
+
+
+def drawn_seed(product_id: int) -> str | None:
+    """Return the seed with which a product's queue was drawn; None before the draw, and without one."""
+    drawn = Queue.objects.filter(pk=product_id, drawn_at__isnull=False)
+    return drawn.values_list("seed", flat=True).first()
 
 
 def _fetch(statement: Statement) -> list[QueueFigures]:

@@ -13,6 +13,7 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils import timezone
 
+from checkout.waiting_room import figures as figures_of_queues
 from flashsale.staff.dashboard import activity, attention, sales, takings
 from flashsale.staff.dashboard.permissions import (
     PAUSE_PRODUCT,
@@ -52,11 +53,12 @@ def figures(user: User) -> dict[str, Any]:
 def _figures() -> dict[str, Any]:
     now = int(time.time())
     recent, money = activity.read(now), takings.read(now)
+    queues = {queue.product_id: queue for queue in figures_of_queues.in_progress()}
     return {
         "as_of": timezone.localtime(),
-        "sales": sales.on_sale(money.of_products),
+        "sales": sales.on_sale(money.of_products, queues),
         "more_sales": sales.count_more(),
-        "next_sale": {"product": sales.next_one()},
+        "next_sale": {"product": sales.next_one(queues)},
         "attention": attention.items(),
         "money": money.rows,
         "steps": recent.conversion(),

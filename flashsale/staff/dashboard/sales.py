@@ -9,15 +9,20 @@ from django.urls import reverse
 from catalog import availability
 from catalog.availability import ProductView
 from catalog.models import Product
+from checkout import queue_figures
+from checkout.waiting_room.figures import QueueFigures
 
 SALES_SHOWN = 12
 STATUSES = {"paused": "Paused", "sold_out": "Sold out"}
 
 
-def on_sale(taken: dict[int, list[str]]) -> list[dict[str, Any]]:
+def on_sale(taken: dict[int, list[str]], queues: dict[int, QueueFigures]) -> list[dict[str, Any]]:
     """Return the sales that are running, the busiest first; `taken` are today's amounts by product."""
     views = availability.read(_running()[:SALES_SHOWN])
-    return [_stock_bar(view) | {"taken": taken.get(view.product.pk, [])} for view in views]
+    return [
+        _stock_bar(view) | {"taken": taken.get(view.product.pk, []), "queue": _queue(queues.get(view.product.pk))}
+        for view in views
+    ]
 
 
 def count_more() -> int:
@@ -25,7 +30,7 @@ def count_more() -> int:
     return max(0, _running().count() - SALES_SHOWN)
 
 
-def next_one() -> dict[str, Any] | None:
+def next_one(queues: dict[int, QueueFigures]) -> dict[str, Any] | None:
     """Return the sale that begins next; None when none is planned."""
     upcoming = Product.objects.published().filter(sale_starts_at__gt=Now())
     product = upcoming.order_by("sale_starts_at", "pk").first()
@@ -37,6 +42,7 @@ def next_one() -> dict[str, Any] | None:
         "starts_at": product.sale_starts_at,
         "starts_ms": int(1000 * product.sale_starts_at.timestamp()),
         "is_paused": product.paused_at is not None,
+        "waiting": f"{queues[product.pk].waiting:,}" if product.pk in queues else "",
     }
 
 
@@ -46,6 +52,14 @@ def _running() -> QuerySet[Product]:
     running = Product.objects.published().filter(has_begun, has_not_ended)
     # The busiest first: each write of the counters increases the version.
     return running.order_by("-stock__version", "-pk")
+
+
+def _queue(queue: QueueFigures | None) -> list[str]:
+    """Return what is told of a product's queue, in words; nothing of a product without one."""
+    if queue is None:
+        return []
+    pace, wait = queue_figures.pace_in_words(queue), queue_figures.wait_in_words(queue)
+    return [f"{queue.waiting:,} waiting", pace, f"wait of the last: {wait}"]
 
 
 def _stock_bar(view: ProductView) -> dict[str, Any]:

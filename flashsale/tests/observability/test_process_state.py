@@ -16,7 +16,8 @@ from flashsale.observability import process_state
 PACKAGES = ("catalog", "checkout", "payments", "flashsale")
 # Filled once, when the apps are ready or their module is loaded.
 WIRING = {
-    "catalog.overdue._sources", "catalog.sale_figures._registered", "checkout.orders.creation_hook._registration",
+    "catalog.overdue._sources", "catalog.sale_figures._registered", "catalog.sale_figures._of_queues",
+    "checkout.orders.creation_hook._registration",
     "checkout.order_money._readers", "checkout.orders.leaving_hook._registration",
     "checkout.orders.reading._registration", "checkout.order_story._registered",
     "flashsale.outbox.numbering._followers", "flashsale.outbox.numbering._observers",

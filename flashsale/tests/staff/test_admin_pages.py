@@ -108,7 +108,7 @@ def test_every_list_and_the_first_page_ask_the_database_a_bounded_number_of_time
         with django_assert_max_num_queries(12):
             admin_client.get(f"/admin/{path}")
     cache.clear()
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         admin_client.get("/admin/live/")
     with django_assert_max_num_queries(3):
         admin_client.get("/admin/live/")

@@ -85,6 +85,7 @@ def endpoint():
 # Each action that asks for confirmation: a row that it can be used on.
 ACTIONS = {
     "catalog.product.adjust_stock": product,
+    "catalog.product.limit_queue": product,
     "catalog.product.publish": withdrawn,
     "catalog.product.withdraw": product,
     "catalog.product.pause": product,
@@ -184,7 +185,7 @@ def test_an_action_confirmed_twice_is_carried_out_once(admin_client, named):
         page,
         holding=once.FIELD,
         note="Ticket 17",
-        **{name: "5" for name in ("delta", "after") if name in page.context["form"].fields},
+        **{name: "5" for name in ("delta", "after", "rate_max") if name in page.context["form"].fields},
     )
 
     first = admin_client.post(admin_url(type(row), "changelist"), sent, follow=True)

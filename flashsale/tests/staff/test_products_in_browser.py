@@ -9,8 +9,10 @@ from django.core.cache import cache
 from catalog.models import Product
 from catalog.tests.factories import ProductFactory
 from checkout.tests.factories import HoldFactory
+from checkout.tests.support.queues import queued_product
+from checkout.waiting_room import moving
 from flashsale.tests.support.admin import admin_url
-from flashsale.tests.support.browser import VIEWS, assert_fits, open_page
+from flashsale.tests.support.browser import PHONE, VIEWS, assert_fits, open_page
 
 FILE = """name;price;currency;stock;sale_starts_at
 Widget;29,99;USD;100;2126-11-27 12:00
@@ -167,3 +169,22 @@ def test_the_list_shows_status_price_and_numbers_and_is_filtered(staff_page):
     assert "29.99 USD" not in filtered
     assert len(bounds) == 4
     assert page.locator(".timezonewarning").count() == 0
+
+
+@pytest.mark.parametrize(("viewport", "colors"), [(PHONE, "dark")], ids=["phone"])
+def test_a_queue_is_limited_with_the_keyboard(staff_page):
+    page, product = staff_page, queued_product(name="Winter jacket", admission_rate_max=20)
+    moving.move(product.pk)
+    page.goto(admin_url(Product, "change", product.pk))
+    slider = page.locator("#waiting-room .rate-slider")
+
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+
+    assert page.input_value("#waiting-room input[type=number]") == "30"
+    assert slider.get_attribute("aria-valuetext") == "30 buyers a second"
+    assert_fits(page)
+    page.click("#waiting-room button")
+    page.wait_for_selector(".page-actions")
+    product.refresh_from_db()
+    assert product.admission_rate_max == 30

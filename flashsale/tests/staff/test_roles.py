@@ -134,6 +134,11 @@ def edit_a_product(client):
     return Product.objects.get().name == "New"
 
 
+def limit_a_queue(client):
+    decide(client, HoldFactory().product, "limit_queue", rate_max="5")
+    return Product.objects.get().admission_rate_max == 5
+
+
 def make_a_token(client):
     client.post(reverse("admin:rest_framework_api_key_apikey_add"), {"name": "mine"})
     return APIKey.objects.filter(name="mine").exists()
@@ -158,7 +163,7 @@ def remove_a_lost_phone(client):
         (release, OPERATORS), (cancel, OPERATORS), (pause, OPERATORS), (resume, OPERATORS), (settle, OPERATORS),
         (give_back, OPERATORS), (dismiss, OPERATORS), (retry, OPERATORS), (mark_refunded, OPERATORS),
         (adjust_stock, MANAGERS), (adjust_stock_of_a_product, MANAGERS), (publish, MANAGERS), (withdraw, MANAGERS),
-        (add_a_product, MANAGERS), (edit_a_product, MANAGERS), (make_a_token, MANAGERS),
+        (add_a_product, MANAGERS), (edit_a_product, MANAGERS), (limit_a_queue, MANAGERS), (make_a_token, MANAGERS),
         (unlock_a_name, MANAGERS), (remove_a_lost_phone, MANAGERS),
     ],
     ids=lambda value: value.__name__ if callable(value) else None,
