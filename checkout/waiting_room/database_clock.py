@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 
 from flashsale.core import clock
 
-# An answer that took longer says too little about the time; it is used where there is none that is younger than
-# `STALE_SECONDS`.
-PRECISE_SECONDS = 0.05
-STALE_SECONDS = 30.0
+# What the time is known by is off by half of how long the answer took. A slower answer than the one in use replaces it
+# when that is older: clocks drift apart, and are set.
+DRIFT_SECONDS_A_SECOND = 0.001
 
 
 class DatabaseClock:
@@ -21,8 +20,8 @@ class DatabaseClock:
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._read_at: datetime | None = None
-        # Monotonic seconds.
-        self._then = 0.0
+        # Monotonic seconds, and seconds that the answer took.
+        self._then = self._took = 0.0
 
     def reset(self) -> None:
         """Forget the offset."""
@@ -33,9 +32,9 @@ class DatabaseClock:
         """Take note that the database's time was `read_at`, in the answer to a query sent at `asked` (monotonic)."""
         answered = time.monotonic()
         with self._mutex:
-            is_stale = self._read_at is None or answered - self._then > STALE_SECONDS
-            if is_stale or answered - asked <= PRECISE_SECONDS:
-                self._read_at, self._then = read_at, (asked + answered) / 2
+            allowed = self._took + DRIFT_SECONDS_A_SECOND * (answered - self._then)
+            if self._read_at is None or answered - asked <= allowed:
+                self._read_at, self._then, self._took = read_at, (asked + answered) / 2, answered - asked
 
     def now(self) -> datetime:
         """Return the database's present time, within some milliseconds; asks the database if it never did."""

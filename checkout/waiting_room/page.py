@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from catalog import snapshot_refresh
+from catalog import sales, snapshot_refresh
 from catalog.sales import SaleStatus
 from checkout.waiting_room import reading
 from checkout.waiting_room.database_clock import database_clock
 from checkout.waiting_room.queues import QueueView, copies
+from flashsale.core.transactions import Busy, OutcomeUnknown, is_transient
 
 # Places are shown rounded down, so that what is shown as served is.
 _DECIMALS = 10**12
@@ -61,9 +62,9 @@ class QueuePage:
 def get(product_id: int) -> QueuePage:
     """Return the page of a product's queue as of now. Raises `NotFound` where it has none."""
     view = reading.get(product_id)
-    product = snapshot_refresh.read_product(product_id).members
     now = database_clock.now()
-    state = _state(view, SaleStatus(product["sale_status"]), now=now)
+    status, available = _sale_of(view, now=now)
+    state = _state(view, status, now=now)
     is_known = state != QueueState.NOT_OPEN
     return QueuePage(
         state=state,
@@ -71,11 +72,23 @@ def get(product_id: int) -> QueuePage:
         rate=_rounded_down(view.line.rate_at(now)) if view.line and state == QueueState.SERVING else 0.0,
         seed_hash=view.seed_hash if is_known else None,
         seed=view.seed if is_known else None,
-        available=product["available_stock"],
-        may_return=view.reserved_units > 0,
+        available=available,
+        # The copy is older than what is available: it must not call units sold which were held just now.
+        may_return=view.unsold_units > available,
         server_time=now,
         poll_in_seconds=_poll_in_seconds(view, state, now=now),
     )
+
+
+def _sale_of(view: QueueView, *, now: datetime) -> tuple[SaleStatus, int]:
+    """Return the status of the sale and the units that can be held: of this copy while nothing newer can be read."""
+    try:
+        product = snapshot_refresh.read_product(view.product.pk).members
+    except Exception as error:
+        if not (is_transient(error) or isinstance(error, (Busy, OutcomeUnknown))):
+            raise
+        return sales.status_of(view.product, available=view.free_units, now=now), view.free_units
+    return SaleStatus(product["sale_status"]), product["available_stock"]
 
 
 def _state(view: QueueView, status: SaleStatus, *, now: datetime) -> QueueState:

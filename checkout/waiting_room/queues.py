@@ -20,6 +20,9 @@ from flashsale.core.statements import Query, Row, Statement, fetch
 # How old a copy may be before a request reads the queue itself; it does so earlier where the queue may have been moved.
 MAX_AGE_SECONDS = 1.5
 
+# After an error, one request a second tries to read a queue; the others go on with the last copy.
+RETRY_SECONDS = 1.0
+
 # The seed stays in the database until the draw.
 _READ = f"""
 SELECT product.*, stock.total, stock.reserved, stock.sold, queue.product_id AS queue_id,
@@ -44,11 +47,12 @@ class QueueView:
     """A product's queue as read at `read_at` (database time).
 
     `is_made`: there is a row of it. `seed` is None before the draw, and without one; `line` is None before the draw.
-    Admission of places below `expired_below` has ended. `reserved_units`: of holds and orders, which may come back.
+    Admission of places below `expired_below` has ended. `free_units` are neither held nor sold.
     """
 
     product: Product
-    reserved_units: int
+    free_units: int
+    unsold_units: int
     read_at: datetime
     is_made: bool
     seed: str | None
@@ -93,11 +97,13 @@ class QueueCopies:
         self._mutex = threading.Lock()
         self._copies: dict[int, tuple[QueueView, float]] = {}
         self._shown: dict[int, float] = {}
+        # Monotonic seconds.
+        self._retry_at: dict[int, float] = {}
 
     def reset(self) -> None:
         """Forget all queues."""
         with self._mutex:
-            self._copies, self._shown = {}, {}
+            self._copies, self._shown, self._retry_at = {}, {}, {}
 
     def has(self, product_id: int) -> bool:
         """Say whether the product had a queue when queues were read last."""
@@ -119,12 +125,30 @@ class QueueCopies:
         """Keep a queue that was read by a query sent at `asked` (monotonic seconds)."""
         with self._mutex:
             self._copies[view.product.pk] = self._newer(view, asked)
+            self._retry_at.pop(view.product.pk, None)
 
     def keep_only(self, views: list[QueueView], *, asked: float) -> None:
         """Keep these queues and forget all others."""
         with self._mutex:
+            self._retry_at = {}
             self._copies = {view.product.pk: self._newer(view, asked) for view in views}
             self._shown = {product: place for product, place in self._shown.items() if product in self._copies}
+
+    def put_off(self, product_id: int) -> None:
+        """Take note that a queue could not be read."""
+        with self._mutex:
+            self._retry_at[product_id] = time.monotonic() + RETRY_SECONDS
+
+    def may_read(self, product_id: int) -> bool:
+        """Say whether a request may read a queue: after an error one may from time to time, until it was read."""
+        if product_id not in self._retry_at:
+            return True
+        with self._mutex:
+            now = time.monotonic()
+            if self._retry_at.get(product_id, now) > now:
+                return False
+            self._retry_at[product_id] = now + RETRY_SECONDS
+            return True
 
     def forget(self, product_id: int) -> None:
         """Forget a product's queue: it has none any more."""
@@ -182,7 +206,8 @@ def _query(sql: str, params: list[Any]) -> Query[list[QueueView]]:
 def _view(product: Product, row: Row) -> QueueView:
     return QueueView(
         product=product,
-        reserved_units=row["reserved"],
+        free_units=max(0, row["total"] - row["reserved"] - row["sold"]),
+        unsold_units=row["total"] - row["sold"],
         read_at=row["read_at"],
         is_made=row["queue_id"] is not None,
         seed=row["seed"],

@@ -11,7 +11,7 @@ from checkout.waiting_room.database_clock import database_clock
 from checkout.waiting_room.queues import QueueView, copies
 from flashsale.core.batching import Admit, Batcher
 from flashsale.core.refusals import NotFound
-from flashsale.core.transactions import Busy, is_transient
+from flashsale.core.transactions import Busy, OutcomeUnknown, is_transient
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,14 @@ def get(product_id: int) -> QueueView:
         return view
     if view is None and not _has_queue(product_id):
         raise NotFound(NO_QUEUE)
+    last = copies.last(product_id)
+    if last is not None and not copies.may_read(product_id):
+        return last
     try:
         return queue_single_flight.submit(product_id, None)
     except Exception as error:
-        last = copies.last(product_id)
-        if last is None or not (is_transient(error) or isinstance(error, Busy)):
+        copies.put_off(product_id)
+        if last is None or not (is_transient(error) or isinstance(error, (Busy, OutcomeUnknown))):
             raise
         return last
 

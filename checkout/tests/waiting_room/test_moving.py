@@ -27,6 +27,7 @@ from checkout.waiting_room.models import Queue, ServedPlace
 from checkout.waiting_room.queues import copies
 from checkout.waiting_room.running import runner
 from flashsale.core.statements import Query
+from flashsale.core.transactions import OutcomeUnknown
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.racing import Meeting, at_once, times
 
@@ -39,21 +40,22 @@ def change(product: Product, **columns) -> None:
     copies.reset()
 
 
-def failing_for(product: Product, step):
-    """Do a step, except for one product, for which PostgreSQL refuses it."""
+def failing_for(product: Product, step, error: Exception):
+    """Do a step, except for one product, for which it raises."""
 
     def attempt(product_id: int) -> None:
         if product_id == product.pk:
-            raise OperationalError("refused")
+            raise error
         step(product_id)
 
     return attempt
 
 
-def test_a_queue_that_cannot_be_moved_holds_up_no_other_and_no_request(api):
+@pytest.mark.parametrize("error", [OperationalError("refused"), OutcomeUnknown("the connection was lost")])
+def test_a_queue_that_cannot_be_moved_holds_up_no_other_and_no_request(api, error):
     broken, sound = queued_product(starts_in=-HOUR), queued_product(starts_in=-HOUR)
 
-    with mock.patch.object(moving, "move", failing_for(broken, moving.move)):
+    with mock.patch.object(moving, "move", failing_for(broken, moving.move, error)):
         runner.run_once()
         copies.reset()
         joined = join(api, broken)
