@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from catalog import queue_columns
-from catalog.queue_columns import MAX_ADMISSION_RATE, Queue
+from catalog.queue_columns import MAX_ADMISSION_RATE, QUEUE_LENGTH, Queue
 from catalog.validators import (
     IMAGE_URL_LENGTH,
     SKU_LENGTH,
@@ -64,7 +64,7 @@ class Product(models.Model):
     max_per_hold = models.PositiveIntegerField(default=DEFAULT_MAX_PER_HOLD, validators=[MinValueValidator(1)])
     max_per_customer = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
     queue = models.CharField(
-        max_length=8, choices=Queue, default=Queue.OFF, db_default=Queue.OFF,
+        max_length=QUEUE_LENGTH, choices=Queue, default=Queue.OFF, db_default=Queue.OFF,
         help_text="On: buyers wait in a queue and are admitted in the order of a draw. It needs a start of the sale.",
     )  # fmt: skip
     queue_opens_at = models.DateTimeField(

@@ -27,7 +27,7 @@ from flashsale.outbox.kinds import EventType
 # The columns that an edit may change. Publishing, pausing and the stock have verbs of their own.
 EDITABLE = (
     "name", "sku", "description", "image_url", "price", "currency", "max_per_hold", "max_per_customer",
-    "sale_starts_at", "sale_ends_at",
+    "sale_starts_at", "sale_ends_at", "queue", "queue_opens_at", "admission_rate_max",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 
 from flashsale.core import moments
 
+QUEUE_LENGTH = 8
 # How long a queue is open before the sale starts, at least: the draw is among those who came in this time.
 SHORTEST_OPENING = timedelta(minutes=5)
 # Tickets a second. More than any sale admits; a larger number is a slip of the hand.

@@ -9,6 +9,7 @@ from catalog import sales
 from catalog.availability import ProductView
 from catalog.imports.fields import MAX_DESCRIPTION_LENGTH
 from catalog.models import NAME_LENGTH, NOTE_LENGTH
+from catalog.queue_columns import MAX_ADMISSION_RATE, QUEUE_LENGTH, Queue
 from catalog.validators import IMAGE_URL_LENGTH, SKU_LENGTH
 from flashsale.core import money
 from flashsale.core.limits import MAX_INTEGER
@@ -58,8 +59,14 @@ class ProductOut(ResponseSerializer):
     image_url = serializers.CharField(
         source="product.image_url", allow_null=True, help_text="Where its picture is, over https or http; null: none."
     )
-    queue = serializers.CharField(source="product.queue")
-    queue_opens_at = MomentField(source="product.queue_opens_at", allow_null=True)
+    queue = serializers.SerializerMethodField(
+        help_text="On: buyers wait in a queue before they can hold units, and are admitted in the order of a draw."
+    )
+    queue_opens_at = MomentField(
+        source="product.queue_opens_at",
+        allow_null=True,
+        help_text="When the queue opens, at least 5 minutes before the sale starts; null: from when it is switched on.",
+    )
     updated_at = MomentField(source="product.updated_at", help_text="When staff last edited the product.")
 
     @extend_schema_field(MONEY)
@@ -73,6 +80,10 @@ class ProductOut(ResponseSerializer):
     def get_sale_status(self, view: ProductView) -> str:
         return view.sale_status
 
+    @extend_schema_field({"type": "string", "enum": list(Queue.values)})
+    def get_queue(self, view: ProductView) -> str:
+        return view.product.queue
+
 
 class BackofficeProductOut(ProductOut):
     """A product, published or not, with what only its shop sees."""
@@ -81,6 +92,11 @@ class BackofficeProductOut(ProductOut):
     reserved = serializers.IntegerField(source="reserved_units", help_text="Units of holds and unpaid orders.")
     sold = serializers.IntegerField(source="stock.sold", help_text="Units of paid orders, less those put back.")
     paused_at = MomentField(source="product.paused_at", allow_null=True, help_text="Null: it is not paused.")
+    admission_rate_max = serializers.IntegerField(
+        source="product.admission_rate_max",
+        allow_null=True,
+        help_text="The most tickets that its queue admits in a second; null: as many as the shop can take.",
+    )
     created_at = MomentField(source="product.created_at")
 
 
@@ -110,6 +126,9 @@ class ProductChanges(ClosedRequestSerializer):
     max_per_customer = StrictIntegerField(min_value=1, required=False, allow_null=True)
     sale_starts_at = StrictMomentField(required=False, allow_null=True)
     sale_ends_at = StrictMomentField(required=False, allow_null=True)
+    queue = StrictTextField(max_length=QUEUE_LENGTH, required=False)
+    queue_opens_at = StrictMomentField(required=False, allow_null=True)
+    admission_rate_max = StrictIntegerField(min_value=1, max_value=MAX_ADMISSION_RATE, required=False, allow_null=True)
 
 
 class NewProduct(ProductChanges):

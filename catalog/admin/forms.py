@@ -39,6 +39,9 @@ class ProductForm(ModelForm):
             "max_per_customer": "Empty: no limit. It counts for buyers with a customer id.",
             "sale_starts_at": "Empty: as soon as it is published.",
             "sale_ends_at": "Empty: never.",
+            "queue": "On: buyers wait, and are admitted in the order of a draw. It needs a start of the sale.",
+            "queue_opens_at": "At least 5 minutes before the sale starts. Empty: as soon as the queue is on.",
+            "admission_rate_max": "Empty: as many as the shop, its payments and its stock can take.",
         }
         widgets = {
             "description": UnfoldAdminTextareaWidget(attrs={"rows": 4}),

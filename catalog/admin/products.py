@@ -34,10 +34,12 @@ from flashsale.core.submissions import once
 
 PRICE_AND_LIMITS = ("price", "currency", "max_per_hold", "max_per_customer")
 WINDOW = ("sale_starts_at", "sale_ends_at")
+WAITING_ROOM = ("queue", "queue_opens_at", "admission_rate_max")
 FIELDSETS = [
     ("What is sold", {"fields": ("name", "sku", "description", "image_url")}),
     ("Price and limits", {"fields": PRICE_AND_LIMITS}),
     ("When it is sold", {"fields": WINDOW}),
+    ("Waiting room", {"fields": WAITING_ROOM}),
 ]
 
 STATUS = label_column(
@@ -66,6 +68,7 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin, AdmittingAdmin):
             "id": "id", "name": "name", "SKU": "sku", "price": "price", "currency": "currency",
             "published": "is_published", "total": "stock.total", "reserved": "stock.reserved", "sold": "stock.sold",
             "sale_starts_at": "sale_starts_at", "sale_ends_at": "sale_ends_at", "paused_at": "paused_at",
+            "queue": "queue", "queue_opens_at": "queue_opens_at", "admission_rate_max": "admission_rate_max",
             "max_per_hold": "max_per_hold", "max_per_customer": "max_per_customer", "description": "description",
             "image_url": "image_url", "created_at": "created_at", "updated_at": "updated_at",
         }
@@ -176,7 +179,7 @@ class ProductAdmin(ProductImportMixin, AdjustingAdmin, AdmittingAdmin):
             return [*FIELDSETS[:1], ("Stock", {"fields": ("opening_stock",)}), *FIELDSETS[1:]]
         if self.has_change_permission(request, obj):
             return FIELDSETS
-        return [FIELDSETS[0], (FIELDSETS[1][0], {"fields": ("price_shown", *PRICE_AND_LIMITS[2:])}), FIELDSETS[2]]
+        return [FIELDSETS[0], (FIELDSETS[1][0], {"fields": ("price_shown", *PRICE_AND_LIMITS[2:])}), *FIELDSETS[2:]]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> tuple[str, ...]:
         return () if self.has_change_permission(request, obj) else ("price_shown",)

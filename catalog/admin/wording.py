@@ -31,6 +31,9 @@ LABELS = {
     "max_per_customer": "Most units for one customer",
     "sale_starts_at": "Sale starts",
     "sale_ends_at": "Sale ends",
+    "queue": "Queue",
+    "queue_opens_at": "Queue opens",
+    "admission_rate_max": "Admissions a second, at most",
 }
 
 

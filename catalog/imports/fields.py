@@ -11,6 +11,7 @@ from django.db.models import Field
 from django.utils import timezone
 
 from catalog.models import DEFAULT_MAX_PER_HOLD, Product
+from catalog.queue_columns import MAX_ADMISSION_RATE, Queue
 from flashsale.core import moments, money
 from flashsale.core.limits import MAX_INTEGER
 
@@ -68,6 +69,18 @@ class Moment(forms.DateTimeField):
         return moment
 
 
+class QueueSwitch(forms.ChoiceField):
+    """On or off, in small letters or capitals, as spreadsheets change them; an empty cell is off."""
+
+    default_error_messages = {"invalid_choice": "Write on or off."}
+
+    def __init__(self) -> None:
+        super().__init__(choices=Queue.choices, required=False)
+
+    def to_python(self, value: Any) -> str:
+        return super().to_python(value).lower() or Queue.OFF
+
+
 def _model_form_field(name: str) -> forms.Field:
     column = Product._meta.get_field(name)
     field = column.formfield() if isinstance(column, Field) else None
@@ -94,6 +107,9 @@ class RowForm(forms.Form):
     max_per_customer = WholeNumber(min_value=1, max_value=MAX_INTEGER, required=False)
     sale_starts_at = Moment(required=False)
     sale_ends_at = Moment(required=False)
+    queue = QueueSwitch()
+    queue_opens_at = Moment(required=False)
+    admission_rate_max = WholeNumber(min_value=1, max_value=MAX_ADMISSION_RATE, required=False)
 
     def clean_max_per_hold(self) -> int:
         limit: int | None = self.cleaned_data["max_per_hold"]
@@ -116,8 +132,8 @@ class RowForm(forms.Form):
     def _model_errors(self) -> dict[str, list[ValidationError]]:
         """Return the model's errors for the fields that are valid by themselves.
 
-        The form's fields check every constraint of the model except that the sale starts before it ends: only a line
-        that breaks this one queries the database. The INSERT checks all constraints.
+        The form's fields and the model's `clean` check every constraint of the model. Only a line whose sale ends
+        too early queries the database. The INSERT checks all constraints.
         """
         columns = {name: value for name, value in self.cleaned_data.items() if name != "stock"}
         starts, ends = columns.get("sale_starts_at"), columns.get("sale_ends_at")
@@ -143,6 +159,9 @@ def preview_of(columns: dict[str, Any]) -> dict[str, str]:
         "max_per_customer": str(columns["max_per_customer"] or "no limit"),
         "sale_starts_at": _text_of(columns["sale_starts_at"], "at once"),
         "sale_ends_at": _text_of(columns["sale_ends_at"], "never"),
+        "queue": columns["queue"],
+        "queue_opens_at": _text_of(columns["queue_opens_at"], "at once" if columns["queue"] == Queue.ON else ""),
+        "admission_rate_max": str(columns["admission_rate_max"] or "no limit"),
     }
 
 

@@ -16,7 +16,10 @@ from flashsale.core.staff.spreadsheets import Line, Sheet, UnreadableFile
 MAX_ROWS = 5_000
 MAX_BYTES = 2 * 1024 * 1024
 REQUIRED = ("name", "price", "currency", "stock")
-OPTIONAL = ("sku", "description", "image_url", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at")
+OPTIONAL = (
+    "sku", "description", "image_url", "max_per_hold", "max_per_customer", "sale_starts_at", "sale_ends_at", "queue",
+    "queue_opens_at", "admission_rate_max",
+)  # fmt: skip
 COLUMNS = (*REQUIRED, *OPTIONAL)
 # A price is shown with its currency.
 PREVIEW_COLUMNS = tuple(name for name in COLUMNS if name != "currency")

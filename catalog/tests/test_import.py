@@ -255,15 +255,16 @@ def test_the_models_own_rules_are_checked_for_each_line(db):
 def test_the_preview_shows_every_value_as_it_was_parsed(admin_client):
     columns = ";".join(files.COLUMNS)
     full = "Widget;29,9;usd;100; W-1 ;<b>Bold</b>;https://a.example/1.png;3;2;2030-01-31T13:00:00+01:00;2030-02-01"
-    shown = upload(admin_client, f"{columns}\n{full}\nGadget;1000;JPY;5;;;;;;;\n").content.decode()
+    full += ";ON;2030-01-31 11:55;25"
+    shown = upload(admin_client, f"{columns}\n{full}\nGadget;1000;JPY;5;;;;;;;;;;\n").content.decode()
 
     table = re.sub(r"\s+", " ", shown[shown.index("<tbody>") : shown.index("</tbody>")])
     cells = [re.findall(r"<td>(.*?)</td>", row) for row in table.split("</tr>")[:2]]
     assert "Read as UTF-8, separated by semicolons." in shown
     assert cells == [
         ["2", "Widget", "29.90 USD", "100", "W-1", "&lt;b&gt;Bold&lt;/b&gt;", "https://a.example/1.png", "3", "2",
-         "2030-01-31 12:00:00 UTC", "2030-02-01 00:00:00 UTC"],
-        ["3", "Gadget", "1000 JPY", "5", "", "", "", "10", "no limit", "at once", "never"],
+         "2030-01-31 12:00:00 UTC", "2030-02-01 00:00:00 UTC", "on", "2030-01-31 11:55:00 UTC", "25"],
+        ["3", "Gadget", "1000 JPY", "5", "", "", "", "10", "no limit", "at once", "never", "off", "", "no limit"],
     ]  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def test_a_product_answers_with_all_of_its_columns(api, db):
     assert body == {
         "id": product.pk, "name": "Caf\u00e9 <b>", "description": "Two\nlines", "price": "29.99", "currency": "USD",
         "total_stock": 7, "available_stock": 7, "is_sold_out": False, "sale_status": "live", "max_per_hold": 3,
-        "max_per_customer": 4, "sku": None, "image_url": None,
+        "max_per_customer": 4, "sku": None, "image_url": None, "queue": "off", "queue_opens_at": None,
     }  # fmt: skip
 
 

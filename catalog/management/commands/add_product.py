@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog import products
 from catalog.models import DEFAULT_MAX_PER_HOLD
+from catalog.queue_columns import Queue
 from flashsale.core import moments
 from flashsale.core.commands import arguments
 
@@ -28,6 +29,14 @@ class Command(BaseCommand):
         parser.add_argument("--starts-at", default=None, help="ISO 8601; without an offset in TIME_ZONE.")
         parser.add_argument("--ends-at", default=None, help="ISO 8601; without an offset in TIME_ZONE.")
 
+        parser.add_argument(
+            "--queue-opens", default=None, metavar="MOMENT",
+            help="Give it a queue that opens then, at least 5 minutes before the sale starts; ISO 8601, as above.",
+        )  # fmt: skip
+        parser.add_argument(
+            "--admission-rate", type=int, default=None, metavar="N", help="The most tickets that are admitted a second."
+        )
+
     def handle(self, **options: Any) -> None:
         try:
             product = products.add(
@@ -42,6 +51,9 @@ class Command(BaseCommand):
                 max_per_customer=options["max_per_customer"],
                 sale_starts_at=_moment(options["starts_at"], "--starts-at"),
                 sale_ends_at=_moment(options["ends_at"], "--ends-at"),
+                queue=Queue.OFF if options["queue_opens"] is None else Queue.ON,
+                queue_opens_at=_moment(options["queue_opens"], "--queue-opens"),
+                admission_rate_max=options["admission_rate"],
             )
         except ValidationError as error:
             raise CommandError(_sentences(error)) from error

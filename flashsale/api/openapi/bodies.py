@@ -4,6 +4,7 @@ from django.conf import settings
 
 from catalog.imports.fields import MAX_DESCRIPTION_LENGTH
 from catalog.models import NAME_LENGTH, NOTE_LENGTH
+from catalog.queue_columns import MAX_ADMISSION_RATE, Queue
 from catalog.validators import IMAGE_URL_LENGTH, SKU_LENGTH
 from checkout.models import (
     CUSTOMER_ID_LENGTH,
@@ -112,6 +113,16 @@ EDITABLE = {
     | {"type": ["integer", "null"], "description": "The most units that one `customer_id` may have; null: no limit."},
     "sale_starts_at": MOMENT | {"description": "Null: as soon as it is published."},
     "sale_ends_at": MOMENT | {"description": "After the start; null: never."},
+    "queue": {
+        "type": "string", "enum": Queue.values,
+        "description": "On: buyers wait in a queue and are admitted in the order of a draw. It needs a start.",
+    },
+    "queue_opens_at": MOMENT
+    | {"description": "At least 5 minutes before the start; null: open as soon as the queue is on."},
+    "admission_rate_max": {
+        "type": ["integer", "null"], "minimum": 1, "maximum": MAX_ADMISSION_RATE,
+        "description": "The most tickets that are admitted in a second; null: as many as the shop can take.",
+    },
 }  # fmt: skip
 NEW_PRODUCT = {
     "type": "object",

@@ -23,7 +23,7 @@ PRODUCT = {
     "id": 1, "name": "Flash Sale Widget", "description": "The one everybody wants.", "price": "29.99",
     "currency": "USD", "total_stock": 100, "available_stock": 87, "is_sold_out": False, "sale_status": "live",
     "max_per_hold": 10, "sku": "WIDGET-1", "image_url": "https://images.example.com/widget.jpg",
-    "updated_at": "2026-11-20T11:00:00.000000Z",
+    "queue": "off", "updated_at": "2026-11-20T11:00:00.000000Z",
 }  # fmt: skip
 NEW_PRODUCT = {"name": "Flash Sale Widget", "price": "29.99", "currency": "USD", "stock": 100, "max_per_customer": 2}
 CHANGED_PRODUCT = {"price": "24.99", "sale_ends_at": "2026-11-20T14:00:00Z"}

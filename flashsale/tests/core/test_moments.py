@@ -58,7 +58,9 @@ def add_by_command(option: str, text: str) -> None:
 
 def form_of(**given: str) -> dict[str, str]:
     """Return the product's form as a browser posts it; times are ISO 8601, without an offset."""
-    fields = {"name": "Widget", "price": "1.00", "currency": "USD", "max_per_hold": "1", "opening_stock": "1"}
+    fields = {
+        "name": "Widget", "price": "1.00", "currency": "USD", "max_per_hold": "1", "opening_stock": "1", "queue": "off",
+    }  # fmt: skip
     for name, text in given.items():
         day, _, time = text.partition("T")
         fields |= {f"{name}_0": day, f"{name}_1": time}

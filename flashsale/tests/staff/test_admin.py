@@ -56,7 +56,14 @@ def test_models_that_the_domain_writes_are_read_only(admin_client, paid_order, m
 
 
 def test_a_product_is_added_with_its_opening_stock(admin_client, admin_user):
-    fields = {"name": "Widget", "price": "10.00", "currency": "EUR", "max_per_hold": 5, "opening_stock": 40}
+    fields = {
+        "name": "Widget",
+        "price": "10.00",
+        "currency": "EUR",
+        "max_per_hold": 5,
+        "opening_stock": 40,
+        "queue": "off",
+    }
 
     response = admin_client.post(admin_url(Product, "add"), fields)
 
@@ -68,7 +75,14 @@ def test_a_product_is_added_with_its_opening_stock(admin_client, admin_user):
 
 @pytest.mark.parametrize(("currency", "price"), [("XYZ", "10.00"), ("JPY", "10.50"), ("USD", "0"), ("USD", "1.001")])
 def test_a_price_that_cannot_be_paid_is_refused_in_words(admin_client, currency, price):
-    fields = {"name": "Widget", "price": price, "currency": currency, "max_per_hold": 5, "opening_stock": 1}
+    fields = {
+        "name": "Widget",
+        "price": price,
+        "currency": currency,
+        "max_per_hold": 5,
+        "opening_stock": 1,
+        "queue": "off",
+    }
 
     response = admin_client.post(admin_url(Product, "add"), fields)
 
@@ -161,7 +175,7 @@ def test_o10_a_stale_admin_form_cannot_touch_the_counters(admin_client, product)
 
     saved = admin_client.post(
         f"/admin/catalog/product/{product.pk}/change/",
-        {"name": "New name", "price": "29.99", "currency": "USD", "max_per_hold": 10, "is_published": "on"}
+        {"name": "New name", "price": "29.99", "currency": "USD", "max_per_hold": 10, "queue": "off"}
         | {"total": 99, "reserved": 0, "sold": 0, "description": fields["description"]},
     )
     of_stock = admin_client.post(

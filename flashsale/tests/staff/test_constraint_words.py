@@ -24,14 +24,23 @@ WRONG = [
     ({"max_per_customer": "0"}, "max_per_customer"),
     ({"sku": "a\tb"}, "sku"),
     ({"image_url": "javascript:alert(1)"}, "image_url"),
+    ({"queue": "maybe"}, "queue"),
+    ({"queue": "on"}, "queue"),
+    ({"queue_opens_at": "2030-01-01T00:00:00"}, "queue_opens_at"),
+    ({"queue_opens_at": "2029-12-31T23:55:01", "sale_starts_at": "2030-01-01T00:00:00"}, "queue_opens_at"),
+    ({"queue_opens_at": "1999-01-01T00:00:00", "sale_starts_at": "2030-01-01T00:00:00"}, "queue_opens_at"),
+    ({"admission_rate_max": "0"}, "admission_rate_max"),
+    ({"admission_rate_max": "1000001"}, "admission_rate_max"),
 ]
 # Forms that make rows; every other table is written by the domain's verbs only.
 FILLED_IN = [model for model, admin in site._registry.items() if not isinstance(admin, ViewOnlyAdmin)]
 
 
 def posted(given: dict[str, str]) -> dict[str, str]:
-    fields = {"name": "Widget", "price": "1.00", "currency": "USD", "max_per_hold": "1", "opening_stock": "1"} | given
-    for name in ("sale_starts_at", "sale_ends_at"):
+    fields = {
+        "name": "Widget", "price": "1.00", "currency": "USD", "max_per_hold": "1", "opening_stock": "1", "queue": "off",
+    } | given  # fmt: skip
+    for name in ("sale_starts_at", "sale_ends_at", "queue_opens_at"):
         fields[f"{name}_0"], _, fields[f"{name}_1"] = fields.pop(name, "").partition("T")
     return fields
 

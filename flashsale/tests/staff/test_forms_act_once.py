@@ -28,7 +28,10 @@ from payments.tests.factories import receive
 
 # What a person types into each form that adds a row.
 ADDED = {
-    Product: {"name": "Widget", "price": "10.00", "currency": "EUR", "max_per_hold": "5", "opening_stock": "40"},
+    Product: {
+        "name": "Widget", "price": "10.00", "currency": "EUR", "max_per_hold": "5", "opening_stock": "40",
+        "queue": "off",
+    },
     User: {"username": "bob", "password1": "correct-horse-9", "password2": "correct-horse-9"},
     Group: {"name": "night shift"},
     Endpoint: {"url": "https://erp.example.com/hooks"},

@@ -121,7 +121,14 @@ def withdraw(client):
 
 
 def add_a_product(client):
-    fields = {"name": "New", "price": "10.00", "currency": "EUR", "max_per_hold": 5, "opening_stock": 40}
+    fields = {
+        "name": "New",
+        "price": "10.00",
+        "currency": "EUR",
+        "max_per_hold": 5,
+        "opening_stock": 40,
+        "queue": "off",
+    }
     client.post(admin_url(Product, "add"), fields)
     return Product.objects.filter(name="New").exists()
 
@@ -129,7 +136,8 @@ def add_a_product(client):
 def edit_a_product(client):
     product = HoldFactory().product
     client.post(
-        admin_url(Product, "change", product.pk), {"name": "New", "price": "1", "currency": "USD", "max_per_hold": 5}
+        admin_url(Product, "change", product.pk),
+        {"name": "New", "price": "1", "currency": "USD", "max_per_hold": 5, "queue": "off"},
     )
     return Product.objects.get().name == "New"
 

@@ -15,6 +15,7 @@ class _Fields(HTMLParser):
         super().__init__()
         self.forms: list[dict[str, list[str]]] = []
         self._is_inside = False
+        self._select: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -24,10 +25,19 @@ class _Fields(HTMLParser):
                 self.forms.append({})
         elif tag == "input" and self._is_inside and given.get("name") and _is_sent(given):
             self.forms[-1].setdefault(given["name"], []).append(given.get("value", ""))
+        elif tag == "select" and self._is_inside and "multiple" not in given:
+            self._select = given.get("name")
+        elif tag == "option" and self._select:
+            # The first option, unless another one is selected.
+            chosen = self.forms[-1].setdefault(self._select, [given.get("value", "")])
+            if "selected" in given:
+                chosen[:] = [given.get("value", "")]
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._is_inside = False
+        elif tag == "select":
+            self._select = None
 
 
 def _is_sent(given: dict[str, str]) -> bool:
