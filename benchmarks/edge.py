@@ -27,17 +27,18 @@ STATIC_SERVER = """
 
 @dataclass(frozen=True)
 class Edge:
-    """The addresses of a running nginx: the shop's, and that of the static file."""
+    """The addresses of a running nginx, the shop's and that of the static file; and its first process."""
 
     url: str
     static_url: str
+    pid: int
 
 
 def find() -> str:
     """Return the path of nginx, or end the program with a message that says how to install it."""
     path = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if path is None:
-        sys.exit("The row `nginx` needs nginx: apt install nginx-light (Debian), or name the other rows.")
+        sys.exit("These rows need nginx: apt install nginx-light (Debian), or name others.")
     return path
 
 
@@ -68,8 +69,8 @@ def in_front_of(shop: ShopUnderTest, *, file: bytes) -> Iterator[Edge]:
         _write_site(folder / "site", log=own / "access.log", edge_port=edge_port, shop_port=shop.port)
         static = STATIC_SERVER.format(port=static_port, folder=folder)
         (folder / "nginx.conf").write_text(f"{text.rstrip().removesuffix('}')}{static}}}\n")
-        with _running(folder, edge_port):
-            yield Edge(f"http://127.0.0.1:{edge_port}", f"http://127.0.0.1:{static_port}/{FILE}")
+        with _running(folder, edge_port) as pid:
+            yield Edge(f"http://127.0.0.1:{edge_port}", f"http://127.0.0.1:{static_port}/{FILE}", pid)
 
 
 def _write_site(folder: Path, *, log: Path, edge_port: int, shop_port: int) -> None:
@@ -82,7 +83,7 @@ def _write_site(folder: Path, *, log: Path, edge_port: int, shop_port: int) -> N
 
 
 @contextlib.contextmanager
-def _running(folder: Path, port: int) -> Iterator[None]:
+def _running(folder: Path, port: int) -> Iterator[int]:
     argv = [find(), "-e", "stderr", "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
     account = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
     log_file = folder / "nginx.log"
@@ -94,7 +95,7 @@ def _running(folder: Path, port: int) -> Iterator[None]:
         )  # fmt: skip
     try:
         wait_until_it_answers("nginx", process, port, log_file)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(timeout=START_SECONDS)

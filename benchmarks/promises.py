@@ -11,9 +11,11 @@ from benchmarks.loads import AMPLE_STOCK, SCENARIOS
 from benchmarks.own_payments import OwnPayments
 from benchmarks.results import Row, Side
 from benchmarks.shop import ShopUnderTest
+from benchmarks.waiting_room import rows as waiting_room
 
 NAMES = (
-    "holds", "refusals", "keyed", "products", "flows", "payments", "events", "nginx", "clients", "hot", "old", "expiry",
+    "holds", "refusals", "keyed", "products", "flows", "payments", "events", "nginx", "queue", "joins", "clients",
+    "hot", "old", "expiry",
 )  # fmt: skip
 
 
@@ -32,7 +34,8 @@ class Promises:
         builders: dict[str, Callable[[], list[Row]]] = {
             "holds": self._holds, "refusals": self._refusals, "keyed": self._keyed, "products": self._products,
             "flows": self._flows, "payments": self._payments, "events": self._events, "nginx": self._nginx,
-            "clients": self._clients, "hot": self._hot, "old": self._old, "expiry": self._expiry,
+            "queue": self._queue, "joins": self._joins, "clients": self._clients, "hot": self._hot, "old": self._old,
+            "expiry": self._expiry,
         }  # fmt: skip
         return builders[name]()
 
@@ -107,6 +110,12 @@ class Promises:
         cached = Side("product page through nginx", lambda: loads.get(running.url, path, self._seconds))
         static = Side("static file of that size", lambda: loads.get(running.static_url, "", self._seconds))
         return [Row(0.5, cached, static)]
+
+    def _queue(self) -> list[Row]:
+        return waiting_room.of_the_page(self._shop, self._stack, seconds=self._seconds)
+
+    def _joins(self) -> list[Row]:
+        return waiting_room.of_joins(self._shop, self._stack, seconds=self._seconds)
 
     def _clients(self) -> list[Row]:
         few, *more = growth.sides_by_clients(self._shop, self._seconds)

@@ -24,6 +24,7 @@ ROUNDS = 5
 NO_SLOWER = 0.9
 COSTS = "costs"
 ROWS = (*NAMES, COSTS)
+BEHIND_NGINX = {"nginx", "queue", "joins"}
 
 
 def compare(revision: str, names: Iterable[str], *, seconds: float, rounds: int) -> list[Result]:
@@ -92,7 +93,7 @@ def main() -> None:
     if options.against is not None:
         results = compare(options.against, options.rows, seconds=options.seconds, rounds=options.rounds)
     else:
-        if "nginx" in options.rows:
+        if BEHIND_NGINX & set(options.rows):
             edge.find()
         names = [name for name in options.rows if name != COSTS]
         results = check_promises(names, seconds=options.seconds, rounds=options.rounds) if names else []

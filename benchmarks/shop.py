@@ -77,7 +77,7 @@ def open_shop(checkout: Checkout = THIS, *, settings: str = "flashsale.settings"
         "STATE_DIR": str(state_dir), "ENV_FILE": os.devnull, "PROMETHEUS_MULTIPROC_DIR": str(state_dir / "metrics"),
         "ALLOWED_HOSTS": "localhost,127.0.0.1", "SECURE_SSL_REDIRECT": "0",
         "DATABASE_URL": urls.database, "REDIS_URL": urls.redis, "CELERY_BROKER_URL": urls.broker,
-        "HOLDS_PER_MINUTE": "0", "READS_PER_MINUTE": "0", "CHANGES_PER_MINUTE": "0",
+        "HOLDS_PER_MINUTE": "0", "READS_PER_MINUTE": "0", "CHANGES_PER_MINUTE": "0", "JOINS_PER_MINUTE": "0",
         "STANDARD_WEBHOOK_SECRETS": f"whsec_{base64.b64encode(key).decode()}",
     }  # fmt: skip
     if checkout.extra_packages:
