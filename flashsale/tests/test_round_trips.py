@@ -14,6 +14,7 @@ from checkout.holds.requests import HoldRequest
 from checkout.idempotency import IdempotencyKey
 from checkout.orders import OrderRequest
 from checkout.tests.factories import HoldFactory, OrderFactory
+from checkout.tests.support.queues import hold_with, join, queued_product, serve_up_to, start_sale
 from flashsale.tests.support.wire import traffic
 from payments.inbox import deliveries, processing
 from payments.inbox.deliveries import Delivery
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BATCH = 16
 # Round trips and statements, BEGIN and COMMIT among them.
 HOLD = (2, 6)
+# Whether the ticket was used.
+HOLD_WITH_TICKET = (3, 7)
 ORDER = (3, 9)
 STORED, PROCESSED = (2, 6), (3, 15)
 WEBHOOK = (5, 21)
@@ -37,6 +40,23 @@ def snapshots(api, product):
 
 def key() -> IdempotencyKey:
     return IdempotencyKey(client="", key=uuid4().hex, body_hash="same")
+
+
+def test_a_hold_of_an_admitted_ticket_asks_one_question_more(api):
+    product = queued_product()
+    ticket = join(api, product).json()["ticket"]
+    start_sale(product)
+    serve_up_to(product, 1.0)
+    join(api, product, ticket)
+
+    with traffic() as of_ticket:
+        again = join(api, product, ticket)
+    with traffic() as of_hold:
+        hold = hold_with(api, product, ticket)
+
+    assert (again.status_code, hold.status_code) == (200, 201)
+    assert (of_ticket.round_trips, of_ticket.statements) == (0, 0)
+    assert (of_hold.round_trips, of_hold.statements) == HOLD_WITH_TICKET
 
 
 def delivery(order) -> Delivery:
