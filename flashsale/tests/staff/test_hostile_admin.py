@@ -63,7 +63,7 @@ LIST_PARAMETERS = (
 # What the pages of all actions ask for.
 GIVEN = (
     "note", "delta", "amount", "currency", "order_id", "after", "until", "types", "restock_units", "already_done",
-    "shown",
+    "shown", "rate_max", "rate_max_slider", "rate_max_shown", "rate_max_shown_position",
 )  # fmt: skip
 FINE = {200, 302, 400, 403, 404}
 # In a test a warning is an error: the values of other packages' date filters have no time zone.
