@@ -73,7 +73,7 @@ class Product(models.Model):
     )  # fmt: skip
     admission_rate_max = models.IntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_ADMISSION_RATE)],
-        help_text="Tickets a second; none: as many as the shop, its payments and its stock can take.",
+        help_text="Buyers a second; none: as many as the shop, its payments and its stock can take.",
     )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

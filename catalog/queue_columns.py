@@ -11,7 +11,7 @@ from flashsale.core import moments
 QUEUE_LENGTH = 8
 # How long a queue is open before the sale starts, at least: the draw is among those who came in this time.
 SHORTEST_OPENING = timedelta(minutes=5)
-# Tickets a second. More than any sale admits; a larger number is a slip of the hand.
+# Buyers a second. More than any sale admits; a larger number is a slip of the hand.
 MAX_ADMISSION_RATE = 1_000_000
 NEEDS_A_START = "A queue needs a start of the sale."
 OPENING_NEEDS_A_START = "A queue that opens at a time needs a start of the sale."
@@ -50,7 +50,7 @@ CONSTRAINTS = [
     models.CheckConstraint(
         name="product_admission_rate_max_is_in_range",
         condition=Q(admission_rate_max__gte=1, admission_rate_max__lte=MAX_ADMISSION_RATE),
-        violation_error_message=f"Admissions a second: 1 to {MAX_ADMISSION_RATE:,}.",
+        violation_error_message=f"Buyers a second: 1 to {MAX_ADMISSION_RATE:,}.",
     ),
 ]
 

@@ -33,7 +33,7 @@ LABELS = {
     "sale_ends_at": "Sale ends",
     "queue": "Queue",
     "queue_opens_at": "Queue opens",
-    "admission_rate_max": "Admissions a second, at most",
+    "admission_rate_max": "Buyers a second, at most",
 }
 
 

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='product',
             name='admission_rate_max',
-            field=models.IntegerField(blank=True, help_text='Tickets a second; none: as many as the shop, its payments and its stock can take.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000000)]),
+            field=models.IntegerField(blank=True, help_text='Buyers a second; none: as many as the shop, its payments and its stock can take.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000000)]),
         ),
         migrations.AddField(
             model_name='product',
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='productevent',
             name='admission_rate_max',
-            field=models.IntegerField(blank=True, help_text='Tickets a second; none: as many as the shop, its payments and its stock can take.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000000)]),
+            field=models.IntegerField(blank=True, help_text='Buyers a second; none: as many as the shop, its payments and its stock can take.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000000)]),
         ),
         migrations.AddField(
             model_name='productevent',
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
             models.CheckConstraint(
                 condition=models.Q(admission_rate_max__gte=1, admission_rate_max__lte=1_000_000),
                 name="product_admission_rate_max_is_in_range",
-                violation_error_message="Admissions a second: 1 to 1,000,000.",
+                violation_error_message="Buyers a second: 1 to 1,000,000.",
             ),
         ),
     ]

@@ -168,7 +168,7 @@ def test_an_edit_of_the_queue_is_told_like_any_other(api, admin_client, new_even
     assert (event["type"], event["data"]["changed"]) == ("product.changed", sorted(IN_JSON))
     history = admin_client.get(admin_url(Product, "change", product.pk)).text
     assert (
-        "API token ERP: Queue off → on; Queue opens - → 2030-01-01 11:55:00 UTC; Admissions a second, at most - → 25"
+        "API token ERP: Queue off → on; Queue opens - → 2030-01-01 11:55:00 UTC; Buyers a second, at most - → 25"
     ) in history
 
 
@@ -253,7 +253,7 @@ def test_staff_switch_the_queue_on_and_see_it_in_their_zone(admin_client, admin_
     )
     assert "Waiting room" in shown.text
     assert shown.text.count("Africa/Cairo (EET, UTC+02:00)") >= 2
-    told = "Queue off → on; Queue opens - → 2030-01-01 13:55:00 EET (11:55:00 UTC); Admissions a second, at most - → 25"
+    told = "Queue off → on; Queue opens - → 2030-01-01 13:55:00 EET (11:55:00 UTC); Buyers a second, at most - → 25"
     assert escape(f"{admin_user}: {told}") in shown.text
     assert "Queue,Queue opens at,Admission rate max" in b"".join(exported.streaming_content).decode()
 
