@@ -37,7 +37,7 @@ NO_TIMES = [
 # Berlin's clocks skip the hour from 2:00, and have it twice in October.
 SKIPPED, TWICE = "2030-03-31T02:30:00", "2030-10-27T02:30:00"
 ZONES = ["Pacific/Kiritimati", "Pacific/Niue"]
-FIELDS = ["sale_starts_at", "sale_ends_at"]
+FIELDS = ["sale_starts_at", "sale_ends_at", "queue_opens_at"]
 
 
 @pytest.fixture(params=ZONES)
@@ -90,7 +90,7 @@ def test_the_first_and_the_last_moment_can_be_shown_everywhere():
             assert moment.astimezone(ZoneInfo(name)) == moment
 
 
-@pytest.mark.parametrize("option", ["--starts-at", "--ends-at"])
+@pytest.mark.parametrize("option", ["--starts-at", "--ends-at", "--queue-opens"])
 @pytest.mark.parametrize("text", OUTSIDE + NO_TIMES)
 def test_the_command_refuses_it_and_names_the_option(db, zone, option, text):
     with pytest.raises(CommandError, match=option):
@@ -99,7 +99,7 @@ def test_the_command_refuses_it_and_names_the_option(db, zone, option, text):
     assert not Product.objects.exists()
 
 
-@pytest.mark.parametrize("option", ["--starts-at", "--ends-at"])
+@pytest.mark.parametrize("option", ["--starts-at", "--ends-at", "--queue-opens"])
 @pytest.mark.parametrize("text", [SKIPPED, TWICE])
 def test_the_command_refuses_a_skipped_or_ambiguous_local_time(db, berlin, option, text):
     with pytest.raises(CommandError, match=option):
