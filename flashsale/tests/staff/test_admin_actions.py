@@ -27,7 +27,7 @@ ROLES = ("viewer", "operator", "manager")
 OFFERED = {
     "catalog/product/": {
         "viewer": set(), "operator": {"pause", "resume"},
-        "manager": {"pause", "resume", "publish", "withdraw", "adjust_stock"},
+        "manager": {"pause", "resume", "publish", "withdraw", "adjust_stock", "limit_queue"},
     },
     "catalog/stock/": {"viewer": set(), "operator": set(), "manager": {"adjust_stock"}},
     "checkout/hold/": {"viewer": set(), "operator": {"release"}, "manager": {"release"}},
@@ -111,6 +111,7 @@ def test_each_action_does_what_it_says_and_says_what_it_did(live_server, ann, vi
             (decide(page, products, product, "withdraw"), "Widget is no longer published."),
             (decide(page, products, product, "publish"), "Widget is published."),
             (decide(page, products, product, "adjust_stock", delta="5"), "+5 units, 55 in all."),
+            (decide(page, products, product, "limit_queue", rate_max="7"), "admits at most 7 buyers a second."),
             (decide(page, "catalog/stock/", product, "adjust_stock", delta="-500"), "units are committed"),
             (
                 decide(page, "checkout/hold/", hold, "release"),
