@@ -109,7 +109,7 @@ def test_the_admins_forms_say_that_a_sku_is_used(admin_client):
     ProductFactory(sku="A-1")
     edited = ProductFactory()
     fields = {
-        "name": "W", "price": "1", "currency": "USD", "max_per_hold": "1", "opening_stock": "1", "queue": "off",
+        "name": "W", "price": "1", "currency": "USD", "max_per_hold": "1", "opening_stock": "1",
         "sku": "A-1",
     }  # fmt: skip
     page = admin_url(Product, "change", edited.pk)

@@ -13,8 +13,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from catalog.views import STALE_SECONDS
 from flashsale.core import webhook_signatures
+from flashsale.core.rest.caching import STALE_SECONDS
 from flashsale.tests.support.deployed import Deployment, Proxy, deployment, nginx, refusal_of, stopping
 from flashsale.tests.support.processes import WAIT_SECONDS, free_port, stop, wait_until
 

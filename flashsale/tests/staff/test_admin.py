@@ -62,7 +62,6 @@ def test_a_product_is_added_with_its_opening_stock(admin_client, admin_user):
         "currency": "EUR",
         "max_per_hold": 5,
         "opening_stock": 40,
-        "queue": "off",
     }
 
     response = admin_client.post(admin_url(Product, "add"), fields)
@@ -81,7 +80,6 @@ def test_a_price_that_cannot_be_paid_is_refused_in_words(admin_client, currency,
         "currency": currency,
         "max_per_hold": 5,
         "opening_stock": 1,
-        "queue": "off",
     }
 
     response = admin_client.post(admin_url(Product, "add"), fields)
