@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.http_client import Client
 
-BODY = b"{}"
+BODY = b""
 
 
 @dataclass

@@ -46,7 +46,7 @@ def of_joins(shop: ShopUnderTest, stack: contextlib.ExitStack, *, seconds: float
     direct = Side("joins", lambda: _join(shop.url, path, seconds))
     through = Side("joins through nginx", lambda: _join(running.url, path, seconds))
     product = Side("product reads", lambda: loads.get(shop.url, read, seconds))
-    return [Row(0.45, direct, product), Row(0.45, through, direct)]
+    return [Row(0.6, direct, product), Row(0.6, through, direct)]
 
 
 def _join(url: str, path: str, seconds: float) -> Load:

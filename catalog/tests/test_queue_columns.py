@@ -206,8 +206,8 @@ def test_a_file_says_what_a_queue_cannot_be(admin_client, columns, fault):
 
 def test_the_command_gives_a_product_a_queue(db):
     run(
-        *COMMAND, "--starts-at", "2030-01-01T12:00:00Z", "--queue-opens", "2030-01-01T11:55:00Z",
-        "--admission-rate", "25",
+        *COMMAND, "--starts-at", "2030-01-01T12:00:00Z", "--queue-opens-at", "2030-01-01T11:55:00Z",
+        "--admission-rate-max", "25",
     )  # fmt: skip
 
     assert queue_of(Product.objects.get()) == QUEUE
@@ -216,14 +216,14 @@ def test_the_command_gives_a_product_a_queue(db):
 @pytest.mark.parametrize(
     ("options", "refusal"),
     [
-        (["--queue-opens", "2030-01-01T11:55:00Z"], "queue: A queue needs a start of the sale. queue_opens_at: "),
+        (["--queue-opens-at", "2030-01-01T11:55:00Z"], "queue: A queue needs a start of the sale. queue_opens_at: "),
         (
-            ["--queue-opens", "2030-01-01T11:56:00Z", "--starts-at", "2030-01-01T12:00:00Z"],
+            ["--queue-opens-at", "2030-01-01T11:56:00Z", "--starts-at", "2030-01-01T12:00:00Z"],
             "queue_opens_at: The queue must open at least 5 minutes before the sale starts.",
         ),
-        (["--queue-opens", "soon", "--starts-at", "2030-01-01T12:00:00Z"], "--queue-opens 'soon': "),
-        (["--admission-rate", "0"], "admission_rate_max: Ensure this value is greater than or equal to 1."),
-        (["--admission-rate", "many"], "argument --admission-rate: invalid int value"),
+        (["--queue-opens-at", "soon", "--starts-at", "2030-01-01T12:00:00Z"], "--queue-opens-at 'soon': "),
+        (["--admission-rate-max", "0"], "admission_rate_max: Ensure this value is greater than or equal to 1."),
+        (["--admission-rate-max", "many"], "argument --admission-rate-max: invalid int value"),
     ],
     ids=lambda given: given[0] if isinstance(given, list) else "",
 )

@@ -69,12 +69,13 @@ def get(product_id: int) -> QueuePage:
     return QueuePage(
         state=state,
         serving=_rounded_down(copies.serving(view, now=now)),
-        rate=_rounded_down(view.line.rate_at(now)) if view.line and state == QueueState.SERVING else 0.0,
+        # Also when it was paused or sold out just now: `serving` grows until that is in force.
+        rate=_rounded_down(view.line.rate_at(now)) if view.line else 0.0,
         seed_hash=view.seed_hash if is_known else None,
         seed=view.seed if is_known else None,
         available=available,
         # The copy is older than what is available: it must not call units sold which were held just now.
-        may_return=view.unsold_units > available,
+        may_return=state != QueueState.ENDED and view.unsold_units > available,
         server_time=now,
         poll_in_seconds=_poll_in_seconds(view, state, now=now),
     )

@@ -8,8 +8,8 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from catalog.snapshot_refresh import NO_SUCH_PRODUCT
 from checkout.waiting_room import joining, page
-from checkout.waiting_room.reading import NO_QUEUE
 from checkout.waiting_room.serializers import JoinedOut, JoinQueue, QueueOut
 from flashsale.core.identifiers import parse_id
 from flashsale.core.refusals import NotFound
@@ -47,5 +47,5 @@ class QueueViewSet(AcyclicView, viewsets.ViewSet):
 def _id(text: str) -> int:
     product_id = parse_id(text)
     if product_id is None:
-        raise NotFound(NO_QUEUE)
+        raise NotFound(NO_SUCH_PRODUCT)
     return product_id

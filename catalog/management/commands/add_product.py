@@ -28,16 +28,17 @@ class Command(BaseCommand):
         parser.add_argument("--max-per-customer", type=int, default=None)
         parser.add_argument("--starts-at", default=None, help="ISO 8601; without an offset in TIME_ZONE.")
         parser.add_argument("--ends-at", default=None, help="ISO 8601; without an offset in TIME_ZONE.")
-
         parser.add_argument(
-            "--queue-opens", default=None, metavar="MOMENT",
+            "--queue-opens-at", default=None, metavar="MOMENT",
             help="Give it a queue that opens then, at least 5 minutes before the sale starts; ISO 8601, as above.",
         )  # fmt: skip
         parser.add_argument(
-            "--admission-rate", type=int, default=None, metavar="N", help="The most tickets that are admitted a second."
-        )
+            "--admission-rate-max", type=int, default=None, metavar="N",
+            help="Give it a queue that admits at most so many buyers a second.",
+        )  # fmt: skip
 
     def handle(self, **options: Any) -> None:
+        has_queue = options["queue_opens_at"] is not None or options["admission_rate_max"] is not None
         try:
             product = products.add(
                 name=arguments.storable(options["name"], "--name"),
@@ -51,9 +52,9 @@ class Command(BaseCommand):
                 max_per_customer=options["max_per_customer"],
                 sale_starts_at=_moment(options["starts_at"], "--starts-at"),
                 sale_ends_at=_moment(options["ends_at"], "--ends-at"),
-                queue=Queue.OFF if options["queue_opens"] is None else Queue.ON,
-                queue_opens_at=_moment(options["queue_opens"], "--queue-opens"),
-                admission_rate_max=options["admission_rate"],
+                queue=Queue.ON if has_queue else Queue.OFF,
+                queue_opens_at=_moment(options["queue_opens_at"], "--queue-opens-at"),
+                admission_rate_max=options["admission_rate_max"],
             )
         except ValidationError as error:
             raise CommandError(_sentences(error)) from error

@@ -90,7 +90,7 @@ def test_the_first_and_the_last_moment_can_be_shown_everywhere():
             assert moment.astimezone(ZoneInfo(name)) == moment
 
 
-@pytest.mark.parametrize("option", ["--starts-at", "--ends-at", "--queue-opens"])
+@pytest.mark.parametrize("option", ["--starts-at", "--ends-at", "--queue-opens-at"])
 @pytest.mark.parametrize("text", OUTSIDE + NO_TIMES)
 def test_the_command_refuses_it_and_names_the_option(db, zone, option, text):
     with pytest.raises(CommandError, match=option):
@@ -99,7 +99,7 @@ def test_the_command_refuses_it_and_names_the_option(db, zone, option, text):
     assert not Product.objects.exists()
 
 
-@pytest.mark.parametrize("option", ["--starts-at", "--ends-at", "--queue-opens"])
+@pytest.mark.parametrize("option", ["--starts-at", "--ends-at", "--queue-opens-at"])
 @pytest.mark.parametrize("text", [SKIPPED, TWICE])
 def test_the_command_refuses_a_skipped_or_ambiguous_local_time(db, berlin, option, text):
     with pytest.raises(CommandError, match=option):
