@@ -51,8 +51,9 @@ class ProductForm(ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.version_shown = getattr(self.instance, "version_number", None)
-        # A page that was opened before there were queues sends none.
-        self.fields["queue"].required = False
+        # A page that was opened before there were queues sends none; staff who may only view have no fields.
+        if "queue" in self.fields:
+            self.fields["queue"].required = False
         if self.instance.pk is not None:
             self.initial["price"] = Decimal(money.render(self.instance.price, self.instance.currency))
 
