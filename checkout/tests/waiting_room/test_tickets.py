@@ -14,6 +14,7 @@ from checkout.models import Hold
 from checkout.tests.support.queues import (
     hold_with,
     join,
+    queue_of,
     queued_product,
     serve_up_to,
     served_for,
@@ -21,7 +22,7 @@ from checkout.tests.support.queues import (
     ticket_minted,
 )
 from checkout.waiting_room import tickets, used_tickets
-from checkout.waiting_room.database_clock import DatabaseClock
+from checkout.waiting_room.database_clock import DatabaseClock, database_clock
 from checkout.waiting_room.models import Queue
 from flashsale.core.configuration import secret_keys
 from flashsale.tests.support.problems import problem_of
@@ -168,6 +169,19 @@ def test_a_ticket_that_was_served_stays_served_however_the_pace_changes(api, set
     served_for(product, seconds=settings.ADMISSION_SECONDS - 5)
 
     assert hold_with(api, product, ticket).status_code == 201
+
+
+def test_a_process_whose_clock_is_behind_mints_no_ticket_of_the_draw_after_it(api):
+    product = queued_product()
+    join(api, product)
+    start_sale(product)
+    assert queue_of(api, product)["seed"]
+
+    database_clock.reset()
+    database_clock.follow(timezone.now() - timedelta(minutes=1), asked=time.monotonic())
+    joined = join(api, product).json()
+
+    assert joined["place"] == 1.0
 
 
 def test_no_clock_but_the_databases_is_asked():
