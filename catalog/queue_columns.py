@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from flashsale.core import moments
 
 QUEUE_LENGTH = 8
-# How long a queue is open before the sale starts, at least: the draw is among those who came in this time.
+# A queue opens at least so long before the sale starts: the tickets of this time are drawn.
 SHORTEST_OPENING = timedelta(minutes=5)
 # Buyers a second. More than any sale admits; a larger number is a slip of the hand.
 MAX_ADMISSION_RATE = 1_000_000

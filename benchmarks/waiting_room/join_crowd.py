@@ -40,7 +40,7 @@ def path_of(product_id: int) -> str:
 def join(port: int, product_id: int, *, count: int, clients: int, per_second: float | None = None) -> Joins:
     """Join a queue `count` times over `clients` connections.
 
-    With `per_second` each request is due at its own moment, whatever became of the others, and its wait is counted from
+    With `per_second` each request is due at its own moment, also while others wait, and its wait is counted from
     there: a server that falls behind makes all that are due wait. Raises what a lost connection raises.
     """
     return asyncio.run(_join(port, path_of(product_id), count, clients, per_second))

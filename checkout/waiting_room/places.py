@@ -6,7 +6,7 @@ from datetime import datetime
 
 from checkout.waiting_room.tickets import Ticket
 
-# As many bits as a double can hold exactly, whatever its exponent.
+# A double holds so many bits exactly.
 PLACE_BITS = 52
 _DIGEST_BITS = 256
 

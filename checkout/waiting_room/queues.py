@@ -82,7 +82,7 @@ class QueueView:
         return now >= self.line.turns_at
 
     def is_current_at(self, now: datetime) -> bool:
-        """Say whether the line is the one in force at `now`, whatever other processes have decided meanwhile."""
+        """Say whether the line is the one in force at `now`: no move by another process can be yet."""
         return self.line is None or now <= self.line.valid_until(read_at=self.read_at)
 
     def serving_at(self, now: datetime) -> float:

@@ -43,7 +43,7 @@ class ServingLine:
         return 1.0 + max(0.0, _seconds(self.drawn_at, now) - COUNTED_AFTER_SECONDS)
 
     def valid_until(self, *, read_at: datetime) -> datetime:
-        """Return until when a copy that was read at `read_at` is the line in force, whatever is decided meanwhile.
+        """Return until when a copy that was read at `read_at` is the line in force: no move made since can be.
 
         The line is moved after `turns_at`, and after `read_at` but for a COMMIT that was under way: `LEAD_SECONDS`
         later at the soonest it is another one.

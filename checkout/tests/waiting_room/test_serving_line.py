@@ -1,4 +1,4 @@
-"""What is served over time: never back, in whichever process it is shown, whatever is decided meanwhile."""
+"""What is served never goes back, in no process, when the pace changes and processes fail."""
 
 import itertools
 from dataclasses import replace

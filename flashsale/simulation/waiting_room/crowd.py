@@ -1,4 +1,4 @@
-"""The crowd of a sale with a queue: honest shoppers, absentees, and those who try to get more than their places."""
+"""The crowd of a sale with a queue: honest shoppers, absentees, bots, and shoppers who share a ticket."""
 
 import asyncio
 import math

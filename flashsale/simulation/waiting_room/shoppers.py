@@ -14,12 +14,12 @@ from flashsale.simulation.waiting_room.queue_client import QueueClient
 from flashsale.simulation.waiting_room.seen import Kind, Page
 from flashsale.simulation.waiting_room.shared_pages import SharedPage
 
-# The share of those who come after the start, within so many seconds.
+# This share of the shoppers comes after the start, within so many seconds.
 COMES_LATE = 0.1
 LATE_SECONDS = 8.0
 VISITS = 3
 PAUSE_BETWEEN_VISITS_SECONDS = (1.0, 4.0)
-# The share of those who wait that leave at each look at a page that says sold out, and how many looks they take.
+# The share of waiting shoppers that leave when the page says sold out, and after how many such pages all have left.
 LEAVES_WHEN_SOLD_OUT = 0.7
 SOLD_OUT_LOOKS = 3
 # How long shoppers wait after the start.

@@ -18,7 +18,7 @@ IN_USE = (Hold.Status.ACTIVE, Hold.Status.CONVERTED)
 # A page this much later than a hold says what was served by then: caches and clocks differ by less.
 SERVED_BY = timedelta(seconds=1)
 RATE_SECONDS = 10.0
-# Absentees are estimated, and those who are admitted come when it suits them.
+# The pace is set by an estimate of the absentees, and admitted shoppers do not come at once.
 TOLERANCE = 1.3
 BURST_SECONDS = 3.0
 BURST_BUYERS = 10.0
