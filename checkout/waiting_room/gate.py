@@ -14,7 +14,6 @@ from checkout import idempotency
 from checkout.idempotency import IdempotencyKey
 from checkout.waiting_room import reading, tickets
 from checkout.waiting_room.counts import counter
-from checkout.waiting_room.database_clock import database_clock
 from checkout.waiting_room.queues import QueueView, copies
 from checkout.waiting_room.refusals import AdmissionExpired, NotAdmitted, TicketInvalid, require_ticket
 from flashsale.core.refusals import NotFound, Refusal
@@ -50,7 +49,7 @@ def _admit(product_id: int, ticket: str | None, customer_id: str, key: Idempoten
     except NotFound:
         return None
     try:
-        return check(view, ticket, customer_id=customer_id, now=database_clock.now())
+        return check(view, ticket, customer_id=customer_id, now=view.now())
     except Refusal:
         if key is not None and idempotency.is_used(key):
             return None

@@ -7,7 +7,6 @@ from datetime import datetime
 from catalog.sales import SaleEnded, SaleNotStarted
 from checkout.waiting_room import reading, tickets
 from checkout.waiting_room.counts import counter
-from checkout.waiting_room.database_clock import database_clock
 from checkout.waiting_room.queues import QueueView
 
 
@@ -30,12 +29,10 @@ def join(*, product_id: int, ticket: str | None = None, customer_id: str = "") -
     if ticket is not None:
         given = tickets.verified(ticket, product_id=product_id)
         return Joined(ticket, view.place_of(given), given.minted_at)
-    now = database_clock.now()
+    # Not before a draw that this process has read: its seed is known.
+    now = view.now()
     _check_open(view, now=now)
     is_drawn = view.drawn_at is not None
-    if view.drawn_at is not None:
-        # The seed is known by now: a process whose clock is behind must not mint a ticket of the draw.
-        now = max(now, view.drawn_at)
     new = tickets.mint(product_id=product_id, customer_id=customer_id, is_drawn=is_drawn, now=now)
     counter.count_ticket(product_id, minted_at=now, is_drawn=is_drawn)
     return Joined(tickets.signed(new), view.place_of(new), now)

@@ -9,7 +9,6 @@ from enum import StrEnum
 from catalog import sales, snapshot_refresh
 from catalog.sales import SaleStatus
 from checkout.waiting_room import reading
-from checkout.waiting_room.database_clock import database_clock
 from checkout.waiting_room.queues import QueueView, copies
 from flashsale.core.transactions import Busy, OutcomeUnknown, is_transient
 
@@ -62,7 +61,7 @@ class QueuePage:
 def get(product_id: int) -> QueuePage:
     """Return the page of a product's queue as of now. Raises `NotFound` where it has none."""
     view = reading.get(product_id)
-    now = database_clock.now()
+    now = view.now()
     status, available = _sale_of(view, now=now)
     state = _state(view, status, now=now)
     is_known = state != QueueState.NOT_OPEN

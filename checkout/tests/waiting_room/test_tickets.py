@@ -1,20 +1,16 @@
 """One hold for each ticket, on however many devices; tickets outlive keys; a customer has one place."""
 
-import re
-import time
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from catalog.models import Stock
-from checkout import audit, holds, waiting_room
+from checkout import audit, holds
 from checkout.models import Hold
 from checkout.tests.support.queues import (
     hold_with,
     join,
-    queue_of,
     queued_product,
     serve_up_to,
     served_for,
@@ -22,7 +18,6 @@ from checkout.tests.support.queues import (
     ticket_minted,
 )
 from checkout.waiting_room import tickets, used_tickets
-from checkout.waiting_room.database_clock import DatabaseClock, database_clock
 from checkout.waiting_room.models import Queue
 from flashsale.core.configuration import secret_keys
 from flashsale.tests.support.problems import problem_of
@@ -169,33 +164,3 @@ def test_a_ticket_that_was_served_stays_served_however_the_pace_changes(api, set
     served_for(product, seconds=settings.ADMISSION_SECONDS - 5)
 
     assert hold_with(api, product, ticket).status_code == 201
-
-
-def test_a_process_whose_clock_is_behind_mints_no_ticket_of_the_draw_after_it(api):
-    product = queued_product()
-    join(api, product)
-    start_sale(product)
-    assert queue_of(api, product)["seed"]
-
-    database_clock.reset()
-    database_clock.follow(timezone.now() - timedelta(minutes=1), asked=time.monotonic())
-    joined = join(api, product).json()
-
-    assert joined["place"] == 1.0
-
-
-def test_no_clock_but_the_databases_is_asked():
-    own = re.compile(r"timezone\.now|datetime\.now|utcnow|time\.time\b|HTTP_DATE")
-
-    for module in Path(waiting_room.__file__).parent.glob("*.py"):
-        assert not own.search(module.read_text()), module
-
-
-def test_the_databases_clock_is_followed_whatever_the_host_says():
-    followed = DatabaseClock()
-    an_hour_off = timezone.now() + timedelta(hours=1)
-
-    asked = time.monotonic()
-    followed.follow(an_hour_off, asked=asked)
-
-    assert timedelta(0) <= followed.now() - an_hour_off < timedelta(minutes=1)
