@@ -23,6 +23,8 @@ from greenlet import getcurrent, greenlet
 
 # Worker threads of an event loop. Most of them wait: for PostgreSQL, for a connection of the pool, or for Valkey.
 WORKER_THREADS = 64
+# Greenlets that are kept for the next functions: a new one maps memory for its stack, and unmaps it at its end.
+MAX_IDLE = 128
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,6 +48,8 @@ class EventLoop:
         self._loop = loop
         self._workers = ThreadPoolExecutor(threads, thread_name_prefix="worker")
         self._main = getcurrent()
+        self._idle: list[greenlet] = []
+        self._spawned: list[Callable[[], None]] = []
         self._set_events: deque[_GreenletEvent] = deque()
         self._is_resuming_soon = False
         _of_thread.loop = self
@@ -53,11 +57,25 @@ class EventLoop:
     def close(self) -> None:
         """Detach from the thread, and end the worker threads once their work is done."""
         _of_thread.loop = None
+        self._idle.clear()
         self._workers.shutdown(wait=True)
 
     def spawn(self, function: Callable[[], None]) -> None:
-        """Run a function in a new greenlet until it waits for the first time, or ends. It must not raise."""
-        greenlet(function).switch()
+        """Run a function in a greenlet of its own until it waits for the first time, or ends. It must not raise."""
+        runner = self._idle.pop() if self._idle else greenlet(self._run)
+        # An empty context, as a new greenlet has.
+        runner.gr_context = None
+        # No argument of the greenlet: that would be kept for as long as it lives.
+        self._spawned.append(function)
+        runner.switch()
+
+    def _run(self) -> None:
+        """Run what was spawned, each time that `spawn` switches to this greenlet."""
+        self._spawned.pop()()
+        while len(self._idle) < MAX_IDLE:
+            self._idle.append(getcurrent())
+            self._main.switch()
+            self._spawned.pop()()
 
     def work(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Run a function in a worker thread, without waiting for it. It must not raise."""

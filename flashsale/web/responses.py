@@ -49,7 +49,8 @@ def _stream(parts: Iterable[bytes], transport: Any, events: EventLoop) -> None:
 
 
 def _headers_of(response: HttpResponseBase) -> Headers:
-    headers = list(response.items())
+    # What `response.items()` would look up name by name.
+    headers: Headers = list(response.headers._store.values())
     if response.cookies:
         headers += [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
     return headers

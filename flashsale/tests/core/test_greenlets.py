@@ -6,6 +6,7 @@ import threading
 import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import greenlet
 import pytest
 from django.db import connection
 
@@ -252,3 +253,55 @@ def test_a_call_leaves_no_reference_cycle(loop, what, fails):
         assert len(seen) == 1 + fails
     finally:
         gc.enable()
+
+
+def test_functions_take_turns_in_a_greenlet_and_those_that_wait_have_their_own(loop):
+    waiting, ready = threading.Event(), Future()
+
+    def wait() -> greenlet.greenlet:
+        ready.set_result(None)
+        greenlets.offload(waiting.wait, WAIT_SECONDS)
+        return greenlet.getcurrent()
+
+    first = loop.spawn(greenlet.getcurrent).result(WAIT_SECONDS)
+    waits = loop.spawn(wait)
+    ready.result(WAIT_SECONDS)
+    second, third = (loop.spawn(greenlet.getcurrent).result(WAIT_SECONDS) for _ in range(2))
+    waiting.set()
+
+    assert waits.result(WAIT_SECONDS) is first
+    assert second is third is not first
+
+
+def test_a_function_finds_no_context_of_the_one_before_in_its_greenlet(loop):
+    def dye() -> tuple[greenlet.greenlet, str]:
+        before = color.get()
+        color.set("red")
+        return greenlet.getcurrent(), before
+
+    found = [loop.spawn(dye).result(WAIT_SECONDS) for _ in range(2)]
+
+    assert found[0] == found[1] == (found[0][0], "none")
+
+
+def test_an_idle_greenlet_refers_to_nothing_of_the_function_that_it_ran(loop):
+    gc.collect()
+    gc.disable()
+    try:
+        subject = Fault()
+        referred = weakref.ref(subject)
+        loop.spawn(lambda kept: None, subject).result(WAIT_SECONDS)
+        del subject
+        wait_until(lambda: referred() is None, what="the function is forgotten")
+    finally:
+        gc.enable()
+
+
+def test_only_some_idle_greenlets_are_kept(loop, monkeypatch):
+    monkeypatch.setattr(greenlets, "MAX_IDLE", 3)
+    waiting = threading.Event()
+    all_at_once = [loop.spawn(greenlets.offload, waiting.wait, WAIT_SECONDS) for _ in range(10)]
+    waiting.set()
+    assert all(one.result(WAIT_SECONDS) for one in all_at_once)
+
+    assert loop.call(lambda: len(loop.events._idle)).result(WAIT_SECONDS) == 3
