@@ -99,7 +99,10 @@ class QueueCounter:
             raise
 
     def _of(self, product_id: int) -> Counts:
-        return self._unstored.setdefault(product_id, Counts())
+        counts = self._unstored.get(product_id)
+        if counts is None:
+            counts = self._unstored[product_id] = Counts()
+        return counts
 
 
 @retrying_transaction

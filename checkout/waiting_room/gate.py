@@ -69,4 +69,4 @@ def check(view: QueueView, text: str | None, *, customer_id: str, now: datetime)
         raise NotAdmitted(place=place, serving=serving, rate=view.line.rate_at(now) if view.line else 0.0)
     if place < view.expired_below:
         raise AdmissionExpired("The time of this ticket is over. Ask for a new one, without the old: it is at the end.")
-    return ticket.id
+    return UUID(ticket.id)

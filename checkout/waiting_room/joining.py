@@ -1,8 +1,8 @@
 """Joining a queue: a ticket is minted, or given again. Nothing is stored; the database is not asked."""
 
 import math
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from catalog.sales import SaleEnded, SaleNotStarted
 from checkout.waiting_room import reading, tickets
@@ -10,8 +10,7 @@ from checkout.waiting_room.counts import counter
 from checkout.waiting_room.queues import QueueView
 
 
-@dataclass(frozen=True)
-class Joined:
+class Joined(NamedTuple):
     """A ticket as its holder keeps it, with its place: None before the draw."""
 
     ticket: str

@@ -113,12 +113,12 @@ class QueueCopies:
         """Say whether the product had a queue when queues were read last."""
         return product_id in self._copies
 
-    def fresh(self, product_id: int) -> QueueView | None:
+    def fresh(self, product_id: int, *, now: datetime) -> QueueView | None:
         """Return the copy of a queue, unless it is older than `MAX_AGE_SECONDS` or another line may be in force."""
         copy = self._copies.get(product_id)
         if copy is None or time.monotonic() - copy[1] > MAX_AGE_SECONDS:
             return None
-        return copy[0] if copy[0].is_current_at(database_clock.now()) else None
+        return copy[0] if copy[0].is_current_at(now) else None
 
     def last(self, product_id: int) -> QueueView | None:
         """Return the copy of a queue, however old it is."""

@@ -1,6 +1,7 @@
 """The present state of a queue, for requests: this process's copy of it, else one read for all that ask at once."""
 
 import logging
+from datetime import datetime
 
 from django.db import DatabaseError
 
@@ -23,8 +24,9 @@ def get(product_id: int) -> QueueView:
 
     While PostgreSQL does not answer, it is the last copy of this process: tickets are minted all the same.
     """
-    view = copies.fresh(product_id)
-    if view is not None and not _begins(view):
+    now = database_clock.now()
+    view = copies.fresh(product_id, now=now)
+    if view is not None and not _begins(view, now=now):
         return view
     if view is None and not _has_queue(product_id):
         raise NotFound(NO_QUEUE)
@@ -47,9 +49,9 @@ def _has_queue(product_id: int) -> bool:
     return bool(snapshot_refresh.read_product(product_id).members["queue"] == Queue.ON)
 
 
-def _begins(view: QueueView) -> bool:
+def _begins(view: QueueView, *, now: datetime) -> bool:
     """Say whether the queue is to be made, or drawn, before it is used."""
-    return view.line is None and view.is_due_at(database_clock.now())
+    return view.line is None and view.is_due_at(now)
 
 
 def _read_shared(product_id: int, requests: list[None], admit: Admit[None]) -> list[QueueView | Exception]:

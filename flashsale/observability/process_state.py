@@ -88,6 +88,7 @@ REMEMBERED = {
     "catalog.stock_announcements._differing_sql": "the query of products to announce",
     "flashsale.core.rest.serializers._shared": "serializer instances, by class",
     "flashsale.core.rest.serializers._members_of": "how the members of responses are rendered, by serializer class",
+    "checkout.waiting_room.tickets._keyed": "what signs tickets, by key",
     "flashsale.web.environ._key_of": "how headers are called in a request's environment",
     "flashsale.demo_shop.views._pages": "the demo shop's page, by how it takes payments",
     "flashsale.web.error_pages._pages": "error pages outside the API",

@@ -1,6 +1,7 @@
 """One hold for each ticket, on however many devices; tickets outlive keys; a customer has one place."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -36,8 +37,8 @@ def admitted(api, product, **members) -> str:
     return ticket
 
 
-def id_of(ticket: str, product) -> object:
-    return tickets.verified(ticket, product_id=product.pk).id
+def id_of(ticket: str, product) -> UUID:
+    return UUID(tickets.verified(ticket, product_id=product.pk).id)
 
 
 def _two_holds_with_one_ticket(api, monkeypatch) -> list:

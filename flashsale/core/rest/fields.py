@@ -181,3 +181,7 @@ class MomentField(serializers.DateTimeField):
 
     def default_timezone(self) -> tzinfo:
         return timezone.get_default_timezone()
+
+    def to_representation(self, value: datetime) -> str:
+        text = value.astimezone(timezone.get_default_timezone()).isoformat()
+        return f"{text[:-6]}Z" if text.endswith("+00:00") else text

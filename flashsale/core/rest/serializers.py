@@ -64,8 +64,8 @@ class ResponseSerializer(serializers.Serializer[Any]):
     def data_of(cls, instance: Any) -> dict[str, Any]:
         """Return the members of the answer about `instance`."""
         return {
-            member.name: None if (value := member.read(instance)) is None else member.render(value)
-            for member in _members_of(cls)
+            name: None if (value := read(instance)) is None else render(value)
+            for name, read, render in _members_of(cls)
         }
 
 

@@ -89,15 +89,15 @@ def test_ten_thousand_places_are_uniform_and_independent_of_the_time_of_arrival(
     assert min(p_of_uniform(places_of_minute) for places_of_minute in by_minute) > ALPHA
     customers = [places.drawn_place(seed, f"customer {number}") for number in range(TICKETS)]
     assert p_of_uniform(customers) > ALPHA
-    again = [places.drawn_place("0" * 64, ticket.id.hex) for ticket in minted]
+    again = [places.drawn_place("0" * 64, ticket.id) for ticket in minted]
     assert p_of_uniform([(one - other) % 1 for one, other in zip(drawn, again, strict=True)]) > ALPHA
-    assert drawn[:1_000] == [recomputed_place(seed, ticket.id.hex) for ticket in minted[:1_000]]
+    assert drawn[:1_000] == [recomputed_place(seed, ticket.id) for ticket in minted[:1_000]]
     assert len(set(drawn)) == TICKETS
 
 
 def test_the_control_a_draw_by_arrival_or_by_kind_of_shopper_is_found(seed, minted):
     of_bots = [number % 100 == 0 for number in range(TICKETS)]
-    drawn = [recomputed_place(seed, ticket.id.hex) for ticket in minted]
+    drawn = [recomputed_place(seed, ticket.id) for ticket in minted]
     first_come = [number / TICKETS for number in range(TICKETS)]
     # A tenth of its place is the ticket's time of arrival.
     a_little = [0.9 * place + 0.1 * number / TICKETS for number, place in enumerate(drawn)]
