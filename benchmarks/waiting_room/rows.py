@@ -13,6 +13,8 @@ from benchmarks.wrk import Load
 
 STOCK = 1000
 UNTIL_THE_START = timedelta(hours=1)
+# The aim is 0.8, which it does not reach: benchmarks/RESULTS.md says why.
+OF_READS = 0.65
 
 
 def add_queued_product(*, stock: int) -> int:
@@ -46,7 +48,7 @@ def of_joins(shop: ShopUnderTest, stack: contextlib.ExitStack, *, seconds: float
     direct = Side("joins", lambda: _join(shop.url, path, seconds))
     through = Side("joins through nginx", lambda: _join(running.url, path, seconds))
     product = Side("product reads", lambda: loads.get(shop.url, read, seconds))
-    return [Row(0.6, direct, product), Row(0.6, through, direct)]
+    return [Row(OF_READS, direct, product), Row(0.6, through, direct)]
 
 
 def _join(url: str, path: str, seconds: float) -> Load:
