@@ -2,6 +2,7 @@
 
 import json
 import re
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -119,7 +120,7 @@ def test_one_ticket_leads_through_tabs_and_reloads_to_a_receipt_by_a_wrong_clock
     assert progress == pytest.approx(0.5, abs=0.1)
     assert title.startswith("It is your turn")
     assert check == "Right: this browser has worked both out."
-    assert Hold.objects.get().ticket_id == drawn.id
+    assert Hold.objects.get().ticket_id == UUID(drawn.id)
     assert left_over is None
     assert violations == []
 
