@@ -35,7 +35,7 @@ class HoldSeen:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a sale showed: a sentence for each broken promise, and an account for those who read it."""
+    """What a sale showed: one sentence for each broken promise, and the figures behind them."""
 
     broken: list[str]
     account: list[str]
