@@ -11,7 +11,7 @@ from checkout import audit, holds
 from checkout.holds import HoldView, batching, requests
 from checkout.idempotency import IdempotencyKey
 from checkout.models import Hold
-from flashsale.core import batching as group_commit
+from flashsale.core.batching import batcher, queues
 from flashsale.core.refusals import IdempotencyKeyReused
 from flashsale.core.transactions import Busy, OutcomeUnknown
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
@@ -98,7 +98,7 @@ def test_first_come_first_served():
 
 
 def test_a_transaction_grants_a_bounded_number(monkeypatch):
-    monkeypatch.setattr(group_commit, "MAX_BATCH", 4)
+    monkeypatch.setattr(queues, "MAX_BATCH", 4)
 
     with Queue(ProductFactory(stock=100)) as queue:
         for _ in range(10):
@@ -204,7 +204,7 @@ def test_an_unknown_product_is_refused_to_the_whole_batch():
 
 
 def test_a_request_that_waits_too_long_is_busy_and_does_nothing(monkeypatch):
-    monkeypatch.setattr(group_commit, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(batcher, "WAIT_SECONDS", 0.2)
 
     with Queue(ProductFactory(stock=100)) as queue:
         queue.submit(quantity=1)
@@ -228,7 +228,7 @@ def test_requests_beyond_the_limit_are_busy_at_once(settings):
 
 
 def test_a_leader_that_hangs_is_replaced(monkeypatch):
-    monkeypatch.setattr(group_commit, "LEAD_SECONDS", 0.0)
+    monkeypatch.setattr(batcher, "LEAD_SECONDS", 0.0)
 
     with Queue(ProductFactory(stock=100)) as queue:
         for _ in range(6):

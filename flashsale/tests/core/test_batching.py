@@ -8,8 +8,7 @@ import psycopg.errors
 import pytest
 from django.db import OperationalError
 
-from flashsale.core import batching
-from flashsale.core.batching import Batcher, is_fault, is_fault_or_lock_timeout, process_or_isolate
+from flashsale.core.batching import Batcher, batcher, is_fault, is_fault_or_lock_timeout, process_or_isolate
 from flashsale.core.refusals import Refusal
 from flashsale.core.transactions import Busy, OutcomeUnknown
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
@@ -57,7 +56,7 @@ class Desk:
 
     def is_led_too_long(self) -> None:
         """Let the present leader have begun long ago."""
-        self.batcher._queues["all"].led_since -= 2 * batching.LEAD_SECONDS
+        self.batcher._queues["all"].led_since -= 2 * batcher.LEAD_SECONDS
 
     def _submit(self, name: str) -> None:
         try:
@@ -72,13 +71,13 @@ class Desk:
 @pytest.fixture
 def desk(monkeypatch):
     for name in ("LEAD_SECONDS", "WAIT_SECONDS", "BATCH_SECONDS"):
-        monkeypatch.setattr(batching, name, WAIT_SECONDS)
+        monkeypatch.setattr(batcher, name, WAIT_SECONDS)
     return Desk()
 
 
 def test_a_leader_that_is_admitted_elsewhere_before_it_wakes_gets_its_result(desk, monkeypatch):
     noticed, desk.admits = threading.Event(), True
-    monkeypatch.setattr(batching, "connection", SlowToWait(appointed=noticed))
+    monkeypatch.setattr(batcher, "connection", SlowToWait(appointed=noticed))
     threads = [desk.submit("first")]
     assert desk.begun.wait(WAIT_SECONDS)
     threads += [desk.submit("appointed"), desk.submit("behind")]
@@ -96,7 +95,7 @@ def test_a_leader_that_is_admitted_elsewhere_before_it_wakes_gets_its_result(des
 
 def test_a_waiter_appointed_twice_leads_once(desk, monkeypatch):
     noticed = threading.Event()
-    monkeypatch.setattr(batching, "connection", SlowToWait(appointed=noticed))
+    monkeypatch.setattr(batcher, "connection", SlowToWait(appointed=noticed))
     threads = [desk.submit("first")]
     assert desk.begun.wait(WAIT_SECONDS)
     threads.append(desk.submit("appointed"))
@@ -113,7 +112,7 @@ def test_a_waiter_appointed_twice_leads_once(desk, monkeypatch):
 
 
 def test_a_waiter_that_is_stopped_does_not_block_the_queue(desk, monkeypatch):
-    monkeypatch.setattr(batching, "connection", SlowToWait(dying=ValueError("no pool")))
+    monkeypatch.setattr(batcher, "connection", SlowToWait(dying=ValueError("no pool")))
     threads = [desk.submit("first")]
     assert desk.begun.wait(WAIT_SECONDS)
     threads += [desk.submit("dying"), desk.submit("behind")]

@@ -8,8 +8,8 @@ from concurrent.futures import Future
 import pytest
 from django.db import connection
 
-from flashsale.core import batching, greenlets
-from flashsale.core.batching import Batcher
+from flashsale.core import greenlets
+from flashsale.core.batching import Batcher, batcher, queues
 from flashsale.core.transactions import Busy, OutcomeUnknown
 from flashsale.tests.support.greenlets import LoopThread
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
@@ -47,7 +47,7 @@ class Desk:
 
     def is_led_too_long(self) -> None:
         """Let the present leader have begun long ago."""
-        self.batcher._queues["all"].led_since -= 2 * batching.LEAD_SECONDS
+        self.batcher._queues["all"].led_since -= 2 * batcher.LEAD_SECONDS
 
     def is_empty(self) -> bool:
         return self.batcher._in_flight == 0 and not self.batcher._queues
@@ -67,7 +67,7 @@ class Desk:
 @pytest.fixture
 def desk(monkeypatch):
     for name in ("LEAD_SECONDS", "WAIT_SECONDS", "BATCH_SECONDS"):
-        monkeypatch.setattr(batching, name, WAIT_SECONDS)
+        monkeypatch.setattr(batcher, name, WAIT_SECONDS)
     return Desk()
 
 
@@ -134,7 +134,7 @@ def test_a_leader_appointed_twice_before_a_worker_thread_has_time_is_processed_o
 
 
 def test_a_leader_that_no_worker_thread_has_time_for_gets_busy(desk, loop, monkeypatch):
-    monkeypatch.setattr(batching, "WAIT_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(batcher, "WAIT_SECONDS", SHORT_SECONDS)
     may_go_on = occupied_workers(loop)
 
     futures = [loop.spawn(desk.batcher.submit, "all", name) for name in ("leader", "behind")]
@@ -142,7 +142,7 @@ def test_a_leader_that_no_worker_thread_has_time_for_gets_busy(desk, loop, monke
     assert [type(error) for error in results(futures)] == [Busy, Busy]
     may_go_on.set()
     wait_until(desk.is_empty)
-    monkeypatch.setattr(batching, "WAIT_SECONDS", WAIT_SECONDS)
+    monkeypatch.setattr(batcher, "WAIT_SECONDS", WAIT_SECONDS)
     assert results([desk.submit(loop.spawn, "after")]) == ["after"]
     assert desk.batches == [["after"]]
     assert desk.is_empty()
@@ -151,7 +151,7 @@ def test_a_leader_that_no_worker_thread_has_time_for_gets_busy(desk, loop, monke
 def test_a_request_that_is_not_taken_in_time_gets_busy(desk, loop, monkeypatch):
     desk.hold_back("slow")
     slow = desk.submit(loop.spawn, "slow")
-    monkeypatch.setattr(batching, "WAIT_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(batcher, "WAIT_SECONDS", SHORT_SECONDS)
 
     behind = desk.submit(loop.spawn, "behind")
 
@@ -191,7 +191,7 @@ def test_a_broken_connection_is_replaced_between_two_batches(desk, loop, monkeyp
         def close(self) -> None:
             closed.append(list(desk.batches))
 
-    monkeypatch.setattr(batching, "connection", Broken())
+    monkeypatch.setattr(batcher, "connection", Broken())
     desk.hold_back("first")
     futures = [desk.submit(loop.spawn, "first"), desk.submit(loop.spawn, "second")]
 
@@ -238,12 +238,12 @@ def test_threads_and_greenlets_of_two_loops_share_a_queue(desk, loop, threads):
         assert results(futures) == list(range(MANY))
 
     assert sorted(itertools.chain(*desk.batches)) == list(range(MANY))
-    assert max(len(batch) for batch in desk.batches) <= batching.MAX_BATCH
+    assert max(len(batch) for batch in desk.batches) <= queues.MAX_BATCH
     assert desk.is_empty()
 
 
 def test_nothing_is_lost_while_leaders_are_replaced_all_the_time(desk, loop, threads, monkeypatch):
-    monkeypatch.setattr(batching, "LEAD_SECONDS", 0.0)
+    monkeypatch.setattr(batcher, "LEAD_SECONDS", 0.0)
     with LoopThread() as other:
         runs = [loop.spawn, other.spawn, threads.submit]
         futures = [runs[n % 3](desk.batcher.submit, "all", n) for n in range(MANY)]

@@ -27,7 +27,7 @@ from flashsale.tests.support.web import database_url
 pytestmark = [pytest.mark.http, pytest.mark.django_db(transaction=True)]
 
 CLAIMANTS = 80
-# Below the time after which a waiting hold request gets `busy` and frees its thread (flashsale/core/batching.py).
+# Below the time after which a waiting hold request gets `busy` and frees its thread (flashsale/core/batching).
 ANSWER_SECONDS = 2.5
 ROUNDS = 10
 # One process's part of 300 buyers (flashsale/core/capacity/shares.py).

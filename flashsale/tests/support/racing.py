@@ -14,7 +14,8 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Model, QuerySet
 
-from flashsale.core import batching, rows
+from flashsale.core import rows
+from flashsale.core.batching import batcher
 from flashsale.core.statements import Query, Statement
 from flashsale.tests.support.processes import WAIT_SECONDS
 
@@ -28,7 +29,7 @@ WAITING = (
 PRODUCTION_TIMEOUTS = settings.DATABASES["default"]["OPTIONS"]["options"]
 NO_IDLE_TIMEOUT = "-c idle_in_transaction_session_timeout=0"
 NO_TIMEOUTS = f"-c lock_timeout=0 -c statement_timeout=0 {NO_IDLE_TIMEOUT}"
-LINE_SECONDS = {name: getattr(batching, name) for name in ("WAIT_SECONDS", "LEAD_SECONDS", "BATCH_SECONDS")}
+LINE_SECONDS = {name: getattr(batcher, name) for name in ("WAIT_SECONDS", "LEAD_SECONDS", "BATCH_SECONDS")}
 
 _racing: list[threading.Thread] = []
 
@@ -40,9 +41,9 @@ def patient() -> Iterator[None]:
     A race must be decided by locks, not by the timeouts of production on a busy machine. What a test has set itself
     stays.
     """
-    unset = {name: WAIT_SECONDS for name, usual in LINE_SECONDS.items() if getattr(batching, name) == usual}
+    unset = {name: WAIT_SECONDS for name, usual in LINE_SECONDS.items() if getattr(batcher, name) == usual}
     options = connection.settings_dict["OPTIONS"]
-    with mock.patch.multiple(batching, **unset), mock.patch.dict(options, {"options": NO_TIMEOUTS}):
+    with mock.patch.multiple(batcher, **unset), mock.patch.dict(options, {"options": NO_TIMEOUTS}):
         yield
 
 
