@@ -144,9 +144,14 @@ def _has_no_key(request: HoldRequest) -> bool:
 
 # All requests of a batch wait for one stock row, so that a lock timeout concerns every one of them.
 hold_batcher: Batcher[int, HoldRequest, HoldView] = Batcher(
-    _process, compatible=_has_another_key, admissible=_has_no_key, isolates=is_fault, max_in_flight=shares.holds
+    _process,
+    compatible=_has_another_key,
+    admissible=_has_no_key,
+    isolates=is_fault,
+    max_in_flight=shares.holds,
+    gathers=True,
 )
 shared_batcher: Batcher[None, tuple[int, HoldRequest], HoldView] = Batcher(
-    _process_shared, isolates=is_fault, max_in_flight=shares.holds
+    _process_shared, isolates=is_fault, max_in_flight=shares.holds, gathers=True
 )
 products = ProductsInProgress()

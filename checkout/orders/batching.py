@@ -43,5 +43,9 @@ def _conflicts_with_none(request: OrderRequest, others: list[OrderRequest]) -> b
 
 
 order_batcher: Batcher[None, OrderRequest, OrderView] = Batcher(
-    _process, compatible=_conflicts_with_none, isolates=is_fault_or_lock_timeout, max_in_flight=shares.orders
+    _process,
+    compatible=_conflicts_with_none,
+    isolates=is_fault_or_lock_timeout,
+    max_in_flight=shares.orders,
+    gathers=True,
 )

@@ -48,6 +48,8 @@ class EventLoop:
         self._loop = loop
         self._workers = ThreadPoolExecutor(threads, thread_name_prefix="worker")
         self._main = getcurrent()
+        # Functions that were spawned and have not ended.
+        self.running = 0
         self._idle: list[greenlet] = []
         self._spawned: list[Callable[[], None]] = []
         self._set_events: deque[_GreenletEvent] = deque()
@@ -67,15 +69,18 @@ class EventLoop:
         runner.gr_context = None
         # No argument of the greenlet: that would be kept for as long as it lives.
         self._spawned.append(function)
+        self.running += 1
         runner.switch()
 
     def _run(self) -> None:
         """Run what was spawned, each time that `spawn` switches to this greenlet."""
-        self._spawned.pop()()
-        while len(self._idle) < MAX_IDLE:
+        while True:
+            self._spawned.pop()()
+            self.running -= 1
+            if len(self._idle) >= MAX_IDLE:
+                return
             self._idle.append(getcurrent())
             self._main.switch()
-            self._spawned.pop()()
 
     def work(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Run a function in a worker thread, without waiting for it. It must not raise."""

@@ -49,8 +49,8 @@ def _is_about_another_order(answered: Answered, others: list[Answered]) -> bool:
 
 
 attempt_batcher: Batcher[None, PaymentRequest, Found] = Batcher(
-    _find_batch, compatible=_is_for_another_order, isolates=is_fault_or_lock_timeout
+    _find_batch, compatible=_is_for_another_order, isolates=is_fault_or_lock_timeout, gathers=True
 )
 answer_batcher: Batcher[None, Answered, Stored] = Batcher(
-    _store_batch, compatible=_is_about_another_order, isolates=is_fault_or_lock_timeout
+    _store_batch, compatible=_is_about_another_order, isolates=is_fault_or_lock_timeout, gathers=True
 )

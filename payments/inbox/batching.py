@@ -63,8 +63,8 @@ def _is_another_row(event: WebhookEvent, others: list[WebhookEvent]) -> bool:
 
 
 delivery_batcher: Batcher[None, Delivery, Stored] = Batcher(
-    _store_batch, compatible=_is_another_event, isolates=is_fault_or_lock_timeout
+    _store_batch, compatible=_is_another_event, isolates=is_fault_or_lock_timeout, gathers=True
 )
 payment_batcher: Batcher[None, WebhookEvent, WebhookEvent] = Batcher(
-    _process_batch, compatible=_is_another_row, isolates=is_fault_or_lock_timeout
+    _process_batch, compatible=_is_another_row, isolates=is_fault_or_lock_timeout, gathers=True
 )

@@ -17,6 +17,9 @@ WAIT_SECONDS = 3.0
 BATCH_SECONDS = 30.0
 # A leader that takes longer than this (its connection hangs) is replaced by the next request that arrives.
 LEAD_SECONDS = 3.0
+# A leader waits so long for more requests, where at least so many others are in progress that may come to its queue.
+GATHER_SECONDS = 0.005
+SIBLINGS = 3
 
 
 class Batcher(Generic[Key, Request, Result]):
@@ -24,7 +27,8 @@ class Batcher(Generic[Key, Request, Result]):
 
     `compatible` says whether a request may be in one batch with others, `admissible` whether it may be admitted to a
     batch that is being processed, `max_in_flight` how many requests may wait or be processed at once. Where `isolates`
-    is true of an exception of a whole batch, each of its requests is processed again, alone.
+    is true of an exception of a whole batch, each of its requests is processed again, alone. With `gathers` a leader
+    waits for more requests while its process is busy.
     """
 
     def __init__(
@@ -35,12 +39,14 @@ class Batcher(Generic[Key, Request, Result]):
         admissible: Callable[[Request], bool] = lambda _request: True,
         isolates: Callable[[Exception], bool] = lambda _error: False,
         max_in_flight: Callable[[], int] | None = None,
+        gathers: bool = False,
     ) -> None:
         self._process = process
         self._compatible = compatible
         self._admissible = admissible
         self._isolates = isolates
         self._max_in_flight = max_in_flight
+        self._gathers = gathers
         self._mutex = threading.Lock()
         self._queues: dict[Key, Queue[Request, Result]] = {}
         self._in_flight = 0
@@ -139,6 +145,7 @@ class Batcher(Generic[Key, Request, Result]):
         batch: Batch[Request, Result] = Batch(queue, self._mutex, self._admissible)
         is_processed = False
         try:
+            self._gather(leader)
             batch.take_waiting(self._compatible)
             if batch.waiters:
                 self._process_batch(key, batch)
@@ -155,6 +162,18 @@ class Batcher(Generic[Key, Request, Result]):
                 if waiter is not leader or waiter.loop is not None:
                     waiter.wake()
         return successor
+
+    def _gather(self, leader: Waiter[Request, Result]) -> None:
+        """Wait for more requests if others of the leader's event loop are in progress, outside this batcher.
+
+        A transaction costs almost the same for one request and for ten, so the wait costs a busy process no time: it
+        answers more requests, and each of them sooner.
+        """
+        loop = leader.loop
+        if self._gathers and loop is not None and loop.running - self._in_flight >= SIBLINGS:
+            # Waiting needs no connection.
+            connection.close()
+            time.sleep(GATHER_SECONDS)
 
     def _process_batch(self, key: Key, batch: Batch[Request, Result]) -> None:
         results = process_or_isolate(self._process, key, batch, isolates=self._isolates)
