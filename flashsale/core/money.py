@@ -66,6 +66,9 @@ def _decimals_of(amount: Decimal) -> int:
     Arithmetic would round long amounts and lose tiny ones.
     """
     _, digits, exponent = amount.as_tuple()
-    written = "".join(map(str, digits))
-    significant = written.rstrip("0")
-    return max(0, -cast("int", exponent) - (len(written) - len(significant))) if significant else 0
+    decimals = -cast("int", exponent)
+    for digit in reversed(digits):
+        if digit:
+            return max(0, decimals)
+        decimals -= 1
+    return 0

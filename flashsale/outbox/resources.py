@@ -4,6 +4,7 @@ The domain stores a row as it is; how it is shown to readers, as its GET answers
 domain, when the event is numbered.
 """
 
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Model, QuerySet
+from django.db.models import BooleanField, CharField, IntegerField, Model, QuerySet, TextField
 
 Instance = TypeVar("Instance", bound=Model)
+
+# Fields of text, numbers and truth: PostgreSQL writes their values in JSON as Python has them.
+_AS_IN_JSON = (CharField, TextField, IntegerField, BooleanField)
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,13 @@ class Snapshot:
 
     def instance(self, model: type[Instance]) -> Instance:
         """Return its columns as an instance of a model; columns that the model lacks are ignored."""
-        present = [field for field in model._meta.concrete_fields if field.column in self.columns]
-        names = [field.attname for field in present]
-        return model.from_db(
-            connection.alias, names, [field.to_python(self.columns[str(field.column)]) for field in present]
-        )
+        names, values = [], []
+        for column, attribute, parse in _columns_of(model):
+            if column in self.columns:
+                value = self.columns[column]
+                names.append(attribute)
+                values.append(value if value is None or parse is None else parse(value))
+        return model.from_db(connection.alias, names, values)
 
     def moment(self, column: str) -> datetime:
         """Return a column with a time."""
@@ -52,6 +58,15 @@ class Resource:
     name: str
     rows: Callable[[], QuerySet[Any]]
     data_of: Callable[[Snapshot], dict[str, Any]]
+
+
+@functools.cache
+def _columns_of(model: type[Model]) -> list[tuple[str, str, Callable[[Any], Any] | None]]:
+    """Return each column with its attribute, and what makes its value of JSON's; None where that is the same."""
+    return [
+        (str(field.column), field.attname, None if isinstance(field, _AS_IN_JSON) else field.to_python)
+        for field in model._meta.concrete_fields
+    ]
 
 
 _registered: dict[str, Resource] = {}

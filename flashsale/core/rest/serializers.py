@@ -64,17 +64,17 @@ class ResponseSerializer(serializers.Serializer[Any]):
     def data_of(cls, instance: Any) -> dict[str, Any]:
         """Return the members of the answer about `instance`."""
         return {
-            name: None if (value := read(instance)) is None else render(value)
+            name: value if (value := read(instance)) is None or render is None else render(value)
             for name, read, render in _members_of(cls)
         }
 
 
 class _Member(NamedTuple):
-    """A member of an answer: how its value is read from an instance, and rendered unless it is None."""
+    """A member of an answer: how its value is read from an instance, and how it is rendered, if need be."""
 
     name: str
     read: Callable[[Any], Any]
-    render: Callable[[Any], Any]
+    render: Callable[[Any], Any] | None
 
 
 @functools.cache
@@ -84,10 +84,10 @@ def _shared(kind: type[serializers.Serializer[Any]]) -> serializers.Serializer[A
 
 @functools.cache
 def _members_of(kind: type[ResponseSerializer]) -> list[_Member]:
-    return [_member(name, field) for name, field in _shared(kind).fields.items()]
+    return [_member(name, field, of=_shared(kind)) for name, field in _shared(kind).fields.items()]
 
 
-def _member(name: str, field: serializers.Field[Any, Any, Any, Any]) -> _Member:
+def _member(name: str, field: serializers.Field[Any, Any, Any, Any], *, of: serializers.Serializer[Any]) -> _Member:
     if isinstance(field, serializers.SerializerMethodField):
-        return _Member(name, field.to_representation, lambda value: value)
+        return _Member(name, getattr(of, field.method_name), None)
     return _Member(name, operator.attrgetter(".".join(field.source_attrs)), field.to_representation)
