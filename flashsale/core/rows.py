@@ -5,11 +5,12 @@ Django compiles a query each time it is used, which takes several times as long 
 
 import functools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import connection
 from django.db.models import JSONField, Model
+from django.db.models.base import ModelState
 
 from flashsale.core.statements import Query, Row, Statement
 
@@ -47,14 +48,28 @@ def reading_query(model: type[Instance], condition: str, params: Sequence[Any]) 
 
 def instances(model: type[Instance], rows: Iterable[Row]) -> list[Instance]:
     """Return rows as instances of a model; columns that are no fields are ignored, absent ones are deferred fields."""
-    loaded = []
+    found: list[Instance] = []
     for row in rows:
         values = {attribute: row[column] for column, attribute in _columns(model).items() if column in row}
         for attribute in _json_attributes(model) & values.keys():
             # Django's connections read jsonb as text.
             values[attribute] = json.loads(values[attribute])
-        loaded.append(model.from_db(connection.alias, values, values.values()))
-    return loaded
+        found.append(loaded(model, values))
+    return found
+
+
+def loaded(model: type[Instance], values: Mapping[str, Any]) -> Instance:
+    """Return a stored row as `Model.from_db` does, from its values by attribute; absent ones are deferred fields.
+
+    Django's `__init__` is not called: it looks at each field, and sends signals, which nobody here receives.
+    """
+    if model.__init__ is not Model.__init__:
+        return model.from_db(connection.alias, list(values), list(values.values()))
+    instance = model.__new__(model)
+    instance._state = ModelState()
+    instance._state.adding, instance._state.db = False, connection.alias
+    vars(instance).update(values)
+    return instance
 
 
 def insertion(new: Sequence[Model]) -> Statement:
