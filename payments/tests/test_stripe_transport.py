@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from payments.providers.stripe import transport
-from payments.providers.stripe.api import ask
+from payments.providers.stripe.api import ask, object_path
 from payments.tests.support.shop_payments import SECONDS, use_stripe_at
 
 INTENT = {"id": "pi_1", "object": "payment_intent"}
@@ -64,7 +64,7 @@ def server(shared_server, settings, monkeypatch):
 
 
 def look_up() -> dict:
-    return ask(lambda client: client.v1.payment_intents.retrieve("pi_1"), seconds=SECONDS)
+    return ask("get", "/v1/payment_intents/pi_1", seconds=SECONDS)
 
 
 def test_threads_share_connections_and_cookies_are_not_kept(server):
@@ -74,6 +74,12 @@ def test_threads_share_connections_and_cookies_are_not_kept(server):
 
     assert (server.connections, len(server.heads)) == (1, 3)
     assert "cookie" not in "".join(server.heads).lower()
+
+
+def test_an_id_names_one_object_whatever_is_in_it(server):
+    ask("post", object_path("/v1/payment_intents", "pi_1/../../refunds?a=b", "cancel"), seconds=SECONDS)
+
+    assert server.heads[0].startswith("POST /v1/payment_intents/pi_1%2F..%2F..%2Frefunds%3Fa%3Db/cancel HTTP/1.1")
 
 
 def test_a_connection_that_was_idle_for_long_is_not_used_again(server, monkeypatch):

@@ -102,9 +102,9 @@ def test_stripe_is_asked_with_the_trace_of_the_request(settings):
         settings.STRIPE_API_BASE = stripe.url
         tracing.begin("a request", HEADER)
         with events.bound_to_request("a request"):
-            stripe_api.ask(lambda client: client.v1.payment_intents.retrieve("pi_1"), seconds=5)
+            stripe_api.ask("get", "/v1/payment_intents/pi_1", seconds=5)
         tracing.end("a request")
-        stripe_api.ask(lambda client: client.v1.payment_intents.retrieve("pi_1"), seconds=5)
+        stripe_api.ask("get", "/v1/payment_intents/pi_1", seconds=5)
         transport.connections.cache_clear()
 
     assert [request.headers.get("traceparent") for request in stripe.received] == [HEADER, None]

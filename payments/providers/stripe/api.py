@@ -4,17 +4,20 @@ The stored attempts decide when a request is repeated.
 Source: https://docs.stripe.com/api/errors, https://docs.stripe.com/error-low-level.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import stripe
 from django.conf import settings
 
 from payments.providers.stripe.transport import Transport
 
-# The version that the library's types describe. Events of every version are translated.
+# The version of the library. Events of every version are translated.
 API_VERSION = "2026-10-28.endive"
+INTENTS, SESSIONS, EVENTS = "/v1/payment_intents", "/v1/checkout/sessions", "/v1/events"
+REFUNDS = "/v1/refunds"
 MAX_DETAIL_LENGTH = 300
 IDEMPOTENCY_ERROR = "idempotency_error"
 RATE_LIMIT = "rate_limit"
@@ -64,10 +67,12 @@ class RequestFailed(Exception):
         return self.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.is_key_reused
 
 
-def ask(request: Callable[[stripe.StripeClient], Any], *, seconds: float) -> Json:
+def ask(method: str, path: str, params: Mapping[str, Any] | None = None, *, key: str = "", seconds: float) -> Json:
     """Send one request and return the object of the answer. Raises `RequestFailed`, and nothing else.
 
-    `seconds` bounds connecting and reading; a server that sends byte by byte may take twice as long.
+    The library's objects are not made: they cost twice as much as the rest of a request. `key` is the idempotency key;
+    without one the library makes one up for each POST. `seconds` bounds connecting and reading; a server that sends
+    byte by byte may take twice as long.
     """
     client = stripe.StripeClient(
         settings.STRIPE_API_KEY,
@@ -76,8 +81,9 @@ def ask(request: Callable[[stripe.StripeClient], Any], *, seconds: float) -> Jso
         http_client=Transport(seconds),
         max_network_retries=0,
     )
+    options = {"idempotency_key": key} if key else {}
     try:
-        content = request(client).last_response.data
+        content = client.raw_request(method, path, **(params or {}), **options).data
     except stripe.StripeError as error:
         raise _failure_of(error) from error
     except Exception as error:
@@ -86,6 +92,11 @@ def ask(request: Callable[[stripe.StripeClient], Any], *, seconds: float) -> Jso
     if not isinstance(content, dict):
         raise RequestFailed("Stripe's answer is not an object.")
     return content
+
+
+def object_path(collection: str, object_id: str, *verb: str) -> str:
+    """Return the path of one object of a collection, or of what is done to it."""
+    return "/".join((collection, quote(object_id, safe=""), *verb))
 
 
 def _failure_of(error: stripe.StripeError) -> RequestFailed:

@@ -6,22 +6,15 @@ Source: https://docs.stripe.com/api/pagination.
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-import stripe
-
-from payments.providers.stripe.api import Json, RequestFailed, ask
+from payments.providers.stripe.api import EVENTS, INTENTS, SESSIONS, Json, RequestFailed, ask
 
 PAGE_ITEMS = 100
 MAX_PAGES = 1_000
 PAGE_SECONDS = 20
 # As far as Stripe's clock and ours may differ.
 CLOCK_DIFFERENCE = timedelta(minutes=5)
-
-
-class _Request(Protocol):
-    def __call__(self, client: stripe.StripeClient, page: Any) -> Any: ...
 
 
 def at_once() -> None:
@@ -34,7 +27,7 @@ def events(types: list[str], *, since: datetime, before_page: Callable[[], None]
     `before_page` is called before each request.
     """
     params = {"types": types, "created": {"gte": int(since.timestamp())}}
-    return _items(lambda client, page: client.v1.events.list(page), params, before_page=before_page)
+    return _items(EVENTS, params, before_page=before_page)
 
 
 def intents(
@@ -48,13 +41,12 @@ def intents(
 
     `before_page` is called before each request.
     """
-    made = _made(since, until)
-    return _items(lambda client, page: client.v1.payment_intents.list(page), made, ends_at, before_page=before_page)
+    return _items(INTENTS, _made(since, until), ends_at, before_page=before_page)
 
 
 def sessions(*, since: datetime, until: datetime | None = None, ends_at: float | None = None) -> Iterator[Json]:
     """Yield the checkout sessions that were made between two times by our clock. Raises as `ask`."""
-    return _items(lambda client, page: client.v1.checkout.sessions.list(page), _made(since, until), ends_at)
+    return _items(SESSIONS, _made(since, until), ends_at)
 
 
 def _made(since: datetime, until: datetime | None) -> dict[str, Any]:
@@ -65,7 +57,7 @@ def _made(since: datetime, until: datetime | None) -> dict[str, Any]:
 
 
 def _items(
-    request: _Request,
+    path: str,
     params: dict[str, Any],
     ends_at: float | None = None,
     *,
@@ -77,7 +69,7 @@ def _items(
         seconds = PAGE_SECONDS if ends_at is None else ends_at - time.monotonic()
         if seconds <= 0:
             raise RequestFailed("Stripe's list takes too long.")
-        data, has_more = _page_in(ask(partial(request, page={"limit": PAGE_ITEMS} | params), seconds=seconds))
+        data, has_more = _page_in(ask("get", path, {"limit": PAGE_ITEMS} | params, seconds=seconds))
         yield from data
         if not has_more:
             return

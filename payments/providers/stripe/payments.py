@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-import stripe
 from django.conf import settings
 
 from payments.models import PaymentAttempt
@@ -26,7 +24,7 @@ from payments.providers.payment_client import (
     PaymentState,
 )
 from payments.providers.stripe import listing, payment_objects, payment_parameters
-from payments.providers.stripe.api import Json, RequestFailed, ask
+from payments.providers.stripe.api import EVENTS, INTENTS, SESSIONS, Json, RequestFailed, ask, object_path
 from payments.providers.stripe.events import TYPES
 from payments.providers.stripe.limits import judge
 from payments.providers.stripe.payment_objects import Unreadable
@@ -35,7 +33,6 @@ Kind = PaymentAttempt.Kind
 
 INTENT_ID = re.compile(r"pi_\w+", re.ASCII)
 # Each has a rate limit of its own at Stripe.
-INTENTS, SESSIONS, EVENTS = "/v1/payment_intents", "/v1/checkout/sessions", "/v1/events"
 ENDPOINTS: dict[tuple[Call, Kind], str] = {
     ("start", Kind.PAYMENT_INTENT): f"POST {INTENTS}",
     ("end", Kind.PAYMENT_INTENT): f"POST {INTENTS}/cancel",
@@ -78,7 +75,7 @@ class StripePayments(PaymentClient):
             return PaymentAnswer(outcome=Outcome.REFUSED, reason=unchargeable.reason, detail=unchargeable.detail)
 
         def make() -> PaymentObject:
-            return _described(ask(_making(attempt, key), seconds=timeout), attempt.kind, time.monotonic() + timeout)
+            return _described(_make(attempt, key, timeout), attempt.kind, time.monotonic() + timeout)
 
         answer = _answer(make, attempt)
         if answer.outcome == Outcome.MISSING:
@@ -185,24 +182,18 @@ def _reason_of(error: RequestFailed) -> str:
     return "currency_unknown" if error.param.endswith(("currency", "[currency]")) else "refused"
 
 
-def _making(attempt: PaymentAttempt, key: str) -> Callable[[stripe.StripeClient], Any]:
+def _make(attempt: PaymentAttempt, key: str, seconds: float) -> Json:
     if attempt.kind == Kind.CHECKOUT_SESSION:
-        session: Any = payment_parameters.of_session(attempt)
-        return lambda client: client.v1.checkout.sessions.create(session, {"idempotency_key": key})
-    intent: Any = payment_parameters.of_intent(attempt)
-    return lambda client: client.v1.payment_intents.create(intent, {"idempotency_key": key})
+        return ask("post", SESSIONS, payment_parameters.of_session(attempt), key=key, seconds=seconds)
+    return ask("post", INTENTS, payment_parameters.of_intent(attempt), key=key, seconds=seconds)
 
 
 def _end(object_id: str, kind: str, ends_at: float) -> PaymentObject:
     """End an object, or when Stripe refuses that because of what it is, return that. Raises as `ask`, `Unreadable`."""
-
-    def request(client: stripe.StripeClient) -> Any:
-        if kind == Kind.CHECKOUT_SESSION:
-            return client.v1.checkout.sessions.expire(object_id)
-        return client.v1.payment_intents.cancel(object_id)
-
+    is_session = kind == Kind.CHECKOUT_SESSION
+    collection, verb = (SESSIONS, "expire") if is_session else (INTENTS, "cancel")
     try:
-        return _described(ask(request, seconds=_left(ends_at)), kind, ends_at)
+        return _described(ask("post", object_path(collection, object_id, verb), seconds=_left(ends_at)), kind, ends_at)
     except RequestFailed as error:
         if not error.is_refusal:
             raise
@@ -211,13 +202,8 @@ def _end(object_id: str, kind: str, ends_at: float) -> PaymentObject:
 
 def _retrieve(object_id: str, kind: str, ends_at: float) -> PaymentObject:
     """Return an object as it is now. Raises as `ask`, `Unreadable`."""
-
-    def request(client: stripe.StripeClient) -> Any:
-        if kind == Kind.CHECKOUT_SESSION:
-            return client.v1.checkout.sessions.retrieve(object_id)
-        return client.v1.payment_intents.retrieve(object_id)
-
-    return _described(ask(request, seconds=_left(ends_at)), kind, ends_at)
+    collection = SESSIONS if kind == Kind.CHECKOUT_SESSION else INTENTS
+    return _described(ask("get", object_path(collection, object_id), seconds=_left(ends_at)), kind, ends_at)
 
 
 def _described(content: Json, kind: str, ends_at: float) -> PaymentObject:

@@ -10,7 +10,7 @@ from django.conf import settings
 from stripe.params import RefundCreateParams, RefundListParams
 
 from payments.providers.base import ListedRefund, LookUpFailed, RefundAnswer, RefundCall, RefundOutcome
-from payments.providers.stripe.api import Json, RequestFailed, ask
+from payments.providers.stripe.api import REFUNDS, Json, RequestFailed, ask
 from payments.providers.stripe.events import exponent_of
 from payments.providers.stripe.limits import minor_units
 
@@ -19,7 +19,7 @@ ALREADY_REFUNDED = "charge_already_refunded"
 ATTEMPT, SHOP = "refund_attempt", "shop_id"
 LISTED_REFUNDS = 100
 # Each has a rate limit of its own at Stripe.
-ENDPOINTS: dict[RefundCall, str] = {"refund": "POST /v1/refunds", "look_up": "GET /v1/refunds"}
+ENDPOINTS: dict[RefundCall, str] = {"refund": f"POST {REFUNDS}", "look_up": f"GET {REFUNDS}"}
 FAILED_STATUSES = frozenset({"failed", "canceled"})
 
 
@@ -38,9 +38,7 @@ class StripeRefunds:
             "metadata": {ATTEMPT: attempt} | of_shop,
         }
         try:
-            refund = ask(
-                lambda client: client.v1.refunds.create(params, {"idempotency_key": key}), seconds=REQUEST_SECONDS
-            )
+            refund = ask("post", REFUNDS, params, key=key, seconds=REQUEST_SECONDS)
         except RequestFailed as error:
             return _answer_in(error)
         return _answer_with(refund)
@@ -48,7 +46,7 @@ class StripeRefunds:
     def look_up(self, payment_id: str, *, currency: str) -> list[ListedRefund]:
         params: RefundListParams = {"payment_intent": payment_id, "limit": LISTED_REFUNDS}
         try:
-            listed = ask(lambda client: client.v1.refunds.list(params), seconds=REQUEST_SECONDS)
+            listed = ask("get", REFUNDS, params, seconds=REQUEST_SECONDS)
         except RequestFailed as error:
             raise LookUpFailed(str(error)) from error
         if listed.get("has_more"):
