@@ -66,7 +66,7 @@ def test_processes_add_to_the_same_seconds(db, monkeypatch):
         process.add("insufficient_stock", product_id=1)
 
     for process in processes:
-        RefusalWriter(process).write()
+        RefusalWriter(process).work()
 
     assert stored_claims() == {"insufficient_stock": 4, "sale_ended": 2}
     assert {int(row.began_at.timestamp()) for row in RefusalCount.objects.all()} == {1_800_000_000}
@@ -82,11 +82,11 @@ def test_an_error_of_the_database_loses_nothing_and_reaches_no_request(caplog):
 
     with psycopg.connect(database_url()) as other:
         other.execute("LOCK TABLE checkout_refusalcount")
-        writer.write()
+        writer.work()
         counter.add("sale_ended", product_id=1)
-        writer.write()
+        writer.work()
     assert stored_claims() == {}
-    writer.write()
+    writer.work()
 
     assert sum(stored_claims().values()) == 2
     assert len([line for line in caplog.messages if "refusals could not be stored" in line]) == 1

@@ -10,7 +10,7 @@ from catalog import sales, snapshot_refresh
 from catalog.sales import SaleStatus
 from checkout.waiting_room import reading
 from checkout.waiting_room.queues import QueueView, copies
-from flashsale.core.transactions import Busy, OutcomeUnknown, is_transient
+from flashsale.core.transactions import is_temporary
 
 # Places are shown rounded down, so that what is shown as served is.
 _DECIMALS = 10**12
@@ -85,7 +85,7 @@ def _sale_of(view: QueueView, *, now: datetime) -> tuple[SaleStatus, int]:
     try:
         product = snapshot_refresh.read_product(view.product.pk).members
     except Exception as error:
-        if not (is_transient(error) or isinstance(error, (Busy, OutcomeUnknown))):
+        if not is_temporary(error):
             raise
         return sales.status_of(view.product, available=view.free_units, now=now), view.free_units
     return SaleStatus(product["sale_status"]), product["available_stock"]

@@ -12,7 +12,7 @@ from checkout.waiting_room.database_clock import database_clock
 from checkout.waiting_room.queues import QueueView, copies
 from flashsale.core.batching import Admit, Batcher
 from flashsale.core.refusals import NotFound
-from flashsale.core.transactions import Busy, OutcomeUnknown, is_transient
+from flashsale.core.transactions import is_temporary
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def get(product_id: int) -> QueueView:
         return queue_single_flight.submit(product_id, None)
     except Exception as error:
         copies.put_off(product_id)
-        if last is None or not (is_transient(error) or isinstance(error, (Busy, OutcomeUnknown))):
+        if last is None or not is_temporary(error):
             raise
         return last
 

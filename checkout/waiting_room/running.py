@@ -1,50 +1,32 @@
 """The thread of a web process that keeps queues moving: requests never wait for it, and it outlives errors."""
 
 import logging
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
-
-from django.db import close_old_connections
 
 from checkout.waiting_room import moving, queues
 from checkout.waiting_room.counts import counter
 from checkout.waiting_room.database_clock import database_clock
 from checkout.waiting_room.queues import QueueView
+from flashsale.core.periodic_threads import PeriodicThread
 
 RUN_SECONDS = 1.0
-# How long a process that ends waits for its last counts to be stored.
-STOP_SECONDS = 3.0
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
-class QueueRunner:
-    """Stores this process's counts, reads the queues in progress, and moves those that are due, every second."""
+class QueueRunner(PeriodicThread):
+    """Stores this process's counts, reads the queues in progress, and moves those that are due, every second.
 
-    def __init__(self) -> None:
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._is_failing = False
+    Web processes start it: they mint tickets, and show what is served.
+    """
 
-    def start(self) -> None:
-        """Start the thread. Web processes do so: they mint tickets, and show what is served."""
-        self._thread = threading.Thread(target=self._run, args=(self._stop,), name="waiting-room", daemon=True)
-        self._thread.start()
+    name = "waiting-room"
 
-    def stop(self) -> None:
-        """End the thread, once it has stored what was counted, for at most `STOP_SECONDS`."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
-        self._stop, self._thread, self._is_failing = threading.Event(), None, False
-
-    reset = stop
-
-    def run_once(self) -> float:
+    def work(self) -> float:
         """Do it once; return after how many seconds to do it again. Nothing that fails keeps the rest from being done.
 
         The first error is logged, until all of it works again.
@@ -60,20 +42,11 @@ class QueueRunner:
         self._is_failing = bool(errors)
         return min([RUN_SECONDS, *_seconds_to_starts(views)])
 
-    def _run(self, stop: threading.Event) -> None:
-        seconds = 0.0
-        while not stop.wait(seconds):
-            try:
-                seconds = self.run_once()
-            finally:
-                # Returns the connection to the process's pool.
-                close_old_connections()
+    def finish(self) -> None:
         try:
             counter.store()
         except Exception as error:
             log.warning("the last counts of tickets are lost: %s", error)
-        finally:
-            close_old_connections()
 
 
 def _attempt(step: Callable[[], T], errors: list[Exception]) -> T | None:

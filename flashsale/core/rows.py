@@ -61,13 +61,22 @@ def instances(model: type[Instance], rows: Iterable[Row]) -> list[Instance]:
 def loaded(model: type[Instance], values: Mapping[str, Any]) -> Instance:
     """Return a stored row as `Model.from_db` does, from its values by attribute; absent ones are deferred fields.
 
-    Django's `__init__` is not called: it looks at each field, and sends signals, which nobody here receives.
+    Django's `__init__` is not called: it looks at each field, and sends signals, for which nothing here waits.
     """
     if model.__init__ is not Model.__init__:
         return model.from_db(connection.alias, list(values), list(values.values()))
+    instance = new(model, values)
+    instance._state.adding, instance._state.db = False, connection.alias
+    return instance
+
+
+def new(model: type[Instance], values: Mapping[str, Any]) -> Instance:
+    """Return a new instance of a model without `__init__` of its own, from the values of all fields that are needed.
+
+    The others are deferred fields: no default is looked up.
+    """
     instance = model.__new__(model)
     instance._state = ModelState()
-    instance._state.adding, instance._state.db = False, connection.alias
     vars(instance).update(values)
     return instance
 

@@ -50,6 +50,14 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, InternalError) and sqlstate_of(error) in TRANSIENT_STATES
 
 
+def is_temporary(error: Exception) -> bool:
+    """Say whether an error lies in the state of the database or of this process, not in the request or the program.
+
+    The database cannot be asked now, too many ask, or the outcome of what it was told is unknown.
+    """
+    return isinstance(error, (Busy, OutcomeUnknown)) or is_transient(error)
+
+
 def is_lock_timeout(error: Exception) -> bool:
     """Say whether a lock was not granted within `lock_timeout`."""
     return sqlstate_of(error) == LOCK_NOT_AVAILABLE

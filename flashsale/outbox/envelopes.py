@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from rest_framework import serializers
 
+from flashsale.core import rows
 from flashsale.core.rest.fields import MomentField
 from flashsale.core.rest.serializers import ResponseSerializer
 from flashsale.core.rest.views import render_json
@@ -14,6 +15,9 @@ from flashsale.outbox import resources
 from flashsale.outbox.kinds import EventType
 from flashsale.outbox.models import Event
 from flashsale.outbox.resources import Snapshot
+
+# Columns of a recorded event that its numbered one has, too.
+_COPIED = ("public_id", "type", "resource", "resource_id", "recorded_at")
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -31,8 +35,7 @@ class EnvelopeOut(ResponseSerializer):
 
 def event_of(recorded: Row, *, sequence: int) -> Event:
     """Return the numbered event of a recorded one, given as its columns and the text of its snapshot."""
-    described = {name: recorded[name] for name in ("public_id", "type", "resource", "resource_id", "recorded_at")}
-    event = Event(**described, sequence=sequence)
+    event = rows.new(Event, {name: recorded[name] for name in _COPIED} | {"sequence": sequence})
     data = {**_data_of(event, recorded["snapshot_text"]), **json.loads(recorded["members"])}
     event.body = render_json({**EnvelopeOut.data_of(event), "data": data}).decode()
     return event

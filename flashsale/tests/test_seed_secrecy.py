@@ -39,7 +39,7 @@ def traced(texts: list[str]) -> Iterator[None]:
 def use(api, product) -> list[str]:
     """Do all that happens before the start, and return the answers."""
     answers = [join(api, product), api.get(f"/api/v1/products/{product.pk}/queue"), hold_with(api, product, None)]
-    runner.run_once()
+    runner.work()
     return [answer.content.decode() for answer in answers]
 
 

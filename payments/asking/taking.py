@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from flashsale.core import events
-from flashsale.core.transactions import Busy, OutcomeUnknown, is_transient
+from flashsale.core.transactions import is_temporary
 from payments import inbox
 from payments.models import WebhookEvent
 from payments.providers import PROVIDERS
@@ -44,7 +44,7 @@ def take(provider: str, found: Found, *, source: WebhookEvent.Source) -> bool:
             inbox.take(PROVIDERS[provider], found.body, source=source)
             return True
     except Exception as error:
-        if isinstance(error, (Busy, OutcomeUnknown)) or is_transient(error):
+        if is_temporary(error):
             raise
         events.record("event_unreadable", provider=provider, event_id=found.event_id, exc_info=True)
     else:

@@ -56,7 +56,7 @@ def test_a_queue_that_cannot_be_moved_holds_up_no_other_and_no_request(api, erro
     broken, sound = queued_product(starts_in=-HOUR), queued_product(starts_in=-HOUR)
 
     with mock.patch.object(moving, "move", failing_for(broken, moving.move, error)):
-        runner.run_once()
+        runner.work()
         copies.reset()
         joined = join(api, broken)
 
@@ -70,7 +70,7 @@ def test_counts_that_cannot_be_stored_are_kept_and_hold_up_no_queue(api):
     change(product, sale_starts_at=timezone.now())
 
     with mock.patch("checkout.waiting_room.counts.send", side_effect=OperationalError("refused")):
-        runner.run_once()
+        runner.work()
 
     assert Queue.objects.get(pk=product.pk).drawn_at is not None
     counter.store()

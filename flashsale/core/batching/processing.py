@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol, TypeVar
 
 from flashsale.core.refusals import Refusal
-from flashsale.core.transactions import Busy, OutcomeUnknown, is_lock_timeout, is_transient
+from flashsale.core.transactions import is_lock_timeout, is_temporary, is_transient
 
 # After so many lock timeouts of requests processed alone, the rest of their batch does not wait for the lock.
 MAX_LOCK_TIMEOUTS = 2
@@ -31,8 +31,8 @@ class AnyBatch(Protocol[Request]):
 
 
 def is_fault(error: Exception) -> bool:
-    """Say whether an error may concern one request of a batch only: neither transient nor an unknown outcome."""
-    return not (is_transient(error) or isinstance(error, (Busy, OutcomeUnknown)))
+    """Say whether an error may concern one request of a batch only."""
+    return not is_temporary(error)
 
 
 def is_fault_or_lock_timeout(error: Exception) -> bool:
