@@ -30,8 +30,8 @@ from benchmarks.results import Row, Side
 from benchmarks.shop import ShopUnderTest, free_port, serving
 from benchmarks.wrk import Load
 
-# The aim is 0.9, which it does not reach: benchmarks/RESULTS.md says why.
-OF_OLD = 0.65
+# Below the flow of `aadbd26` by as much as a request, two transactions and one request to the provider may cost.
+OF_OLD = 0.9
 # The payment is one request, two transactions and one request to the provider more than the same flow without it.
 BESIDE = 0.65
 ALONE = 0.5
