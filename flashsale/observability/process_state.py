@@ -84,6 +84,7 @@ REMEMBERED = {
     "flashsale.core.rows._json_attributes": "jsonb columns of models",
     "flashsale.core.rows._selection": "SELECTs of models",
     "flashsale.core.rows._update": "UPDATEs of models",
+    "flashsale.outbox.resources._columns_of": "columns of resources, and how their values are read from snapshots",
     "flashsale.outbox.recording._insertion_sql": "INSERTs of events",
     "catalog.stock_announcements._differing_sql": "the query of products to announce",
     "flashsale.core.rest.serializers._shared": "serializer instances, by class",
