@@ -10,9 +10,10 @@ import threading
 from collections.abc import Sequence
 from itertools import chain, repeat
 
-from benchmarks import flows, wrk
+from benchmarks import wrk
 from benchmarks.loads import AMPLE_STOCK
 from benchmarks.loads import CLIENTS as FEW
+from benchmarks.paid_flows import flows
 from benchmarks.results import Side, machine
 from benchmarks.shop import ShopUnderTest, open_shop, serving
 

@@ -5,7 +5,8 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks import flows, wrk
+from benchmarks import wrk
+from benchmarks.paid_flows import flows
 from benchmarks.shop import ShopUnderTest
 from benchmarks.wrk import Load
 

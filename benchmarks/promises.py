@@ -5,10 +5,11 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks import baseline, edge, events, flows, growth, loads, stored_rows
+from benchmarks import baseline, edge, growth, loads, stored_rows
 from benchmarks.baseline import Baseline
 from benchmarks.loads import AMPLE_STOCK, SCENARIOS
-from benchmarks.own_payments import OwnPayments
+from benchmarks.paid_flows import events, flows
+from benchmarks.paid_flows.own_payments import OwnPayments
 from benchmarks.results import Row, Side
 from benchmarks.shop import ShopUnderTest
 from benchmarks.waiting_room import rows as waiting_room

@@ -12,8 +12,8 @@ import sys
 import time
 from collections import Counter
 
-from benchmarks import flows
 from benchmarks.http_client import Client
+from benchmarks.paid_flows import flows
 from benchmarks.shop import ShopUnderTest, open_shop, serving
 
 IN_TIME_SECONDS = 10

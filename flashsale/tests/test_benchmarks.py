@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from benchmarks import checkouts, costs, processor_time, provider, results, sale
+from benchmarks import checkouts, costs, processor_time, results, sale
 from benchmarks.in_process import Spent
 from benchmarks.loads import SCENARIOS
+from benchmarks.paid_flows import provider
 from benchmarks.wrk import Load
 from payments.providers import PROVIDERS
 

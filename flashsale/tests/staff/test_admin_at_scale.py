@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from benchmarks import admin_pages
-from benchmarks.admin_rows import Size, fill, fill_products
+from benchmarks.large_tables import admin_pages
+from benchmarks.large_tables.rows import Size, fill, fill_products
 from flashsale.staff import menu
 from flashsale.tests.support.admin import admin_url
 

@@ -1,8 +1,8 @@
 """What the indexes that only staff read cost a sale: PostgreSQL's processor time for a hold, with and without them.
 
-`python -m benchmarks.staff_indexes` starts servers of its own, with a million old holds, and prints a table. One
-backend places and ends holds of many customers and products; its processor time, unlike the time on the clock, depends
-little on what else the machine does.
+`python -m benchmarks.large_tables.staff_indexes` starts servers of its own, with a million old holds, and prints a
+table. One backend places and ends holds of many customers and products; its processor time, unlike the time on the
+clock, depends little on what else the machine does.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Times, queries and sizes of the admin's pages, with few rows and with a million holds.
 
-`python -m benchmarks.admin_pages` starts servers of its own, fills them by SQL, and prints a table: each page is
-requested several times with both numbers of rows, in one run, so that the ratio shows what the rows cost.
+`python -m benchmarks.large_tables.admin_pages` starts servers of its own, fills them by SQL, and prints a table: each
+page is requested several times with both numbers of rows, in one run, so that the ratio shows what the rows cost.
 """
 
 import os
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from benchmarks.admin_rows import MANY, PRODUCTS, Size, fill, fill_products
+from benchmarks.large_tables.rows import MANY, PRODUCTS, Size, fill, fill_products
 
 FEW = Size(PRODUCTS, holds=200, orders=100)
 ROUNDS = 7

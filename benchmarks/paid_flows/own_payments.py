@@ -22,10 +22,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from benchmarks import flows, loads, processor_time, provider
+from benchmarks import loads, processor_time
 from benchmarks.baseline import REVISION, Baseline
 from benchmarks.http_client import Client
 from benchmarks.loads import AMPLE_STOCK, CLIENTS
+from benchmarks.paid_flows import flows, provider
 from benchmarks.results import Row, Side
 from benchmarks.shop import ShopUnderTest, free_port, serving
 from benchmarks.wrk import Load

@@ -1,7 +1,7 @@
 """What events cost a paid flow: this shop beside one that records none, on the same servers.
 
-The events of this shop are numbered each second, in a process of its own (`python -m benchmarks.events`), as the worker
-does. While the other shop is measured there is nothing to number.
+The events of this shop are numbered each second, in a process of its own (`python -m benchmarks.paid_flows.events`), as
+the worker does. While the other shop is measured there is nothing to number.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from flashsale.local import child_process
 
 # As often as the worker numbers events.
 NUMBERING_SECONDS = 1.0
-WITHOUT = "benchmarks.without_events"
+WITHOUT = "benchmarks.paid_flows.without_events"
 BATCHES = 100
 
 
@@ -46,7 +46,7 @@ def numbered(side: Side) -> Side:
 @contextlib.contextmanager
 def _numbering(shop: ShopUnderTest) -> Iterator[None]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.events"], cwd=PROJECT, env=shop.environment,
+        [sys.executable, "-m", "benchmarks.paid_flows.events"], cwd=PROJECT, env=shop.environment,
         preexec_fn=child_process.child_setup(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
     )  # fmt: skip
     try:

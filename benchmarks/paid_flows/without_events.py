@@ -9,7 +9,7 @@ from flashsale.settings import INSTALLED_APPS
 class WithoutEvents(AppConfig):
     """Lets the shop record nothing."""
 
-    name = "benchmarks"
+    name = "benchmarks.paid_flows"
 
     def ready(self) -> None:
         from flashsale.outbox import recording
@@ -17,4 +17,4 @@ class WithoutEvents(AppConfig):
         recording.record = recording.record_now = lambda *_args, **_members: None
 
 
-INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.without_events.WithoutEvents"]
+INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.paid_flows.without_events.WithoutEvents"]

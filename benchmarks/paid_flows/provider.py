@@ -1,4 +1,4 @@
-"""A payment provider in a process of its own: `python -m benchmarks.provider PORT`.
+"""A payment provider in a process of its own: `python -m benchmarks.paid_flows.provider PORT`.
 
 It answers the two requests of a flow as Stripe does, an intent that is made and its confirmation, and needs little
 processor time itself, because the real one runs on other machines. It sends no webhooks: the load generator sends what
@@ -40,7 +40,7 @@ def serving_provider(shop: ShopUnderTest) -> Iterator[int]:
     port, log_file = free_port(), shop.state_dir / "provider.log"
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.provider", str(port)], cwd=PROJECT, stdout=log, stderr=log,
+            [sys.executable, "-m", "benchmarks.paid_flows.provider", str(port)], cwd=PROJECT, stdout=log, stderr=log,
             preexec_fn=child_process.child_setup(signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
         )  # fmt: skip
     try:

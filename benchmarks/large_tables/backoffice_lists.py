@@ -1,15 +1,16 @@
 """The lists of the back office with a million orders: the indexes that they use, the rows they read, and their times.
 
-`python -m benchmarks.backoffice_lists` starts servers of its own, fills them by SQL, and prints a table. Of the orders
-one in 50 is cancelled, one in 2,000 is due for refund, and all others are paid; the first 50 of each list are read.
+`python -m benchmarks.large_tables.backoffice_lists` starts servers of its own, fills them by SQL, and prints a table.
+Of the orders one in 50 is cancelled, one in 2,000 is due for refund, and all others are paid; the first 50 of each list
+are read.
 """
 
 import json
 from decimal import Decimal
 from typing import Any
 
-from benchmarks.admin_rows import FILL
-from benchmarks.plans import nodes
+from benchmarks.large_tables.plans import nodes
+from benchmarks.large_tables.rows import FILL
 from benchmarks.shop import open_shop
 
 ORDERS, PRODUCTS, ROWS = 1_000_000, 20, 50

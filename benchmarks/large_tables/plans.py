@@ -1,6 +1,6 @@
 """The plans of a sale's queries with a million old holds: the indexes that they use, and their times.
 
-`python -m benchmarks.plans` starts servers of its own, fills them by SQL, and prints a table.
+`python -m benchmarks.large_tables.plans` starts servers of its own, fills them by SQL, and prints a table.
 """
 
 import json
@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from benchmarks.admin_rows import FILL, HOLDS, ORDERS
+from benchmarks.large_tables.rows import FILL, HOLDS, ORDERS
 from benchmarks.shop import open_shop
 
 # Few, so that each has many holds.
