@@ -41,7 +41,9 @@ def _check_open(view: QueueView, *, now: datetime) -> None:
     opens_at, ends_at = view.product.queue_opens_at, view.product.sale_ends_at
     if not view.is_open_at(now) and opens_at is not None:
         refusal = SaleNotStarted(
-            f"The queue opens at {opens_at.isoformat()}.", sale_starts_at=view.product.sale_starts_at
+            f"The queue opens at {opens_at.isoformat()}.",
+            sale_starts_at=view.product.sale_starts_at,
+            queue_opens_at=opens_at,
         )
         refusal.retry_after_seconds = max(1, math.ceil((opens_at - now).total_seconds()))
         raise refusal

@@ -114,10 +114,14 @@ SPECIFIC = (
     ),
     of_refusal(
         sales.SaleNotStarted, HTTPStatus.CONFLICT,
-        "The sale has not begun; `sale_starts_at` says when it does.",
+        "The sale has not begun, or its queue is not open yet; `sale_starts_at` and `queue_opens_at` say when.",
         "Wait for `Retry-After` seconds, plus a random second or two, so that clients do not all return at once.",
-        members=member(
-            "sale_starts_at", serializers.DateTimeField, "when it begins.", "2026-11-20T12:30:00.000000Z",
+        members=(
+            Member(name="sale_starts_at", kind=serializers.DateTimeField, meaning="when the sale begins.",
+                   example="2026-11-20T12:30:00.000000Z"),
+            Member(name="queue_opens_at", kind=serializers.DateTimeField,
+                   meaning="when its queue opens; only where a client wanted to join it.",
+                   example="2026-11-20T12:15:00.000000Z"),
         ),
     ),
     of_refusal(

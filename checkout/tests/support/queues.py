@@ -24,6 +24,12 @@ def queued_product(*, starts_in: timedelta = HOUR, opened_before: timedelta = 2 
     )
 
 
+def change(product: Product, **columns) -> None:
+    """Change a product as staff do, and let this process read its queue again."""
+    Product.objects.filter(pk=product.pk).update(**columns)
+    copies.reset()
+
+
 def join(api, product, ticket: str | None = None, **members):
     """Ask for a ticket, or for the place of one; returns the response."""
     headers = {"Queue-Ticket": ticket} if ticket else {}

@@ -12,6 +12,7 @@ from catalog.queue_columns import Queue as Switch
 from catalog.tests.factories import ProductFactory
 from checkout.tests.support.queues import (
     HOUR,
+    change,
     hold_with,
     join,
     let_queue_pass,
@@ -32,12 +33,6 @@ from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.racing import Meeting, at_once, times
 
 pytestmark = pytest.mark.django_db
-
-
-def change(product: Product, **columns) -> None:
-    """Change a product as staff do, and let this process read its queue again."""
-    Product.objects.filter(pk=product.pk).update(**columns)
-    copies.reset()
 
 
 def failing_for(product: Product, step, error: Exception):

@@ -4,10 +4,13 @@ import hashlib
 import hmac
 
 import pytest
+from django.utils import timezone
 
 from checkout.models import Hold
 from checkout.tests.factories import let_hold_pass
 from checkout.tests.support.queues import (
+    HOUR,
+    change,
     hold_with,
     join,
     let_queue_pass,
@@ -19,6 +22,7 @@ from checkout.tests.support.queues import (
     ticket_minted,
 )
 from flashsale.tests.support.problems import problem_of
+from flashsale.tests.support.times import moment
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +107,30 @@ def test_an_admission_ends_and_a_new_ticket_is_at_the_end(api, settings):
     problem_of(hold_with(api, product, ticket), 409, "admission_expired")
 
     assert join(api, product).json()["place"] >= 1.0
+
+
+def test_before_the_opening_a_client_is_told_when_to_come(api):
+    product = queued_product(opened_before=HOUR / 2)
+
+    refused = join(api, product)
+
+    problem = problem_of(refused, 409, "sale_not_started")
+    assert abs(int(refused.headers["Retry-After"]) - HOUR.total_seconds() / 2) <= 5
+    assert moment(problem["queue_opens_at"]) == product.queue_opens_at
+    assert moment(problem["sale_starts_at"]) == product.sale_starts_at
+    page = queue_of(api, product)
+    assert (page["state"], page["seed_hash"], page["seed"]) == ("not_open", None, None)
+
+
+def test_after_the_sale_there_is_nothing_to_join(api):
+    product = queued_product()
+    start_sale(product)
+    change(product, sale_ends_at=timezone.now())
+
+    problem = problem_of(join(api, product), 409, "sale_ended")
+
+    assert problem["sale_ends_at"]
+    assert queue_of(api, product)["state"] == "ended"
 
 
 def test_the_sale_window_is_told_before_the_ticket(api):

@@ -16,7 +16,10 @@ const SENTENCES = {
   insufficient_stock: ({ available }) => available
     ? `Only ${available} left: choose fewer.`
     : "Sold out, for now. Units that others hold may come back.",
-  sale_not_started: ({ sale_starts_at }) => `The sale has not started. It begins ${moment(sale_starts_at)}.`,
+  sale_not_started: ({ sale_starts_at, queue_opens_at }) =>
+    queue_opens_at
+      ? `The queue opens ${moment(queue_opens_at)}.`
+      : `The sale has not started. It begins ${moment(sale_starts_at)}.`,
   sale_ended: "The sale has ended.",
   sale_paused: "The sale is paused. It can go on at any moment.",
   limit_exceeded: ({ limit }) => `At most ${limit} for each buyer, those in your other orders included.`,
