@@ -4,6 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from checkout.models import CUSTOMER_ID_LENGTH
+from checkout.waiting_room.joining import Joined
 from checkout.waiting_room.page import QueuePage, QueueState
 from flashsale.core.rest.fields import MomentField, StrictTextField
 from flashsale.core.rest.serializers import RequestSerializer, ResponseSerializer
@@ -23,6 +24,19 @@ class JoinedOut(ResponseSerializer):
         allow_null=True, help_text="Null before the draw; in [0, 1) if it was drawn, from 1 on if it came later."
     )
     minted_at = MomentField()
+
+    @classmethod
+    def bytes_of(cls, joined: Joined) -> bytes:
+        """Return the JSON of an answer: what `render_json` makes of its members, in less time.
+
+        A whole crowd joins in the same minute, and nothing in a ticket, a number or a moment has to be escaped.
+        """
+        place = "null" if joined.place is None else repr(joined.place)
+        minted_at = _render_moment(joined.minted_at)
+        return f'{{"ticket":"{joined.ticket}","place":{place},"minted_at":"{minted_at}"}}'.encode()
+
+
+_render_moment = MomentField().to_representation
 
 
 class QueueOut(ResponseSerializer):

@@ -23,6 +23,7 @@ MAX_LENGTH = 600
 ID_BYTES = 16
 MAX_KEYS = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _FORM = re.compile(rf"{VERSION}\.(\d{{1,19}})\.([0-9a-f]{{32}})\.(\d{{1,16}})\.([\w-]*)\.([\w-]{{43}})", re.ASCII)
 
 
@@ -54,7 +55,7 @@ def mint(*, product_id: int, customer_id: str, is_drawn: bool, now: datetime) ->
 
 def signed(ticket: Ticket) -> str:
     """Return a ticket as its holder keeps it, signed with the first of `QUEUE_KEYS`."""
-    minted = (ticket.minted_at - _EPOCH) // timedelta(microseconds=1)
+    minted = (ticket.minted_at - _EPOCH) // _MICROSECOND
     customer = _base64(ticket.customer_id.encode()) if ticket.customer_id else ""
     content = f"{VERSION}.{ticket.product_id}.{ticket.id}.{minted}.{customer}"
     return f"{content}.{_signature(content, settings.QUEUE_KEYS[0])}"

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from datetime import UTC, datetime
 
 import pytest
 from django.utils import timezone
@@ -21,6 +22,10 @@ from checkout.tests.support.queues import (
     start_sale,
     ticket_minted,
 )
+from checkout.waiting_room import tickets
+from checkout.waiting_room.joining import Joined
+from checkout.waiting_room.serializers import JoinedOut
+from flashsale.core.rest.views import render_json
 from flashsale.tests.support.problems import problem_of
 from flashsale.tests.support.times import moment
 
@@ -174,3 +179,15 @@ def test_a_product_without_a_queue_has_no_page_of_one(api, product):
     assert problem_of(api.get(f"/api/v1/products/{product.pk}/queue"), 404, "not_found")
     assert problem_of(join(api, product), 404, "not_found")
     assert hold_with(api, product, "x").status_code == 201
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/New_York"])
+@pytest.mark.parametrize("place", [None, 0.0, 5e-324, 1e-7, 0.1 + 0.2, 1.0, 1234567.000001, 1e16])
+@pytest.mark.parametrize("microsecond", [0, 1, 120_000])
+def test_a_ticket_is_rendered_as_every_other_answer(settings, zone, place, microsecond):
+    settings.TIME_ZONE = zone
+    minted_at = datetime(2026, 11, 20, 12, 30, microsecond=microsecond, tzinfo=UTC)
+    customers = tickets.signed(tickets.mint(product_id=7, customer_id='é"\\', is_drawn=False, now=minted_at))
+    joined = Joined(customers, place, minted_at)
+
+    assert JoinedOut.bytes_of(joined) == render_json(JoinedOut.data_of(joined))
