@@ -19,7 +19,9 @@ from flashsale.core.transactions import defer_to_commit
 CLAIMANTS_SHOWN = 10
 
 _FIND = "SELECT payment_id, order_id, proved_by FROM checkout_provedpaymentid WHERE payment_id = ANY(%s::text[])"
-_OF_ORDERS = "SELECT payment_id, order_id, proved_by FROM checkout_provedpaymentid WHERE order_id = ANY(%s::uuid[])"
+_OF_ORDERS = """
+SELECT payment_id, order_id, proved_by FROM checkout_provedpaymentid WHERE order_id = ANY(%s::uuid[]) ORDER BY proved_at
+"""
 # A proof replaces one for another order, and one by a token; of two for one order the shop's own attempt is kept.
 _PROVE = """
 INSERT INTO checkout_provedpaymentid (payment_id, order_id, proved_by, proved_at)
@@ -63,7 +65,7 @@ def find(payment_id: str) -> Proof | None:
 
 
 def of_orders_query(order_ids: Iterable[UUID]) -> Query[dict[UUID, dict[str, Proof]]]:
-    """Return the proofs of the payment ids of each of these orders that has any; it may have several."""
+    """Return the proofs of the payment ids of each of these orders that has any: of several, the newest last."""
 
     def parse(results: Sequence[list[Row]]) -> dict[UUID, dict[str, Proof]]:
         proofs: dict[UUID, dict[str, Proof]] = {}
@@ -76,7 +78,7 @@ def of_orders_query(order_ids: Iterable[UUID]) -> Query[dict[UUID, dict[str, Pro
 
 
 def of_order(order_id: UUID) -> dict[str, Proof]:
-    """Return the proofs of an order's payment ids; it may have several."""
+    """Return the proofs of an order's payment ids; of several, the newest last."""
     [proofs] = fetch(of_orders_query([order_id]))
     return proofs.get(order_id, {})
 

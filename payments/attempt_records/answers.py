@@ -20,6 +20,10 @@ LOOK_UP_INTERVAL = timedelta(minutes=5)
 # After this delay the provider's list shows a payment that a seemingly failed request made.
 LISTING_DELAY = timedelta(seconds=5)
 LIMITED_DELAY = timedelta(seconds=1)
+# How often the provider is asked to end a payment that it says it does not know, which may be a mistake; and how many
+# tries there are until it is believed.
+MISSING_DELAY = timedelta(hours=1)
+MISSING_TRIES = 24
 BACKOFF_BASE_SECONDS = 0.5
 MAX_EXPONENT = 16
 BACKOFF_CAP_SECONDS = {Status.CREATING: 15, Status.CLOSING: 45, Status.OPEN: 300}
@@ -162,11 +166,15 @@ def _refuse(attempt: PaymentAttempt, answer: PaymentAnswer, now: datetime) -> No
 
 
 def _miss(attempt: PaymentAttempt, call: Call, now: datetime) -> None:
-    """Give an attempt that the provider's list does not show the next key; leave one that vanished there to staff."""
-    if call != "find":
-        attempt.next_ask_at = None
-    elif attempt.status == Status.CLOSING:
+    """Give an attempt that the provider's list does not show the next key; leave one that vanished there to staff.
+
+    While it must not be payable, that one is asked about for a day, and a metric tells of it.
+    """
+    is_closing = attempt.status == Status.CLOSING
+    if is_closing and (call == "find" or attempt.tries >= MISSING_TRIES):
         end(attempt, Status.CLOSED, now=now)
+    elif call != "find":
+        attempt.next_ask_at = now + MISSING_DELAY if is_closing else None
     else:
         attempt.key_number, attempt.key_used_at, attempt.key_is_spent = attempt.key_number + 1, now, False
         attempt.next_ask_at = now

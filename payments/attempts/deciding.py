@@ -66,6 +66,9 @@ def decide(request: PaymentRequest, facts: Facts) -> PaymentAttempt:
     """
     order, now = facts.order, facts.read_at
     _check_order(order, now)
+    if any(one.status == Status.SUCCEEDED for one in facts.attempts):
+        # Its money is in the inbox, and not applied yet.
+        raise orders.OrderAlreadyPaid
     pay_until = pay_until_of(order)
     running = next((one for one in facts.attempts if one.status in PaymentAttempt.UNENDED), None)
     if now >= pay_until or (running is not None and running.status == Status.CLOSING):

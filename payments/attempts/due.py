@@ -6,9 +6,8 @@ Several processes may do so at once: each attempt is leased while it is asked ab
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
-from itertools import zip_longest
 from uuid import UUID
 
 from django.db import connections
@@ -27,6 +26,8 @@ BATCH_ROWS = 400
 # No request begins after this; one may take `time_limits.TASK_TIMEOUT_SECONDS` more.
 RUN_SECONDS = 4
 LOOK_UP_RUN_SECONDS = 45
+# While payments are made that take long, others are closed so often.
+CLOSING_INTERVAL_SECONDS = 1.0
 # How long background work waits for its slot.
 BACKGROUND_SLOT_SECONDS = 5.0
 
@@ -34,21 +35,44 @@ BACKGROUND_SLOT_SECONDS = 5.0
 def run_due() -> int:
     """Close the attempts whose time is over, and make and close at the provider what is due; return how many."""
     attempt_records.close_overdue()
-    due = attempt_records.due(clock.now())
-    making, closing = (
-        due.filter(status=status).values_list("pk", flat=True)[:BATCH_ROWS]
-        for status in (Status.CREATING, Status.CLOSING)
-    )
-    # In turn: while the provider is slow, a rush of new payments must not keep those from being closed that are over.
-    in_turn = [attempt_id for pair in zip_longest(making, closing) for attempt_id in pair if attempt_id is not None]
-    return _run(partial(asking.ask_in_task, is_urgent=True), in_turn, seconds=RUN_SECONDS)
+    making = _due(Status.CREATING)
+    return _close_while_making(making) if len(making) > 1 else _close_and_make(making)
+
+
+def _close_and_make(making: Sequence[UUID]) -> int:
+    return _run(_ask_urgently, _due(Status.CLOSING), seconds=RUN_SECONDS) + _make(making)
+
+
+def _close_while_making(making: Sequence[UUID]) -> int:
+    """Make payments in threads of their own, and close others until they are made.
+
+    A provider that is slow in making payments must keep none from being closed whose time is over.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="provider") as thread:
+        made, closed = thread.submit(_make, making), 0
+        while True:
+            closed += _run(_ask_urgently, _due(Status.CLOSING), seconds=RUN_SECONDS)
+            if not wait([made], timeout=CLOSING_INTERVAL_SECONDS).not_done:
+                return closed + made.result()
+            attempt_records.close_overdue()
+
+
+def _make(attempt_ids: Sequence[UUID]) -> int:
+    return _run(_ask_urgently, attempt_ids, seconds=RUN_SECONDS)
+
+
+def _due(status: PaymentAttempt.Status) -> list[UUID]:
+    return list(attempt_records.due(clock.now()).filter(status=status).values_list("pk", flat=True)[:BATCH_ROWS])
+
+
+def _ask_urgently(attempt_id: UUID) -> bool:
+    return asking.ask_in_task(attempt_id, is_urgent=True)
 
 
 def look_up_due() -> int:
     """Ask about the open attempts without news; return how many were asked about."""
-    attempt_ids = attempt_records.due(clock.now()).filter(status=Status.OPEN).values_list("pk", flat=True)[:BATCH_ROWS]
     look_up = partial(asking.ask_in_task, is_urgent=False, max_wait=BACKGROUND_SLOT_SECONDS)
-    return _run(look_up, list(attempt_ids), seconds=LOOK_UP_RUN_SECONDS)
+    return _run(look_up, _due(Status.OPEN), seconds=LOOK_UP_RUN_SECONDS)
 
 
 def _run(ask_about: Callable[[UUID], bool], attempt_ids: Sequence[UUID], *, seconds: float) -> int:

@@ -1,5 +1,6 @@
 """Asks the provider on request: a buyer comes back from paying, or staff want to know."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from checkout import orders, proved_payments
@@ -33,20 +34,20 @@ def ask_now(order_id: UUID) -> bool:
 
     Not within `CHECK_SECONDS` of the last time.
     """
-    attempt_id, payment_id = _to_ask_about(order_id)
+    attempt_id, payment_ids = _to_ask_about(order_id)
     if attempt_id is not None:
         asking.ask_in_request(attempt_id, unless_asked_within=CHECK_SECONDS)
         return True
-    return payment_id is not None and _is_first_lately(order_id) and _ask_about_payment(payment_id)
+    return bool(payment_ids) and _is_first_lately(order_id) and _ask_about_payment(payment_ids)
 
 
 @greenlets.offloaded
-def _to_ask_about(order_id: UUID) -> tuple[UUID | None, str | None]:
-    """Return an order's running attempt, else the newest payment id that is proved for it."""
+def _to_ask_about(order_id: UUID) -> tuple[UUID | None, list[str]]:
+    """Return an order's running attempt, else the payment ids that are proved for it, the newest first."""
     running = PaymentAttempt.objects.filter(order=order_id, status__in=PaymentAttempt.UNENDED)
     attempt_id = running.values_list("pk", flat=True).first()
     proved = proved_payments.of_order(order_id)
-    return attempt_id, None if attempt_id else next(reversed(proved), None)
+    return attempt_id, [] if attempt_id else list(reversed(proved))
 
 
 def _is_first_lately(order_id: UUID) -> bool:
@@ -55,10 +56,14 @@ def _is_first_lately(order_id: UUID) -> bool:
     return bool(_breaker.call(lambda: redis_client.client().set(key, 1, nx=True, ex=CHECK_SECONDS)))
 
 
-def _ask_about_payment(payment_id: str) -> bool:
-    """Ask about a payment that the shop did not make itself; say whether it succeeded."""
+def _ask_about_payment(payment_ids: Sequence[str]) -> bool:
+    """Ask about the first of these payments, which the shop did not make itself; say whether it succeeded.
+
+    The first that has an id as the provider makes them.
+    """
     for name, client in PAYMENT_CLIENTS.items():
-        if client.is_enabled():
+        payment_id = next(filter(client.makes_such_ids, payment_ids), None)
+        if payment_id is not None and client.is_enabled():
             answer = asking.ask_about_payment(client, payment_id)
             if answer is not None and answer.payment is not None and answer.payment.event is not None:
                 inbox.take(PROVIDERS[name], answer.payment.event, source=WebhookEvent.Source.ASKED)

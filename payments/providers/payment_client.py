@@ -96,6 +96,9 @@ class PaymentClient(Protocol):
     def refusal(self, amount: Decimal, currency: str) -> str:
         """Return why it cannot take this amount (in units of `currency`), in a sentence; empty when it may."""
 
+    def makes_such_ids(self, payment_id: str) -> bool:
+        """Say whether a payment's id has the form that the provider gives them."""
+
     def slot_of(self, call: Call, attempt: PaymentAttempt | None = None) -> str:
         """Return the name of the slot that a call takes: of the attempt's kind, else of this deployment's.
 
@@ -124,7 +127,7 @@ class PaymentClient(Protocol):
     def find(self, attempt: PaymentAttempt, *, timeout: float) -> PaymentAnswer:
         """Search the provider's list for the payment that carries the attempt's id. Raises nothing.
 
-        MISSING: it was never made, or the list does not show it yet.
+        MISSING: it was never made, or the list does not show it yet, or is too long to be read.
         """
 
     def list_events(self, *, since: datetime, before_page: Callable[[], None]) -> Iterator[bytes]:

@@ -1,15 +1,24 @@
 """The till closes before the doors: what is over cannot be paid any more, and who pays in that moment has paid."""
 
-import pytest
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from django.db import connection
+
+from catalog.tests.factories import ProductFactory
 from checkout import orders
 from checkout.tests.factories import OrderFactory, let_order_pass
+from flashsale.local_provider.api.errors import INVALID_REQUEST, error_body
+from flashsale.local_provider.behaviour.faults import Fault
+from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
 from payments import attempt_records, attempts
+from payments.attempts import due, time_limits
 from payments.models import Payment, PaymentAttempt, WebhookEvent
 from payments.providers import PAYMENT_CLIENTS
 from payments.tests.factories import receive
 from payments.tests.support.attempts import (
     WEBHOOK_PATH,
+    add_unasked,
     close_all,
     deliver,
     let_attempt_pass,
@@ -19,11 +28,19 @@ from payments.tests.support.attempts import (
 )
 
 pytestmark = pytest.mark.django_db
+CREATE = "POST /v1/payment_intents"
 
 
 @pytest.fixture
 def order(db):
     return OrderFactory(quantity=2, product__price="29.99", product__currency="USD")
+
+
+def run_and_disconnect() -> None:
+    try:
+        attempts.run_due()
+    finally:
+        connection.close()
 
 
 def test_closes_before_the_order_expires(api, provider, order):
@@ -163,3 +180,76 @@ def test_a_payment_in_processing_for_days_stays_closing_and_its_order_expires(pr
     close_all()
     assert only_attempt().status == "succeeded"
     assert shown(api, order)["status"] == "paid"
+
+
+def test_a_page_that_does_not_exist_in_between_does_not_leave_it_payable(provider, api, order):
+    start(api, order)
+    provider.fail_next(Fault(404, {}), endpoint="POST /v1/payment_intents/{id}/cancel")
+    orders.cancel(order.pk)
+    attempts.run_due()
+    let_attempt_pass(only_attempt(), seconds=60)
+
+    close_all()
+
+    assert only_attempt().status == "closed"
+    assert provider.objects("payment_intent")[0]["status"] == "canceled"
+
+
+def test_one_that_the_provider_does_not_know_is_asked_about_every_hour_and_told_of(provider, api, order, client):
+    start(api, order)
+    unknown = Fault(404, error_body(INVALID_REQUEST, "No such payment_intent", code="resource_missing"))
+    provider.fail_next(*[unknown] * 3, endpoint="POST /v1/payment_intents/{id}/cancel")
+    orders.cancel(order.pk)
+    for _ in range(3):
+        assert attempts.run_due() == 1
+        let_attempt_pass(only_attempt(), seconds=3500)
+        assert attempts.run_due() == 0
+        let_attempt_pass(only_attempt(), seconds=200)
+    assert only_attempt().status == "closing"
+    assert "flashsale_payment_attempts_unanswered 1.0" in client.get("/metrics").content.decode()
+
+    attempts.run_due()
+
+    assert only_attempt().status == "closed"
+
+
+def test_one_that_the_provider_does_not_know_for_a_day_is_closed(provider, api, order):
+    start(api, order)
+    unknown = Fault(404, error_body(INVALID_REQUEST, "No such payment_intent", code="resource_missing"))
+    provider.fail_next(*[unknown] * 24, endpoint="POST /v1/payment_intents/{id}/cancel")
+    orders.cancel(order.pk)
+    for _ in range(23):
+        attempts.run_due()
+        let_attempt_pass(only_attempt(), seconds=3700)
+    assert only_attempt().status == "closing"
+
+    attempts.run_due()
+
+    assert only_attempt().status == "closed"
+    assert "No such payment_intent" in only_attempt().last_error
+
+
+@pytest.mark.django_db(transaction=True)
+def test_payments_are_closed_while_the_provider_is_slow_in_making_others(provider, api, monkeypatch):
+    product = ProductFactory(stock=100)
+    over, waiting = OrderFactory.create_batch(21, product=product), OrderFactory.create_batch(20, product=product)
+    for one in over:
+        start(api, one)
+    for one in waiting:
+        add_unasked(one)
+    monkeypatch.setattr(time_limits, "TASK_TIMEOUT_SECONDS", WAIT_SECONDS)
+    provider.set_habits(delay_seconds=WAIT_SECONDS, only=[CREATE])
+    made = len(provider.received(CREATE))
+    for one in over[1:]:
+        orders.cancel(one.pk)
+
+    with ThreadPoolExecutor(1) as thread:
+        run = thread.submit(run_and_disconnect)
+        wait_until(lambda: len(provider.received(CREATE)) == made + due.THREADS, what="all threads that make some wait")
+        wait_until(lambda: PaymentAttempt.objects.filter(status="closed").count() == 20, what="all others are closed")
+        orders.cancel(over[0].pk)
+        wait_until(lambda: PaymentAttempt.objects.get(order=over[0]).status == "closed", what="one more is closed")
+        assert not run.done()
+        provider.set_habits()
+        provider.end_waiting()
+        run.result(WAIT_SECONDS)

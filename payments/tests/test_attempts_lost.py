@@ -5,12 +5,16 @@ from django.db import transaction
 
 from checkout import orders
 from checkout.tests.factories import OrderFactory
+from flashsale.local_provider.api.errors import INVALID_REQUEST, error_body
+from flashsale.local_provider.behaviour.faults import Fault
 from payments import attempt_records, attempts, request_slots
 from payments.attempts import asking
 from payments.models import Payment
+from payments.providers.stripe import listing
 from payments.tests.support.attempts import add_unasked, close_all, let_attempt_pass, only_attempt, shown, start
 
 pytestmark = pytest.mark.django_db
+LIST = "GET /v1/payment_intents"
 
 
 @pytest.fixture
@@ -32,6 +36,65 @@ def test_the_next_request_makes_the_one_payment(provider, api, order, fault):
 
     assert set(answers) <= {200, 201, 202}
     assert answers[-1] in (200, 201)
+    assert len(provider.objects("payment_intent")) == 1
+
+
+@pytest.mark.parametrize("status", [400, 402, 404])
+def test_an_error_of_a_server_in_between_makes_no_second_payment(provider, api, order, status):
+    provider.fail_next(Fault(status, {}, executes=True, is_between=True), endpoint="POST /v1/payment_intents")
+
+    assert start(api, order).status_code == 202
+    let_attempt_pass(only_attempt(), seconds=60)
+    answer = start(api, order)
+
+    assert answer.status_code in (200, 201)
+    assert len(provider.objects("payment_intent")) == 1
+
+
+def test_an_error_of_a_server_in_between_is_no_reason_to_look_away(provider, api, order):
+    start(api, order)
+    provider.fail_next(Fault(404, {}), endpoint="GET /v1/payment_intents/{id}")
+    let_attempt_pass(only_attempt(), seconds=301)
+    attempts.look_up_due()
+    provider.pay(only_attempt().object_id)
+    let_attempt_pass(only_attempt(), seconds=301)
+
+    attempts.look_up_due()
+
+    assert shown(api, order)["status"] == "paid"
+
+
+def test_a_payment_that_cannot_be_found_in_a_long_list_is_made_again(provider, api, order, monkeypatch):
+    """In a rush the list grows faster than it is read."""
+    monkeypatch.setattr(listing, "PAGE_ITEMS", 2)
+    monkeypatch.setattr(listing, "MAX_PAGES", 1)
+    provider.fail_next("made_then_500", endpoint="POST /v1/payment_intents")
+    start(api, order)
+    for number in range(4):
+        provider.add_paid_intent(f"pi_other{number}", 5998)
+    let_attempt_pass(only_attempt(), seconds=30)
+
+    attempts.run_due()
+    answer = start(api, order)
+
+    assert answer.status_code == 201
+    lost, shown_to_the_buyer = (one for one in provider.objects("payment_intent") if one["status"] != "succeeded")
+    assert answer.json()["payment"]["client_secret"] == shown_to_the_buyer["client_secret"] != lost["client_secret"]
+
+
+def test_a_list_that_is_refused_says_nothing_of_the_payment(provider, api, order):
+    provider.fail_next("made_then_500", endpoint="POST /v1/payment_intents")
+    start(api, order)
+    refused = Fault(400, error_body(INVALID_REQUEST, "No such parameter."))
+    provider.fail_next(refused, endpoint=LIST)
+    let_attempt_pass(only_attempt(), seconds=30)
+
+    attempts.run_due()
+    assert only_attempt().status == "creating"
+    let_attempt_pass(only_attempt(), seconds=60)
+    answer = start(api, order)
+
+    assert answer.status_code == 201
     assert len(provider.objects("payment_intent")) == 1
 
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from flashsale.local_provider.behaviour.faults import Fault
 from payments import payment_records, refunds, tasks
 from payments.models import Payment, Refund
 from payments.refunds import attempts
@@ -47,6 +48,17 @@ def test_a_part_that_is_due_is_given_back_once(stripe, paid, ask):
 
     assert amounts_sent(stripe) == ["2000"]
     assert state(paid) == ("applied", "done", "20")
+    assert stripe.given_back(INTENT) == 2000
+
+
+@pytest.mark.parametrize("status", [400, 402, 404])
+def test_an_error_of_a_server_in_between_gives_no_part_back_twice(stripe, paid, ask, status):
+    fail_refunds(stripe, Fault(status, {}, executes=True, is_between=True))
+    ask("20.00")
+
+    for _ in range(3):
+        run_after_the_wait()
+
     assert stripe.given_back(INTENT) == 2000
 
 

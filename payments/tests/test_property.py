@@ -266,6 +266,7 @@ def _one_by_one(ask_about, attempt_ids, *, seconds) -> int:
 @pytest.mark.django_db
 def test_every_promise_holds_after_every_step(provider, monkeypatch):
     monkeypatch.setattr(due, "_run", _one_by_one)
+    monkeypatch.setattr(due, "_close_while_making", due._close_and_make)
     monkeypatch.setattr(Paying, "provider", provider, raising=False)
     run_state_machine_as_test(
         Sale,

@@ -128,14 +128,34 @@ def test_a_payment_that_takes_its_time_is_told_as_such(provider, outcome, state)
     assert state_of(client.look_up(attempt, timeout=SECONDS)) == PaymentState(state)
 
 
-def test_a_session_ends_by_itself_an_hour_after_its_key_was_used(provider):
-    attempt = started(SESSION, key_used_at=timezone.now() - timedelta(minutes=5))
+@pytest.mark.parametrize(
+    ("pay_for", "lives"),
+    [
+        (timedelta(minutes=14), timedelta(hours=1)),
+        (timedelta(hours=2), timedelta(hours=2, minutes=35)),
+        (timedelta(days=2), timedelta(hours=23, minutes=50)),
+    ],
+)
+def test_a_session_ends_by_itself_but_not_before_the_shop_closes_it(provider, pay_for, lives):
+    used_at = timezone.now() - timedelta(minutes=5)
+    attempt = started(SESSION, key_used_at=used_at, pay_until=used_at + pay_for)
 
     session = provider.find(attempt.object_id)
 
-    assert session["expires_at"] == int(attempt.key_used_at.timestamp()) + 3600
+    assert session["expires_at"] == int((used_at + lives).timestamp())
     assert (session["success_url"], session["cancel_url"]) == (attempt.return_url,) * 2
     assert (session["client_reference_id"], session["amount_total"]) == (str(attempt.order_id), 5998)
+
+
+@KINDS
+def test_a_list_that_takes_too_long_does_not_show_a_payment(provider, monkeypatch, kind):
+    attempt = started(kind)
+    for _ in range(20):
+        started(kind)
+    monkeypatch.setattr(listing, "PAGE_ITEMS", 1)
+    provider.set_habits(delay_seconds=0.2)
+
+    assert client.find(attempt, timeout=1).outcome == Outcome.MISSING
 
 
 @KINDS

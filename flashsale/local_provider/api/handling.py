@@ -78,8 +78,8 @@ def _answer_with(provider: Provider, route: routes.Route, request: Request, faul
     if fault is FAULTLESS:
         return _keyed(provider, route, request, fault)
     if fault.executes or fault.is_saved:
-        answer = _keyed(provider, route, request, fault)
-        if fault.status is not None:
+        answer = _keyed(provider, route, request, FAULTLESS if fault.is_between else fault)
+        if fault.status is not None and not fault.is_between:
             return answer
     if fault.status is None:
         raise Disconnected

@@ -14,7 +14,8 @@ class Fault:
     """An answer of its own, or with `status` None a connection that is closed without any answer.
 
     `executes`: the request is carried out before. `is_saved`: the idempotency key keeps the answer. `hangs`: the
-    connection stays open for a while first.
+    connection stays open for a while first. `is_between`: a server in between answers instead of the provider, whose
+    own answer the key keeps.
     """
 
     status: int | None = None
@@ -22,6 +23,7 @@ class Fault:
     executes: bool = False
     is_saved: bool = False
     hangs: bool = False
+    is_between: bool = False
 
 
 _WENT_WRONG = error_body("api_error", "Something went wrong on our end.")

@@ -28,7 +28,9 @@ Json = dict[str, Any]
 class RequestFailed(Exception):
     """A request that Stripe refused, or that got no readable answer; the message is for people.
 
-    `http_status` is that of the answer, 0 without one. `code` and `param` are Stripe's, empty where it gives none.
+    `http_status` is that of the answer, 0 without one. `code` and `param` are Stripe's, empty where it gives none. An
+    error that Stripe did not describe comes from a server in between, which may have passed the request on: it is
+    neither a refusal nor an object that is missing.
     """
 
     def __init__(self, detail: str, *, status: int = 0, error: Mapping[str, Any] | None = None) -> None:
@@ -36,6 +38,10 @@ class RequestFailed(Exception):
         error = error or {}
         self.http_status = status
         self.code, self.param, self._type = (_text(error.get(name)) for name in ("code", "param", "type"))
+
+    @property
+    def _is_of_stripe(self) -> bool:
+        return self._type != ""
 
     @property
     def is_limited(self) -> bool:
@@ -50,7 +56,7 @@ class RequestFailed(Exception):
     @property
     def is_missing(self) -> bool:
         """Say whether Stripe knows no object of that id."""
-        return self.http_status == HTTPStatus.NOT_FOUND
+        return self.http_status == HTTPStatus.NOT_FOUND and self._is_of_stripe
 
     @property
     def is_refusal(self) -> bool:
@@ -59,7 +65,7 @@ class RequestFailed(Exception):
         A wrong key, or one that lacks a permission, says nothing about what was asked for.
         """
         is_of_request = self.http_status in (HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED)
-        return is_of_request and not self.is_key_reused and not self.is_limited
+        return is_of_request and self._is_of_stripe and not self.is_key_reused and not self.is_limited
 
     @property
     def is_key_spent(self) -> bool:
@@ -74,11 +80,12 @@ def ask(method: str, path: str, params: Mapping[str, Any] | None = None, *, key:
     without one the library makes one up for each POST. `seconds` bounds connecting and reading; a server that sends
     byte by byte may take twice as long.
     """
+    transport = Transport(seconds)
     client = stripe.StripeClient(
         settings.STRIPE_API_KEY,
         stripe_version=API_VERSION,
         base_addresses={"api": settings.STRIPE_API_BASE},
-        http_client=Transport(seconds),
+        http_client=transport,
         max_network_retries=0,
     )
     options = {"idempotency_key": key} if key else {}
@@ -88,7 +95,8 @@ def ask(method: str, path: str, params: Mapping[str, Any] | None = None, *, key:
         raise _failure_of(error) from error
     except Exception as error:
         # The library raises AttributeError, TypeError and others for JSON of a shape that it does not expect.
-        raise RequestFailed(f"Stripe's answer cannot be read ({type(error).__name__}).") from error
+        detail = f"Stripe's answer cannot be read ({type(error).__name__})."
+        raise RequestFailed(detail, status=transport.status) from error
     if not isinstance(content, dict):
         raise RequestFailed("Stripe's answer is not an object.")
     return content

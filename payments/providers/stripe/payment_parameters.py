@@ -3,7 +3,7 @@
 Source: https://docs.stripe.com/api/payment_intents/create, https://docs.stripe.com/api/checkout/sessions/create.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from payments.models import PaymentAttempt
@@ -12,9 +12,12 @@ from payments.providers.stripe.limits import minor_units
 # Cards are confirmed or declined at once, with the wallets that hold cards. `automatic_payment_methods` would add
 # debits that take days, even with redirects ruled out, and an order's units are not reserved for days.
 PAYMENT_METHODS = ["card"]
-# A session that this shop cannot expire, because it is gone, ends by itself. Stripe takes no less than 30 minutes
-# from the request on, which may come a while after the key was first used.
-SESSION_LIFE = timedelta(hours=1)
+# A session that this shop cannot expire, because it is gone, ends by itself; not before the shop would close it. Stripe
+# takes no less than 30 minutes and no more than 24 hours from the request on, which may come a while after the key was
+# first used, and goes by another clock.
+SHORTEST_LIFE = timedelta(hours=1)
+LONGEST_LIFE = timedelta(hours=24) - timedelta(minutes=10)
+AFTER_ITS_CLOSING = timedelta(minutes=35)
 
 
 def metadata_of(attempt: PaymentAttempt) -> dict[str, str]:
@@ -25,6 +28,11 @@ def metadata_of(attempt: PaymentAttempt) -> dict[str, str]:
         "attempt_id": str(attempt.pk),
         "shop_id": attempt.shop_id,
     }
+
+
+def _session_ends_at(attempt: PaymentAttempt) -> datetime:
+    wanted = max(attempt.key_used_at + SHORTEST_LIFE, attempt.pay_until + AFTER_ITS_CLOSING)
+    return min(wanted, attempt.key_used_at + LONGEST_LIFE)
 
 
 def of_intent(attempt: PaymentAttempt) -> dict[str, Any]:
@@ -53,7 +61,7 @@ def of_session(attempt: PaymentAttempt) -> dict[str, Any]:
         "payment_method_types": PAYMENT_METHODS,
         "success_url": attempt.return_url,
         "cancel_url": attempt.return_url,
-        "expires_at": int((attempt.key_used_at + SESSION_LIFE).timestamp()),
+        "expires_at": int(_session_ends_at(attempt).timestamp()),
         "metadata": metadata,
         "payment_intent_data": {"metadata": metadata, "description": f"Order {attempt.order_id}"},
     }

@@ -51,6 +51,7 @@ ENDPOINTS_OF_ALL: dict[Call, str] = {
 OTHER_SHOP = "It was made by another shop, or by the one that this is a copy of."
 OTHER_ATTEMPT = "It carries the id of another payment, or of another shop."
 NEVER_MADE = "Stripe's list does not show it."
+TOO_MANY = "Stripe's list is too long to find it in; if it was made, what it is paid with was lost with the answer."
 
 
 class StripePayments(PaymentClient):
@@ -63,6 +64,9 @@ class StripePayments(PaymentClient):
     def refusal(self, amount: Decimal, currency: str) -> str:
         unchargeable = judge(amount, currency)
         return unchargeable.detail if unchargeable else ""
+
+    def makes_such_ids(self, payment_id: str) -> bool:
+        return INTENT_ID.fullmatch(payment_id) is not None
 
     def slot_of(self, call: Call, attempt: PaymentAttempt | None = None) -> str:
         kind = self.kind() if attempt is None else Kind(attempt.kind)
@@ -98,7 +102,7 @@ class StripePayments(PaymentClient):
         return replace(answer, key_is_spent=False)
 
     def look_up_payment(self, payment_id: str, *, timeout: float) -> PaymentAnswer:
-        if not INTENT_ID.fullmatch(payment_id):
+        if not self.makes_such_ids(payment_id):
             return PaymentAnswer(outcome=Outcome.MISSING, detail="The payment's id is none of Stripe's.")
         ends_at = time.monotonic() + timeout
         answer = replace(_answer(lambda: _retrieve(payment_id, Kind.PAYMENT_INTENT, ends_at)), key_is_spent=False)
@@ -134,7 +138,7 @@ class StripePayments(PaymentClient):
 
 
 class _NotFound(Exception):
-    """The list does not show the payment."""
+    """The list does not show the payment, or is too long; the message is for people."""
 
 
 def _is_of_this_shop(attempt: PaymentAttempt) -> bool:
@@ -155,14 +159,16 @@ def _answer(fetch: Callable[[], PaymentObject], attempt: PaymentAttempt | None =
     """Return what is fetched; MISSING when it does not carry the ids of `attempt`, where one is given."""
     try:
         payment = fetch()
-    except _NotFound:
-        return PaymentAnswer(outcome=Outcome.MISSING, detail=NEVER_MADE)
+    except _NotFound as error:
+        return PaymentAnswer(outcome=Outcome.MISSING, detail=str(error))
     except Unreadable:
         return PaymentAnswer(outcome=Outcome.UNKNOWN, detail="Stripe's description of it cannot be read.")
     except RequestFailed as error:
         return _failed(error)
     if attempt is not None and (payment.attempt_id, payment.shop_id) != (attempt.pk, attempt.shop_id):
         return PaymentAnswer(outcome=Outcome.MISSING, detail=OTHER_ATTEMPT)
+    if attempt is not None and payment.state == PaymentState.PAYABLE and not (payment.client_secret or payment.url):
+        return PaymentAnswer(outcome=Outcome.UNKNOWN, detail="Stripe's description lacks what it is paid with.")
     return PaymentAnswer(outcome=Outcome.DONE, payment=payment)
 
 
@@ -218,13 +224,30 @@ def _described(content: Json, kind: str, ends_at: float) -> PaymentObject:
 
 def _find(attempt: PaymentAttempt, ends_at: float) -> PaymentObject:
     """Return the listed object that carries an attempt's id. Raises `_NotFound`, as `ask`, `Unreadable`."""
-    is_session = attempt.kind == Kind.CHECKOUT_SESSION
-    list_all = listing.sessions if is_session else listing.intents
+    return _described(_listed(attempt, ends_at), attempt.kind, ends_at)
+
+
+def _listed(attempt: PaymentAttempt, ends_at: float) -> Json:
+    """Return what a list shows with an attempt's id. Raises `_NotFound`, `RequestFailed`.
+
+    A list that ends in the middle is not read again: in a rush it grows, and its pages take requests from others.
+    """
+    list_all = listing.sessions if attempt.kind == Kind.CHECKOUT_SESSION else listing.intents
     until = attempt.asked_at or attempt.key_used_at
-    for content in list_all(since=attempt.created_at, until=until, ends_at=ends_at):
-        if payment_objects.metadata_of(content).uuid("attempt_id") == attempt.pk:
-            return _described(content, attempt.kind, ends_at)
-    raise _NotFound
+    read = 0
+    try:
+        for content in list_all(since=attempt.created_at, until=until, ends_at=ends_at):
+            if payment_objects.metadata_of(content).uuid("attempt_id") == attempt.pk:
+                return content
+            read += 1
+    except RequestFailed as error:
+        if read >= listing.PAGE_ITEMS:
+            raise _NotFound(TOO_MANY) from error
+        if error.is_limited:
+            raise
+        # What Stripe says of the list says nothing of the payment.
+        raise RequestFailed(str(error)) from error
+    raise _NotFound(NEVER_MADE)
 
 
 def _left(ends_at: float) -> float:
