@@ -23,7 +23,7 @@ from psycopg import IsolationLevel
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
-from flashsale.core.connections.connection import READ_ONLY_SQLSTATE, Connection
+from flashsale.core.connections.connection import READ_ONLY_SQLSTATE, Connection, PooledConnection
 from flashsale.core.connections.cursors import Cursor, DebugCursor
 from flashsale.core.connections.outcomes import OutcomeUnknown, is_definite, sqlstate_of
 from flashsale.core.connections.pool import Pool
@@ -74,7 +74,7 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         if self.settings_dict["CONN_MAX_AGE"]:
             raise ImproperlyConfigured("A pool does not work with persistent connections (CONN_MAX_AGE).")
         return Pool(
-            connection_class=Connection,
+            connection_class=PooledConnection,
             # Django switches it off where a transaction begins.
             kwargs=self.get_connection_params() | {"autocommit": True},
             open=False,

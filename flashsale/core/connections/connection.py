@@ -1,16 +1,27 @@
 """The connection of this project: what it knows of its server, and of its COMMIT."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
+from django.conf import settings
+from psycopg.abc import PQGen
 from psycopg.pq import ConnStatus
 
 from flashsale.core.connections.commit_waits import CommitWait
 
+if TYPE_CHECKING:
+    from flashsale.core.connections.pool import Pool
+
+T = TypeVar("T")
+
 # A connection to a standby is used for so long before it is replaced.
 READ_ONLY_SECONDS = 1.0
 READ_ONLY_SQLSTATE = "25006"
+# How much longer than PostgreSQL's own time-outs a web process waits for an answer.
+ANSWER_MARGIN_SECONDS = 5.0
+# As psycopg has it: a wait takes note of an interrupt so often.
+INTERRUPT_SECONDS = 0.1
 
 
 class Connection(psycopg.Connection[Any]):
@@ -35,3 +46,35 @@ class Connection(psycopg.Connection[Any]):
             and self.pgconn.parameter_status(b"in_hot_standby") == b"on"
             and time.monotonic() - self._opened_at > READ_ONLY_SECONDS
         )
+
+
+class PooledConnection(Connection):
+    """A connection of a web process: a server that does not answer is left.
+
+    A server whose machine stands still, or whose disk does, ends no statement after its own time-outs, and the network
+    takes it for alive.
+    """
+
+    _pool: "Pool | None"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._answer_seconds = answer_seconds()
+
+    def wait(self, gen: PQGen[T], interval: float = INTERRUPT_SECONDS, timeout: float | None = None) -> T:
+        """Wait for an answer. Raises `psycopg.OperationalError` when there is none; the connection is closed then."""
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self._answer_seconds)
+        except psycopg.errors._WaitTimeout as error:
+            self.pgconn.finish()
+            if self._pool is not None:
+                self._pool.leave_server()
+            raise psycopg.OperationalError(f"no answer within {self._answer_seconds:g} s") from error
+
+
+def answer_seconds() -> float:
+    """Return how long a web process waits for one answer: by then PostgreSQL has ended every statement and COMMIT."""
+    slowest: float = max(settings.DATABASE_STATEMENT_TIMEOUT_MS / 1_000, settings.DATABASE_COMMIT_SECONDS)
+    return slowest + ANSWER_MARGIN_SECONDS

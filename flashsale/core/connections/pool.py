@@ -4,16 +4,16 @@ import time
 
 from psycopg_pool import ConnectionPool
 
-from flashsale.core.connections.connection import Connection
+from flashsale.core.connections.connection import PooledConnection
 
 # The pool is emptied at most once in so many seconds, however many statements fail meanwhile.
 DRAIN_SECONDS = 1.0
 
 
-class Pool(ConnectionPool[Connection]):
+class Pool(ConnectionPool[PooledConnection]):
     """A pool whose connections follow the primary."""
 
-    def putconn(self, conn: Connection) -> None:
+    def putconn(self, conn: PooledConnection) -> None:
         """Take a connection back. The pool replaces one that is closed, and one that is to be replaced."""
         if conn.is_outdated:
             conn.close()

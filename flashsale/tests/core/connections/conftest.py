@@ -9,6 +9,13 @@ from flashsale.tests.support.replication import replicated
 POOL = {"min_size": 3, "max_size": 3, "timeout": 30}
 
 
+def pid_of(wrapper) -> int:
+    """Return the id of the server process of a connection."""
+    with wrapper.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+
 @pytest.fixture(scope="module")
 def pair(django_db_setup, django_db_blocker):
     """The two servers, shared by the tests of a module."""

@@ -9,7 +9,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper as DjangosWrapper
 from flashsale.core.connections import connection as own_connection
 from flashsale.core.connections import pool as own_pool
 from flashsale.observability import health
-from flashsale.tests.core.connections.conftest import POOL
+from flashsale.tests.core.connections.conftest import POOL, pid_of
 from flashsale.tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,13 +20,6 @@ WRITE = "UPDATE catalog_stock SET reserved = 0"
 def standby(pair):
     """The server that takes no writes."""
     return pair[1]
-
-
-def pid_of(wrapper) -> int:
-    """Return the id of the server process of a connection."""
-    with wrapper.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        return cursor.fetchone()[0]
 
 
 def living(node, pids) -> set[int]:
