@@ -96,9 +96,10 @@ class _Exchange:
             self._send(wsgi.application.get_response(WSGIRequest(self._environ)))
         except Exception as error:
             self._fail(error)
-        self._is_over = True
-        if self._end is not None and not self._end.done():
-            self._end.set_result(None)
+        finally:
+            self._is_over = True
+            if self._end is not None and not self._end.done():
+                self._end.set_result(None)
 
     def answer_page(self) -> None:
         """Answer any other request."""

@@ -9,12 +9,13 @@ Source: https://greenlet.readthedocs.io/en/latest/
 """
 
 import asyncio
+import contextlib
 import contextvars
 import functools
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
@@ -48,7 +49,7 @@ class EventLoop:
         self._loop = loop
         self._workers = ThreadPoolExecutor(threads, thread_name_prefix="worker")
         self._main = getcurrent()
-        # Functions that were spawned and have not ended.
+        # Functions that were spawned and have not ended, without those that wait `aside`.
         self.running = 0
         self._idle: list[greenlet] = []
         self._spawned: list[Callable[[], None]] = []
@@ -75,8 +76,10 @@ class EventLoop:
     def _run(self) -> None:
         """Run what was spawned, each time that `spawn` switches to this greenlet."""
         while True:
-            self._spawned.pop()()
-            self.running -= 1
+            try:
+                self._spawned.pop()()
+            finally:
+                self.running -= 1
             if len(self._idle) >= MAX_IDLE:
                 return
             self._idle.append(getcurrent())
@@ -92,7 +95,8 @@ class EventLoop:
             return asyncio.run_coroutine_threadsafe(_result_of(awaitable), self._loop).result()
         event, task = _GreenletEvent(self), self._loop.create_task(_result_of(awaitable))
         task.add_done_callback(lambda _: event.set())
-        event.wait()
+        with aside():
+            event.wait()
         try:
             return task.result()
         finally:
@@ -145,7 +149,22 @@ def sleep(seconds: float) -> None:
     if _of_thread.loop is None:
         time.sleep(seconds)
     else:
-        new_event().wait(seconds)
+        with aside():
+            new_event().wait(seconds)
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """Let the calling greenlet not count as running while it waits for a client, a provider or time."""
+    loop = _of_thread.loop
+    if loop is None:
+        yield
+        return
+    loop.running -= 1
+    try:
+        yield
+    finally:
+        loop.running += 1
 
 
 def offload(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

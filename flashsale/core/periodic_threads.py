@@ -1,12 +1,18 @@
 """Threads of a web process that do something again and again, beside its requests."""
 
+import logging
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from django.db import close_old_connections
 
 # How long a process that ends waits for such a thread.
 STOP_SECONDS = 3.0
+# After how long the work is done again where it raised an error.
+RETRY_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
 
 
 class PeriodicThread(ABC):
@@ -22,11 +28,11 @@ class PeriodicThread(ABC):
 
     @abstractmethod
     def work(self) -> float:
-        """Do the work; return after how many seconds to do it again. It must not raise."""
+        """Do the work; return after how many seconds to do it again. What it raises is logged, and it goes on."""
 
     @abstractmethod
     def finish(self) -> None:
-        """Do what is left at the end. It must not raise."""
+        """Do what is left at the end. What it raises is logged."""
 
     def start(self) -> None:
         """Start the thread."""
@@ -45,12 +51,18 @@ class PeriodicThread(ABC):
     def _run(self, stop: threading.Event) -> None:
         seconds = 0.0
         while not stop.wait(seconds):
+            next_in = self._attempt(self.work)
+            seconds = RETRY_SECONDS if next_in is None else next_in
+        self._attempt(self.finish)
+
+    def _attempt(self, step: Callable[[], float | None]) -> float | None:
+        """Return what a step returns, None where it raises."""
+        try:
             try:
-                seconds = self.work()
+                return step()
             finally:
                 # Returns the connection to the process's pool.
                 close_old_connections()
-        try:
-            self.finish()
-        finally:
-            close_old_connections()
+        except Exception:
+            log.exception("the thread %s goes on after an error", self.name)
+            return None

@@ -97,7 +97,8 @@ def ask_about_payment(client: PaymentClient, payment_id: str) -> PaymentAnswer |
                 return None
             greenlets.sleep(wait)
             left = max(time_limits.REQUEST_SECONDS - (time.monotonic() - started), time_limits.MIN_REQUEST_SECONDS)
-            return greenlets.offload(_without_connection, lambda: client.look_up_payment(payment_id, timeout=left))
+            with greenlets.aside():
+                return greenlets.offload(_without_connection, lambda: client.look_up_payment(payment_id, timeout=left))
     except Busy:
         return None
 
@@ -114,7 +115,8 @@ def carry_out(question: Question, *, timeout: float) -> None:
 
 def ask(question: Question, *, timeout: float) -> PaymentAnswer:
     """Send a question; what its answer says of money is in the inbox, and the caller commits the answer."""
-    answer = greenlets.offload(_without_connection, lambda: _send(question, timeout))
+    with greenlets.aside():
+        answer = greenlets.offload(_without_connection, lambda: _send(question, timeout))
     if answer.payment is not None and answer.payment.event is not None:
         source = WebhookEvent.Source.ASKED
         inbox.take(PROVIDERS[question.attempt.provider], answer.payment.event, source=source)

@@ -1,5 +1,6 @@
 """The queues of one process, and how their leaders follow each other."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any, Generic
 from django.db import connection
 
 from flashsale.core.batching.processing import Compatible, Key, Process, Request, Result, process_or_isolate
-from flashsale.core.batching.queues import Batch, Queue, Waiter, appoint_first
+from flashsale.core.batching.queues import MAX_BATCH, Batch, Queue, Waiter, appoint_first
 from flashsale.core.transactions import Busy, OutcomeUnknown
 
 # How long a request waits to be taken into a batch.
@@ -58,8 +59,10 @@ class Batcher(Generic[Key, Request, Result]):
         `OutcomeUnknown` when its leader was stopped.
         """
         waiter: Waiter[Request, Result] = Waiter(request)
-        queue = self._join(key, waiter)
+        queue, leader = self._join(key, waiter)
         try:
+            if leader is not None and (leader is not waiter or waiter.loop is not None):
+                self._begin(key, queue, leader)
             if not waiter.leads or waiter.loop is not None:
                 self._wait(queue, waiter)
             if waiter.leads and waiter.loop is None:
@@ -87,8 +90,10 @@ class Batcher(Generic[Key, Request, Result]):
         finally:
             del result
 
-    def _join(self, key: Key, waiter: Waiter[Request, Result]) -> Queue[Request, Result]:
-        """Join the queue, and become its leader when it has none. Raises `Busy`."""
+    def _join(
+        self, key: Key, waiter: Waiter[Request, Result]
+    ) -> tuple[Queue[Request, Result], Waiter[Request, Result] | None]:
+        """Join the queue; return it, and the leader that was appointed where it had none. Raises `Busy`."""
         with self._mutex:
             if self._max_in_flight is not None and self._in_flight >= self._max_in_flight():
                 raise Busy("Too many at once; nothing was done.")
@@ -96,10 +101,7 @@ class Batcher(Generic[Key, Request, Result]):
             queue = self._queues.setdefault(key, Queue())
             queue.waiting.append(waiter)
             is_led = queue.leader is not None and time.monotonic() - queue.led_since <= LEAD_SECONDS
-            leader = None if is_led else appoint_first(queue)
-        if leader is not None and (leader is not waiter or waiter.loop is not None):
-            self._begin(key, queue, leader)
-        return queue
+            return queue, None if is_led else appoint_first(queue)
 
     def _wait(self, queue: Queue[Request, Result], waiter: Waiter[Request, Result]) -> None:
         if waiter.loop is None and not connection.in_atomic_block:
@@ -136,7 +138,8 @@ class Batcher(Generic[Key, Request, Result]):
             leader = self._process_as(leader, key, queue)
             if leader is not None and connection.errors_occurred:
                 # A broken connection stays broken: let the pool replace it.
-                connection.close()
+                with contextlib.suppress(Exception):
+                    connection.close()
 
     def _process_as(
         self, leader: Waiter[Request, Result], key: Key, queue: Queue[Request, Result]
@@ -145,7 +148,7 @@ class Batcher(Generic[Key, Request, Result]):
         batch: Batch[Request, Result] = Batch(queue, self._mutex, self._admissible)
         is_processed = False
         try:
-            self._gather(leader)
+            self._gather(leader, queue)
             batch.take_waiting(self._compatible)
             if batch.waiters:
                 self._process_batch(key, batch)
@@ -163,14 +166,18 @@ class Batcher(Generic[Key, Request, Result]):
                     waiter.wake()
         return successor
 
-    def _gather(self, leader: Waiter[Request, Result]) -> None:
+    def _gather(self, leader: Waiter[Request, Result], queue: Queue[Request, Result]) -> None:
         """Wait for more requests if others of the leader's event loop are in progress, outside this batcher.
+
+        Not where as many wait as a batch takes.
 
         A transaction costs almost the same for one request and for ten, so the wait costs a busy process no time: it
         answers more requests, and each of them sooner.
         """
         loop = leader.loop
-        if self._gathers and loop is not None and loop.running - self._in_flight >= SIBLINGS:
+        if not self._gathers or loop is None or len(queue.waiting) >= MAX_BATCH:
+            return
+        if loop.running - self._in_flight >= SIBLINGS:
             # Waiting needs no connection.
             connection.close()
             time.sleep(GATHER_SECONDS)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from types import SimpleNamespace
+from unittest import mock
 
 import psycopg.errors
 import pytest
@@ -11,6 +12,7 @@ from django.db import OperationalError
 from flashsale.core.batching import Batcher, batcher, is_fault, is_fault_or_lock_timeout, process_or_isolate
 from flashsale.core.refusals import Refusal
 from flashsale.core.transactions import Busy, OutcomeUnknown
+from flashsale.tests.support.greenlets import LoopThread
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
 
 
@@ -203,3 +205,23 @@ def test_a_refusal_of_a_whole_batch_is_every_requests_own_refusal():
         (OutOfStock, "2 left", {"left": 2})
     ] * 2
     assert results[0] is not results[1]
+
+
+def test_a_leader_for_whom_there_is_no_thread_leaves_the_queue(monkeypatch):
+    """The process has no more threads, or is ending."""
+
+    def process(_: str, requests: list[str], admit: object) -> list[str]:
+        return requests
+
+    desk: Batcher[str, str, str] = Batcher(process, max_in_flight=lambda: 1)
+
+    def submit_on_a_loop() -> str:
+        with LoopThread() as loop:
+            monkeypatch.setattr(loop.events, "work", mock.Mock(side_effect=RuntimeError("can't start new thread")))
+            return loop.spawn(desk.submit, "all", "first").result(WAIT_SECONDS)
+
+    with pytest.raises(RuntimeError):
+        submit_on_a_loop()
+
+    assert (desk._in_flight, desk._queues) == (0, {})
+    assert desk.submit("all", "second") == "second"

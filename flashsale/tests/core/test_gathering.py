@@ -1,8 +1,11 @@
 """A leader waits a moment for more requests where others are in progress in its process."""
 
+import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
+from unittest import mock
 
 import pytest
 from django.db import connection
@@ -126,6 +129,49 @@ def test_requests_of_the_batcher_are_no_others(loop, gathering):
 
     assert [future.result(WAIT_SECONDS) for future in [slow, *behind]] == ["slow", *map(str, range(len(behind)))]
     assert gathering.seconds == []
+
+
+@pytest.mark.parametrize("what", ["sleeps", "completes an awaitable", "waits for a provider"])
+def test_requests_that_wait_outside_the_process_are_no_others(loop, gathering, monkeypatch, what):
+    """They come to no batch: a client that sends slowly, or a payment provider, must not slow down all others."""
+    desk, answered, sent, ends = Desk(), threading.Event(), asyncio.Event(), []
+    waits = {
+        "sleeps": lambda: greenlets.sleep(WAIT_SECONDS),
+        "completes an awaitable": lambda: loop.events.complete(sent.wait()),
+        "waits for a provider": lambda: greenlets.offload(answered.wait, WAIT_SECONDS),
+    }
+
+    def wait() -> None:
+        with greenlets.aside() if what == "waits for a provider" else contextlib.nullcontext():
+            waits[what]()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.events, "_call_later", lambda _seconds, end: ends.append(end) or mock.Mock())
+        waiting = [loop.spawn(wait) for _ in range(2 * batcher.SIBLINGS)]
+        loop.call(lambda: None).result(WAIT_SECONDS)
+        assert loop.spawn(desk.submit, "first").result(WAIT_SECONDS) == "first"
+
+    assert gathering.seconds == []
+    answered.set()
+    for end in [sent.set, *ends]:
+        loop.call(end)
+    for future in waiting:
+        future.result(WAIT_SECONDS)
+
+
+def test_where_as_many_wait_as_a_batch_takes_their_leader_begins_at_once(loop, gathering, others):
+    desk = Desk()
+    others(batcher.SIBLINGS)
+    gathering.may_end.release()
+    slow = loop.spawn(desk.submit, "slow")
+    assert desk.begun.wait(WAIT_SECONDS)
+    behind = [loop.spawn(desk.submit, str(number)) for number in range(batcher.MAX_BATCH)]
+    wait_until(lambda: desk.batcher._in_flight == 1 + len(behind))
+
+    desk.may_end.set()
+
+    assert [future.result(WAIT_SECONDS) for future in [slow, *behind]] == ["slow", *map(str, range(len(behind)))]
+    assert gathering.seconds == [batcher.GATHER_SECONDS]
 
 
 def test_each_leader_gathers(loop, gathering, others):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from flashsale.core import greenlets
 from flashsale.core.batching import Batcher, batcher, queues
@@ -182,7 +182,8 @@ def test_after_a_batch_that_fails_the_next_leader_begins(desk, loop, threads, ki
     assert desk.is_empty()
 
 
-def test_a_broken_connection_is_replaced_between_two_batches(desk, loop, monkeypatch):
+@pytest.mark.parametrize("can_be_closed", [True, False])
+def test_a_broken_connection_is_replaced_between_two_batches(desk, loop, monkeypatch, can_be_closed):
     closed = []
 
     class Broken:
@@ -190,6 +191,8 @@ def test_a_broken_connection_is_replaced_between_two_batches(desk, loop, monkeyp
 
         def close(self) -> None:
             closed.append(list(desk.batches))
+            if not can_be_closed:
+                raise OperationalError
 
     monkeypatch.setattr(batcher, "connection", Broken())
     desk.hold_back("first")

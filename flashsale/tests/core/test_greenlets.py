@@ -1,5 +1,6 @@
 """Greenlets on an event loop: a wait suspends one of them; in every other thread the same functions block."""
 
+import contextlib
 import contextvars
 import gc
 import threading
@@ -305,3 +306,19 @@ def test_only_some_idle_greenlets_are_kept(loop, monkeypatch):
     assert all(one.result(WAIT_SECONDS) for one in all_at_once)
 
     assert loop.call(lambda: len(loop.events._idle)).result(WAIT_SECONDS) == 3
+
+
+def test_a_function_that_is_stopped_does_not_count_as_running(loop):
+    class Stopped(BaseException):
+        pass
+
+    def stop() -> None:
+        raise Stopped
+
+    def spawn() -> None:
+        with contextlib.suppress(Stopped):
+            loop.events.spawn(stop)
+
+    loop.call(spawn).result(WAIT_SECONDS)
+
+    assert loop.events.running == 0
