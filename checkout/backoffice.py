@@ -21,7 +21,7 @@ from flashsale.core.backoffice.views import BackofficeViewSet
 from flashsale.core.identifiers import parse_id, parse_uuid
 from flashsale.core.refusals import NotFound
 from flashsale.core.rest import scopes
-from flashsale.core.rest.fields import StrictTextField
+from flashsale.core.rest.fields import TrimmedTextField
 from flashsale.core.rest.serializers import ClosedRequestSerializer
 from flashsale.core.rest.views import json_response
 from flashsale.core.submissions.keyed_requests import Answer
@@ -49,7 +49,7 @@ STATISTICS = {
 class Cancellation(ClosedRequestSerializer):
     """Why an order is cancelled."""
 
-    note = StrictTextField(max_length=NOTE_LENGTH)
+    note = TrimmedTextField(max_length=NOTE_LENGTH)
 
 
 class OrderViewSet(BackofficeViewSet):

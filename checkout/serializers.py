@@ -29,7 +29,7 @@ from flashsale.core.rest.fields import (
     StrictTextMapField,
     StrictUUIDField,
 )
-from flashsale.core.rest.parsing import merge_alias
+from flashsale.core.rest.parsing import merge_alias, naming_alias
 from flashsale.core.rest.serializers import RequestSerializer, ResponseSerializer
 
 # How the OpenAPI document describes the customer of an answer.
@@ -50,7 +50,9 @@ class PlaceHold(RequestSerializer):
     customer_id = StrictTextField(max_length=CUSTOMER_ID_LENGTH, required=False)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        members: dict[str, Any] = super().to_internal_value(merge_alias(data, name="quantity", alias="qty"))
+        names = {"name": "quantity", "alias": "qty"}
+        with naming_alias(data, **names):
+            members: dict[str, Any] = super().to_internal_value(merge_alias(data, **names))
         if members.get("ttl_seconds") == settings.HOLD_TTL_SECONDS:
             del members["ttl_seconds"]
         return members
@@ -69,9 +71,9 @@ class PlaceOrder(RequestSerializer):
     )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        members: dict[str, Any] = super().to_internal_value(
-            merge_alias(data, name="payment_id", alias="payment_intent_id")
-        )
+        names = {"name": "payment_id", "alias": "payment_intent_id"}
+        with naming_alias(data, **names):
+            members: dict[str, Any] = super().to_internal_value(merge_alias(data, **names))
         if not members.get("metadata"):
             members.pop("metadata", None)
         return members

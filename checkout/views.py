@@ -24,6 +24,7 @@ from flashsale.core.identifiers import parse_uuid
 from flashsale.core.refusals import NotFound, Refusal
 from flashsale.core.rest import scopes
 from flashsale.core.rest.headers import HTTP_METHODS, idempotency_key_of
+from flashsale.core.rest.serializers import NoMembers
 from flashsale.core.rest.views import AcyclicView, json_response
 
 
@@ -81,6 +82,7 @@ class OrderViewSet(UncachedViewSet):
 
     def cancel(self, request: Request, pk: str) -> HttpResponse:
         order_id = _id(pk)
+        NoMembers.validated(request.data)
         with stock_locks.entered():
             view = orders.cancel(order_id)
         return json_response(OrderOut.data_of(view))

@@ -38,7 +38,9 @@ class ReceiptOut(ResponseSerializer):
     )
     idempotency_key = serializers.CharField(source="event.event_id", help_text="The event's id.")
     order_id = serializers.SerializerMethodField(help_text="The order it is about, if it is known.")
-    order_status = serializers.SerializerMethodField(help_text="Null while the order does not exist.")
+    order_status = serializers.SerializerMethodField(
+        help_text="Null while the order does not exist, and where the event was not judged by it."
+    )
     payment_id = serializers.SerializerMethodField()
 
     def get_message(self, receipt: Receipt) -> str:

@@ -17,6 +17,7 @@ from flashsale.core.refusals import InvalidRequest, NotFound
 from flashsale.core.rest import scopes
 from flashsale.core.rest.headers import HTTP_METHODS
 from flashsale.core.rest.parsing import read_body
+from flashsale.core.rest.serializers import NoMembers
 from flashsale.core.rest.views import AcyclicView, json_response
 from payments import attempts, inbox
 from payments.providers import DEFAULT_PROVIDER, PROVIDERS
@@ -81,7 +82,9 @@ class OrderPaymentViewSet(AcyclicView, viewsets.ViewSet):
         return json_response(data, status=HTTPStatus.CREATED if view.is_new else HTTPStatus.OK)
 
     def check(self, request: Request, pk: str) -> HttpResponse:
-        return json_response(OrderOut.data_of(attempts.check(_order_id(pk))))
+        order_id = _order_id(pk)
+        NoMembers.validated(request.data)
+        return json_response(OrderOut.data_of(attempts.check(order_id)))
 
 
 def _order_id(text: str) -> UUID:

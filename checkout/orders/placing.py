@@ -56,7 +56,7 @@ def place_batch(requests: Sequence[OrderRequest]) -> list[OrderView | Refusal]:
     No two may have the same hold, payment id or Idempotency-Key.
     """
     keys = {request.order_id: request.key for request in requests}
-    replays = idempotency.lock_and_replay(Order.objects.all(), keys, view=reading.replayed)
+    replays = idempotency.lock_and_replay(reading.annotate(Order.objects.all()), keys, view=reading.replayed)
     new = [request for request in requests if request.order_id not in replays]
     results = replays | _place_new(new)
     return [results[request.order_id] for request in requests]

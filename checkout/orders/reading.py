@@ -6,7 +6,7 @@ Checkout does not import payments, which registers here the expression that read
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 from uuid import UUID
 
 from django.db.models import JSONField, QuerySet, Subquery, Value
@@ -82,8 +82,9 @@ def register_payment(expression: PaymentExpression) -> None:
 
 
 def replayed(order: Order, read_at: datetime) -> OrderView:
-    """Return an order that an equal request placed earlier."""
-    return OrderView(order=order, read_at=read_at, is_replayed=True)
+    """Return an order that an equal request placed earlier, as it was read with `annotate` at `read_at`."""
+    payment = payment_of(cast("AnnotatedOrder", order).payment)
+    return OrderView(order=order, read_at=read_at, payment=payment, is_replayed=True)
 
 
 def annotate(orders: QuerySet[Order]) -> "QuerySet[AnnotatedOrder]":

@@ -12,6 +12,7 @@ from http import HTTPStatus
 import structlog
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.core.handlers.exception import response_for_exception
 from django.http import HttpRequest, HttpResponse
 from django.middleware.clickjacking import XFrameOptionsMiddleware
@@ -25,10 +26,12 @@ from flashsale.api.errors import PROBLEM_JSON, answer_to, document
 from flashsale.api.hosts import host_of
 from flashsale.api.middleware import new_request_id
 from flashsale.core import tracing
+from flashsale.core.refusals import InvalidRequest
 from flashsale.core.rest.views import json_response
 from flashsale.observability import prometheus
 from flashsale.web import content_security
 
+UNKNOWN_HOST = InvalidRequest("No host of this name is served here.", pointer="#header/Host", error_code="unknown_host")
 MAX_REMEMBERED_PATHS = 1_024
 MAX_REMEMBERED_PATH_LENGTH = 128
 
@@ -62,6 +65,8 @@ class ApiHandler:
             response = self._answer(request)
         except Exception as error:
             response = response_for_exception(request, error)
+            if isinstance(error, DisallowedHost):
+                response = answer_to(request, UNKNOWN_HOST)
         finally:
             tracing.end(request.request_id)
             structlog.contextvars.reset_contextvars(**bound)

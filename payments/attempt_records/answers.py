@@ -21,7 +21,7 @@ LOOK_UP_INTERVAL = timedelta(minutes=5)
 LISTING_DELAY = timedelta(seconds=5)
 LIMITED_DELAY = timedelta(seconds=1)
 # How often the provider is asked to end a payment that it says it does not know, which may be a mistake; and how many
-# tries there are until it is believed.
+# tries there are until that counts as true.
 MISSING_DELAY = timedelta(hours=1)
 MISSING_TRIES = 24
 BACKOFF_BASE_SECONDS = 0.5

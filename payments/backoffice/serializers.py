@@ -6,7 +6,7 @@ from rest_framework import serializers
 from checkout.serializers import HoldOut, OrderOut
 from flashsale.core import money
 from flashsale.core.limits import MAX_ID
-from flashsale.core.rest.fields import MONEY, MomentField, StrictAmountField, StrictIntegerField, StrictTextField
+from flashsale.core.rest.fields import MONEY, MomentField, StrictAmountField, StrictIntegerField, TrimmedTextField
 from flashsale.core.rest.serializers import ClosedRequestSerializer, ResponseSerializer
 from payments.models import NOTE_LENGTH, WebhookEvent
 from payments.serializers import RecordedPaymentOut
@@ -18,7 +18,7 @@ class RefundOrder(ClosedRequestSerializer):
     amount = StrictAmountField(required=False)
     restock_units = StrictIntegerField(min_value=0, required=False)
     payment = StrictIntegerField(min_value=1, max_value=MAX_ID, required=False)
-    note = StrictTextField(max_length=NOTE_LENGTH)
+    note = TrimmedTextField(max_length=NOTE_LENGTH)
 
 
 class ProviderEventOut(ResponseSerializer):

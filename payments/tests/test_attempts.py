@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from checkout import orders
-from checkout.models import ProvedPaymentId
+from checkout.models import Order, ProvedPaymentId
 from checkout.tests.factories import OrderFactory, let_order_pass
 from flashsale.core.capacity.bulkheads import Bulkhead
 from payments import attempts
@@ -63,6 +63,21 @@ def test_an_order_shows_its_payment_without_what_pays_it(api, provider, order):
     assert shown(api, order)["payment_id"] == only_attempt().payment_id
 
 
+def test_a_repeated_order_shows_its_payment(api, provider, hold):
+    wanted = {"hold_id": str(hold.pk)}, {"Idempotency-Key": "k" * 20}
+    placed = api.post("/api/v1/orders", wanted[0], headers=wanted[1])
+    order = Order.objects.get()
+    start(api, order)
+
+    again = api.post("/api/v1/orders", wanted[0], headers=wanted[1])
+
+    assert (placed.json()["payment"], again.headers["Idempotent-Replayed"]) == (None, "true")
+    now, then = again.json(), shown(api, order)
+    assert now["payment"].pop("pay_until_in_seconds") >= then["payment"].pop("pay_until_in_seconds")
+    assert now["payment"]["status"] == "open"
+    assert now == then
+
+
 def test_the_buyer_pays_and_the_order_is_paid_by_webhook(api, provider, order):
     start(api, order)
     provider.pay(only_attempt().object_id)
@@ -97,7 +112,7 @@ def test_an_order_is_asked_about_once_in_five_seconds(api, provider, order):
 
 
 def test_money_that_is_not_applied_yet_is_not_taken_again(api, provider, order, monkeypatch):
-    """The inbox is too busy to apply what a check hears: the worker does it later, and there may be none."""
+    """The inbox is too busy to apply what a check finds: the worker does it later, and there may be none."""
     start(api, order)
     provider.pay(only_attempt().object_id)
     let_attempt_pass(only_attempt(), seconds=6)

@@ -1,6 +1,7 @@
 """Strict parsing of requests: media types, content codings, JSON bodies. Nothing is coerced."""
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import IO, Any, ClassVar
 
@@ -42,7 +43,7 @@ class ExactContentNegotiation(DefaultContentNegotiation):
     ) -> tuple[BaseRenderer, str]:
         """Return the only renderer at once where the client accepts anything, or names exactly its media type."""
         choices = list(renderers)
-        if len(choices) == 1 and request._request.META.get("HTTP_ACCEPT", "*/*") in ("*/*", choices[0].media_type):
+        if len(choices) == 1 and (request._request.META.get("HTTP_ACCEPT") or "*/*") in ("*/*", choices[0].media_type):
             return choices[0], choices[0].media_type
         chosen: tuple[BaseRenderer, str] = super().select_renderer(request, choices, format_suffix)
         return chosen
@@ -80,6 +81,18 @@ def read_body(stream: HttpRequest | IO[bytes]) -> bytes:
     if len(raw) > settings.MAX_BODY_BYTES:
         raise PayloadTooLarge
     return raw
+
+
+@contextlib.contextmanager
+def naming_alias(data: Any, *, name: str, alias: str) -> Iterator[None]:
+    """Let a fault of the member `name` point at `alias` where the body has only that (see `merge_alias`)."""
+    try:
+        yield
+    except serializers.ValidationError as error:
+        faults = error.detail
+        if isinstance(data, dict) and alias in data and name not in data and isinstance(faults, dict):
+            error.detail = {alias if member == name else member: fault for member, fault in faults.items()}
+        raise
 
 
 def merge_alias(data: Any, *, name: str, alias: str) -> Any:

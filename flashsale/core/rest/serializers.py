@@ -14,6 +14,8 @@ class RequestSerializer(serializers.Serializer[Any]):
     Its fields are validated each for itself: there are no nested ones, no defaults, and no validators of the whole.
     """
 
+    default_error_messages = {"invalid": "The body must be a JSON object."}
+
     @classmethod
     def validated(cls, data: Any) -> dict[str, Any]:
         """Return the validated values of `data`. Raises `ValidationError`."""
@@ -57,6 +59,14 @@ class ClosedRequestSerializer(RequestSerializer):
             )
         members: dict[str, Any] = super().to_internal_value(data)
         return members
+
+
+class NoMembers(RequestSerializer):
+    """The body of a verb that needs none: nothing, or an object."""
+
+
+class NoMembersClosed(ClosedRequestSerializer):
+    """The same where no member is taken that does not exist."""
 
 
 class ResponseSerializer(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from flashsale.core.backoffice.views import BackofficeViewSet
 from flashsale.core.identifiers import parse_id
 from flashsale.core.refusals import NotFound
 from flashsale.core.rest import scopes
+from flashsale.core.rest.serializers import NoMembersClosed
 from flashsale.outbox import endpoints
 from flashsale.outbox.backoffice.endpoints import accepted, endpoint_id
 from flashsale.outbox.backoffice.serializers import DeliveryOut
@@ -43,7 +44,7 @@ class DeliveryViewSet(BackofficeViewSet):
         return self.change(
             request,
             lambda: again.retry(own_id, delivery_id),
-            body={},
+            body=NoMembersClosed.validated(request.data),
             answer=accepted,
             history=lambda retried: (retried.endpoint, f"Sent again: {retried.message_id}."),
         )

@@ -13,6 +13,7 @@ from flashsale.core.backoffice.views import BackofficeViewSet
 from flashsale.core.identifiers import parse_uuid
 from flashsale.core.refusals import NotFound
 from flashsale.core.rest import scopes
+from flashsale.core.rest.serializers import NoMembersClosed
 from flashsale.core.rest.views import json_response
 from flashsale.core.submissions.keyed_requests import Answer
 from flashsale.outbox import endpoints
@@ -90,7 +91,7 @@ class EndpointViewSet(BackofficeViewSet):
         return self.change(
             request,
             lambda: endpoints.rotate_secret(own_id),
-            body={},
+            body=NoMembersClosed.validated(request.data),
             answer=lambda endpoint: _with_secret(endpoint, HTTPStatus.OK),
             history=lambda endpoint: (endpoint, "Given a new secret."),
         )
@@ -108,7 +109,7 @@ class EndpointViewSet(BackofficeViewSet):
         return self.change(
             request,
             lambda: again.test(own_id),
-            body={},
+            body=NoMembersClosed.validated(request.data),
             answer=accepted,
             history=lambda delivery: (delivery.endpoint, "Tested."),
         )
@@ -130,7 +131,7 @@ class EndpointViewSet(BackofficeViewSet):
         return self.change(
             request,
             verb,
-            body=body or {},
+            body=NoMembersClosed.validated(request.data) if body is None else body,
             answer=lambda endpoint: Answer(status=HTTPStatus.OK, data=EndpointOut.data_of(endpoint)),
             history=lambda endpoint: (endpoint, done),
         )

@@ -70,6 +70,12 @@ class ReplayWanted(ClosedRequestSerializer):
     until = StrictIntegerField(min_value=0, max_value=MAX_ID, required=False)
     types = TypesField(required=False)
 
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        members: dict[str, Any] = super().to_internal_value(data)
+        if members.get("until", members["after"]) < members["after"]:
+            raise serializers.ValidationError({"until": ["This must not be before `after`."]}, code="too_small")
+        return members
+
 
 class EndpointOut(ResponseSerializer):
     """A URL to which events are sent."""

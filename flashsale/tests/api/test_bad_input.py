@@ -64,7 +64,7 @@ def test_a_quantity_is_a_positive_integer(api, product, name, value):
     response = api.post(HOLDS, {"product_id": product.pk, name: value})
 
     body = problem_of(response, 400, "invalid")
-    assert [error["pointer"] for error in body["errors"]] == ["#/quantity"]
+    assert [error["pointer"] for error in body["errors"]] == [f"#/{name}"]
     assert_untouched(product)
 
 
@@ -172,6 +172,11 @@ def test_a_body_over_256_kib_is_too_large(api, product, path):
     assert_untouched(product)
 
 
+@pytest.mark.parametrize("accept", ["", "*/*", "application/json"])
+def test_who_accepts_anything_gets_json(api, product, accept):
+    assert api.get(f"/api/v1/products/{product.pk}", headers={"Accept": accept}).status_code == 200
+
+
 @pytest.mark.parametrize("accept", ["text/html", "application/xml", "image/*"])
 def test_another_representation_is_not_acceptable(api, product, accept):
     response = api.get(f"/api/v1/products/{product.pk}", headers={"Accept": accept})
@@ -236,7 +241,7 @@ def test_a_cursor_that_was_not_made_here_is_invalid(api, product, cursor):
 def test_a_wrong_host_is_a_problem_too(api, db, debug):
     response = api.get("/api/v1/products", headers={"Host": "evil.example"})
 
-    assert problem_of(response, 400, "invalid")["errors"]
+    assert [fault["pointer"] for fault in problem_of(response, 400, "invalid")["errors"]] == ["#header/Host"]
 
 
 def test_an_internal_error_is_a_problem_without_details(api, product, debug, monkeypatch):
@@ -277,3 +282,20 @@ def test_a_huge_quantity_is_invalid(api, product, number):
     response = api.generic("POST", "/api/v1/holds", body.encode(), content_type="application/json")
 
     assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "#/quantity")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "pointers"),
+    [
+        (HOLDS, {"product_id": 1, "qty": "1"}, ["#/qty"]),
+        (HOLDS, {"product_id": "1", "qty": 0}, ["#/product_id", "#/qty"]),
+        (HOLDS, {"product_id": 1, "quantity": 0, "qty": 0}, ["#/quantity"]),
+        (HOLDS, {"product_id": 1}, ["#/quantity"]),
+        (ORDERS, {"hold_id": "x", "payment_intent_id": ""}, ["#/hold_id", "#/payment_intent_id"]),
+        (ORDERS, {"hold_id": "x", "payment_id": ""}, ["#/hold_id", "#/payment_id"]),
+    ],
+)
+def test_a_fault_points_at_the_name_that_was_sent(api, db, path, body, pointers):
+    faults = problem_of(api.post(path, body), 400, "invalid")["errors"]
+
+    assert sorted(fault["pointer"] for fault in faults) == sorted(pointers)

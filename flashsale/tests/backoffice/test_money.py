@@ -85,6 +85,7 @@ def test_too_much_is_refused_with_the_numbers(erp, paid, wanted, code, members):
         ({"amount": "1e1"}, "#/amount"), ({"amount": " 1"}, "#/amount"), ({"amount": "20.001"}, "#/amount"),
         ({"amount": "NaN"}, "#/amount"), ({"amuont": "20.00"}, "#/amuont"), ({"restock_units": -1}, "#/restock_units"),
         ({"restock_units": 1.0}, "#/restock_units"), ({"payment": "pay_1"}, "#/payment"), ({"note": ""}, "#/note"),
+        ({"note": "  "}, "#/note"),
     ],
     ids=str,
 )  # fmt: skip

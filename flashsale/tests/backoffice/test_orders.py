@@ -104,6 +104,8 @@ def test_pages_of_two_kinds_of_expired_orders_are_one_list(erp, sold):
 
 
 def test_cancelling_gives_the_units_back_once(erp, order):
+    problem_of(erp.post(f"/orders/{order.pk}/cancel", {"note": "  "}), 400, "invalid")
+
     answer = erp.post(f"/orders/{order.pk}/cancel", {"note": "Asked by mail"})
     again = erp.post(f"/orders/{order.pk}/cancel", {"note": "Asked twice"})
 

@@ -128,6 +128,15 @@ def test_deliveries_are_listed_retried_and_replayed(erp):
     assert len(shop.requests) == 5
 
 
+def test_a_range_that_ends_before_it_begins_is_refused(erp):
+    path = f"{BASE}/{endpoints.create(url=URL).pk}/replay"
+
+    faults = problem_of(erp.post(path, {"after": 5, "until": 4}), 400, "invalid")["errors"]
+
+    assert [fault["pointer"] for fault in faults] == ["#/until"]
+    assert ok(erp.post(path, {"after": 5, "until": 5}), 202)["count"] == 0
+
+
 def test_a_test_is_sent_soon_and_its_delivery_tells_what_was_answered(erp):
     with receiver(status("202 Accepted", body="thanks")) as shop:
         made = ok(erp.post(BASE, {"url": shop.url}), 201)

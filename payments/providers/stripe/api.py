@@ -96,7 +96,7 @@ def ask(method: str, path: str, params: Mapping[str, Any] | None = None, *, key:
     except Exception as error:
         # The library raises AttributeError, TypeError and others for JSON of a shape that it does not expect.
         detail = f"Stripe's answer cannot be read ({type(error).__name__})."
-        raise RequestFailed(detail, status=transport.status) from error
+        raise RequestFailed(detail, status=transport.http_status) from error
     if not isinstance(content, dict):
         raise RequestFailed("Stripe's answer is not an object.")
     return content

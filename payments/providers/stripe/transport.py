@@ -31,7 +31,7 @@ MAX_IDLE_SECONDS = 30
 class Transport(stripe.HTTPClient):
     """Sends one request of a client; `seconds` bounds connecting and reading its answer.
 
-    `status` is the answer's, 0 before there is one: the library loses that of an error which it cannot read.
+    `http_status` is the answer's, 0 before there is one: the library loses that of an error which it cannot read.
     """
 
     # The library writes it into a header.
@@ -40,7 +40,7 @@ class Transport(stripe.HTTPClient):
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self._seconds = seconds
-        self.status = 0
+        self.http_status = 0
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_usage: Any
@@ -58,7 +58,7 @@ class Transport(stripe.HTTPClient):
                 redirect=False,
                 preload_content=False,
             ) as response:
-                self.status = response.status
+                self.http_status = response.status
                 return _body_of(response, ends_at).decode(), response.status, response.headers
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]
