@@ -55,8 +55,6 @@ class PooledConnection(Connection):
     takes it for alive.
     """
 
-    _pool: "Pool | None"
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._answer_seconds = answer_seconds()
@@ -69,8 +67,9 @@ class PooledConnection(Connection):
             return super().wait(gen, interval, self._answer_seconds)
         except psycopg.errors._WaitTimeout as error:
             self.pgconn.finish()
-            if self._pool is not None:
-                self._pool.leave_server()
+            pool: Pool | None = getattr(self, "_pool", None)
+            if pool is not None:
+                pool.leave_server()
             raise psycopg.OperationalError(f"no answer within {self._answer_seconds:g} s") from error
 
 
