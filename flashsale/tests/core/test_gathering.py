@@ -24,6 +24,7 @@ GATHERING = [
     holds.hold_batcher, holds.shared_batcher, orders.order_batcher, attempts.attempt_batcher, attempts.answer_batcher,
     inbox.delivery_batcher, inbox.payment_batcher,
 ]  # fmt: skip
+pause = greenlets.sleep
 READING = [snapshot_refresh.product_single_flight, reading.queue_single_flight]
 
 
@@ -136,7 +137,7 @@ def test_requests_that_wait_outside_the_process_are_no_others(loop, gathering, m
     """They come to no batch: a client that sends slowly, or a payment provider, must not slow down all others."""
     desk, answered, sent, ends = Desk(), threading.Event(), asyncio.Event(), []
     waits = {
-        "sleeps": lambda: greenlets.sleep(WAIT_SECONDS),
+        "sleeps": lambda: pause(WAIT_SECONDS),
         "completes an awaitable": lambda: loop.events.complete(sent.wait()),
         "waits for a provider": lambda: greenlets.offload(answered.wait, WAIT_SECONDS),
     }
