@@ -45,11 +45,11 @@ def _admit(product_id: int, ticket: str | None, customer_id: str, key: Idempoten
     if ticket is None and not copies.has(product_id):
         return None
     try:
-        view = reading.get(product_id)
+        view, now = reading.get(product_id)
     except NotFound:
         return None
     try:
-        return check(view, ticket, customer_id=customer_id, now=view.now())
+        return check(view, ticket, customer_id=customer_id, now=now)
     except Refusal:
         if key is not None and idempotency.is_used(key):
             return None

@@ -24,12 +24,11 @@ def join(*, product_id: int, ticket: str | None = None, customer_id: str = "") -
     `customer_id`: vouched for by an API token, else "". Raises `NotFound` for a product without a queue,
     `SaleNotStarted` before the queue opens, `SaleEnded`, and `TicketInvalid` for a given ticket that is none.
     """
-    view = reading.get(product_id)
+    # Not before a draw that this process has read: its seed is known.
+    view, now = reading.get(product_id)
     if ticket is not None:
         given = tickets.verified(ticket, product_id=product_id)
         return Joined(ticket, view.place_of(given), given.minted_at)
-    # Not before a draw that this process has read: its seed is known.
-    now = view.now()
     _check_open(view, now=now)
     is_drawn = view.drawn_at is not None
     new = tickets.mint(product_id=product_id, customer_id=customer_id, is_drawn=is_drawn, now=now)

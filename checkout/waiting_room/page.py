@@ -60,8 +60,7 @@ class QueuePage:
 
 def get(product_id: int) -> QueuePage:
     """Return the page of a product's queue as of now. Raises `NotFound` where it has none."""
-    view = reading.get(product_id)
-    now = view.now()
+    view, now = reading.get(product_id)
     status, available = _sale_of(view, now=now)
     state = _state(view, status, now=now)
     is_known = state != QueueState.NOT_OPEN

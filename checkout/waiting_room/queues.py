@@ -60,10 +60,6 @@ class QueueView:
     line: ServingLine | None
     expired_below: float
 
-    def now(self) -> datetime:
-        """Return the database's present time; never a moment before this copy was read."""
-        return max(database_clock.now(), self.read_at)
-
     @property
     def drawn_at(self) -> datetime | None:
         """When the draw was made; None before it."""

@@ -19,18 +19,24 @@ log = logging.getLogger(__name__)
 NO_QUEUE = "This product has no queue."
 
 
-def get(product_id: int) -> QueueView:
-    """Return the queue of a published product. Raises `NotFound` where it has none.
+def get(product_id: int) -> tuple[QueueView, datetime]:
+    """Return the queue of a published product, and the database's present time: never before the queue was read.
 
-    While PostgreSQL does not answer, it is the last copy of this process: tickets are minted all the same.
+    While PostgreSQL does not answer, it is the last copy of this process: tickets are minted all the same. Raises
+    `NotFound` where the product has none.
     """
     now = database_clock.now()
     view = copies.fresh(product_id, now=now)
     if view is not None and not _begins(view, now=now):
-        return view
-    if view is None and not _has_queue(product_id):
+        return view, max(now, view.read_at)
+    view = _read(product_id, last=view or copies.last(product_id))
+    return view, max(database_clock.now(), view.read_at)
+
+
+def _read(product_id: int, *, last: QueueView | None) -> QueueView:
+    """Return the queue as it is, or `last`, the copy there is, where it cannot be read. Raises `NotFound`."""
+    if last is None and not _has_queue(product_id):
         raise NotFound(NO_QUEUE)
-    last = copies.last(product_id)
     if last is not None and not copies.may_read(product_id):
         return last
     try:

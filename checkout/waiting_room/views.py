@@ -41,7 +41,9 @@ class QueueViewSet(AcyclicView, viewsets.ViewSet):
         body = JoinQueue.validated(request.data)
         # A client can name any customer; the holder of a token vouches for the one that it names.
         customer_id = body.get("customer_id", "") if request.auth else ""
-        joined = joining.join(product_id=_id(pk), ticket=request.META.get("HTTP_QUEUE_TICKET"), customer_id=customer_id)
+        joined = joining.join(
+            product_id=_id(pk), ticket=request._request.META.get("HTTP_QUEUE_TICKET"), customer_id=customer_id
+        )
         return HttpResponse(JoinedOut.bytes_of(joined), content_type=JSONRenderer.media_type)
 
 

@@ -61,11 +61,11 @@ def test_no_clock_but_the_databases_is_asked():
 
 
 def test_requests_go_by_the_time_of_their_copy():
-    """`QueueView.now` alone asks the process's clock for a request."""
+    """`reading` alone asks the process's clock for a request."""
     for module in ("gate", "joining", "page"):
         text = Path(waiting_room.__file__).with_name(f"{module}.py").read_text()
         assert "database_clock" not in text, module
-        assert "view.now()" in text, module
+        assert "view, now = reading.get(product_id)" in text, module
 
 
 def test_the_databases_clock_is_followed_whatever_the_host_says():
