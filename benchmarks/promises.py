@@ -101,7 +101,7 @@ class Promises:
     def _events(self) -> list[Row]:
         quiet = events.without_events(self._shop, self._stack)
         ours, theirs = side(self._shop, "flows", self._seconds), side(quiet, "flows", self._seconds)
-        return [Row(0.9, events.numbered(ours), replace(theirs, name="without events"))]
+        return [Row(0.85, events.numbered(ours), replace(theirs, name="without events"))]
 
     def _nginx(self) -> list[Row]:
         product_id = self._shop.add_product(stock=1000)
