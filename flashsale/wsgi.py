@@ -46,6 +46,7 @@ class AcyclicHandler(WSGIHandler):
 
 
 django.setup(set_prefix=False)
+import_string("flashsale.core.connections.connection").limit_answers()
 import_string("catalog.snapshots.subscription").enable()
 application = AcyclicHandler()
 

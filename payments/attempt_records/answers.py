@@ -20,10 +20,10 @@ LOOK_UP_INTERVAL = timedelta(minutes=5)
 # After this delay the provider's list shows a payment that a seemingly failed request made.
 LISTING_DELAY = timedelta(seconds=5)
 LIMITED_DELAY = timedelta(seconds=1)
-# How often the provider is asked to end a payment that it says it does not know, which may be a mistake; and how many
-# tries there are until that counts as true.
+# How often the provider is asked to end a payment that it says it does not know, which may be a mistake; and how long
+# after the time to pay it until that counts as true.
 MISSING_DELAY = timedelta(hours=1)
-MISSING_TRIES = 24
+MISSING_LIFE = timedelta(days=1)
 BACKOFF_BASE_SECONDS = 0.5
 MAX_EXPONENT = 16
 BACKOFF_CAP_SECONDS = {Status.CREATING: 15, Status.CLOSING: 45, Status.OPEN: 300}
@@ -171,7 +171,7 @@ def _miss(attempt: PaymentAttempt, call: Call, now: datetime) -> None:
     While it must not be payable, that one is asked about for a day, and a metric tells of it.
     """
     is_closing = attempt.status == Status.CLOSING
-    if is_closing and (call == "find" or attempt.tries >= MISSING_TRIES):
+    if is_closing and (call == "find" or now >= attempt.pay_until + MISSING_LIFE):
         end(attempt, Status.CLOSED, now=now)
     elif call != "find":
         attempt.next_ask_at = now + MISSING_DELAY if is_closing else None

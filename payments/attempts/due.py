@@ -35,30 +35,37 @@ BACKGROUND_SLOT_SECONDS = 5.0
 def run_due() -> int:
     """Close the attempts whose time is over, and make and close at the provider what is due; return how many."""
     attempt_records.close_overdue()
-    making = _due(Status.CREATING)
-    return _close_while_making(making) if len(making) > 1 else _close_and_make(making)
+    making, closing = _due(Status.CREATING), _due(Status.CLOSING)
+    run = _close_while_making if len(making) > 1 or (making and closing) else _close_and_make
+    return run(making, closing)
 
 
-def _close_and_make(making: Sequence[UUID]) -> int:
-    return _run(_ask_urgently, _due(Status.CLOSING), seconds=RUN_SECONDS) + _make(making)
+def _close_and_make(making: Sequence[UUID], closing: Sequence[UUID]) -> int:
+    return _run(_ask_urgently, closing, seconds=RUN_SECONDS) + _run(_ask_urgently, making, seconds=RUN_SECONDS)
 
 
-def _close_while_making(making: Sequence[UUID]) -> int:
+def _close_while_making(making: Sequence[UUID], closing: Sequence[UUID]) -> int:
     """Make payments in threads of their own, and close others until they are made.
 
-    A provider that is slow in making payments must keep none from being closed whose time is over.
+    A provider that is slow in making payments must keep none from being closed whose time is over, nor the other way
+    round.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="provider") as thread:
         made, closed = thread.submit(_make, making), 0
         while True:
-            closed += _run(_ask_urgently, _due(Status.CLOSING), seconds=RUN_SECONDS)
+            closed += _run(_ask_urgently, closing, seconds=RUN_SECONDS, threads=THREADS // 2)
             if not wait([made], timeout=CLOSING_INTERVAL_SECONDS).not_done:
                 return closed + made.result()
             attempt_records.close_overdue()
+            closing = _due(Status.CLOSING)
 
 
 def _make(attempt_ids: Sequence[UUID]) -> int:
-    return _run(_ask_urgently, attempt_ids, seconds=RUN_SECONDS)
+    """Make payments in a thread that was begun for it, and with half of the others."""
+    try:
+        return _run(_ask_urgently, attempt_ids, seconds=RUN_SECONDS, threads=THREADS // 2)
+    finally:
+        connections.close_all()
 
 
 def _due(status: PaymentAttempt.Status) -> list[UUID]:
@@ -75,7 +82,9 @@ def look_up_due() -> int:
     return _run(look_up, _due(Status.OPEN), seconds=LOOK_UP_RUN_SECONDS)
 
 
-def _run(ask_about: Callable[[UUID], bool], attempt_ids: Sequence[UUID], *, seconds: float) -> int:
+def _run(
+    ask_about: Callable[[UUID], bool], attempt_ids: Sequence[UUID], *, seconds: float, threads: int = THREADS
+) -> int:
     """Ask about attempts, several at once, until `seconds` are over; return how many were asked about."""
     ends_at = time.monotonic() + seconds
 
@@ -96,5 +105,5 @@ def _run(ask_about: Callable[[UUID], bool], attempt_ids: Sequence[UUID], *, seco
     if len(attempt_ids) <= 1:
         return sum(map(ask, attempt_ids))
 
-    with ThreadPoolExecutor(min(THREADS, len(attempt_ids)), thread_name_prefix="provider") as threads:
-        return sum(threads.map(ask_in_thread, attempt_ids))
+    with ThreadPoolExecutor(min(threads, len(attempt_ids)), thread_name_prefix="provider") as pool:
+        return sum(pool.map(ask_in_thread, attempt_ids))

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 
 from catalog.tests.factories import ProductFactory
-from flashsale.core.connections import connection as own_connection
+from flashsale.core.connections.connection import PooledConnection, limit_answers
 from flashsale.core.transactions import OutcomeUnknown, is_transient
 from flashsale.tests.chaos.proxy import Swallow
 from flashsale.tests.chaos.shop import open_shop
@@ -22,11 +22,22 @@ TIMEOUTS = {"DATABASE_STATEMENT_TIMEOUT_MS": "1000", "DATABASE_LOCK_TIMEOUT_MS":
 
 
 @pytest.fixture
-def own(connect, pair, settings, monkeypatch):
+def own(connect, pair, monkeypatch):
     """A pooled connection to the primary, which waits for two seconds."""
-    settings.DATABASE_STATEMENT_TIMEOUT_MS, settings.DATABASE_COMMIT_SECONDS = 1_000, 1
-    monkeypatch.setattr(own_connection, "ANSWER_MARGIN_SECONDS", 1)
+    monkeypatch.setattr(PooledConnection, "answer_seconds", 2.0)
     return connect(pair[0], pool=POOL)
+
+
+@pytest.mark.parametrize(
+    ("statement_ms", "commit", "waits"), [(10_000, 5, 15), (1_000, 5, 15), (20_000, 5, 25), (1_000, 30, 35)]
+)
+def test_a_web_process_waits_for_longer_than_postgresql_may_work(settings, monkeypatch, statement_ms, commit, waits):
+    monkeypatch.setattr(PooledConnection, "answer_seconds", None)
+    settings.DATABASE_STATEMENT_TIMEOUT_MS, settings.DATABASE_COMMIT_SECONDS = statement_ms, commit
+
+    limit_answers()
+
+    assert PooledConnection.answer_seconds == waits
 
 
 @contextlib.contextmanager
@@ -70,11 +81,14 @@ def test_of_a_write_without_an_answer_the_outcome_is_unknown(own):
         cursor.execute("UPDATE catalog_stock SET reserved = 0")
 
 
-def test_control_a_command_waits_for_as_long_as_it_takes(connect, pair):
-    own = connect(pair[0])
-    pid_of(own)
-
-    assert not isinstance(own.connection, own_connection.PooledConnection)
+def test_control_a_command_with_a_pool_waits_for_as_long_as_it_takes(connect, pair):
+    own = connect(pair[0], pool=POOL)
+    assert own.connection is None
+    with own.cursor() as cursor:
+        assert type(own.connection) is PooledConnection
+        assert own.connection.answer_seconds is None
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
 
 
 @pytest.mark.http
