@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import httpx
@@ -81,14 +83,17 @@ def test_of_a_write_without_an_answer_the_outcome_is_unknown(own):
         cursor.execute("UPDATE catalog_stock SET reserved = 0")
 
 
-def test_control_a_command_with_a_pool_waits_for_as_long_as_it_takes(connect, pair):
-    own = connect(pair[0], pool=POOL)
-    assert own.connection is None
-    with own.cursor() as cursor:
-        assert type(own.connection) is PooledConnection
-        assert own.connection.answer_seconds is None
-        cursor.execute("SELECT 1")
-        assert cursor.fetchone() == (1,)
+def test_a_command_with_a_pool_waits_for_as_long_as_it_takes_and_a_web_process_does_not():
+    program = "; ".join([
+        "import django; django.setup()",
+        "from flashsale.core.connections.connection import PooledConnection; print(PooledConnection.answer_seconds)",
+        "import flashsale.wsgi; print(PooledConnection.answer_seconds)",
+    ])  # fmt: skip
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "flashsale.settings", "DATABASE_POOL_MAX": "4"}
+
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["None", "15.0"]
 
 
 @pytest.mark.http
