@@ -52,8 +52,8 @@ ATTACKS = {
     "adjustment_has_a_reason": "UPDATE catalog_stockadjustment SET reason = ''",
     "hold_is_made_once": "UPDATE checkout_hold SET idempotency_key = 'the same key', client = ''",
     "order_is_made_once": "UPDATE checkout_order SET idempotency_key = 'the same key', client = ''",
-    "hold_is_one_of_its_ticket": "UPDATE checkout_hold SET status = 'active', ended_at = NULL, ticket_id = gen.id"
-    " FROM (SELECT gen_random_uuid() AS id) AS gen",
+    "hold_is_one_of_its_ticket": "UPDATE checkout_hold SET status = 'active', ended_at = NULL,"
+    " ticket_id = '0f7a1c1e-52a0-4d0e-9a54-6a1f0c2f7b11'",
     "queue_has_a_hash_with_its_seed": "UPDATE waiting_room_queue SET seed_hash = NULL",
     "queue_without_a_seed_begins_at_once": "UPDATE waiting_room_queue SET seed = NULL, seed_hash = NULL",
     "queue_serves_after_the_draw": "UPDATE waiting_room_queue SET serving = 0.5",
