@@ -20,7 +20,6 @@ from flashsale.tests.core.connections.conftest import POOL, pid_of
 from flashsale.tests.support.processes import WAIT_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
-TIMEOUTS = {"DATABASE_STATEMENT_TIMEOUT_MS": "1000", "DATABASE_LOCK_TIMEOUT_MS": "1000", "DATABASE_COMMIT_SECONDS": "1"}
 
 
 @pytest.fixture
@@ -102,7 +101,7 @@ def test_while_postgresql_does_not_answer_every_request_gets_busy(tmp_path):
     requests = [("GET", "/api/v1/orders/0f7a1c1e-52a0-4d0e-9a54-6a1f0c2f7b11", None),
                 ("POST", "/api/v1/holds", {"product_id": product.pk, "quantity": 1})]  # fmt: skip
     with (
-        open_shop(tmp_path, "web", workers=1, requests=20, connections=4, **TIMEOUTS) as shop,
+        open_shop(tmp_path, "web", workers=1, requests=20, connections=4) as shop,
         httpx.Client(base_url=shop.url, timeout=WAIT_SECONDS) as client,
     ):
         before = [client.request(method, path, json=body).status_code for method, path, body in requests]
