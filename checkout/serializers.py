@@ -29,7 +29,7 @@ from flashsale.core.rest.fields import (
     StrictTextMapField,
     StrictUUIDField,
 )
-from flashsale.core.rest.parsing import merge_alias, naming_alias
+from flashsale.core.rest.parsing import validated_with_alias
 from flashsale.core.rest.serializers import RequestSerializer, ResponseSerializer
 
 # How the OpenAPI document describes the customer of an answer.
@@ -50,9 +50,7 @@ class PlaceHold(RequestSerializer):
     customer_id = StrictTextField(max_length=CUSTOMER_ID_LENGTH, required=False)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        names = {"name": "quantity", "alias": "qty"}
-        with naming_alias(data, **names):
-            members: dict[str, Any] = super().to_internal_value(merge_alias(data, **names))
+        members = validated_with_alias(super().to_internal_value, data, name="quantity", alias="qty")
         if members.get("ttl_seconds") == settings.HOLD_TTL_SECONDS:
             del members["ttl_seconds"]
         return members
@@ -71,9 +69,7 @@ class PlaceOrder(RequestSerializer):
     )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        names = {"name": "payment_id", "alias": "payment_intent_id"}
-        with naming_alias(data, **names):
-            members: dict[str, Any] = super().to_internal_value(merge_alias(data, **names))
+        members = validated_with_alias(super().to_internal_value, data, name="payment_id", alias="payment_intent_id")
         if not members.get("metadata"):
             members.pop("metadata", None)
         return members

@@ -1,7 +1,6 @@
 """Strict parsing of requests: media types, content codings, JSON bodies. Nothing is coerced."""
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import IO, Any, ClassVar
 
@@ -83,11 +82,15 @@ def read_body(stream: HttpRequest | IO[bytes]) -> bytes:
     return raw
 
 
-@contextlib.contextmanager
-def naming_alias(data: Any, *, name: str, alias: str) -> Iterator[None]:
-    """Let a fault of the member `name` point at `alias` where the body has only that (see `merge_alias`)."""
+def validated_with_alias(
+    validate: Callable[[Any], dict[str, Any]], data: Any, *, name: str, alias: str
+) -> dict[str, Any]:
+    """Return the validated values of a body in which the member `name` may be called `alias`.
+
+    Raises `ValidationError`; a fault of that member points at the name that was sent.
+    """
     try:
-        yield
+        return validate(merge_alias(data, name=name, alias=alias))
     except serializers.ValidationError as error:
         faults = error.detail
         if isinstance(data, dict) and alias in data and name not in data and isinstance(faults, dict):

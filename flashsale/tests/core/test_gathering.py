@@ -17,8 +17,10 @@ from checkout.waiting_room import reading
 from flashsale.core import greenlets
 from flashsale.core.batching import Batcher, batcher
 from flashsale.tests.support.processes import WAIT_SECONDS, wait_until
+from payments.attempts import asking
 from payments.attempts import batching as attempts
 from payments.inbox import batching as inbox
+from payments.providers.payment_client import Outcome, PaymentAnswer
 
 GATHERING = [
     holds.hold_batcher, holds.shared_batcher, orders.order_batcher, attempts.attempt_batcher, attempts.answer_batcher,
@@ -158,6 +160,23 @@ def test_requests_that_wait_outside_the_process_are_no_others(loop, gathering, m
         loop.call(end)
     for future in waiting:
         future.result(WAIT_SECONDS)
+
+
+def test_a_request_that_asks_a_payment_provider_is_no_other(loop, monkeypatch):
+    running = []
+
+    def answer(*_args, **_kwargs) -> PaymentAnswer:
+        running.append(loop.events.running)
+        return PaymentAnswer(outcome=Outcome.UNKNOWN)
+
+    client = mock.Mock(look_up_payment=answer)
+    monkeypatch.setattr(asking, "_send", answer)
+    monkeypatch.setattr(asking, "_reserve", lambda _slot: 0.0)
+
+    loop.spawn(lambda: asking.ask(mock.Mock(), timeout=1)).result(WAIT_SECONDS)
+    loop.spawn(asking.ask_about_payment, client, "pi_1").result(WAIT_SECONDS)
+
+    assert running == [0, 0]
 
 
 def test_where_as_many_wait_as_a_batch_takes_their_leader_begins_at_once(loop, gathering, others):
